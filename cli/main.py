@@ -1,0 +1,107 @@
+"""The app `molgen`, its commands, and what an error means for the exit code.
+
+| code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | failed |
+| 2 | wrong usage, specification or input |
+| 3 | it ran, but nothing valid came out |
+| 130 | interrupted, state saved |
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from . import show
+
+FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
+
+_DISK_REMEDIES = {
+    errno.ENOSPC: "The disk is full: free some space; a run goes on with --resume.",
+    errno.EDQUOT: "The disk quota is used up: free some space; a run goes on with --resume.",
+    errno.EROFS: "The disk is read-only: name a folder that can be written.",
+    errno.EACCES: "Name a file or folder that you may read and write.",
+    errno.EPERM: "Name a file or folder that you may read and write.",
+}
+
+
+class Commands(TyperGroup):
+    """The group of commands: what Typer does not handle itself ends here, as a message and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:  # type: ignore[override]
+        """Runs the command that `args` names, by default those of the process, and exits."""
+        try:
+            return super().main(args, **options)
+        except Exception as error:
+            if "--debug" in (sys.argv if args is None else args):
+                show.note("".join(traceback.format_exception(error)))
+            code, message = verdict(error)
+            show.note(f"molgen: error: {message}")
+            show.give_up_data()
+            sys.exit(code)
+
+
+def verdict(error: Exception) -> tuple[int, str]:
+    """The exit code that `error` stands for, and what to tell the user."""
+    from molgen import errors
+
+    match error:
+        case errors.NothingValidError():
+            return NOTHING_VALID, str(error)
+        case errors.InterruptedRunError():
+            return INTERRUPTED, str(error)
+        case errors.SpecError() | errors.FileError() | errors.MoleculeError():
+            return USAGE, str(error)
+        case errors.MolgenError():
+            return FAILED, str(error)
+        case OSError():
+            return FAILED, _disk_message(error)
+    return FAILED, (
+        f"internal error: {type(error).__name__}: {' '.join(str(error).split())}\n"
+        "Run again as `molgen --debug ...` for the traceback, and please report it."
+    )
+
+
+def _disk_message(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = _DISK_REMEDIES.get(error.errno or 0, "")
+    return f"{where}{error.strerror or error}\n{remedy}".rstrip()
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        import molgen
+
+        show.data(f"molgen {molgen.__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="molgen",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # a message stays on one line, to be searched for; and help comes in half the time
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+@app.callback()
+def molgen(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Design molecules in a learned latent space.
+
+    Example: molgen campaign --maximize qed --budget 500 --out run
+    """

@@ -1,0 +1,34 @@
+"""A workbench for designing molecules in a learned latent space.
+
+`LatentSpace` is what a notebook needs first; it is imported when it is asked for, so that `import molgen`
+costs no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from molgen.latent.space import LatentSpace
+
+    __version__: str
+
+__all__ = ["LatentSpace", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names that cost an import, made on first use (PEP 562)."""
+    if name == "LatentSpace":
+        from molgen.latent.space import LatentSpace
+
+        return LatentSpace
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("molgen")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, including those that are not imported yet."""
+    return sorted({*globals(), *__all__})

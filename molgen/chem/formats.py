@@ -1,0 +1,294 @@
+"""The three kinds of file that hold molecules: tables, SMILES lines and SDF, each as a stream of rows.
+
+A broken file raises `FileError`; a broken row is a `Rejection`, and reading goes on.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TextIO
+
+from molgen.chem.molecule import smiles_of_molblock
+from molgen.errors import FileError, MissingColumnError, MoleculeError
+
+DELIMITERS = (",", ";", "\t")
+
+SMILES_COLUMNS = (
+    "smiles", "canonical_smiles", "isomeric_smiles", "isomericsmiles", "structure", "mol", "molecule", "drug",
+)  # fmt: skip
+"""Where SMILES are looked for, first hit wins: ChEMBL, PubChem, MoleculeNet, TDC, REINVENT and MOSES."""
+
+NAME_COLUMNS = ("id", "name", "title", "drug_id", "compound_id", "molecule_chembl_id")
+
+MISSING = frozenset({"", "nan", "na", "null", "none"})
+"""What stands for a missing number, in lower case."""
+
+_MAX_LINE = 1_000_000  # characters
+_MAX_ROW_LINES = 20  # of one table row; more are a quote left open, which would swallow the file
+_MAX_RECORD_LINES = 100_000  # of one SDF record; 999 atoms with 999 bonds need 2,000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file, its structure not yet looked at.
+
+    Attributes:
+        line: 1-based line on which the row starts.
+        smiles: Structure as written in the file (of an SDF record: as RDKit writes it).
+        name: Name, or "" where the file has none.
+        values: One number for each requested property, NaN where it is missing.
+    """
+
+    line: int
+    smiles: str
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One row that cannot be used.
+
+    Attributes:
+        line: 1-based line on which the row starts.
+        text: What is wrong with it: the SMILES, the number, the record's title.
+        reason: Short and stable, usable as a key to count by.
+    """
+
+    line: int
+    text: str
+    reason: str
+
+
+def lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, each checked to be text of sane length.
+
+    Raises:
+        FileError: The file cannot be opened, is empty, or is damaged at a line.
+    """
+    number = 0
+    try:
+        with _open(path) as text:
+            while line := text.readline(_MAX_LINE + 1):
+                number += 1
+                _check(path, number, line)
+                yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FileError(
+            path, f"compressed data are damaged: {error}", line=number + 1, remedy="Copy it anew."
+        ) from error
+    except OSError as error:
+        raise FileError(path, error.strerror or str(error), remedy="Check the path.") from error
+    if number == 0:
+        raise FileError(path, "is empty", remedy="Give a file with at least one molecule.")
+
+
+def _open(path: Path) -> TextIO:
+    # surrogateescape: undecodable bytes are found by _check on their own line, not a buffer too early
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape")
+    return path.open(encoding="utf-8-sig", errors="surrogateescape")
+
+
+def _check(path: Path, number: int, line: str) -> None:
+    if len(line) > _MAX_LINE:
+        raise FileError(
+            path, f"more than {_MAX_LINE:,} characters", line=number, remedy="Is this a text file?"
+        )
+    if "\0" in line or (not line.isascii() and any("\ud800" <= char <= "\udfff" for char in line)):
+        raise FileError(
+            path,
+            "not UTF-8 text",
+            line=number,
+            remedy="Save it as UTF-8; the name of a gzip file must end in .gz.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where in a table's rows things are: 0-based positions; `name` is None where there is none."""
+
+    count: int
+    smiles: int
+    name: int | None
+    properties: tuple[tuple[str, int], ...]
+
+
+def table_rows(path: Path, smiles_column: str | None, properties: Sequence[str]) -> Iterator[Row | Rejection]:
+    """The rows of a table whose first line is the header; see `molgen.chem.table.read_rows`."""
+    texts = lines(path)
+    header = next(texts)
+    delimiter = max(DELIMITERS, key=lambda each: len(_split(header, each)))
+    columns = _locate(path, _split(header, delimiter), smiles_column, properties)
+    for line, fields in _fields(path, texts, delimiter):
+        if any(fields):
+            yield _table_row(line, fields, columns)
+
+
+def _fields(path: Path, texts: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each row below the header, with the line it starts on."""
+    reader = csv.reader(texts, delimiter=delimiter)
+    line = 2
+    try:
+        for fields in reader:
+            if reader.line_num + 2 - line > _MAX_ROW_LINES:
+                raise csv.Error(f"it runs over more than {_MAX_ROW_LINES} lines")
+            yield line, fields
+            line = reader.line_num + 2
+    except csv.Error as error:
+        raise FileError(path, f"broken row: {error}", line=line, remedy="Is a quote left open?") from error
+
+
+def _table_row(line: int, fields: list[str], columns: _Columns) -> Row | Rejection:
+    if any(fields[columns.count :]):
+        return Rejection(line, ",".join(fields), "more fields than the header has columns")
+    if len(fields) < columns.count:
+        return Rejection(line, ",".join(fields), "fewer fields than the header has columns")
+    name = fields[columns.name].strip() if columns.name is not None else ""
+    texts = [(prop, fields[position]) for prop, position in columns.properties]
+    return _row(line, fields[columns.smiles].strip(), name, texts)
+
+
+def _row(line: int, smiles: str, name: str, texts: Iterable[tuple[str, str]]) -> Row | Rejection:
+    values = []
+    for prop, text in texts:
+        value = _number(text.strip())
+        if value is None:
+            return Rejection(line, text, f"property {prop} is not a number")
+        values.append(value)
+    return Row(line, smiles, name, tuple(values))
+
+
+def _number(text: str) -> float | None:
+    """The finite number that a text stands for, NaN where it stands for a missing one, or None."""
+    if text.casefold() in MISSING:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    return [column.strip() for column in next(csv.reader([line], delimiter=delimiter), [])]
+
+
+def _locate(path: Path, columns: list[str], smiles_column: str | None, properties: Sequence[str]) -> _Columns:
+    names = SMILES_COLUMNS if smiles_column is None else (smiles_column,)
+    smiles = _find(columns, names)
+    if smiles is None:
+        wanted = "no SMILES column" if smiles_column is None else f"no column {smiles_column!r}"
+        remedy = "Name the column that holds the SMILES with --smiles-column."
+        raise _missing(path, wanted, names[0], columns, remedy)
+    positions = tuple((prop, _position(path, columns, prop)) for prop in properties)
+    return _Columns(len(columns), smiles, _find(columns, NAME_COLUMNS), positions)
+
+
+def _position(path: Path, columns: list[str], prop: str) -> int:
+    position = _find(columns, (prop,))
+    if position is None:
+        raise _missing(path, f"no column {prop!r}", prop, columns, "Name one of these columns.")
+    return position
+
+
+def _find(columns: Sequence[str], names: Iterable[str]) -> int | None:
+    """The position of the first of `names` that is a column; case, and blank or underscore, do not matter."""
+    plain = [_plain(column) for column in columns]
+    for name in names:
+        if name in columns:
+            return columns.index(name)
+        if _plain(name) in plain:
+            return plain.index(_plain(name))
+    return None
+
+
+def _plain(column: str) -> str:
+    return column.casefold().strip().replace(" ", "_")
+
+
+def _missing(path: Path, what: str, column: str, seen: Sequence[str], remedy: str) -> MissingColumnError:
+    return MissingColumnError(path, f"{what}; saw: {', '.join(seen) or 'none'}", column=column, remedy=remedy)
+
+
+def smi_rows(path: Path, properties: Sequence[str]) -> Iterator[Row | Rejection]:
+    """The rows of a file with a SMILES and perhaps a name on each line, under a header or none."""
+    if properties:
+        raise MissingColumnError(
+            path,
+            f"a file of SMILES has no column {properties[0]!r}",
+            column=properties[0],
+            remedy="Properties are read from .csv, .tsv and .sdf files.",
+        )
+    for line, text in enumerate(lines(path), 1):
+        smiles, _, name = text.strip().replace("\t", " ").partition(" ")
+        if smiles and not (line == 1 and smiles.casefold() in SMILES_COLUMNS):
+            yield Row(line, smiles, name.strip(), ())
+
+
+def sdf_rows(path: Path, properties: Sequence[str]) -> Iterator[Row | Rejection]:
+    """The records of an SDF: name from the title, properties from the data fields."""
+    _require_fields(path, properties)
+    for line, record in _sdf_records(path):
+        yield _sdf_row(line, record, properties)
+
+
+def _require_fields(path: Path, properties: Sequence[str]) -> None:
+    """Looks through an SDF until each property was seen in some record; mostly the first one ends it."""
+    seen: dict[str, None] = {}
+    missing = set(properties)
+    for text in lines(path) if missing else ():
+        name = _field_name(text)
+        if name is not None:
+            seen[name] = None
+            missing.discard(name)
+            if not missing:
+                return
+    if missing:
+        field = min(missing)
+        raise _missing(path, f"no data field {field!r}", field, list(seen), "Name one of these fields.")
+
+
+def _sdf_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Each record of an SDF with the line it starts on; text after the last $$$$ counts when not blank."""
+    start, record = 1, list[str]()
+    for line, text in enumerate(lines(path), 1):
+        if not text.startswith("$$$$"):
+            record.append(text)
+            if len(record) > _MAX_RECORD_LINES:
+                raise FileError(path, f"a record of more than {_MAX_RECORD_LINES:,} lines", line=start)
+            continue
+        yield start, record
+        start, record = line + 1, []
+    if any(text.strip() for text in record):
+        yield start, record
+
+
+def _sdf_row(line: int, record: list[str], properties: Sequence[str]) -> Row | Rejection:
+    end = next((at for at, text in enumerate(record) if text.startswith("M  END")), len(record) - 1) + 1
+    fields = _data_fields(record[end:])
+    try:
+        smiles = smiles_of_molblock("".join(record[:end]))
+    except MoleculeError as error:
+        return Rejection(line, error.text, error.reason)
+    return _row(line, smiles, record[0].strip(), ((prop, fields.get(prop, "")) for prop in properties))
+
+
+def _data_fields(texts: list[str]) -> dict[str, str]:
+    """The first line of each data field of an SDF record."""
+    names = ((_field_name(text), value.strip()) for text, value in pairwise(texts))
+    return {name: value for name, value in names if name is not None}
+
+
+def _field_name(text: str) -> str | None:
+    """The name in a data header such as `>  <pIC50> (1)`, or None where the line is none."""
+    if not text.startswith(">") or "<" not in text:
+        return None
+    return text[text.index("<") + 1 :].rpartition(">")[0]

@@ -1,0 +1,194 @@
+"""The latent space: molecules <-> points, in four verbs.
+
+Notation: N molecules, D latent dimensions, P properties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse
+from molgen.errors import MoleculeError, SpecError
+from molgen.model import checkpoint
+from molgen.model.checkpoint import Checkpoint
+from molgen.model.dataset import hash_key
+from molgen.model.tokens import pad
+from molgen.paths import shipped
+
+BATCH_SIZE = 256
+
+Floats = NDArray[np.float32]
+
+
+def default_checkpoint() -> Path:
+    """The checkpoint that comes with molgen."""
+    return shipped("checkpoints") / "default.safetensors"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Points of molecules, and why some have none.
+
+    Attributes:
+        z: (N, D) float32 posterior means; NaN where there is none.
+        reasons: N texts, empty where the molecule was encoded.
+    """
+
+    z: Floats
+    reasons: tuple[str, ...]
+
+
+class LatentSpace:
+    """The continuous space of a checkpoint, in which near points are like molecules.
+
+    Results do not depend on how inputs are batched, up to the rounding of matrix products (below 1e-5).
+    """
+
+    def __init__(self, model: Checkpoint, *, device: str = "cpu") -> None:
+        """The space of a loaded checkpoint."""
+        self.model = model
+        self.device = torch.device(device)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, device: str = "cpu") -> LatentSpace:
+        """The space of the checkpoint at `path` (.safetensors), or of the one that comes with molgen.
+
+        Raises:
+            CheckpointError: The checkpoint is missing or damaged.
+        """
+        return cls(checkpoint.load(Path(path) if path else default_checkpoint(), device), device=device)
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return self.model.vae.config.latent_size
+
+    @property
+    def property_names(self) -> tuple[str, ...]:
+        """Names of the P properties that `predict` returns."""
+        return self.model.properties
+
+    def encode(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY) -> Floats:
+        """Points (N, D) of molecules; rows that cannot be encoded are NaN, and `explain` says why."""
+        return self.explain(smiles, policy).z
+
+    def explain(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY) -> Encoding:
+        """Points of molecules, with the reason for each that has none, such as the token that is unknown."""
+        sequences: list[NDArray[np.uint16]] = []
+        reasons = [""] * len(smiles)
+        for i, text in enumerate(smiles):
+            try:
+                sequences.append(self._tokenise(text, policy))
+            except MoleculeError as error:
+                reasons[i] = error.reason
+        z = np.full((len(smiles), self.size), np.nan, dtype=np.float32)
+        z[[not reason for reason in reasons]] = self._encode_tokens(sequences)
+        return Encoding(z, tuple(reasons))
+
+    def decode(
+        self, z: ArrayLike, *, temperature: float = 0.0, seed: int = 0
+    ) -> list[str | None]:
+        """Canonical SMILES of points (N, D); None where no molecule came out.
+
+        Args:
+            z: Points; rows that are not finite give None.
+            temperature: 0 takes the likeliest token at each step; above, tokens are drawn.
+            seed: Source of the draws.
+
+        Raises:
+            SpecError: `z` is not an array of rows of D numbers.
+        """
+        points = self._points(z)
+        is_finite = np.isfinite(points).all(axis=1)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        texts: list[str | None] = [None] * len(points)
+        rows = np.flatnonzero(is_finite)
+        for start in range(0, len(rows), BATCH_SIZE):
+            chunk = rows[start : start + BATCH_SIZE]
+            batch = torch.from_numpy(points[chunk]).to(self.device)
+            ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, temperature, generator)
+            for row, tokens in zip(chunk, ids.tolist(), strict=True):
+                texts[row] = self._read(tokens)
+        return texts
+
+    def sample(self, n: int, seed: int = 0) -> list[str | None]:
+        """Molecules decoded from `n` points of the prior; None where none came out."""
+        return self.decode(self.sample_points(n, seed))
+
+    def sample_points(self, n: int, seed: int = 0) -> Floats:
+        """Points (n, D) of the prior: the Gaussian with the first two moments of the aggregate posterior."""
+        normal = np.random.default_rng(seed).standard_normal((n, self.size))
+        factor = self.model.prior_factor.double().numpy()
+        return (self.model.prior_mean.double().numpy() + normal @ factor.T).astype(np.float32)
+
+    def predict(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and spread (standard deviation) of each property at points (N, D), each (N, P); NaN rows stay NaN.
+
+        Raises:
+            SpecError: The checkpoint predicts nothing, or `z` has the wrong shape.
+        """
+        points = self._points(z)
+        if self.model.predictor is None:
+            raise SpecError(
+                "checkpoint",
+                "predicts no property",
+                remedy="Train one with `molgen train DATA --property COLUMN --init CHECKPOINT`.",
+            )
+        mean, spread = self.model.predictor.predict(torch.from_numpy(points).to(self.device))
+        is_missing = ~np.isfinite(points).all(axis=1)
+        results = mean.cpu().double().numpy(), spread.cpu().double().numpy()
+        for values in results:
+            values[is_missing] = np.nan
+        return results
+
+    def knows(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
+        """Which canonical SMILES (N,) were in the training data; of those that were not, 1 in 10,000 says yes."""
+        keys = np.array([hash_key(text) >> 32 for text in smiles], dtype=np.uint32)
+        return np.isin(keys, self.model.known)
+
+    @cached_property
+    def prior_deviation(self) -> Floats:
+        """Standard deviation (D,) of the prior in each dimension."""
+        deviation: Floats = self.model.prior_factor.square().sum(dim=1).sqrt().numpy()
+        return deviation
+
+    def _points(self, z: ArrayLike) -> Floats:
+        points = np.ascontiguousarray(z, dtype=np.float32)
+        if points.ndim != 2 or points.shape[1] != self.size:
+            raise SpecError(
+                "z", f"must be rows of {self.size} numbers, but got an array of shape {points.shape}"
+            )
+        return points
+
+    def _tokenise(self, text: str, policy: Policy) -> NDArray[np.uint16]:
+        ids = self.model.vocabulary.tokenise(parse(text, policy).smiles)
+        if len(ids) > self.model.max_tokens:
+            raise MoleculeError(text, f"longer than {self.model.max_tokens} tokens")
+        return ids
+
+    @torch.no_grad()
+    def _encode_tokens(self, sequences: Sequence[NDArray[np.uint16]]) -> Floats:
+        """Posterior means (N, D), computed in batches of like length."""
+        z = np.empty((len(sequences), self.size), dtype=np.float32)
+        order = np.argsort([len(s) for s in sequences], kind="stable")
+        for start in range(0, len(order), BATCH_SIZE):
+            rows = order[start : start + BATCH_SIZE]
+            ids, lengths = pad([sequences[i] for i in rows])
+            mean, _ = self.model.vae.encoder(
+                torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
+            )
+            z[rows] = mean.cpu().numpy()
+        return z
+
+    def _read(self, ids: Sequence[int]) -> str | None:
+        try:
+            return parse(self.model.vocabulary.to_smiles(ids)).smiles
+        except MoleculeError:
+            return None

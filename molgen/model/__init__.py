@@ -1,0 +1,1 @@
+"""From molecules to tokens, from tokens to latent vectors and predicted properties, and back."""

@@ -1,0 +1,109 @@
+"""Which molecules a training step sees, and with which noise: functions of the seed and the step alone.
+
+Because nothing is carried from step to step, a resumed training needs only the number of the step it stopped at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from molgen.model.dataset import TokenSet
+from molgen.model.tokens import pad
+
+POOL_BATCHES = 20
+"""Batches that are cut, by length, from one random pool of molecules."""
+
+LABELLED_SHARE = 0.25
+MAX_REPEATS = 20
+"""Labelled molecules are repeated up to 20 times an epoch to make up a quarter of it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step needs.
+
+    Attributes:
+        tokens: (B, L) padded ids.
+        lengths: (B,).
+        labels: (B, P), NaN where missing.
+        rows: (B,) indices into the token set.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    labels: Tensor
+    rows: NDArray[np.int64]
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch with its tensors on `device`."""
+        return Batch(self.tokens.to(device), self.lengths.to(device), self.labels.to(device), self.rows)
+
+
+def collate(data: TokenSet, rows: NDArray[np.int64]) -> Batch:
+    """The molecules `rows` (B,) of `data` as one padded batch."""
+    ids, lengths = pad([data[i] for i in rows])
+    return Batch(torch.from_numpy(ids), torch.from_numpy(lengths), torch.from_numpy(data.labels[rows]), rows)
+
+
+class Schedule:
+    """Endless training batches of a token set, addressed by step."""
+
+    def __init__(self, data: TokenSet, batch_size: int, seed: int) -> None:
+        """Makes the schedule.
+
+        Args:
+            data: The molecules; those kept out for validation are never drawn.
+            batch_size: B.
+            seed: Source of the order and of all noise.
+        """
+        self.data = data
+        self.batch_size = batch_size
+        self.seed = seed
+        self._rows = _training_rows(data)
+        self._epoch = -1
+        self._batches: list[NDArray[np.int64]] = []
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that show every training molecule once, labelled ones perhaps more often."""
+        pool = POOL_BATCHES * self.batch_size
+        full, rest = divmod(len(self._rows), pool)
+        return full * POOL_BATCHES + -(-rest // self.batch_size)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of step `step`, from 0."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, self._cut(epoch)
+        return collate(self.data, self._batches[position])
+
+    def generator(self, step: int) -> torch.Generator:
+        """The source of noise of step `step`."""
+        entropy = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(entropy[0] >> np.uint64(1)))
+
+    def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The batches of one epoch: random pools, each cut into batches of like length, in random order."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(self._rows)
+        pool = POOL_BATCHES * self.batch_size
+        batches = []
+        for start in range(0, len(order), pool):
+            rows = order[start : start + pool]
+            rows = rows[np.argsort(self.data.lengths[rows], kind="stable")]
+            batches += [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _training_rows(data: TokenSet) -> NDArray[np.int64]:
+    """The rows that an epoch goes through, labelled ones repeated."""
+    is_labelled = ~np.isnan(data.labels).all(axis=1)
+    unlabelled = np.flatnonzero(~data.is_validation & ~is_labelled)
+    labelled = np.flatnonzero(~data.is_validation & is_labelled)
+    wanted = LABELLED_SHARE / (1 - LABELLED_SHARE) * len(unlabelled) / max(1, len(labelled))
+    return np.concatenate([unlabelled, np.tile(labelled, int(np.clip(wanted, 1, MAX_REPEATS)))])

@@ -1,0 +1,97 @@
+"""Properties from latent vectors: an ensemble of small networks that says how sure it is.
+
+Notation: B molecules, D latent dimensions, P properties, K members, H hidden units. Missing labels are NaN.
+Source: deep ensembles of Gaussian networks, Lakshminarayanan et al. 2017 (arXiv:1612.01474), equations 1 and 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+MAX_PROPERTIES = 1024
+MAX_SIZE = 4096
+MAX_MEMBERS = 64
+
+
+@dataclass(frozen=True)
+class PredictorConfig:
+    """What the predictor predicts, and its sizes.
+
+    Attributes:
+        properties: Names, one a property, in the order of the columns.
+        latent_size: D.
+        hidden_size: H.
+        n_members: K.
+
+    Raises:
+        ValueError: Names are missing or repeated, or a size is out of range.
+    """
+
+    properties: tuple[str, ...]
+    latent_size: int
+    hidden_size: int = 128
+    n_members: int = 5
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(set(self.properties)) == len(self.properties) <= MAX_PROPERTIES:
+            raise ValueError(f"properties must be 1 to {MAX_PROPERTIES} different names")
+        for name, bound in (("latent_size", MAX_SIZE), ("hidden_size", MAX_SIZE), ("n_members", MAX_MEMBERS)):
+            if not 1 <= getattr(self, name) <= bound:
+                raise ValueError(f"{name} must be from 1 to {bound}, but got {getattr(self, name)}")
+
+
+class Predictor(nn.Module):
+    """Latent vectors (B, D) to the mean and the spread (standard deviation) of every property, (B, P) each."""
+
+    location: Tensor
+    scale: Tensor
+
+    def __init__(self, config: PredictorConfig) -> None:
+        super().__init__()
+        self.config = config
+        k, d, h, p = config.n_members, config.latent_size, config.hidden_size, len(config.properties)
+        self.hidden = nn.Parameter(torch.randn(k, d, h) * (2.0 / d) ** 0.5)
+        self.hidden_bias = nn.Parameter(torch.zeros(k, 1, h))
+        self.output = nn.Parameter(torch.randn(k, h, 2 * p) * 0.1 * h**-0.5)
+        self.output_bias = nn.Parameter(torch.zeros(k, 1, 2 * p))
+        self.register_buffer("location", torch.zeros(p))
+        self.register_buffer("scale", torch.ones(p))
+
+    def standardise(self, y: Tensor) -> None:
+        """Sets the properties' location and scale from training labels `y` (N, P), NaN where missing."""
+        location = torch.nanmean(y, dim=0)
+        deviation = torch.sqrt(torch.nanmean((y - location) ** 2, dim=0))
+        self.location.copy_(torch.nan_to_num(location))
+        self.scale.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance (K, B, P) of each member, in standardised units."""
+        hidden = torch.relu(z @ self.hidden + self.hidden_bias)
+        mean, log_variance = (hidden @ self.output + self.output_bias).chunk(2, dim=2)
+        return mean, log_variance.clamp(-8.0, 8.0)
+
+    def loss(self, z: Tensor, y: Tensor, member_weight: Tensor) -> Tensor:
+        """Negative log likelihood (B,) in nats, averaged over members and summed over known labels.
+
+        Args:
+            z: (B, D).
+            y: (B, P) labels in the properties' units, NaN where missing.
+            member_weight: (K, B), how often each member's bootstrap sample holds the molecule.
+        """
+        mean, log_variance = self(z)
+        is_known = ~torch.isnan(y)
+        target = (torch.nan_to_num(y) - self.location) / self.scale
+        nll = 0.5 * (log_variance + (target - mean) ** 2 * torch.exp(-log_variance)) * is_known
+        return (nll.sum(dim=2) * member_weight).mean(dim=0)
+
+    @torch.no_grad()
+    def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and spread (B, P) of the equally weighted mixture of members, in the properties' units."""
+        mean, log_variance = self(z)
+        centre = mean.mean(dim=0)
+        variance = (log_variance.exp() + mean.square()).mean(dim=0) - centre.square()
+        spread = variance.clamp_min(0.0).sqrt() * self.scale
+        return centre * self.scale + self.location, spread

@@ -1,0 +1,143 @@
+"""SELFIES text <-> token ids: the vocabulary, with the semantic constraints its tokens were made under.
+
+B is the number of molecules, L the longest token sequence among them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import selfies
+from numpy.typing import NDArray
+
+from molgen.errors import MoleculeError
+
+PAD, BOS, EOS = 0, 1, 2
+"""Ids of padding, begin and end of sequence; the vocabulary's own tokens follow them."""
+N_SPECIAL = 3
+
+_TOKEN = re.compile(r"\[[^\]]*\]|\.")
+
+DEFAULT_CONSTRAINTS: Mapping[str, int] = selfies.get_preset_constraints("default")
+"""Bonds an atom may have, by element and charge (Krenn et al. 2022, SELFIES library paper, Table 1)."""
+
+
+@contextmanager
+def semantic_constraints(constraints: Mapping[str, int]) -> Iterator[None]:
+    """Applies SELFIES constraints, which are global to the process, inside the block only."""
+    before = selfies.get_semantic_constraints()
+    if before == dict(constraints):
+        yield
+        return
+    selfies.set_semantic_constraints(dict(constraints))
+    try:
+        yield
+    finally:
+        selfies.set_semantic_constraints(before)
+
+
+def split(text: str) -> list[str]:
+    """The SELFIES tokens of `text`, in order."""
+    return _TOKEN.findall(text)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens a model knows, sorted, and the SELFIES constraints they are read under.
+
+    Token i of `tokens` has id `i + N_SPECIAL`.
+
+    Raises:
+        ValueError: `tokens` is empty, or not sorted and unique.
+    """
+
+    tokens: tuple[str, ...]
+    constraints: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_CONSTRAINTS))
+
+    def __post_init__(self) -> None:
+        if not self.tokens or list(self.tokens) != sorted(set(self.tokens)):
+            raise ValueError("tokens must be sorted, unique and at least one")
+
+    def __len__(self) -> int:
+        return len(self.tokens) + N_SPECIAL
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: Mapping[str, int],
+        *,
+        min_count: int,
+        constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS,
+    ) -> Vocabulary:
+        """A vocabulary of the tokens that occur at least `min_count` times."""
+        return cls(tuple(sorted(t for t, n in counts.items() if n >= min_count)), dict(constraints))
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: i + N_SPECIAL for i, token in enumerate(self.tokens)}
+
+    def tokenise(self, smiles: str) -> NDArray[np.uint16]:
+        """Token ids (L,) of a molecule, without BOS and EOS.
+
+        Raises:
+            MoleculeError: SELFIES cannot express the molecule, or one of its tokens is unknown.
+        """
+        return self.ids(split(to_selfies(smiles, self.constraints)), smiles)
+
+    def ids(self, tokens: Sequence[str], smiles: str) -> NDArray[np.uint16]:
+        """Ids (L,) of `tokens`, those of the molecule `smiles`.
+
+        Raises:
+            MoleculeError: A token is unknown; the error names it.
+        """
+        try:
+            return np.fromiter((self._ids[t] for t in tokens), dtype=np.uint16, count=len(tokens))
+        except KeyError as unknown:
+            raise MoleculeError(smiles, f"unknown token {unknown.args[0]}") from None
+
+    def to_smiles(self, ids: Iterable[int]) -> str:
+        """SMILES text (not canonical, perhaps empty) of token ids up to the first EOS; specials are skipped."""
+        tokens = []
+        for i in ids:
+            if i == EOS:
+                break
+            if i >= N_SPECIAL:
+                tokens.append(self.tokens[i - N_SPECIAL])
+        with semantic_constraints(self.constraints):
+            return str(selfies.decoder("".join(tokens)))
+
+
+def to_selfies(smiles: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS) -> str:
+    """SELFIES text of a canonical SMILES.
+
+    Raises:
+        MoleculeError: SELFIES cannot express the molecule under these constraints.
+    """
+    try:
+        with semantic_constraints(constraints):
+            return str(selfies.encoder(smiles))
+    except (selfies.EncoderError, KeyError, IndexError, ValueError, RecursionError):
+        raise MoleculeError(smiles, "SELFIES cannot express it") from None
+
+
+def count_tokens(texts: Iterable[str]) -> Counter[str]:
+    """How often each token occurs in SELFIES `texts`."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(split(text))
+    return counts
+
+
+def pad(sequences: Sequence[NDArray[np.uint16]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Right-padded ids (B, L) and lengths (B,) of B sequences."""
+    lengths = np.array([len(s) for s in sequences], dtype=np.int64)
+    ids = np.full((len(sequences), max(1, int(lengths.max(initial=1)))), PAD, dtype=np.int64)
+    for row, sequence in zip(ids, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return ids, lengths

@@ -1,0 +1,178 @@
+"""A variational autoencoder over SELFIES tokens: (B, L) token ids <-> (B, D) latent vectors.
+
+Encoder: a GRU in each reading direction, its last and its mean state mapped to a diagonal Gaussian. Decoder: a GRU
+that sees z in its first state and in the gate inputs of every step. Padding never enters a state that is used, so
+what a molecule is encoded to does not depend on the batch it came in.
+
+Notation: B molecules, L tokens of the longest, V vocabulary size, D latent dimensions, H hidden units.
+Source: Kingma & Welling 2014 (arXiv:1312.6114); Gomez-Bombarelli et al. 2018 (doi:10.1021/acscentsci.7b00572).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molgen.model.gru import Gru
+from molgen.model.tokens import BOS, EOS, PAD
+
+MAX_SIZE = 4096
+"""Upper bound of every width in a configuration, so that a hostile checkpoint cannot ask for all memory."""
+
+
+@dataclass(frozen=True)
+class VaeConfig:
+    """Sizes of the model.
+
+    Attributes:
+        n_tokens: V, special tokens included.
+        latent_size: D.
+        encoder_size: H of each encoder direction.
+        decoder_size: H of the decoder.
+
+    Raises:
+        ValueError: A size is not in 1 to 4096.
+    """
+
+    n_tokens: int
+    latent_size: int = 96
+    encoder_size: int = 256
+    decoder_size: int = 448
+
+    def __post_init__(self) -> None:
+        for name, size in vars(self).items():
+            if not isinstance(size, int) or not 1 <= size <= MAX_SIZE:
+                raise ValueError(f"{name} must be a whole number from 1 to {MAX_SIZE}, but got {size!r}")
+
+
+class Encoder(nn.Module):
+    """Token ids (B, L) and lengths (B,) to the mean and log variance (B, D) of q(z | x)."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        size = config.encoder_size
+        self.inputs = nn.ModuleList(nn.Embedding(config.n_tokens, 3 * size) for _ in range(2))
+        self.recurrences = nn.ModuleList(Gru(size) for _ in range(2))
+        self.posterior = nn.Linear(4 * size, 2 * config.latent_size)
+        for table in self.inputs:
+            nn.init.normal_(table.weight, std=0.5)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance, each (B, D)."""
+        states = [
+            self._read(i, ids, lengths) for i, ids in enumerate((tokens, reverse(tokens, lengths)))
+        ]
+        mean, log_variance = self.posterior(torch.cat(states, dim=1)).chunk(2, dim=1)
+        return mean, log_variance.clamp(-12.0, 4.0)
+
+    def _read(self, direction: int, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """The last and the mean state (B, 2H) of one reading direction."""
+        x = self.inputs[direction](tokens.t())
+        states = self.recurrences[direction](x, x.new_zeros(x.shape[1], x.shape[2] // 3))
+        rows = torch.arange(len(lengths), device=tokens.device)
+        is_token = torch.arange(len(states), device=tokens.device)[:, None] < lengths
+        mean = (states * is_token[:, :, None]).sum(dim=0) / lengths[:, None]
+        return torch.cat([states[lengths - 1, rows], mean], dim=1)
+
+
+class Decoder(nn.Module):
+    """Latent vectors (B, D) to next-token logits, teacher-forced or free-running."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        size = config.decoder_size
+        self.first_state = nn.Linear(config.latent_size, size)
+        self.latent_inputs = nn.Linear(config.latent_size, 3 * size)
+        self.inputs = nn.Embedding(config.n_tokens, 3 * size)
+        self.recurrence = Gru(size)
+        self.logits = nn.Linear(size, config.n_tokens)
+        nn.init.normal_(self.inputs.weight, std=0.5)
+
+    def forward(self, z: Tensor, tokens: Tensor) -> Tensor:
+        """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one its end."""
+        begin = torch.full_like(tokens[:, :1], BOS)
+        x = self.inputs(torch.cat([begin, tokens], dim=1).t()) + self.latent_inputs(z)
+        logits: Tensor = self.logits(self.recurrence(x, torch.tanh(self.first_state(z))))
+        return logits
+
+    @torch.no_grad()
+    def generate(
+        self, z: Tensor, max_length: int, temperature: float = 0.0, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Token ids (B, at most `max_length`), each row ended by EOS where there was room.
+
+        Args:
+            z: (B, D).
+            max_length: Steps at the most.
+            temperature: 0 takes the likeliest token; above, tokens are drawn from the softened distribution.
+            generator: Source of randomness for a temperature above 0.
+        """
+        h = torch.tanh(self.first_state(z))
+        latent = self.latent_inputs(z)
+        token = torch.full((len(z),), BOS, device=z.device)
+        is_open = torch.ones(len(z), dtype=torch.bool, device=z.device)
+        tokens = []
+        for _ in range(max_length):
+            h = self.recurrence.step(self.inputs(token) + latent, h)
+            logits = self.logits(h)
+            logits[:, [PAD, BOS]] = -torch.inf
+            token = torch.where(is_open, _choose(logits, temperature, generator), PAD)
+            tokens.append(token)
+            is_open &= token != EOS
+            if not is_open.any():
+                break
+        return torch.stack(tokens, dim=1)
+
+
+class Vae(nn.Module):
+    """Encoder and decoder, and the loss that joins them."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    def forward(
+        self, tokens: Tensor, lengths: Tensor, noise: Tensor, dropped: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction loss and KL divergence in nats a molecule, each (B,), and the means (B, D).
+
+        Args:
+            tokens: (B, L) padded ids.
+            lengths: (B,), each at least 1.
+            noise: (B, D), standard normal.
+            dropped: (B, L), true where the decoder must do without its input token (Bowman et al. 2016,
+                arXiv:1511.06349, section 3.1).
+        """
+        mean, log_variance = self.encoder(tokens, lengths)
+        z = mean + noise * torch.exp(0.5 * log_variance)
+        logits = self.decoder(z, tokens.masked_fill(dropped, PAD))
+        nll = functional.cross_entropy(
+            logits.flatten(0, 1), targets(tokens, lengths).t().flatten(), ignore_index=PAD, reduction="none"
+        )
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=1)
+        return nll.view(len(logits), -1).sum(dim=0), kl, mean
+
+
+def reverse(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Each row (L,) of `tokens` (B, L) read backwards within its own length; padding stays at the end."""
+    position = torch.arange(tokens.shape[1], device=tokens.device)
+    source = torch.where(position < lengths[:, None], lengths[:, None] - 1 - position, position)
+    return tokens.gather(1, source)
+
+
+def targets(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """What the decoder must say (B, L + 1): the tokens, then EOS, then padding."""
+    padded = functional.pad(tokens, (0, 1), value=PAD)
+    return padded.scatter(1, lengths[:, None], EOS)
+
+
+def _choose(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
+    if temperature == 0.0:
+        return logits.argmax(dim=1)
+    probabilities = torch.softmax(logits / temperature, dim=1)
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)

@@ -1,0 +1,212 @@
+"""Measures: what a name in an objective or constraint stands for, as a function from molecules to numbers.
+
+Notation: N molecules, P properties that the checkpoint predicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from molgen.chem.checks import CHECKS, check
+from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
+from molgen.chem.properties import DESCRIPTORS, Descriptor
+from molgen.errors import MoleculeError, ScorerError, SpecError
+from molgen.score.desirability import Array
+
+Predict = Callable[[Sequence[str]], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
+"""From N SMILES to mean and spread, each (N, P); NaN where a molecule cannot be encoded. The same SMILES must
+always get the same numbers."""
+
+_PREDICTED: Mapping[str, Callable[[Array, Array], Array]] = {
+    "predicted": lambda mean, spread: mean,
+    "lower": lambda mean, spread: mean - spread,
+    "upper": lambda mean, spread: mean + spread,
+    "spread": lambda mean, spread: spread,
+}
+"""Mean, mean - 1 spread, mean + 1 spread, and the spread itself."""
+
+_MAX_MATCHES = 10_000
+"""Of a SMARTS in one molecule; no druglike one comes near."""
+
+
+class Measure(Protocol):
+    """One number a molecule, under a name.
+
+    Attributes:
+        name: As written in objectives, constraints and column headers.
+        is_cheap: Whether it may be called freely; a user's scorer may not.
+        default_scale: (low, high) of its useful range, where known.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def is_cheap(self) -> bool: ...  # noqa: D102
+    @property
+    def default_scale(self) -> tuple[float, float] | None: ...  # noqa: D102
+    def __call__(self, molecules: Sequence[Molecule], /) -> Array:
+        """The values (N,); NaN where the checkpoint cannot encode a molecule, never otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A measure that molgen computes itself; fields as in `Measure`."""
+
+    name: str
+    function: Callable[[Sequence[Molecule]], Array]
+    default_scale: tuple[float, float] | None = None
+    is_cheap: bool = True
+
+    def __call__(self, molecules: Sequence[Molecule], /) -> Array:
+        """The values (N,)."""
+        return self.function(molecules)
+
+
+@dataclass(frozen=True)
+class MeasureContext:
+    """What a campaign brings along that names of measures may refer to.
+
+    Attributes:
+        reference: What plain `similarity` compares to.
+        predict: The checkpoint's predictor, where it has one.
+        property_names: P names of what it predicts.
+        scorers: The user's own scorers by name.
+    """
+
+    reference: Molecule | None = None
+    predict: Predict | None = None
+    property_names: tuple[str, ...] = ()
+    scorers: Mapping[str, Measure] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        """Refuses a scorer by the name of a built-in measure, by a SpecError."""
+        for name in self.scorers:
+            if name in DESCRIPTORS or name == "similarity":
+                raise SpecError(
+                    "scorer", f"{name} is a measure of molgen's own", remedy=f"Rename it: my_{name}=..."
+                )
+
+    @cached_property
+    def predictions(self) -> Callable[[tuple[str, ...]], tuple[Array, Array]]:
+        """Mean and spread, each (N, P); the last batch is kept, since several measures ask for the same."""
+        return lru_cache(maxsize=1)(self._checked_predictions)
+
+    def _checked_predictions(self, smiles: tuple[str, ...]) -> tuple[Array, Array]:
+        if self.predict is None:
+            raise SpecError("predicted", "this checkpoint predicts nothing")
+        mean, spread = (np.asarray(part, dtype=np.float64) for part in self.predict(smiles))
+        shape = (len(smiles), len(self.property_names))
+        if mean.shape != shape or spread.shape != shape:
+            raise ScorerError("predicted", f"must be {shape}, but are {mean.shape}, {spread.shape}")
+        return mean, spread
+
+
+def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Measure:
+    """The measure of a name; `key` is the option that names it, for error messages.
+
+    `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto
+    similarity of ECFP4; `smarts:PATTERN`, the number of unique matches; `alerts:pains` and `alerts:brenk`,
+    the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME` (mean),
+    `lower:NAME` and `upper:NAME` (mean minus and plus 1 spread) and `spread:NAME`; and the user's scorers.
+
+    Raises:
+        SpecError: The name is unknown, or what it refers to is missing or cannot be read.
+    """
+    if name in context.scorers:
+        return context.scorers[name]
+    if name in DESCRIPTORS:
+        return _described(DESCRIPTORS[name])
+    kind, colon, argument = name.partition(":")
+    if name == "similarity":
+        return _similarity(name, _reference(context, key))
+    if colon and kind == "similarity":
+        return _similarity(name, _molecule(name, argument, key))
+    if colon and kind == "smarts":
+        return _matches(name, argument, key)
+    if colon and kind == "alerts" and argument in CHECKS:
+        return _alerts(name, argument)
+    if colon and kind in _PREDICTED and argument in context.property_names:
+        return _predicted(name, kind, context.property_names.index(argument), context)
+    raise _unknown(name, context, key)
+
+
+def _described(descriptor: Descriptor) -> BuiltIn:
+    def values(molecules: Sequence[Molecule]) -> Array:
+        return np.array([descriptor.function(molecule.mol) for molecule in molecules], dtype=np.float64)
+
+    return BuiltIn(descriptor.name, values, default_scale=(descriptor.low, descriptor.high))
+
+
+def _similarity(name: str, reference: Molecule) -> BuiltIn:
+    target = fingerprint(reference.mol)
+
+    def values(molecules: Sequence[Molecule]) -> Array:
+        return tanimoto_to_many(target, [fingerprint(molecule.mol) for molecule in molecules])
+
+    return BuiltIn(name, values, default_scale=(0.0, 1.0))
+
+
+def _matches(name: str, pattern: str, key: str) -> BuiltIn:
+    with BlockLogs():
+        query = Chem.MolFromSmarts(pattern)
+    if query is None or query.GetNumAtoms() == 0:
+        raise SpecError(key, f"{name}: {pattern!r} is no SMARTS", remedy="Write it like smarts:c1ccccc1.")
+
+    def values(molecules: Sequence[Molecule]) -> Array:
+        counts = [len(m.mol.GetSubstructMatches(query, maxMatches=_MAX_MATCHES)) for m in molecules]
+        return np.array(counts, dtype=np.float64)
+
+    return BuiltIn(name, values)
+
+
+def _alerts(name: str, check_name: str) -> BuiltIn:
+    def values(molecules: Sequence[Molecule]) -> Array:
+        counts = [len(check(molecule.mol, check_name).evidence) for molecule in molecules]
+        return np.array(counts, dtype=np.float64)
+
+    return BuiltIn(name, values)
+
+
+def _predicted(name: str, kind: str, column: int, context: MeasureContext) -> BuiltIn:
+    def values(molecules: Sequence[Molecule]) -> Array:
+        mean, spread = context.predictions(tuple(molecule.smiles for molecule in molecules))
+        return _PREDICTED[kind](mean[:, column], spread[:, column])
+
+    return BuiltIn(name, values)
+
+
+def _reference(context: MeasureContext, key: str) -> Molecule:
+    if context.reference is None:
+        raise SpecError(
+            key,
+            "similarity needs a molecule to compare to, and this campaign does not start from a single one",
+            remedy='Start from one molecule, or write it out: "similarity:CC(=O)Oc1ccccc1C(=O)O >= 0.4".',
+        )
+    return context.reference
+
+
+def _molecule(name: str, smiles: str, key: str) -> Molecule:
+    try:
+        return parse(smiles)
+    except MoleculeError as error:
+        raise SpecError(key, f"{name}: {error.message}", remedy="Write a SMILES after the colon.") from error
+
+
+def _unknown(name: str, context: MeasureContext, key: str) -> SpecError:
+    alerts = [f"alerts:{check_name}" for check_name in CHECKS]
+    predicted = [f"{kind}:{property_name}" for kind in _PREDICTED for property_name in context.property_names]
+    plain = [*DESCRIPTORS, *context.scorers, *alerts, *predicted]
+    near = get_close_matches(name, [*plain, "similarity"], n=3)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    known = ", ".join([*plain, "similarity", "similarity:SMILES", "smarts:PATTERN"])
+    return SpecError(key, f"there is no measure {name!r}", remedy=f"{hint}Known: {known}.")

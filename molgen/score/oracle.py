@@ -1,0 +1,202 @@
+"""The oracle: every measure that a campaign names, evaluated at once and weighed into one number a molecule.
+
+Notation: N molecules, M objectives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from molgen.chem.molecule import Molecule
+from molgen.errors import ScorerError, SpecError
+from molgen.score.constraint import Constraint, require_consistent
+from molgen.score.desirability import Array, Desirability, combine
+from molgen.score.measure import Measure, MeasureContext, resolve
+from molgen.score.objective import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a batch of N molecules scored: raw values, desirabilities and totals kept apart.
+
+    Attributes:
+        values: Raw value (N,) of each measure; NaN where the checkpoint cannot encode a molecule.
+        desirabilities: (N,) in [0, 1] of each objective that has a scale; 0 where its value is NaN.
+        total: (N,), larger is better: of a single objective the raw value, signed; of several the weighted
+            geometric mean of their desirabilities, in [0, 1]. Minus infinity where the value of one is NaN.
+        violation: (N,), the sum over constraints of the distances to their bounds, in widths of the measure's
+            scale where it has one; 0 where all are kept, infinite where a value that counts is NaN.
+    """
+
+    values: Mapping[str, Array]
+    desirabilities: Mapping[str, Array]
+    total: Array
+    violation: Array
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless all arrays are (N,)."""
+        arrays = (*self.values.values(), *self.desirabilities.values(), self.violation)
+        if self.total.ndim != 1 or any(array.shape != self.total.shape for array in arrays):
+            raise ValueError(f"a score's arrays must all be (N,), but its total is {self.total.shape}")
+
+    @property
+    def feasible(self) -> npt.NDArray[np.bool_]:
+        """Whether each molecule (N,) keeps all constraints and could be measured."""
+        return np.equal(self.violation, 0)
+
+
+class Oracle:
+    """Scores molecules by a campaign's objectives under its constraints.
+
+    Attributes:
+        objectives: M of them, at least one, each on another measure.
+        constraints: None of which contradict each other.
+        measure_names: Every measure evaluated, in stable order: of objectives, of constraints, extra ones.
+        n_calls: How many molecules the user's scorers were given, summed over scorers.
+    """
+
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Constraint] = (),
+        context: MeasureContext | None = None,
+        *,
+        extra: Sequence[str] = (),
+    ) -> None:
+        """Resolves every name; `extra` measures are evaluated and reported, but weigh nothing.
+
+        Raises:
+            SpecError: There is no objective, a name is unknown or given twice, constraints contradict each
+                other, or one of several objectives has no scale.
+        """
+        if not objectives:
+            raise SpecError("objectives", "there is none", remedy='Name one: --maximize "qed".')
+        if len({objective.name for objective in objectives}) < len(objectives):
+            raise SpecError("objectives", "a measure is given twice", remedy="Keep one of them.")
+        require_consistent(constraints)
+        self.objectives = tuple(objectives)
+        self.constraints = tuple(constraints)
+        self.n_calls = 0
+        self._measures = _resolved(objectives, constraints, extra, context or MeasureContext())
+        self._ramps = self._resolved_ramps()
+
+    @property
+    def measure_names(self) -> tuple[str, ...]:
+        """Every measure, in stable order."""
+        return tuple(self._measures)
+
+    def prefilter(self, molecules: Sequence[Molecule]) -> Array:
+        """The violation (N,) of the constraints that need none of the user's scorers, which are not called.
+
+        Raises:
+            ScorerError: A measure gave something other than one number a molecule.
+        """
+        cheap = [c for c in self.constraints if self._measures[c.name].is_cheap]
+        return self._violation(cheap, self._measured({c.name for c in cheap}, molecules), len(molecules))
+
+    def score(self, molecules: Sequence[Molecule]) -> Score:
+        """The score of N molecules, each measure called once.
+
+        Raises:
+            ScorerError: A measure gave something other than one number a molecule.
+        """
+        return self._weighed(self._measured(self._measures, molecules), len(molecules))
+
+    def restore(self, values: Mapping[str, npt.ArrayLike]) -> Score:
+        """The score of N molecules from their raw values, without measuring anything.
+
+        Args:
+            values: (N,) for each of `measure_names`; others are ignored.
+
+        Raises:
+            ValueError: A measure is missing, or the arrays are not all (N,).
+        """
+        missing = [name for name in self._measures if name not in values]
+        if missing:
+            raise ValueError(f"values of these measures are missing: {', '.join(missing)}")
+        raw = {name: np.array(values[name], dtype=np.float64) for name in self._measures}
+        return self._weighed(raw, next(iter(raw.values())).size)
+
+    def objective_matrix(self, score: Score) -> Array:
+        """Desirabilities (N, M) in [0, 1] in the order of the objectives, all to be maximised.
+
+        Raises:
+            SpecError: The only objective has no scale.
+        """
+        for objective in self.objectives:
+            objective.desirability(self._measures[objective.name].default_scale)
+        return np.column_stack([score.desirabilities[objective.name] for objective in self.objectives])
+
+    def _resolved_ramps(self) -> dict[str, Desirability]:
+        """The ramps of each objective; a single one needs none, and may have no scale to build them on."""
+        scales = {o.name: self._measures[o.name].default_scale for o in self.objectives}
+        is_single = len(self.objectives) == 1
+        return {
+            o.name: o.desirability(scales[o.name])
+            for o in self.objectives
+            if not (is_single and o.scale is None and scales[o.name] is None)
+        }
+
+    def _measured(self, names: Container[str], molecules: Sequence[Molecule]) -> dict[str, Array]:
+        return {name: self._called(m, molecules) for name, m in self._measures.items() if name in names}
+
+    def _called(self, measure: Measure, molecules: Sequence[Molecule]) -> Array:
+        if not measure.is_cheap:
+            self.n_calls += len(molecules)
+        values = measure(molecules)
+        if values.shape != (len(molecules),) or np.isinf(values).any():
+            what = f"{values.shape} values for {len(molecules)} molecules, or an infinite one"
+            raise ScorerError(measure.name, f"gave {what}")
+        return values
+
+    def _weighed(self, values: Mapping[str, Array], n: int) -> Score:
+        desirabilities = {name: _desired(ramps, values[name]) for name, ramps in self._ramps.items()}
+        wanted = np.column_stack([values[objective.name] for objective in self.objectives])
+        is_missing = np.isnan(wanted).any(axis=1)
+        violation = self._violation(self.constraints, values, n)
+        return Score(
+            values=values,
+            desirabilities=desirabilities,
+            total=np.where(is_missing, -math.inf, self._total(values, desirabilities)),
+            violation=np.where(is_missing, math.inf, violation),
+        )
+
+    def _total(self, values: Mapping[str, Array], desirabilities: Mapping[str, Array]) -> Array:
+        if len(self.objectives) == 1:
+            return self.objectives[0].signed(values[self.objectives[0].name])
+        columns = [desirabilities[objective.name] for objective in self.objectives]
+        return combine(np.column_stack(columns), [objective.weight for objective in self.objectives])
+
+    def _violation(self, constraints: Sequence[Constraint], values: Mapping[str, Array], n: int) -> Array:
+        total = np.zeros(n)
+        for constraint in constraints:
+            low, high = self._measures[constraint.name].default_scale or (0.0, 1.0)
+            total += constraint.violation(values[constraint.name]) / (high - low)
+        return total
+
+
+def _resolved(
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint],
+    extra: Sequence[str],
+    context: MeasureContext,
+) -> dict[str, Measure]:
+    keys = [(objective.name, str(objective.goal)) for objective in objectives]
+    keys += [(constraint.name, "constraint") for constraint in constraints]
+    keys += [(name, "extra") for name in extra]
+    measures: dict[str, Measure] = {}
+    for name, key in keys:
+        if name not in measures:
+            measures[name] = resolve(name, context, key=key)
+    return measures
+
+
+def _desired(ramps: Desirability, values: Array) -> Array:
+    """Desirabilities (N,); what could not be measured is not desirable."""
+    is_missing = np.isnan(values)
+    return np.where(is_missing, 0.0, ramps(np.where(is_missing, 0.0, values)))

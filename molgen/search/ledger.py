@@ -1,0 +1,145 @@
+"""`evaluations.csv`: one line for each unique molecule that was scored, in order. It is the budget and the state.
+
+A line is written whole or, after a crash, cut off at the end of the file; a cut-off line is dropped when read.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from molgen.errors import RunError
+from molgen.paths import write_text
+
+NAME = "evaluations.csv"
+_DESIRABILITY = "desirability "
+_HEAD = ("index", "smiles")
+_TAIL = ("total", "violation", "hypervolume", "parent")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One scored molecule.
+
+    Attributes:
+        index: Number of the call, from 1.
+        smiles: Canonical.
+        values: Raw value of each measure; NaN where it has none for this molecule.
+        desirabilities: In [0, 1], of each objective that has a scale.
+        total: What is maximised.
+        violation: How far constraints are missed; 0 where all hold.
+        hypervolume: Of the Pareto front so far, NaN where objectives are not kept apart.
+        parent: Canonical SMILES it was derived from, or "".
+    """
+
+    index: int
+    smiles: str
+    values: Mapping[str, float]
+    desirabilities: Mapping[str, float]
+    total: float
+    violation: float
+    hypervolume: float
+    parent: str
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether all constraints hold."""
+        return self.violation <= 0.0
+
+
+class Ledger:
+    """Appends evaluations to a file."""
+
+    def __init__(self, path: Path, measures: Sequence[str], objectives: Sequence[str]) -> None:
+        """A ledger at `path`, new or to be continued, with a column for each measure and each desirability."""
+        self.path = path
+        self.fields = [*_HEAD, *measures, *(_DESIRABILITY + name for name in objectives), *_TAIL]
+        self.measures = measures
+        self.objectives = objectives
+
+    def begin(self, evaluations: Iterable[Evaluation] = ()) -> None:
+        """Writes the file anew, with `evaluations` in it, in one step."""
+        write_text(self.path, "".join([_line(self.fields), *map(self._format, evaluations)]))
+
+    def append(self, evaluations: Sequence[Evaluation]) -> None:
+        """Adds lines, and waits until they are on the disk."""
+        with self.path.open("a", encoding="utf-8", newline="") as handle:
+            handle.write("".join(map(self._format, evaluations)))
+            handle.flush()
+            os.fsync(handle.fileno())
+
+    def _format(self, evaluation: Evaluation) -> str:
+        return _line(
+            [
+                str(evaluation.index),
+                evaluation.smiles,
+                *(_number(evaluation.values[name]) for name in self.measures),
+                *(_number(evaluation.desirabilities[name]) for name in self.objectives),
+                _number(evaluation.total),
+                _number(evaluation.violation),
+                _number(evaluation.hypervolume),
+                evaluation.parent,
+            ]
+        )
+
+
+def read_evaluations(path: Path) -> list[Evaluation]:
+    """What a ledger holds, without a last line that was cut off.
+
+    Raises:
+        RunError: The file is missing, or a line in the middle is damaged.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(path, f"cannot be read: {error}", remedy="Name the folder of a campaign.") from None
+    whole = text[: text.rfind("\n") + 1]
+    rows = csv.reader(whole.splitlines())
+    header = next(rows, [])
+    if tuple(header[:2]) != _HEAD or tuple(header[-len(_TAIL) :]) != _TAIL:
+        raise RunError(path, "is not a ledger of evaluations", remedy="Name the folder of a campaign.")
+    return [_parse(path, number, header, row) for number, row in enumerate(rows, 1)]
+
+
+def _parse(path: Path, number: int, header: Sequence[str], row: Sequence[str]) -> Evaluation:
+    try:
+        cells = dict(zip(header, row, strict=True))
+        between = header[len(_HEAD) : -len(_TAIL)]
+        numbers = {name: _value(cells[name]) for name in (*between, "total", "violation", "hypervolume")}
+        index = int(cells["index"])
+    except ValueError:
+        index = -1
+    if index != number:
+        raise RunError(path, "is damaged", line=number + 1, remedy="Cut the file before this line and resume.")
+    return Evaluation(
+        index=index,
+        smiles=cells["smiles"],
+        values={name: numbers[name] for name in between if not name.startswith(_DESIRABILITY)},
+        desirabilities={
+            name.removeprefix(_DESIRABILITY): numbers[name] for name in between if name.startswith(_DESIRABILITY)
+        },
+        total=numbers["total"],
+        violation=numbers["violation"],
+        hypervolume=numbers["hypervolume"],
+        parent=cells["parent"],
+    )
+
+
+def _number(value: float) -> str:
+    """The shortest text that reads back as the same number; empty for NaN."""
+    return "" if value != value else repr(float(value))
+
+
+def _value(text: str) -> float:
+    return float(text) if text else float("nan")
+
+
+def _line(fields: Iterable[str]) -> str:
+    return ",".join(f'"{f.replace(chr(34), chr(34) * 2)}"' if _needs_quotes(f) else f for f in fields) + "\n"
+
+
+def _needs_quotes(field: str) -> bool:
+    return any(character in field for character in ',"\r\n')
