@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import show
+from . import campaign, decode, encode, evaluate, export, sample, show, train
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
 
@@ -105,3 +105,12 @@ def molgen(
 
     Example: molgen campaign --maximize qed --budget 500 --out run
     """
+
+
+app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(encode.encode)
+app.command()(decode.decode)
+app.command()(sample.sample)
+app.command()(campaign.campaign)
+app.command()(export.export)

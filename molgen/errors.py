@@ -34,9 +34,7 @@ class FileError(MolgenError):
         line: 1-based line in it, or None where the whole file is meant.
     """
 
-    def __init__(
-        self, path: str | Path, message: str, *, line: int | None = None, remedy: str = ""
-    ) -> None:
+    def __init__(self, path: str | Path, message: str, *, line: int | None = None, remedy: str = "") -> None:
         where = f"{path}, line {line}" if line is not None else f"{path}"
         super().__init__(f"{where}: {message}", remedy=remedy)
         self.path = Path(path)

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
-)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
 """Ctrl-C, and what batch systems send before they kill a job."""
 
 
@@ -33,4 +31,5 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
         yield event.is_set
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None stands for a handler that was not set from Python and cannot be set again
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

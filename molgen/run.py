@@ -99,9 +99,7 @@ class RunFolder:
         if not (path / SPEC).is_file():
             raise RunError(path, "exists and is not a molgen run", remedy="Name another folder with --out.")
         if not is_forced:
-            raise RunError(
-                path, "holds a run already", remedy="Continue it with --resume, or replace it with --force."
-            )
+            raise RunError(path, "holds a run already", remedy="Continue it with --resume, or replace it with --force.")
         shutil.rmtree(path)
 
     @classmethod

@@ -39,6 +39,7 @@ ORDER = [
     "score.measure",
     "score.plugin",
     "score.oracle",
+    "run",
     "search.spec",
     "search.pareto",
     "search.proposal",

@@ -95,6 +95,34 @@ def parse(text: str, policy: Policy = DEFAULT_POLICY) -> Molecule:
     raise MoleculeError(text, "no stable canonical SMILES")
 
 
+def saturated(smiles: str) -> str:
+    """The SMILES with hydrogens in place of unpaired electrons.
+
+    A generated token such as [C@H1] states its hydrogens, so an atom that got fewer bonds than the token was made
+    for is left a radical, which no chemist means.
+
+    >>> saturated("C[CH]C")
+    'CCC'
+
+    Raises:
+        MoleculeError: The text is not a molecule.
+    """
+    with BlockLogs():
+        mol = _read_or_refuse(smiles, smiles, 0)
+        radicals = [atom for atom in mol.GetAtoms() if atom.GetNumRadicalElectrons()]
+        if not radicals:
+            return smiles
+        for atom in radicals:
+            atom.SetNumRadicalElectrons(0)
+            atom.SetNoImplicit(False)
+        try:
+            Chem.SanitizeMol(mol)
+        except ValueError:
+            raise MoleculeError(smiles, "impossible valence or aromaticity") from None
+        text: str = Chem.MolToSmiles(mol)
+    return text
+
+
 def smiles_of_molblock(block: str) -> str:
     """The SMILES of a V2000 or V3000 mol block, stereochemistry from its wedges or 3D coordinates.
 

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse
+from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturated
 from molgen.errors import MoleculeError, SpecError
 from molgen.model import checkpoint
 from molgen.model.checkpoint import Checkpoint
-from molgen.model.dataset import hash_key
+from molgen.model.reading import hash_key
 from molgen.model.tokens import pad
 from molgen.paths import shipped
 
@@ -51,10 +51,10 @@ class LatentSpace:
     Results do not depend on how inputs are batched, up to the rounding of matrix products (below 1e-5).
     """
 
-    def __init__(self, model: Checkpoint, *, device: str = "cpu") -> None:
-        """The space of a loaded checkpoint."""
+    def __init__(self, model: Checkpoint) -> None:
+        """The space of a loaded checkpoint, on the device that its weights are on."""
         self.model = model
-        self.device = torch.device(device)
+        self.device = next(model.vae.parameters()).device
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, device: str = "cpu") -> LatentSpace:
@@ -63,7 +63,7 @@ class LatentSpace:
         Raises:
             CheckpointError: The checkpoint is missing or damaged.
         """
-        return cls(checkpoint.load(Path(path) if path else default_checkpoint(), device), device=device)
+        return cls(checkpoint.load(Path(path) if path else default_checkpoint(), device))
 
     @property
     def size(self) -> int:
@@ -76,11 +76,21 @@ class LatentSpace:
         return self.model.properties
 
     def encode(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY) -> Floats:
-        """Points (N, D) of molecules; rows that cannot be encoded are NaN, and `explain` says why."""
+        """Points (N, D) of molecules; rows that cannot be encoded are NaN, and `explain` says why.
+
+        Raises:
+            SpecError: `smiles` is one text, not a list of texts.
+        """
         return self.explain(smiles, policy).z
 
     def explain(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY) -> Encoding:
-        """Points of molecules, with the reason for each that has none, such as the token that is unknown."""
+        """Points of molecules, with the reason for each that has none, such as the token that is unknown.
+
+        Raises:
+            SpecError: `smiles` is one text, not a list of texts.
+        """
+        if isinstance(smiles, str):
+            raise SpecError("smiles", "must be a list of SMILES, but got one text")
         sequences: list[NDArray[np.uint16]] = []
         reasons = [""] * len(smiles)
         for i, text in enumerate(smiles):
@@ -89,12 +99,10 @@ class LatentSpace:
             except MoleculeError as error:
                 reasons[i] = error.reason
         z = np.full((len(smiles), self.size), np.nan, dtype=np.float32)
-        z[[not reason for reason in reasons]] = self._encode_tokens(sequences)
+        z[np.array([not reason for reason in reasons], dtype=bool)] = self._encode_tokens(sequences)
         return Encoding(z, tuple(reasons))
 
-    def decode(
-        self, z: ArrayLike, *, temperature: float = 0.0, seed: int = 0
-    ) -> list[str | None]:
+    def decode(self, z: ArrayLike, *, temperature: float = 0.0, seed: int = 0) -> list[str | None]:
         """Canonical SMILES of points (N, D); None where no molecule came out.
 
         Args:
@@ -103,8 +111,10 @@ class LatentSpace:
             seed: Source of the draws.
 
         Raises:
-            SpecError: `z` is not an array of rows of D numbers.
+            SpecError: `z` is not an array of rows of D numbers, or the temperature is not one.
         """
+        if not 0.0 <= temperature < float("inf"):
+            raise SpecError("temperature", f"must be 0 or above, but got {temperature}")
         points = self._points(z)
         is_finite = np.isfinite(points).all(axis=1)
         generator = torch.Generator(self.device).manual_seed(seed)
@@ -126,10 +136,13 @@ class LatentSpace:
         """Points (n, D) of the prior: the Gaussian with the first two moments of the aggregate posterior."""
         normal = np.random.default_rng(seed).standard_normal((n, self.size))
         factor = self.model.prior_factor.double().numpy()
-        return (self.model.prior_mean.double().numpy() + normal @ factor.T).astype(np.float32)
+        points = self.model.prior_mean.double().numpy() + normal @ factor.T
+        return np.asarray(points, dtype=np.float32)
 
     def predict(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and spread (standard deviation) of each property at points (N, D), each (N, P); NaN rows stay NaN.
+        """Mean and spread (standard deviation) of each property at points (N, D), each (N, P).
+
+        Rows of `z` that are not finite give NaN.
 
         Raises:
             SpecError: The checkpoint predicts nothing, or `z` has the wrong shape.
@@ -149,9 +162,14 @@ class LatentSpace:
         return results
 
     def knows(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
-        """Which canonical SMILES (N,) were in the training data; of those that were not, 1 in 10,000 says yes."""
+        """Which canonical SMILES (N,) were in the training data of M molecules.
+
+        Of those that were not, M in 4 billion say yes: hashes of 32 bits are compared.
+        """
         keys = np.array([hash_key(text) >> 32 for text in smiles], dtype=np.uint32)
-        return np.isin(keys, self.model.known)
+        places = np.searchsorted(self.model.known, keys)
+        known = np.append(self.model.known.astype(np.uint64), np.uint64(1 << 32))
+        return np.asarray(known[places] == keys)
 
     @cached_property
     def prior_deviation(self) -> Floats:
@@ -160,11 +178,13 @@ class LatentSpace:
         return deviation
 
     def _points(self, z: ArrayLike) -> Floats:
-        points = np.ascontiguousarray(z, dtype=np.float32)
+        try:
+            with np.errstate(over="ignore"):
+                points = np.ascontiguousarray(z, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise SpecError("z", f"must be rows of {self.size} numbers") from None
         if points.ndim != 2 or points.shape[1] != self.size:
-            raise SpecError(
-                "z", f"must be rows of {self.size} numbers, but got an array of shape {points.shape}"
-            )
+            raise SpecError("z", f"must be rows of {self.size} numbers, but got an array of shape {points.shape}")
         return points
 
     def _tokenise(self, text: str, policy: Policy) -> NDArray[np.uint16]:
@@ -188,7 +208,8 @@ class LatentSpace:
         return z
 
     def _read(self, ids: Sequence[int]) -> str | None:
+        text = self.model.vocabulary.to_smiles(ids)
         try:
-            return parse(self.model.vocabulary.to_smiles(ids)).smiles
+            return parse(saturated(text) if "[" in text else text).smiles
         except MoleculeError:
             return None

@@ -1,6 +1,6 @@
 """Which molecules a training step sees, and with which noise: functions of the seed and the step alone.
 
-Because nothing is carried from step to step, a resumed training needs only the number of the step it stopped at.
+Nothing is carried from step to step, so a resumed training needs only the number of the step it stopped at.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ POOL_BATCHES = 20
 LABELLED_SHARE = 0.25
 MAX_REPEATS = 20
 """Labelled molecules are repeated up to 20 times an epoch to make up a quarter of it."""
+
+
+_ORDER, _NOISE, _BOOTSTRAP = range(3)
+"""Uses of the seed, each with random numbers of its own."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,16 @@ class Schedule:
             data: The molecules; those kept out for validation are never drawn.
             batch_size: B.
             seed: Source of the order and of all noise.
+
+        Raises:
+            ValueError: All molecules are kept out of training.
         """
         self.data = data
         self.batch_size = batch_size
         self.seed = seed
         self._rows = _training_rows(data)
+        if not len(self._rows):
+            raise ValueError("all molecules are kept out of training")
         self._epoch = -1
         self._batches: list[NDArray[np.int64]] = []
 
@@ -84,12 +93,12 @@ class Schedule:
 
     def generator(self, step: int) -> torch.Generator:
         """The source of noise of step `step`."""
-        entropy = np.random.SeedSequence([self.seed, step]).generate_state(1, np.uint64)
+        entropy = _stream(self.seed, _NOISE, step).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(entropy[0] >> np.uint64(1)))
 
     def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
         """The batches of one epoch: random pools, each cut into batches of like length, in random order."""
-        rng = np.random.default_rng([self.seed, epoch])
+        rng = np.random.default_rng(_stream(self.seed, _ORDER, epoch))
         order = rng.permutation(self._rows)
         pool = POOL_BATCHES * self.batch_size
         batches = []
@@ -98,6 +107,16 @@ class Schedule:
             rows = rows[np.argsort(self.data.lengths[rows], kind="stable")]
             batches += [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
         return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def bootstrap(n_members: int, n_molecules: int, seed: int) -> Tensor:
+    """How often the sample of each of K members holds each of N molecules, (K, N) (Poisson bootstrap, mean 1)."""
+    rng = np.random.default_rng(_stream(seed, _BOOTSTRAP))
+    return torch.from_numpy(rng.poisson(1.0, (n_members, n_molecules)).astype(np.uint8))
+
+
+def _stream(seed: int, *key: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=key)
 
 
 def _training_rows(data: TokenSet) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """A trained model on disk: `NAME.safetensors` (weights) and `NAME.json` (all else that is needed to use it).
 
-Both are hostile input until checked: the JSON's types and sizes before a tensor is made, the weights' SHA-256 and
-shapes before they are used. Nothing is ever unpickled.
+Both are hostile input until checked: the JSON's types and sizes, the weights' SHA-256, types and shapes. A model is
+made without memory of its own and takes the tensors that were read, so that no size in the JSON can ask for more
+than the file holds. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from molgen.errors import CheckpointError
 from molgen.model.predictor import Predictor, PredictorConfig
@@ -30,6 +31,7 @@ from molgen.paths import replacing, write_text
 FORMAT = "molgen-checkpoint-1"
 MAX_CARD_BYTES = 1 << 22
 MAX_TOKENS = 4096
+MAX_BONDS = 64
 _REMEDY = "Use a pair of files that `molgen train` wrote, or train a new one."
 
 
@@ -44,7 +46,7 @@ class Checkpoint:
         max_tokens: L, the longest molecule it was made for.
         prior_mean: (D,) mean of the training molecules' latent means.
         prior_factor: (D, D) lower Cholesky factor of their aggregate posterior's covariance.
-        known: Sorted 32-bit hashes of the training molecules, to tell what is new.
+        known: Sorted 32-bit hashes of all molecules it was ever trained on, to tell what is new.
         card: What a reader wants to know: data, training, metrics, licence. JSON values only.
         digest: SHA-256 of the weights file; empty for a checkpoint that was never on disk.
     """
@@ -64,15 +66,17 @@ class Checkpoint:
         """Names of the predicted properties."""
         return self.predictor.config.properties if self.predictor else ()
 
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What has weights, by name."""
+        return {"vae": self.vae} | ({"predictor": self.predictor} if self.predictor else {})
+
     def save(self, path: Path) -> None:
         """Writes `path` (.safetensors) and the JSON beside it, weights first, each in one step."""
-        tensors = {f"vae.{name}": value for name, value in self.vae.state_dict().items()}
-        if self.predictor:
-            tensors |= {f"predictor.{name}": value for name, value in self.predictor.state_dict().items()}
-        tensors |= {"prior.mean": self.prior_mean, "prior.factor": self.prior_factor}
+        tensors = flatten(self.modules)
+        tensors |= {"prior.mean": self.prior_mean.cpu(), "prior.factor": self.prior_factor.cpu()}
         tensors["known"] = torch.from_numpy(self.known.view(np.int32).copy())
-        contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        weights = safetensors.torch.save(contiguous)
+        weights = safetensors.torch.save(tensors)
         self.digest = sha256(weights).hexdigest()
         with replacing(path) as temporary:
             temporary.write_bytes(weights)
@@ -99,14 +103,14 @@ def load(path: Path, device: str = "cpu") -> Checkpoint:
         CheckpointError: A file is missing, is not what it should be, or was changed after it was written.
     """
     if path.suffix != ".safetensors":
-        raise CheckpointError(path, "is not a .safetensors file; pickled models are never read", remedy=_REMEDY)
+        reason = "is not a .safetensors file; pickled models are never read"
+        raise CheckpointError(path, reason, remedy=_REMEDY)
     description = _read_description(path.with_suffix(".json"))
     weights = _read(path)
     digest = sha256(weights).hexdigest()
     if digest != description.get("sha256"):
-        raise CheckpointError(
-            path, "its SHA-256 differs from the one in its .json: truncated or changed", remedy=_REMEDY
-        )
+        reason = "its SHA-256 differs from the one in its .json: truncated or changed"
+        raise CheckpointError(path, reason, remedy=_REMEDY)
     try:
         tensors = safetensors.torch.load(weights)
         checkpoint = _build(description, tensors)
@@ -114,21 +118,35 @@ def load(path: Path, device: str = "cpu") -> Checkpoint:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(path, f"does not hold a molgen model: {reason}", remedy=_REMEDY) from None
     checkpoint.digest = digest
-    checkpoint.vae.to(device).eval()
-    if checkpoint.predictor:
-        checkpoint.predictor.to(device).eval()
+    for module in checkpoint.modules.values():
+        module.to(device).eval()
     return checkpoint
 
 
-def _read(path: Path) -> bytes:
+def flatten(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """The tensors of several modules on the CPU, each as `module.name`."""
+    return {
+        f"{prefix}.{name}": value.detach().cpu().contiguous()
+        for prefix, module in modules.items()
+        for name, value in module.state_dict().items()
+    }
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, under what follows it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _read(path: Path, max_bytes: int = -1) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as handle:
+            return handle.read(max_bytes)
     except OSError as error:
         raise CheckpointError(path, error.strerror or str(error), remedy=_REMEDY) from None
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    text = _read(path)
+    text = _read(path, MAX_CARD_BYTES + 1)
     if len(text) > MAX_CARD_BYTES:
         raise CheckpointError(path, f"is larger than {MAX_CARD_BYTES} bytes", remedy=_REMEDY)
     try:
@@ -141,45 +159,65 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 
 def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Checkpoint:
+    known = _tensor(tensors, "known", torch.int32).numpy().view(np.uint32)
+    if not (known[:-1] < known[1:]).all():
+        raise ValueError("the hashes of known molecules are not sorted")
+    vae = _vae(description, tensors)
     vocabulary = _vocabulary(description)
-    vae = Vae(VaeConfig(**description["vae"]))
     if vae.config.n_tokens != len(vocabulary):
         raise ValueError("vocabulary and model differ in size")
-    vae.load_state_dict(_part(tensors, "vae."))
-    predictor = None
-    if description["predictor"] is not None:
-        names = description["predictor"] | {"properties": tuple(description["predictor"]["properties"])}
-        predictor = Predictor(PredictorConfig(**names))
-        predictor.load_state_dict(_part(tensors, "predictor."))
-        if predictor.config.latent_size != vae.config.latent_size:
-            raise ValueError("predictor and model differ in latent size")
+    predictor = _predictor(description, tensors)
     size = vae.config.latent_size
-    if not (tensors["prior.mean"].shape == (size,) and tensors["prior.factor"].shape == (size, size)):
+    if predictor and predictor.config.latent_size != size:
+        raise ValueError("predictor and model differ in latent size")
+    mean, factor = _tensor(tensors, "prior.mean"), _tensor(tensors, "prior.factor")
+    if not (mean.shape == (size,) and factor.shape == (size, size)):
         raise ValueError("the prior does not fit the latent size")
-    if not isinstance(description["max_tokens"], int) or not 1 <= description["max_tokens"] <= MAX_TOKENS:
+    max_tokens, card = description["max_tokens"], description["card"]
+    if not isinstance(max_tokens, int) or not 1 <= max_tokens <= MAX_TOKENS:
         raise ValueError(f"max_tokens must be from 1 to {MAX_TOKENS}")
-    if not all(value.isfinite().all() for value in tensors.values()):
-        raise ValueError("weights must be finite")
-    return Checkpoint(
-        vocabulary=vocabulary,
-        vae=vae,
-        max_tokens=description["max_tokens"],
-        prior_mean=tensors["prior.mean"],
-        prior_factor=tensors["prior.factor"],
-        predictor=predictor,
-        known=tensors["known"].numpy().view(np.uint32),
-        card=dict(description["card"]),
-    )
+    if not isinstance(card, dict):
+        raise ValueError("card must be an object")
+    return Checkpoint(vocabulary, vae, max_tokens, mean, factor, predictor, known, card)
 
 
 def _vocabulary(description: Mapping[str, Any]) -> Vocabulary:
     tokens, constraints = description["vocabulary"], description["constraints"]
-    if not all(isinstance(token, str) for token in tokens) or len(tokens) > MAX_TOKENS:
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError("vocabulary must be texts")
-    if "?" not in constraints or not all(isinstance(n, int) and 0 <= n <= 64 for n in constraints.values()):
-        raise ValueError("constraints must be bond counts by atom, with '?' for any other")
+    if not all(isinstance(n, int) and 0 <= n <= MAX_BONDS for n in constraints.values()):
+        raise ValueError(f"constraints must be bond counts by atom, at most {MAX_BONDS}")
     return Vocabulary(tuple(tokens), constraints)
 
 
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+def _vae(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vae:
+    config = VaeConfig(**description["vae"])
+    with torch.device("meta"):
+        vae = Vae(config)
+    _fill(vae, tensors, "vae.")
+    return vae
+
+
+def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Predictor | None:
+    if description["predictor"] is None:
+        return None
+    properties = description["predictor"]["properties"]
+    if not isinstance(properties, list) or not all(isinstance(name, str) for name in properties):
+        raise ValueError("properties must be texts")
+    config = PredictorConfig(**description["predictor"] | {"properties": tuple(properties)})
+    with torch.device("meta"):
+        predictor = Predictor(config)
+    _fill(predictor, tensors, "predictor.")
+    return predictor
+
+
+def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    own = {name: _tensor(tensors, prefix + name) for name in part(tensors, prefix)}
+    module.load_state_dict(own, assign=True)
+
+
+def _tensor(tensors: Mapping[str, Tensor], name: str, dtype: torch.dtype = torch.float32) -> Tensor:
+    value = tensors[name]
+    if value.dtype != dtype or not value.isfinite().all():
+        raise ValueError(f"{name} must be finite numbers of type {dtype}")
+    return value

@@ -6,35 +6,27 @@ Notation: N molecules, P properties, T tokens of all molecules together.
 from __future__ import annotations
 
 import math
+import zlib
 from array import array
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from hashlib import blake2b
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit.Chem.Scaffolds import MurckoScaffold
 
-from molgen.chem.molecule import Policy, parse
-from molgen.chem.table import Rejection, Row, Tally, has_property, read_rows
-from molgen.errors import FileError, MoleculeError, SpecError
-from molgen.model.tokens import DEFAULT_CONSTRAINTS, N_SPECIAL, PAD, Vocabulary, split, to_selfies
+from molgen.chem.table import Rejection, Row, Tally, has_property
+from molgen.errors import FileError, SpecError
+from molgen.model.reading import Source, Tokenised, read_tokenised
+from molgen.model.splits import Split, validation_rows
+from molgen.model.tokens import N_SPECIAL, PAD, Vocabulary
 from molgen.paths import replacing
 
-CHUNK_ROWS = 1000
-"""Rows that a worker process takes at once."""
+__all__ = ["Source", "Split", "TokenSet", "prepare"]
 
-Split = Literal["random", "scaffold"]
-
-SPLIT_MIX = np.uint64(0x9E3779B97F4A7C15)
-"""Odd multiplier that reorders 64-bit keys (Knuth, TAOCP 3, section 6.4), so that a split is not a range of hashes."""
+MAX_PROVISIONAL = 1 << 16
+"""Different tokens that are told apart before the vocabulary is made."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ class TokenSet:
         is_validation: (N,) bool, the molecules kept out of training.
 
     Raises:
-        ValueError: The arrays do not fit each other.
+        ValueError: The arrays are of other types, or do not fit each other.
     """
 
     tokens: NDArray[np.uint16]
@@ -59,11 +51,17 @@ class TokenSet:
     is_validation: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
+        for name, dtype, n_axes in _ARRAYS:
+            found = getattr(self, name)
+            if found.dtype != dtype or found.ndim != n_axes:
+                raise ValueError(f"{name} must be of type {dtype} with {n_axes} axes")
         n = len(self.offsets) - 1
         if not len(self.labels) == len(self.keys) == len(self.is_validation) == n >= 1:
             raise ValueError("offsets, labels, keys and is_validation must be of one length, at least 1")
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.tokens) or (np.diff(self.offsets) < 1).any():
             raise ValueError("offsets must rise from 0 to the number of tokens")
+        if self.tokens.min() < N_SPECIAL:
+            raise ValueError("special tokens stand in no molecule")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -91,39 +89,24 @@ class TokenSet:
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
-        except (OSError, ValueError, KeyError) as error:
-            raise FileError(path, f"is not a token set ({error})", remedy="Start the training anew.") from None
+                return cls(**{name: arrays[name] for name, _, _ in _ARRAYS})
+        except _DAMAGE as error:
+            reason = f"is not a token set ({error})"
+            raise FileError(path, reason, remedy="Start the training anew.") from None
 
 
-@dataclass(frozen=True)
-class Source:
-    """How molecules are read from files.
+_ARRAYS = (
+    ("tokens", np.uint16, 1),
+    ("offsets", np.int64, 1),
+    ("labels", np.float32, 2),
+    ("keys", np.uint64, 1),
+    ("is_validation", np.bool_, 1),
+)
 
-    Attributes:
-        paths: The files, unlabelled and labelled ones together.
-        properties: Columns to read as labels; a file that lacks one is taken as unlabelled there.
-        policy: Standardisation.
-        smiles_column: Name of the SMILES column, or None to detect it.
-        max_tokens: Longer molecules are rejected.
-        workers: Processes that parse.
-    """
-
-    paths: tuple[Path, ...]
-    properties: tuple[str, ...] = ()
-    policy: Policy = Policy()
-    smiles_column: str | None = None
-    max_tokens: int = 120
-    workers: int = 1
-
-
-@dataclass(frozen=True)
-class Tokenised:
-    """One molecule on its way into a token set."""
-
-    key: int
-    tokens: tuple[str, ...]
-    scaffold: int
+_DAMAGE = (
+    *(OSError, EOFError, BadZipFile, zlib.error, RuntimeError),  # the archive
+    *(ValueError, KeyError, TypeError, AttributeError, MemoryError),  # what is in it
+)
 
 
 class _Collector:
@@ -136,51 +119,68 @@ class _Collector:
         self.labels = array("f")
         self.keys = array("Q")
         self.scaffolds = array("Q")
+        self.files = array("I")
+        self.lines = array("q")
         self.n_properties = n_properties
         self._seen: set[int] = set()
 
-    def add(self, item: Tokenised, labels: Sequence[float]) -> bool:
-        """Takes a molecule, unless it is an unlabelled one seen before."""
+    def add(self, item: Tokenised, labels: Sequence[float], file: int) -> str:
+        """Takes a molecule of a file, given by number, or returns the reason why not."""
         if item.key in self._seen and all(map(math.isnan, labels)):
-            return False
+            return "duplicate"
+        for token in item.tokens:
+            if self.ids.setdefault(token, len(self.ids)) >= MAX_PROVISIONAL:
+                del self.ids[token]
+                return "too many different tokens"
         self._seen.add(item.key)
-        self.tokens.extend(self.ids.setdefault(t, len(self.ids)) for t in item.tokens)
+        self.tokens.extend(self.ids[token] for token in item.tokens)
         self.offsets.append(len(self.tokens))
         self.labels.extend(labels)
         self.keys.append(item.key)
         self.scaffolds.append(item.scaffold)
-        return True
+        self.files.append(file)
+        self.lines.append(item.row.line)
+        return ""
 
-    def finish(
-        self, vocabulary: Vocabulary | None, min_count: int, split_by: Split
-    ) -> tuple[Vocabulary, TokenSet]:
-        """The vocabulary and the set; molecules with a token too rare for it are left out."""
-        tokens = np.frombuffer(self.tokens, dtype=np.uint16)
+    def vocabulary(self, min_count: int) -> Vocabulary:
+        """The tokens that occur `min_count` times; where none does, those that occur most often."""
+        counts = np.bincount(np.frombuffer(self.tokens, dtype=np.uint16))
+        by_name = {name: int(counts[i]) for name, i in self.ids.items()}
+        return Vocabulary.from_counts(by_name, min_count=min(min_count, int(counts.max())))
+
+    def has_known_tokens(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+        """Which molecules (N,) the vocabulary can express."""
+        starts = np.frombuffer(self.offsets, dtype=np.int64)[:-1]
+        return np.asarray(np.minimum.reduceat(self._translated(vocabulary), starts) > PAD)
+
+    def rejection(self, i: int, vocabulary: Vocabulary) -> tuple[int, Rejection]:
+        """The number of the file that molecule i came from, and why it is left out."""
+        names = list(self.ids)
+        tokens = [names[j] for j in self.tokens[self.offsets[i] : self.offsets[i + 1]]]
+        rare = next(token for token in tokens if token not in vocabulary.tokens)
+        return self.files[i], Rejection(self.lines[i], "".join(tokens), f"rare token {rare}")
+
+    def finish(self, is_kept: NDArray[np.bool_], vocabulary: Vocabulary, split_by: Split) -> TokenSet:
+        """The molecules `is_kept` (N,), at least one, under the ids of `vocabulary`."""
         offsets = np.frombuffer(self.offsets, dtype=np.int64)
-        counts = np.bincount(tokens, minlength=len(self.ids))
-        if vocabulary is None:
-            names = {name: int(counts[i]) for name, i in self.ids.items()}
-            vocabulary = Vocabulary.from_counts(names, min_count=min(min_count, int(counts.max())))
-        known = {name: i + N_SPECIAL for i, name in enumerate(vocabulary.tokens)}
-        ids = np.array([known.get(name, PAD) for name in self.ids], dtype=np.uint16)[tokens]
-        is_kept = np.minimum.reduceat(ids, offsets[:-1]) > PAD
-        lengths = np.diff(offsets)
+        lengths = offsets[1:] - offsets[:-1]
         labels = np.frombuffer(self.labels, dtype=np.float32).reshape(len(lengths), self.n_properties)[is_kept]
         keys = np.frombuffer(self.keys, dtype=np.uint64)[is_kept]
         scaffolds = np.frombuffer(self.scaffolds, dtype=np.uint64)[is_kept]
-        return vocabulary, TokenSet(
-            tokens=ids[np.repeat(is_kept, lengths)],
+        is_labelled = np.asarray(~np.isnan(labels).all(axis=1))
+        return TokenSet(
+            tokens=self._translated(vocabulary)[np.repeat(is_kept, lengths)],
             offsets=np.concatenate([[0], np.cumsum(lengths[is_kept])]),
             labels=labels,
             keys=keys,
-            is_validation=validation_rows(keys, scaffolds, ~np.isnan(labels).all(axis=1), split_by),
+            is_validation=validation_rows(keys, scaffolds, is_labelled, split_by),
         )
 
-
-def hash_key(text: str) -> int:
-    """A 64-bit key of a text, the same on every machine."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
-
+    def _translated(self, vocabulary: Vocabulary) -> NDArray[np.uint16]:
+        """All tokens (T,) under the ids of `vocabulary`, PAD where it lacks one."""
+        known = {name: i + N_SPECIAL for i, name in enumerate(vocabulary.tokens)}
+        translation = np.array([known.get(name, PAD) for name in self.ids], dtype=np.uint16)
+        return translation[np.frombuffer(self.tokens, dtype=np.uint16)]
 
 
 def prepare(
@@ -200,7 +200,8 @@ def prepare(
     Args:
         source: What to read.
         tallies: One for each path, to count its rows in.
-        vocabulary: Tokens that may occur, or None to take those that occur `min_count` times or more.
+        vocabulary: Tokens that may occur, or None to take those that occur `min_count` times or more; a
+            molecule with a rarer one is then rejected, by its SELFIES text, after all rows are read.
         min_count: See `vocabulary`.
         split_by: How labelled molecules are split: at random, or with whole scaffolds kept out.
         on_row: Called for each row.
@@ -209,109 +210,45 @@ def prepare(
         FileError: A file cannot be used, or no row of it can.
         SpecError: No file has one of the properties.
     """
-    columns = {path: tuple(p for p in source.properties if has_property(path, p, source.smiles_column)) for path in source.paths}
+    columns = {path: _columns(path, source) for path in source.paths}
     _require_properties(source, columns)
     collector = _Collector(len(source.properties))
-    for path in source.paths:
-        for row, item in _tokenised(path, columns[path], source, vocabulary):
-            if isinstance(item, Tokenised):
-                values = dict(zip(columns[path], row.values, strict=True))
-                is_new = collector.add(item, [values.get(p, math.nan) for p in source.properties])
-                tallies[path].add(row if is_new else Rejection(row.line, row.smiles, "duplicate"))
-            else:
-                tallies[path].add(item)
+    for file, path in enumerate(source.paths):
+        for item in read_tokenised(path, columns[path], source, vocabulary):
+            tallies[path].add(_collect(collector, item, source.properties, columns[path], file))
             on_row()
         tallies[path].require_kept(path)
-    return collector.finish(vocabulary, min_count, split_by)
+    vocabulary = vocabulary or collector.vocabulary(min_count)
+    is_kept = collector.has_known_tokens(vocabulary)
+    for i in np.flatnonzero(~is_kept).tolist():
+        file, rejection = collector.rejection(i, vocabulary)
+        tallies[source.paths[file]].retract(rejection)
+    for path in source.paths:
+        tallies[path].require_kept(path)
+    return vocabulary, collector.finish(is_kept, vocabulary, split_by)
+
+
+def _collect(
+    collector: _Collector,
+    item: Tokenised | Rejection,
+    properties: Sequence[str],
+    columns: Sequence[str],
+    file: int,
+) -> Row | Rejection:
+    """Adds a molecule of a file that has the properties `columns`; returns the row, or why it is left out."""
+    if isinstance(item, Rejection):
+        return item
+    values = dict(zip(columns, item.row.values, strict=True))
+    reason = collector.add(item, [values.get(name, math.nan) for name in properties], file)
+    return Rejection(item.row.line, item.row.smiles, reason) if reason else item.row
+
+
+def _columns(path: Path, source: Source) -> tuple[str, ...]:
+    return tuple(p for p in source.properties if has_property(path, p, source.smiles_column))
 
 
 def _require_properties(source: Source, columns: Mapping[Path, Sequence[str]]) -> None:
     for name in source.properties:
         if not any(name in found for found in columns.values()):
-            raise SpecError(
-                "property",
-                f"no file has a column {name!r}",
-                remedy=f"Files read: {', '.join(map(str, source.paths))}. Column names are compared as they are.",
-            )
-
-
-def _tokenised(
-    path: Path, properties: tuple[str, ...], source: Source, vocabulary: Vocabulary | None
-) -> Iterator[tuple[Row | Rejection, Tokenised | Rejection]]:
-    """Each row with what became of it, in order; at most two chunks a worker wait in memory."""
-    rows = read_rows(path, smiles_column=source.smiles_column, properties=properties)
-    work = partial(_tokenise_chunk, policy=source.policy, max_tokens=source.max_tokens, vocabulary=vocabulary)
-    chunks = iter(lambda: list(islice(rows, CHUNK_ROWS)), [])
-    if source.workers == 1:
-        for chunk in chunks:
-            yield from zip(chunk, work(chunk), strict=True)
-        return
-    with ProcessPoolExecutor(source.workers, mp_context=get_context("spawn")) as pool:
-        waiting: deque[tuple[list[Row | Rejection], Future[list[Tokenised | Rejection]]]] = deque()
-        for chunk in chunks:
-            waiting.append((chunk, pool.submit(work, chunk)))
-            if len(waiting) > 2 * source.workers:
-                done, future = waiting.popleft()
-                yield from zip(done, future.result(), strict=True)
-        for done, future in waiting:
-            yield from zip(done, future.result(), strict=True)
-
-
-def _tokenise_chunk(
-    rows: Sequence[Row | Rejection], *, policy: Policy, max_tokens: int, vocabulary: Vocabulary | None
-) -> list[Tokenised | Rejection]:
-    return [row if isinstance(row, Rejection) else _tokenise(row, policy, max_tokens, vocabulary) for row in rows]
-
-
-def _tokenise(
-    row: Row, policy: Policy, max_tokens: int, vocabulary: Vocabulary | None
-) -> Tokenised | Rejection:
-    try:
-        molecule = parse(row.smiles, policy)
-        constraints = vocabulary.constraints if vocabulary else DEFAULT_CONSTRAINTS
-        tokens = split(to_selfies(molecule.smiles, constraints))
-        if vocabulary:
-            vocabulary.ids(tokens, molecule.smiles)
-    except MoleculeError as error:
-        return Rejection(row.line, row.smiles, error.reason)
-    if not 1 <= len(tokens) <= max_tokens:
-        return Rejection(row.line, row.smiles, f"not 1 to {max_tokens} tokens")
-    is_labelled = any(value == value for value in row.values)
-    scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=molecule.mol) if is_labelled else ""
-    return Tokenised(hash_key(molecule.smiles), tuple(tokens), hash_key(scaffold))
-
-
-def validation_rows(
-    keys: NDArray[np.uint64], scaffolds: NDArray[np.uint64], is_labelled: NDArray[np.bool_], split_by: Split
-) -> NDArray[np.bool_]:
-    """Which molecules (N,) are kept out of training; what one is does not depend on the order of rows.
-
-    A twentieth of the unlabelled ones at random, 2,000 at the most, and a tenth of the labelled ones, at random
-    or by scaffold. A molecule that is kept out as a labelled one is kept out everywhere.
-    """
-    is_out = np.zeros(len(keys), dtype=bool)
-    labelled, unlabelled = np.flatnonzero(is_labelled), np.flatnonzero(~is_labelled)
-    is_out[unlabelled[random_split(keys[unlabelled], min(0.05, 2000 / max(1, len(unlabelled))))]] = True
-    groups, split_labelled = (scaffolds, scaffold_split) if split_by == "scaffold" else (keys, random_split)
-    is_out[labelled[split_labelled(groups[labelled], 0.1)]] = True
-    return is_out | np.isin(keys, keys[is_out & is_labelled])
-
-
-def random_split(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """The molecules (N,) kept out of training: `share` of all keys, those that hash lowest."""
-    names = np.unique(keys)
-    mixed = np.sort(names * SPLIT_MIX)
-    return keys * SPLIT_MIX < mixed[int(share * len(names))] if len(names) else np.zeros(0, dtype=bool)
-
-
-def scaffold_split(scaffolds: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """The molecules (N,) kept out of training: whole scaffolds, the rarest first, about `share` of all.
-
-    Source: Wu et al. 2018, MoleculeNet (doi:10.1039/C7SC02664A), section 3.2, after Bemis & Murcko 1996.
-    """
-    if not len(scaffolds):
-        return np.zeros(0, dtype=bool)
-    names, inverse, counts = np.unique(scaffolds, return_inverse=True, return_counts=True)
-    order = np.lexsort((names, counts))
-    is_out = np.cumsum(counts[order]) <= max(share * len(scaffolds), counts.min())
-    return np.isin(inverse, order[is_out])
+            files = ", ".join(map(str, source.paths))
+            raise SpecError("property", f"no file has a column {name!r}", remedy=f"Files read: {files}.")

@@ -1,8 +1,9 @@
-"""A gated recurrent unit for few cores: gate inputs come precomputed, and the backward pass is written by hand.
+"""A gated recurrent unit for few cores: gate inputs come precomputed, the backward pass is written by hand.
 
-With a vocabulary of a hundred tokens the product of embedding and input weights is a table look-up, so the caller
-passes the gate inputs themselves and every floating-point operation left is recurrent. The backward pass gathers
-the weight gradient of all steps in one matrix product instead of one a step.
+With a vocabulary of a hundred tokens the product of embedding and input weights is a table look-up, so the
+caller passes the gate inputs themselves and every floating-point operation left is recurrent. The backward pass
+gathers the weight gradient of all steps in one matrix product instead of one a step. Under autocast only the
+matrix products are of its type; states and gates stay in float32, so that rounding does not add up over steps.
 
 Notation: L steps, B sequences, H hidden units; gates are stacked as reset, update, new along the last axis.
     r_t = sigmoid(x_r + h_{t-1} W_r)
@@ -31,18 +32,19 @@ def gru_step(x: Tensor, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _Recurrence(torch.autograd.Function):
-    """All L steps, with the backward pass through time."""
+    """All L steps, with the backward pass through time; `product` is the type of matrix products."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, h0: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, h0: Tensor, weight: Tensor, bias: Tensor, product: torch.dtype) -> Tensor:
         length, batch, width = x.shape
         size = width // 3
+        weight = weight.to(product)
         states = x.new_empty(length + 1, batch, size)
         states[0] = h0
         gates = torch.empty_like(x)
         hidden_new = x.new_empty(length, batch, size)
         for t in range(length):
-            g = states[t] @ weight
+            g = states[t].to(product) @ weight
             torch.add(x[t, :, : 2 * size], g[:, : 2 * size], out=gates[t, :, : 2 * size]).sigmoid_()
             r, u, n = gates[t].split(size, dim=1)
             torch.add(g[:, 2 * size :], bias, out=hidden_new[t])
@@ -52,14 +54,14 @@ class _Recurrence(torch.autograd.Function):
         return states[1:]
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
         states, gates, hidden_new, weight = ctx.saved_tensors
         length, batch, size = grad.shape
         dx = torch.empty_like(gates)
         dg = torch.empty_like(gates)
         dh = torch.zeros_like(states[0])
-        transposed = weight.t().contiguous()
+        product, transposed = weight.dtype, weight.t().contiguous()
         for t in range(length - 1, -1, -1):
             dh = dh + grad[t]
             r, u, n = gates[t].split(size, dim=1)
@@ -69,10 +71,10 @@ class _Recurrence(torch.autograd.Function):
             torch.mul(dn * hidden_new[t], r * (1 - r), out=dr)
             dg[t, :, : 2 * size] = dx[t, :, : 2 * size]
             torch.mul(dn, r, out=dg[t, :, 2 * size :])
-            dh = torch.addmm(dh * u, dg[t], transposed)
+            dh = dh * u + dg[t].to(product) @ transposed
         flat = dg.view(length * batch, 3 * size)
-        d_weight = states[:-1].reshape(length * batch, size).t() @ flat
-        return dx, dh, d_weight, flat[:, 2 * size :].sum(dim=0)
+        d_weight = states[:-1].reshape(length * batch, size).to(product).t() @ flat.to(product)
+        return dx, dh, d_weight.to(dx.dtype), flat[:, 2 * size :].sum(dim=0), None
 
 
 class Gru(nn.Module):
@@ -91,7 +93,10 @@ class Gru(nn.Module):
 
     def forward(self, x: Tensor, h0: Tensor) -> Tensor:
         """All states (L, B, H) from gate inputs `x` (L, B, 3H) and first state `h0` (B, H)."""
-        states: Tensor = _Recurrence.apply(x, h0, self.weight, self.bias)
+        product, kind = x.dtype, x.device.type
+        if torch.is_autocast_enabled(kind):
+            x, h0, product = x.float(), h0.float(), torch.get_autocast_dtype(kind)
+        states: Tensor = _Recurrence.apply(x, h0, self.weight, self.bias, product)  # type: ignore[no-untyped-call]
         return states
 
     def step(self, x: Tensor, h: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Properties from latent vectors: an ensemble of small networks that says how sure it is.
 
 Notation: B molecules, D latent dimensions, P properties, K members, H hidden units. Missing labels are NaN.
-Source: deep ensembles of Gaussian networks, Lakshminarayanan et al. 2017 (arXiv:1612.01474), equations 1 and 2.
+Source: deep ensembles of Gaussian networks, Lakshminarayanan et al. 2017 (arXiv:1612.01474), equations 1, 2.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ class PredictorConfig:
         if not 1 <= len(set(self.properties)) == len(self.properties) <= MAX_PROPERTIES:
             raise ValueError(f"properties must be 1 to {MAX_PROPERTIES} different names")
         for name, bound in (("latent_size", MAX_SIZE), ("hidden_size", MAX_SIZE), ("n_members", MAX_MEMBERS)):
-            if not 1 <= getattr(self, name) <= bound:
-                raise ValueError(f"{name} must be from 1 to {bound}, but got {getattr(self, name)}")
+            size = getattr(self, name)
+            if not isinstance(size, int) or not 1 <= size <= bound:
+                raise ValueError(f"{name} must be a whole number from 1 to {bound}, but got {size!r}")
 
 
 class Predictor(nn.Module):
-    """Latent vectors (B, D) to the mean and the spread (standard deviation) of every property, (B, P) each."""
+    """Latent vectors (B, D) to mean and spread (standard deviation) of every property, each (B, P)."""
 
     location: Tensor
     scale: Tensor
@@ -85,7 +86,8 @@ class Predictor(nn.Module):
         is_known = ~torch.isnan(y)
         target = (torch.nan_to_num(y) - self.location) / self.scale
         nll = 0.5 * (log_variance + (target - mean) ** 2 * torch.exp(-log_variance)) * is_known
-        return (nll.sum(dim=2) * member_weight).mean(dim=0)
+        loss: Tensor = (nll.sum(dim=2) * member_weight).mean(dim=0)
+        return loss
 
     @torch.no_grad()
     def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ B is the number of molecules, L the longest token sequence among them.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from molgen.errors import MoleculeError
 PAD, BOS, EOS = 0, 1, 2
 """Ids of padding, begin and end of sequence; the vocabulary's own tokens follow them."""
 N_SPECIAL = 3
+MAX_VOCABULARY = 4096
+"""Ids at the most; the rarest tokens are left out first."""
 
 _TOKEN = re.compile(r"\[[^\]]*\]|\.")
 
@@ -54,7 +55,7 @@ class Vocabulary:
     Token i of `tokens` has id `i + N_SPECIAL`.
 
     Raises:
-        ValueError: `tokens` is empty, or not sorted and unique.
+        ValueError: `tokens` is empty, too long, not sorted and unique, or holds what SELFIES cannot decode.
     """
 
     tokens: tuple[str, ...]
@@ -63,6 +64,11 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not self.tokens or list(self.tokens) != sorted(set(self.tokens)):
             raise ValueError("tokens must be sorted, unique and at least one")
+        if len(self) > MAX_VOCABULARY:
+            raise ValueError(f"there may be {MAX_VOCABULARY - N_SPECIAL} tokens, but got {len(self.tokens)}")
+        with semantic_constraints(self.constraints):
+            for token in self.tokens:
+                _require_decodable(token)
 
     def __len__(self) -> int:
         return len(self.tokens) + N_SPECIAL
@@ -75,8 +81,13 @@ class Vocabulary:
         min_count: int,
         constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS,
     ) -> Vocabulary:
-        """A vocabulary of the tokens that occur at least `min_count` times."""
-        return cls(tuple(sorted(t for t, n in counts.items() if n >= min_count)), dict(constraints))
+        """A vocabulary of the tokens that occur at least `min_count` times.
+
+        Raises:
+            ValueError: No token does.
+        """
+        frequent = sorted((t for t, n in counts.items() if n >= min_count), key=lambda t: (-counts[t], t))
+        return cls(tuple(sorted(frequent[: MAX_VOCABULARY - N_SPECIAL])), dict(constraints))
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -102,7 +113,7 @@ class Vocabulary:
             raise MoleculeError(smiles, f"unknown token {unknown.args[0]}") from None
 
     def to_smiles(self, ids: Iterable[int]) -> str:
-        """SMILES text (not canonical, perhaps empty) of token ids up to the first EOS; specials are skipped."""
+        """SMILES text, not canonical, perhaps empty, of token ids up to the first EOS without other specials."""
         tokens = []
         for i in ids:
             if i == EOS:
@@ -126,12 +137,13 @@ def to_selfies(smiles: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS
         raise MoleculeError(smiles, "SELFIES cannot express it") from None
 
 
-def count_tokens(texts: Iterable[str]) -> Counter[str]:
-    """How often each token occurs in SELFIES `texts`."""
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(split(text))
-    return counts
+def _require_decodable(token: str) -> None:
+    try:
+        if not _TOKEN.fullmatch(token):
+            raise ValueError(f"{token!r} is not one SELFIES token")
+        selfies.decoder(token)
+    except selfies.DecoderError:
+        raise ValueError(f"SELFIES cannot decode {token!r}") from None
 
 
 def pad(sequences: Sequence[NDArray[np.uint16]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,11 +1,12 @@
 """A variational autoencoder over SELFIES tokens: (B, L) token ids <-> (B, D) latent vectors.
 
-Encoder: a GRU in each reading direction, its last and its mean state mapped to a diagonal Gaussian. Decoder: a GRU
-that sees z in its first state and in the gate inputs of every step. Padding never enters a state that is used, so
-what a molecule is encoded to does not depend on the batch it came in.
+Encoder: a GRU in each reading direction, its last and its mean state mapped to a diagonal Gaussian. Decoder: a
+GRU that sees z in its first state and in the gate inputs of every step. Padding never enters a state that is
+used, so what a molecule is encoded to does not depend on the batch it came in.
 
 Notation: B molecules, L tokens of the longest, V vocabulary size, D latent dimensions, H hidden units.
-Source: Kingma & Welling 2014 (arXiv:1312.6114); Gomez-Bombarelli et al. 2018 (doi:10.1021/acscentsci.7b00572).
+Source: Kingma & Welling 2014 (arXiv:1312.6114); Gomez-Bombarelli et al. 2018
+(doi:10.1021/acscentsci.7b00572).
 """
 
 from __future__ import annotations
@@ -54,18 +55,17 @@ class Encoder(nn.Module):
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
         size = config.encoder_size
-        self.inputs = nn.ModuleList(nn.Embedding(config.n_tokens, 3 * size) for _ in range(2))
+        tables = [nn.Embedding(config.n_tokens, 3 * size) for _ in range(2)]
+        self.inputs = nn.ModuleList(tables)
         self.recurrences = nn.ModuleList(Gru(size) for _ in range(2))
         self.posterior = nn.Linear(4 * size, 2 * config.latent_size)
-        for table in self.inputs:
+        for table in tables:
             nn.init.normal_(table.weight, std=0.5)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance, each (B, D)."""
-        states = [
-            self._read(i, ids, lengths) for i, ids in enumerate((tokens, reverse(tokens, lengths)))
-        ]
-        mean, log_variance = self.posterior(torch.cat(states, dim=1)).chunk(2, dim=1)
+        states = [self._read(i, ids, lengths) for i, ids in enumerate((tokens, reverse(tokens, lengths)))]
+        mean, log_variance = self.posterior(torch.cat(states, dim=1)).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
     def _read(self, direction: int, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class Decoder(nn.Module):
         begin = torch.full_like(tokens[:, :1], BOS)
         x = self.inputs(torch.cat([begin, tokens], dim=1).t()) + self.latent_inputs(z)
         logits: Tensor = self.logits(self.recurrence(x, torch.tanh(self.first_state(z))))
-        return logits
+        return logits.float()
 
     @torch.no_grad()
     def generate(
@@ -136,9 +136,7 @@ class Vae(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 
-    def forward(
-        self, tokens: Tensor, lengths: Tensor, noise: Tensor, dropped: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, tokens: Tensor, lengths: Tensor, noise: Tensor, dropped: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction loss and KL divergence in nats a molecule, each (B,), and the means (B, D).
 
         Args:
@@ -174,5 +172,6 @@ def targets(tokens: Tensor, lengths: Tensor) -> Tensor:
 def _choose(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
     if temperature == 0.0:
         return logits.argmax(dim=1)
-    probabilities = torch.softmax(logits / temperature, dim=1)
+    # far outside the prior logits may be infinite or NaN, which `multinomial` refuses
+    probabilities = torch.softmax(torch.nan_to_num(logits / temperature), dim=1)
     return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)

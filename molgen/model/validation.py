@@ -83,7 +83,7 @@ def reconstruct(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> Reconstruc
         nll=float(torch.cat(nll).mean()),
         kl=float(torch.cat(kl).mean()),
         exact=float(torch.cat(exact).double().mean()),
-        active_units=int((torch.cat(means).var(dim=0) > ACTIVE_VARIANCE).sum()),
+        active_units=int((torch.cat(means).var(dim=0, correction=0) > ACTIVE_VARIANCE).sum()),
     )
 
 
@@ -141,9 +141,10 @@ def fit_of(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], spread:
 
 
 def predictor_fits(vae: Vae, predictor: Predictor, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:
-    """How well each property is predicted for the molecules `rows`; properties with under 2 labels are left out."""
+    """How well each property with 2 labels or more is predicted for the molecules `rows` (N,) of `data`."""
     z, _ = encode_rows(vae, data, rows)
-    mean, spread = (part.cpu().double().numpy() for part in predictor.predict(z.to(predictor.location.device)))
+    predicted = predictor.predict(z.to(predictor.location.device))
+    mean, spread = (part.cpu().double().numpy() for part in predicted)
     fits = []
     for p, name in enumerate(predictor.config.properties):
         y = data.labels[rows, p].astype(np.float64)

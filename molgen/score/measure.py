@@ -92,9 +92,7 @@ class MeasureContext:
         """Refuses a scorer by the name of a built-in measure, by a SpecError."""
         for name in self.scorers:
             if name in DESCRIPTORS or name == "similarity":
-                raise SpecError(
-                    "scorer", f"{name} is a measure of molgen's own", remedy=f"Rename it: my_{name}=..."
-                )
+                raise SpecError("scorer", f"{name} is a measure of molgen's own", remedy=f"Rename it: my_{name}=...")
 
     @cached_property
     def predictions(self) -> Callable[[tuple[str, ...]], tuple[Array, Array]]:

@@ -130,8 +130,7 @@ def parse_objectives(
     _require_objectives("weight", weights, names)
     _require_objectives("scale", scales, names)
     return tuple(
-        Objective(name, goal, weights.get(name, 1.0), scales.get(name), wanted.get(name))
-        for name, goal in goals
+        Objective(name, goal, weights.get(name, 1.0), scales.get(name), wanted.get(name)) for name, goal in goals
     )
 
 

@@ -113,7 +113,8 @@ class PythonScorer(Scorer):
         super().__init__(name, time_limit_s)
         if not path.is_file():
             raise SpecError("scorer", f"{path} is not a file", remedy="Write it like file.py:function.")
-        self._command = [sys.executable, "-P", worker.__file__, str(path.resolve()), function]
+        self.path = path.resolve()
+        self._command = [sys.executable, "-P", worker.__file__, str(self.path), function]
         self._child: Child | None = None
         self._is_over = False
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from molgen.errors import RunError
+from molgen.errors import RunError, SpecError
 from molgen.paths import write_text
 
 NAME = "evaluations.csv"
@@ -54,7 +54,14 @@ class Ledger:
     """Appends evaluations to a file."""
 
     def __init__(self, path: Path, measures: Sequence[str], objectives: Sequence[str]) -> None:
-        """A ledger at `path`, new or to be continued, with a column for each measure and each desirability."""
+        """A ledger at `path`, new or to be continued, with a column for each measure and each desirability.
+
+        Raises:
+            SpecError: A measure has the name of another column.
+        """
+        for name in measures:
+            if name in (*_HEAD, *_TAIL) or name.startswith(_DESIRABILITY):
+                raise SpecError("scorer", f"{name!r} is the name of a column of its own", remedy="Name it otherwise.")
         self.path = path
         self.fields = [*_HEAD, *measures, *(_DESIRABILITY + name for name in objectives), *_TAIL]
         self.measures = measures
@@ -66,9 +73,10 @@ class Ledger:
 
     def append(self, evaluations: Sequence[Evaluation]) -> None:
         """Adds lines, and waits until they are on the disk."""
-        with self.path.open("a", encoding="utf-8", newline="") as handle:
-            handle.write("".join(map(self._format, evaluations)))
-            handle.flush()
+        lines = "".join(map(self._format, evaluations)).encode()
+        with self.path.open("ab", buffering=0) as handle:  # one write, so that a kill cannot cut it
+            while lines:  # a disk that is nearly full takes a part, and says so at the next write
+                lines = lines[handle.write(lines) or 0 :]
             os.fsync(handle.fileno())
 
     def _format(self, evaluation: Evaluation) -> str:
@@ -97,8 +105,10 @@ def read_evaluations(path: Path) -> list[Evaluation]:
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(path, f"cannot be read: {error}", remedy="Name the folder of a campaign.") from None
     whole = text[: text.rfind("\n") + 1]
-    rows = csv.reader(whole.splitlines())
-    header = next(rows, [])
+    try:
+        header, *rows = csv.reader(whole.splitlines(keepends=True))
+    except (csv.Error, ValueError) as error:
+        raise RunError(path, f"is damaged: {error}", remedy="Name the folder of a campaign.") from None
     if tuple(header[:2]) != _HEAD or tuple(header[-len(_TAIL) :]) != _TAIL:
         raise RunError(path, "is not a ledger of evaluations", remedy="Name the folder of a campaign.")
     return [_parse(path, number, header, row) for number, row in enumerate(rows, 1)]

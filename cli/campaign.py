@@ -1,0 +1,172 @@
+"""`molgen campaign`: search the latent space for better molecules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from . import options, show
+
+if TYPE_CHECKING:
+    from molgen.search.campaign import Status
+    from molgen.search.launch import Reports, Result
+    from molgen.search.ledger import Evaluation
+
+
+def _texts(name: str, help_text: str) -> Any:
+    return typer.Option(name, help=help_text)
+
+
+def campaign(  # noqa: PLR0913 - one parameter an option
+    spec: Annotated[Path | None, typer.Argument(help="A TOML file with the options below.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the new run.")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Folder of a run to continue.")] = None,
+    maximize: Annotated[
+        list[str] | None, _texts("--maximize", "Such as qed, or predicted:pKi. Repeatable, as all of these.")
+    ] = None,
+    minimize: Annotated[list[str] | None, _texts("--minimize", "Such as sa.")] = None,
+    target: Annotated[list[str] | None, _texts("--target", 'Such as "logp = 2.5".')] = None,
+    range_: Annotated[list[str] | None, _texts("--range", 'Such as "mw = 300..450".')] = None,
+    weight: Annotated[list[str] | None, _texts("--weight", 'Such as "qed = 2".')] = None,
+    scale: Annotated[
+        list[str] | None, _texts("--scale", 'Values worth 0 and 1, such as "penalized_logp = -5..5".')
+    ] = None,
+    constraint: Annotated[list[str] | None, _texts("--constraint", 'Such as "similarity >= 0.4".')] = None,
+    record: Annotated[list[str] | None, _texts("--record", "A further measure to write down.")] = None,
+    pareto: Annotated[
+        bool | None, typer.Option("--pareto", help="Keep several objectives apart: a Pareto front.")
+    ] = None,
+    scorer: Annotated[
+        list[str] | None,
+        _texts("--scorer", "A Python function of a list of SMILES, as file.py:function."),
+    ] = None,
+    scorer_command: Annotated[
+        list[str] | None,
+        _texts("--scorer-command", "A program: SMILES lines in, a number a line out."),
+    ] = None,
+    time_limit_s: Annotated[
+        float | None, typer.Option("--time-limit", help="Seconds that a call of a scorer may take.")
+    ] = None,
+    start: Annotated[list[str] | None, _texts("--start", "A SMILES or a file to begin with, scored first.")] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="What similarity compares with; by default the start.")
+    ] = None,
+    budget: Annotated[int | None, typer.Option("--budget", help="Molecules to score; default 1000.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Proposals decoded at once.")] = None,
+    sampler: Annotated[
+        Literal["latent", "cmaes", "tpe", "nsga2", "gp", "random"] | None,
+        typer.Option("--sampler", help="Who proposes; default latent."),
+    ] = None,
+    checkpoint: options.Checkpoint = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same result; default 0.")] = None,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
+    force: options.Force = False,
+    json: options.Json = False,
+) -> None:
+    """Search the latent space for better molecules.
+
+    Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
+    similarity, similarity:SMILES, smarts:PATTERN, alerts:pains, alerts:brenk, predicted:NAME, lower:NAME,
+    upper:NAME, spread:NAME, and your own scorers by name.
+
+    Example: molgen campaign --maximize qed --constraint "sa <= 3" --budget 500 --out run
+    """
+    given = {
+        "maximize": maximize,
+        "minimize": minimize,
+        "target": target,
+        "range": range_,
+        "weight": weight,
+        "scale": scale,
+        "constraint": constraint,
+        "record": record,
+        "pareto": pareto,
+        "scorer": scorer,
+        "scorer_command": scorer_command,
+        "time_limit_s": time_limit_s,
+        "start": start,
+        "reference": reference,
+        "budget": budget,
+        "batch": batch,
+        "sampler": sampler,
+        "checkpoint": str(checkpoint) if checkpoint else None,
+        "seed": seed,
+    }
+    flags = {key: value for key, value in given.items() if value not in (None, [])}
+    result, folder = _conduct(spec, out, resume, flags, (device, threads), is_forced=force)
+    _report(result, folder, is_json=json)
+
+
+def _conduct(
+    spec: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    flags: Mapping[str, object],
+    machine: tuple[str, int | None],
+    *,
+    is_forced: bool,
+) -> tuple[Result, Path]:
+    from molgen.errors import SpecError
+    from molgen.model.device import available_threads, resolve_device
+    from molgen.search import launch
+    from molgen.search.spec import CampaignSpec, read_spec
+
+    device = resolve_device(machine[0])
+    if resume is not None:
+        if spec or out or flags.keys() - {"checkpoint"}:
+            raise SpecError("resume", "a run is resumed as it began", remedy="Give --resume RUN alone.")
+        with _progress() as reports:
+            return launch.resume(resume, device, reports), resume
+    if out is None:
+        raise SpecError("out", "names no folder", remedy="Add --out RUN.")
+    request = CampaignSpec.from_options((read_spec(spec) if spec else {}) | dict(flags))
+    place = launch.Machine(device, machine[1] or available_threads())
+    with _progress(request.budget) as reports:
+        return launch.launch(out, request, place, reports, is_forced=is_forced), out
+
+
+@contextmanager
+def _progress(budget: int | None = None) -> Iterator[Reports]:
+    """Where news goes: a bar while it runs, notes on standard error."""
+    from molgen.search.launch import Reports
+
+    with show.progress(budget, "campaign") as advance:
+        yield Reports(lambda status: advance(status.n_scored, _line(status)), show.note)
+
+
+def _line(status: Status) -> str:
+    rate = status.n_scored / status.seconds if status.seconds > 0 else 0.0
+    parts = [f"best {status.best:.4g}", f"top 10 {status.top_10:.4g}", f"unique {status.unique_rate:.0%}"]
+    if not math.isnan(status.hypervolume):
+        parts.append(f"hypervolume {status.hypervolume:.4f}")
+    return "  ".join([*parts, f"{rate:.0f} calls/s"])
+
+
+def _report(result: Result, folder: Path, *, is_json: bool) -> None:
+    best = sorted((e for e in result.evaluations if e.is_feasible), key=lambda e: -e.total)[:10]
+    status = result.status
+    if is_json:
+        summary = {key: _finite(value) for key, value in asdict(status).items()}
+        top = [{"smiles": e.smiles, "total": _finite(e.total), **_values(e)} for e in best]
+        show.as_json({"run": str(folder), **summary, "best_10": top})
+        return
+    columns = ["call", "total", *(best[0].values if best else ()), "SMILES"]
+    rows = [[str(e.index), f"{e.total:.4g}", *(f"{v:.4g}" for v in e.values.values()), e.smiles] for e in best]
+    show.table(f"best of {status.n_scored} molecules", columns, rows)
+    show.note(f"{_line(status)}; {status.n_invalid} invalid, {status.n_duplicate} met before")
+    show.note(f"next: molgen export {folder} -o {folder / 'candidates.sdf'}")
+
+
+def _values(evaluation: Evaluation) -> dict[str, float | None]:
+    return {name: _finite(value) for name, value in evaluation.values.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

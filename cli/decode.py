@@ -1,0 +1,52 @@
+"""The command `molgen decode`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options, show
+from .outputs import Temperature, require_molecule_file, write_molecules
+
+CHUNK = 1024
+
+
+def decode(
+    vectors: Annotated[Path, typer.Argument(help="File of latent vectors: .npz, .csv or .parquet.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .smi or .csv.")],
+    checkpoint: options.Checkpoint = None,
+    temperature: Temperature = 0.0,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
+    is_forced: options.Force = False,
+) -> None:
+    """Decode latent vectors to molecules.
+
+    Row i of the output belongs to row i of the input; it is empty where no molecule came out.
+
+    Example: molgen decode vectors.npz -o molecules.smi
+    """
+    from molgen.errors import NothingValidError
+    from molgen.latent.space import LatentSpace
+    from molgen.latent.vectors import read_vectors
+    from molgen.model.device import resolve_device, use_threads
+
+    require_molecule_file(output, is_forced)
+    use_threads(threads)
+    points = read_vectors(vectors)
+    space = LatentSpace.load(checkpoint, device=resolve_device(device))
+    points.require_checkpoint(vectors, space.model.digest, space.size)
+    smiles: list[str | None] = []
+    with show.progress(len(points), "Decoding") as advance:
+        for start in range(0, len(points), CHUNK):
+            chunk = points.z[start : start + CHUNK]
+            smiles += space.decode(chunk, temperature=temperature, seed=seed + start)
+            advance(len(smiles))
+    n_valid = sum(text is not None for text in smiles)
+    show.note(f"{vectors}: {n_valid} of {len(smiles)} rows gave a molecule")
+    write_molecules(output, smiles)
+    if not n_valid:
+        raise NothingValidError(f"{vectors}: no row gave a molecule")

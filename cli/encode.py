@@ -1,0 +1,52 @@
+"""The command `molgen encode`."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options, show
+from .outputs import require_free
+from .quality import note_rows
+
+
+def encode(  # noqa: PLR0913 - one parameter an option
+    data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .npz, .csv or .parquet.")],
+    checkpoint: options.Checkpoint = None,
+    fragment: options.Fragment = "largest",
+    charge: options.Charge = "keep",
+    stereo: options.Stereo = "keep",
+    smiles_column: options.SmilesColumn = None,
+    rejects: options.Rejects = None,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
+    is_forced: options.Force = False,
+) -> None:
+    """Encode molecules as latent vectors.
+
+    Row i of the output belongs to row i of the input; a row that cannot be encoded is kept, without a vector.
+
+    Example: molgen encode molecules.csv -o vectors.npz
+    """
+    from molgen.chem.molecule import Policy
+    from molgen.chem.table import Tally, read_molecules, writing_rejections
+    from molgen.latent.space import LatentSpace
+    from molgen.latent.vectors import encode_items, require_writable_kind, write_vectors
+    from molgen.model.device import resolve_device, use_threads
+
+    require_writable_kind(output)
+    require_free(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint, device=resolve_device(device))
+    items = read_molecules(data, Policy(fragment, charge, stereo), smiles_column=smiles_column)
+    with writing_rejections(rejects) if rejects else nullcontext() as listing:
+        tally = Tally(on_rejection=listing)
+        with show.progress(None, "Encoding") as advance:
+            vectors = encode_items(space, items, tally, on_rows=advance)
+    tally.require_kept(data)
+    write_vectors(output, vectors)
+    note_rows(data, tally.kept, tally.read, tally.rejected)

@@ -1,0 +1,130 @@
+"""The command `molgen export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import show
+from .options import Force, Json, Seed
+from .outputs import require_free
+
+if TYPE_CHECKING:
+    from molgen.latent.space import LatentSpace
+    from molgen.output.candidates import Candidate, Selection
+    from molgen.run import RunFolder
+
+N_SHOWN = 10
+
+
+def export(  # noqa: PLR0913 - one argument an option
+    run: Annotated[Path, typer.Argument(help="The folder of a campaign, given to it as --out.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file that ends in .sdf, .csv or .smi.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many, at most.")] = 100,
+    is_diverse: Annotated[
+        bool, typer.Option("--diverse", help="Spread them over the best 5 times as many (at least 100).")
+    ] = False,
+    is_flat: Annotated[bool, typer.Option("--2d", help="Flat coordinates instead of 3D ones.")] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="Where the campaign's checkpoint is now, if it moved."),
+    ] = None,
+    seed: Seed = 0,
+    is_forced: Force = False,
+    is_json: Json = False,
+) -> None:
+    """Write the best molecules of a campaign: unique, checked again, ranked, with 3D coordinates.
+
+    Example: molgen export run -o candidates.sdf --top 50 --diverse
+    """
+    from molgen.output.candidates import describe, select
+    from molgen.output.sdf import require_format
+    from molgen.run import RunFolder
+    from molgen.search.ledger import NAME, read_evaluations
+
+    require_format(output)
+    require_free(output, is_forced)
+    folder = RunFolder.open(run)
+    evaluations = read_evaluations(folder.path / NAME)
+    selection = select(evaluations, top, is_diverse=is_diverse)
+    space = _space(folder, checkpoint)
+    candidates = describe(
+        selection.picks,
+        knows=space.knows,
+        predict=(lambda smiles: space.predict(space.encode(smiles))) if space.property_names else None,
+        property_names=space.property_names,
+    )
+    n_without_3d = _write(output, candidates, seed, is_flat)
+    if is_json:
+        _report_json(output, candidates, selection, n_without_3d)
+    else:
+        _report(output, candidates, selection, n_without_3d)
+
+
+def _space(folder: RunFolder, given: Path | None) -> LatentSpace:
+    """The latent space of the campaign's checkpoint, at `given` or where the campaign found it.
+
+    Raises:
+        RunError: The manifest does not tell which it was.
+        CheckpointError: It is gone, damaged, or another one.
+    """
+    from molgen.errors import CheckpointError, RunError
+    from molgen.latent.space import LatentSpace
+    from molgen.run import MANIFEST
+
+    match folder.manifest().get("checkpoint"):
+        case {"path": str(used), "sha256": str(digest)}:
+            path = given or Path(used)
+        case _:
+            raise RunError(folder.path / MANIFEST, "names no checkpoint", remedy="Start a new campaign.")
+    where = "Name where the campaign's checkpoint is now with --checkpoint."
+    if not path.is_file():
+        raise CheckpointError(path, "the campaign's checkpoint is not there", remedy=where)
+    space = LatentSpace.load(path)
+    if space.model.digest != digest:
+        raise CheckpointError(path, "is not the checkpoint that the campaign used", remedy=where)
+    return space
+
+
+def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) -> int:
+    """Writes the file; says how many records lack the 3D coordinates that were asked for."""
+    from molgen.output import sdf
+
+    suffix = sdf.require_format(output)
+    if suffix != ".sdf":
+        (sdf.write_csv if suffix == ".csv" else sdf.write_smi)(output, candidates)
+        return 0
+    with show.progress(len(candidates), "coordinates") as advance:
+        return sdf.write_sdf(output, candidates, seed=seed, dimensions=2 if is_flat else 3, on_record=advance)
+
+
+def _row(candidate: Candidate) -> list[str]:
+    numbers = (candidate.evaluation.total, *candidate.evaluation.values.values())
+    texts = [f"{number:.4g}" for number in numbers]
+    return [str(candidate.rank), candidate.id, *texts, candidate.molecule.smiles]
+
+
+def _report_json(output: Path, candidates: list[Candidate], selection: Selection, n_without_3d: int) -> None:
+    from molgen.output.sdf import measure_fields
+
+    show.as_json(
+        {
+            "file": str(output),
+            "candidates": len(candidates),
+            "left_out": selection.left_out,
+            "without_3d": n_without_3d,
+            "measure_fields": measure_fields(candidates[0]),
+        }
+    )
+
+
+def _report(output: Path, candidates: list[Candidate], selection: Selection, n_without_3d: int) -> None:
+    measures = list(candidates[0].evaluation.values)
+    show.data(f"{output}: {len(candidates)} candidates, of which the best are")
+    show.table("", ["rank", "id", "total", *measures, "SMILES"], [_row(c) for c in candidates[:N_SHOWN]])
+    for reason, count in selection.left_out.items():
+        show.note(f"left out {count}: {reason}")
+    if n_without_3d:
+        show.note(f"{n_without_3d} without a 3D conformer have flat coordinates")

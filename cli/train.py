@@ -1,0 +1,154 @@
+"""The command `molgen train`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from . import options, show
+from .quality import note_rows, show_fits, show_reconstruction
+
+if TYPE_CHECKING:
+    from molgen.model.experiment import Experiment
+    from molgen.model.training import Status
+
+
+def _size(help_text: str) -> Any:
+    return typer.Option(min=1, max=4096, help=help_text)
+
+
+def train(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    data: Annotated[list[Path] | None, typer.Argument(help="Files of molecules, labelled or not.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(help="Checkpoint to start from; `default` is the one that molgen ships."),
+    ] = None,
+    property: Annotated[
+        list[str] | None,
+        typer.Option("--property", help="Column to learn to predict; once for each. Files may lack it."),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Passes over the molecules; by default 20 with --init and --property."),
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.0, help="Time to train, instead of --epochs.")] = None,
+    is_resumed: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, as it began.")] = False,
+    split: Annotated[
+        Literal["random", "scaffold"], typer.Option(help="How labelled molecules are kept out for validation.")
+    ] = "random",
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that read the files.")] = 1,
+    latent_size: Annotated[int | None, _size("Dimensions of the latent space.")] = None,
+    encoder_size: Annotated[int | None, _size("Units of the encoder, each direction.")] = None,
+    decoder_size: Annotated[int | None, _size("Units of the decoder.")] = None,
+    max_tokens: Annotated[int | None, _size("Longer molecules are left out; by default 120.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="By default 0.004, with --init 0.001.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Molecules a step.")] = 64,
+    kl_weight: Annotated[float, typer.Option(min=0.0, help="Weight of the KL divergence.")] = 0.05,
+    property_weight: Annotated[float, typer.Option(min=0.0, help="Weight of the predictor's loss.")] = 1.0,
+    patience: Annotated[int, typer.Option(min=1, help="Stop after so many validations without improvement.")] = 20,
+    validate_every: Annotated[int | None, typer.Option(min=1, help="Steps; by default an epoch, at most 1000.")] = None,
+    fragment: options.Fragment = "largest",
+    charge: options.Charge = "keep",
+    stereo: options.Stereo = "keep",
+    smiles_column: options.SmilesColumn = None,
+    rejects: options.Rejects = None,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", help="Also fit a random forest on Morgan fingerprints, to compare.")
+    ] = False,
+    licence: Annotated[str, typer.Option(help="Licence of the data, for the model card.")] = "",
+    is_forced: options.Force = False,
+    is_json: options.Json = False,
+) -> None:
+    """Train a model on files of molecules: CSV, TSV, SMI or SDF, plain or .gz.
+
+    Leaves the best checkpoint as OUT/model.safetensors, with its card OUT/model.json.
+
+    Example: molgen train assay.csv --init default --property pKi --split scaffold --baseline --out run
+    """
+    from molgen.bench.outcome import report_of
+
+    experiment = _open(context, out, is_resumed, is_forced)
+    with show.progress(None, "Reading") as advance:
+        rows = count(1)
+        experiment.prepare(lambda: advance(next(rows)))
+    _note_inputs(experiment)
+    with show.progress(1.0, "Training") as advance:
+        experiment.train(_watch(advance))
+    report = report_of(experiment)
+    if is_json:
+        show.as_json(report)
+    else:
+        _show_report(report)
+    show.note(f"The model is {experiment.best}")
+
+
+def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> Experiment:
+    """The run that the command line means; options that were not given are left to the run."""
+    from molgen.bench.regression import require_baseline
+    from molgen.model.experiment import Experiment
+    from molgen.model.training_spec import TrainingSpec
+
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if name in TrainingSpec.__dataclass_fields__ and _is_given(context, name)
+    }
+    if given.get("baseline"):
+        require_baseline()
+    if is_resumed:
+        return Experiment.resume(out, given)
+    return Experiment.start(out, TrainingSpec.of(given), is_forced=is_forced)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _note_inputs(experiment: Experiment) -> None:
+    for entry in experiment.run.manifest()["inputs"]:
+        note_rows(entry["path"], entry["rows_kept"], entry["rows_read"], entry["rows_rejected"])
+
+
+def _watch(advance: show.Advance) -> Callable[[Status], None]:
+    """Shows the numbers of training live; where nobody looks, one line a validation."""
+    shown: object = None
+
+    def watch(status: Status) -> None:
+        nonlocal shown
+        text = _line(status)
+        advance(status.fraction, text)
+        if status.reconstruction is not shown and not sys.stderr.isatty():
+            show.note(f"{status.fraction:.0%} {text}")
+        shown = status.reconstruction
+
+    return watch
+
+
+def _line(status: Status) -> str:
+    rate = status.molecules / max(1e-9, status.seconds)
+    text = f"step {status.step}, {rate:.0f} molecules/s, loss {status.loss:.2f}"
+    if status.reconstruction is None:
+        return text
+    return (
+        f"{text}, exact reconstruction {status.reconstruction.exact:.1%}, "
+        f"active units {status.reconstruction.active_units}"
+    )
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    show_reconstruction(f"{report['validation_molecules']} validation molecules", report["reconstruction"])
+    fits = [("latent predictor", fit) for fit in report["predictor"]]
+    fits += [("Morgan + random forest", fit) for fit in report.get("baseline", ())]
+    if fits:
+        show_fits(f"Predictions, {report['split']} split", fits)

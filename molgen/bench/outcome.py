@@ -1,0 +1,60 @@
+"""What a finished training is worth, on the molecules that it kept out: `report.json` in its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from molgen.bench.regression import forest_fits
+from molgen.model import checkpoint
+from molgen.model.experiment import Experiment
+from molgen.model.validation import predictor_fits, reconstruct
+from molgen.paths import write_text
+
+REPORT = "report.json"
+
+
+def report_of(experiment: Experiment) -> dict[str, Any]:
+    """Measures the best checkpoint of a finished training, writes the report and returns it; NaN is None there.
+
+    Raises:
+        CheckpointError: The checkpoint is missing or damaged.
+        SpecError: The baseline was asked for, and scikit-learn is not installed.
+    """
+    spec, data = experiment.spec, experiment.data
+    model = checkpoint.load(experiment.best, spec.device)
+    kept_out = np.flatnonzero(data.is_validation)
+    rows = kept_out if len(kept_out) else np.arange(len(data))
+    report: dict[str, Any] = {
+        "checkpoint": str(experiment.best),
+        "sha256": model.digest,
+        "steps": model.card["steps"],
+        "molecules_seen": model.card["molecules_seen"],
+        "minutes": model.card["minutes"],
+        "training_molecules": len(data) - len(kept_out),
+        "validation_molecules": len(kept_out),
+        "split": spec.split,
+        "reconstruction": asdict(reconstruct(model.vae, data, rows)),
+        "predictor": [],
+    }
+    if model.predictor:
+        report["predictor"] = [asdict(fit) for fit in predictor_fits(model.vae, model.predictor, data, rows)]
+    if spec.baseline:
+        fits = forest_fits(data, experiment.vocabulary, spec.property, seed=spec.seed, threads=spec.threads or 1)
+        report["baseline"] = [asdict(fit) for fit in fits]
+    report = without_nan(report)
+    write_text(experiment.run.path / REPORT, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    return report
+
+
+def without_nan(value: Any) -> Any:
+    """`value` with None for each number in it that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

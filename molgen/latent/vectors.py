@@ -1,0 +1,260 @@
+"""Latent vectors in a file: .npz, .csv or .parquet, one row a molecule, a row without vector where there was none.
+
+Files that are read are hostile input: nothing is unpickled, and no array is made that the file does not hold.
+
+Notation: N rows, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.formats import lines
+from molgen.chem.molecule import Policy
+from molgen.chem.table import Record, Rejection, Tally
+from molgen.errors import FileError, SpecError
+from molgen.latent.space import LatentSpace
+from molgen.paths import replacing
+
+SUFFIXES = (".npz", ".csv", ".parquet")
+MAX_SIZE = 4096
+"""D at the most."""
+CHUNK = 1024
+"""Rows encoded at once."""
+AS_IT_IS = Policy(fragment="keep")
+"""For canonical SMILES, which are standardised already."""
+
+_REMEDY = "Use a file that `molgen encode` wrote."
+_DIGEST = "checkpoint_sha256"
+_UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError,
+    zipfile.BadZipFile, zlib.error, csv.Error,
+)  # fmt: skip
+"""What zipfile and numpy raise for archives that are broken in one way or another."""
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Points with the molecules they belong to.
+
+    Attributes:
+        z: (N, D) float32; a row of NaN where there is no point.
+        smiles: N canonical SMILES; "" where there is none.
+        checkpoint_sha256: Of the checkpoint whose space the points are in; "" where the file does not say.
+
+    Raises:
+        ValueError: Shapes or types do not fit.
+    """
+
+    z: NDArray[np.float32]
+    smiles: tuple[str, ...]
+    checkpoint_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if self.z.ndim != 2 or not 1 <= self.z.shape[1] <= MAX_SIZE:
+            raise ValueError(f"z must be rows of 1 to {MAX_SIZE} numbers, but its shape is {self.z.shape}")
+        if self.z.dtype != np.float32:
+            raise ValueError(f"z must be float32, but is {self.z.dtype}")
+        if len(self.smiles) != len(self.z):
+            raise ValueError(f"{len(self.smiles)} SMILES do not fit {len(self.z)} rows of z")
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def require_checkpoint(self, path: Path, digest: str, size: int) -> None:
+        """Asks that these vectors, of the file `path`, are in the space of a checkpoint.
+
+        Args:
+            path: Where they come from.
+            digest: SHA-256 of the checkpoint.
+            size: Its latent dimensions.
+
+        Raises:
+            FileError: They are of another checkpoint, or of another size.
+        """
+        remedy = "Name the checkpoint that the file was encoded with by --checkpoint, or encode anew."
+        if self.checkpoint_sha256 not in ("", digest):
+            message = f"belongs to the checkpoint {self.checkpoint_sha256:.12}..., not to {digest:.12}..."
+            raise FileError(path, message, remedy=remedy)
+        if self.z.shape[1] != size:
+            raise FileError(path, f"has {self.z.shape[1]} dimensions, the checkpoint {size}", remedy=remedy)
+
+
+def require_writable_kind(path: Path) -> None:
+    """Asks, before the work is done, for a file name whose kind can be written.
+
+    Raises:
+        SpecError: The suffix is none of `SUFFIXES`, or what writes it is not installed.
+    """
+    if path.suffix not in SUFFIXES:
+        raise SpecError("output", f"{path} must end in one of {', '.join(SUFFIXES)}")
+    if path.suffix == ".parquet":
+        _parquet()
+
+
+def write_vectors(path: Path, vectors: Vectors) -> None:
+    """Writes vectors in one step, as the suffix of `path` says.
+
+    Raises:
+        SpecError: The suffix is unknown, or pyarrow is not installed.
+        OSError: The file cannot be written.
+    """
+    require_writable_kind(path)
+    write = {".npz": _write_npz, ".csv": _write_csv, ".parquet": _write_parquet}[path.suffix]
+    with replacing(path) as temporary:
+        write(temporary, vectors)
+
+
+def read_vectors(path: Path) -> Vectors:
+    """The vectors in a file that `write_vectors` wrote.
+
+    Raises:
+        FileError: The file is missing, damaged, or of another kind.
+        SpecError: pyarrow is needed and not installed.
+    """
+    if path.suffix not in SUFFIXES:
+        raise FileError(path, f"must end in one of {', '.join(SUFFIXES)}", remedy=_REMEDY)
+    if not path.is_file():
+        raise FileError(path, "is not a file", remedy="Check the path.")
+    read = {".npz": _read_npz, ".csv": _read_csv, ".parquet": _read_parquet}[path.suffix]
+    try:
+        return read(path)
+    except _UNREADABLE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileError(path, f"does not hold latent vectors: {reason}", remedy=_REMEDY) from None
+
+
+def encode_items(
+    space: LatentSpace,
+    items: Iterable[Record | Rejection],
+    tally: Tally,
+    on_rows: Callable[[float], object] = lambda _rows: None,
+) -> Vectors:
+    """The vectors of the rows of a file, one a row in their order, without a point where there is none.
+
+    Args:
+        space: Where the points are.
+        items: What `read_molecules` yields.
+        tally: Counts the rows; those that are read but cannot be encoded are rejected too.
+        on_rows: Called with the number of rows done.
+    """
+    parts, smiles = [], []
+    items = iter(items)
+    while chunk := list(islice(items, CHUNK)):
+        texts = [item.molecule.smiles if isinstance(item, Record) else "" for item in chunk]
+        encoding = space.explain(texts, AS_IT_IS)
+        for item, reason in zip(chunk, encoding.reasons, strict=True):
+            if isinstance(item, Record) and reason:
+                item = Rejection(item.line, item.molecule.smiles, reason)
+            tally.add(item)
+        parts.append(encoding.z)
+        smiles += texts
+        on_rows(len(smiles))
+    z = np.concatenate(parts) if parts else np.empty((0, space.size), dtype=np.float32)
+    return Vectors(z, tuple(smiles), space.model.digest)
+
+
+def _columns(size: int) -> list[str]:
+    return ["smiles", *(f"z{i}" for i in range(size))]
+
+
+def _write_npz(path: Path, vectors: Vectors) -> None:
+    with path.open("wb") as handle:
+        np.savez(
+            handle,
+            z=vectors.z,
+            smiles=np.array(vectors.smiles, dtype=np.str_),
+            checkpoint_sha256=vectors.checkpoint_sha256,
+        )
+
+
+def _read_npz(path: Path) -> Vectors:
+    with zipfile.ZipFile(path) as archive:
+        for name in ("z", "smiles", _DIGEST):
+            _require_honest_member(archive, f"{name}.npy")
+    with np.load(path, allow_pickle=False) as arrays:
+        z, smiles, digest = arrays["z"], arrays["smiles"], arrays[_DIGEST]
+    if smiles.dtype.kind != "U" or smiles.ndim != 1 or digest.dtype.kind != "U" or digest.ndim != 0:
+        raise ValueError("smiles and checkpoint_sha256 must be text")
+    return Vectors(z, tuple(smiles.tolist()), str(digest))
+
+
+def _require_honest_member(archive: zipfile.ZipFile, name: str) -> None:
+    """Asks that an array is not larger than the member that holds it, before memory for it is asked for."""
+    info = archive.getinfo(name)
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = read_header[version](member)
+    if math.prod(shape) * dtype.itemsize > info.file_size:
+        raise ValueError(f"{name} is truncated")
+
+
+def _write_csv(path: Path, vectors: Vectors) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(_columns(vectors.z.shape[1]))
+        for smiles, z in zip(vectors.smiles, vectors.z.tolist(), strict=True):
+            writer.writerow([smiles, *("" if math.isnan(value) else f"{value:.9g}" for value in z)])
+
+
+def _read_csv(path: Path) -> Vectors:
+    table = csv.reader(lines(path))
+    header = next(table)
+    if header != _columns(len(header) - 1):
+        raise ValueError("the columns must be smiles, z0, z1 and so on")
+    smiles: list[str] = []
+    rows: list[NDArray[np.float32]] = []
+    for cells in table:
+        if len(cells) != len(header):
+            message = f"has {len(cells)} cells, not {len(header)}"
+            raise FileError(path, message, line=table.line_num, remedy=_REMEDY)
+        smiles.append(cells[0])
+        rows.append(_numbers(path, table.line_num, cells[1:]))
+    return Vectors(np.array(rows, dtype=np.float32).reshape(len(rows), len(header) - 1), tuple(smiles))
+
+
+def _numbers(path: Path, line: int, cells: list[str]) -> NDArray[np.float32]:
+    try:
+        return np.array([float(cell) if cell else math.nan for cell in cells], dtype=np.float32)
+    except ValueError as error:
+        raise FileError(path, str(error), line=line, remedy=_REMEDY) from None
+
+
+def _parquet() -> tuple[ModuleType, ModuleType]:
+    """The modules `pyarrow` and `pyarrow.parquet`, which only .parquet files need."""
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError:
+        remedy = "Install it with `pip install 'molgen[parquet]'`, or use a .npz or .csv file."
+        raise SpecError("parquet", "needs pyarrow, which is not installed", remedy=remedy) from None
+
+
+def _write_parquet(path: Path, vectors: Vectors) -> None:
+    arrow, parquet = _parquet()
+    columns = dict(zip(_columns(vectors.z.shape[1]), [list(vectors.smiles), *vectors.z.T], strict=True))
+    table = arrow.table(columns).replace_schema_metadata({_DIGEST: vectors.checkpoint_sha256})
+    parquet.write_table(table, path)
+
+
+def _read_parquet(path: Path) -> Vectors:
+    _, parquet = _parquet()
+    table = parquet.read_table(path)
+    if table.column_names != _columns(table.num_columns - 1):
+        raise ValueError("the columns must be smiles, z0, z1 and so on")
+    smiles, *columns = (column.to_numpy() for column in table.columns)
+    metadata = table.schema.metadata or {}
+    z = np.array(columns, dtype=np.float32).T
+    return Vectors(np.ascontiguousarray(z), tuple(map(str, smiles)), metadata.get(_DIGEST.encode(), b"").decode())

@@ -1,0 +1,278 @@
+"""One training run in one folder: started from files, resumed from what it left, finished with a checkpoint.
+
+The folder holds, besides what every run has, `vocabulary.json`, `data.npz` (the prepared molecules, written last, so
+that its presence says that preparation is complete) and what `Training` keeps there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from molgen.chem.table import Tally, writing_rejections
+from molgen.errors import FileError, RunError, SpecError
+from molgen.interrupt import stop_requested
+from molgen.model import checkpoint
+from molgen.model.batches import Schedule
+from molgen.model.checkpoint import Checkpoint
+from molgen.model.dataset import TokenSet, prepare
+from molgen.model.device import has_fast_bf16, use_threads
+from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.model.tokens import Vocabulary
+from molgen.model.training import SAVE_EVERY_S, Status, Training, TrainingConfig, new_model
+from molgen.model.training_spec import TrainingSpec
+from molgen.model.vae import Vae, VaeConfig
+from molgen.paths import shipped, write_text
+from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry, versions
+
+DATA, VOCABULARY, MODEL = "data.npz", "vocabulary.json", "model.safetensors"
+
+MAX_UNVALIDATED_STEPS = 1000
+
+
+class Experiment:
+    """A training run; call `prepare`, then `train`. Killed at any time, it is resumed as what it was."""
+
+    def __init__(self, run: RunFolder, spec: TrainingSpec, init: Checkpoint | None) -> None:
+        """A run whose folder exists; see `start` and `resume`.
+
+        Args:
+            run: Its folder.
+            spec: What is asked, resolved.
+            init: The checkpoint to start from; its weights are changed in place.
+        """
+        self.run = run
+        self.spec = spec
+        self._init = init
+        self._prepared: tuple[Vocabulary, TokenSet] | None = None
+        use_threads(spec.threads)
+
+    @classmethod
+    def start(cls, folder: Path, spec: TrainingSpec, *, is_forced: bool = False) -> Experiment:
+        """A new run in `folder`.
+
+        Args:
+            folder: One that does not exist or is empty.
+            spec: What is asked.
+            is_forced: Replace an earlier run in `folder`.
+
+        Raises:
+            SpecError: `spec` lacks something, or contradicts its `init`.
+            FileError: A file to train on does not exist, or `init` cannot be used.
+            RunError: Something is in `folder`.
+        """
+        init = _load_init(spec)
+        spec = spec.resolved(init)
+        for path in spec.data:
+            if not Path(path).is_file():
+                raise FileError(path, "is not a file", remedy="Check the path.")
+        entries = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
+        run = RunFolder.create(folder, entries, is_forced=is_forced)
+        experiment = cls(run, spec, init)
+        run.update(**experiment._facts(), device=spec.device, threads=spec.threads, seed=spec.seed)
+        return experiment
+
+    @classmethod
+    def resume(cls, folder: Path, options: Mapping[str, Any] | None = None) -> Experiment:
+        """The run in `folder`, to go on with.
+
+        Args:
+            folder: What `start` made.
+            options: Options given once more, by name; they must say what they said then.
+
+        Raises:
+            RunError: There is no run, or its options, inputs, checkpoint or versions changed.
+        """
+        run = RunFolder.open(folder)
+        spec = _read_spec(run)
+        _require_same_options(run, spec, options or {})
+        experiment = cls(run, spec, _load_init(spec))
+        if (run.path / DATA).exists():
+            run.require_same(**experiment._facts(), inputs=_digested_anew(run.manifest().get("inputs", [])))
+        else:
+            run.update(versions=versions(), **experiment._facts())
+        run.log("resumed")
+        return experiment
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens of the prepared molecules."""
+        return self._require_prepared()[0]
+
+    @property
+    def data(self) -> TokenSet:
+        """The prepared molecules."""
+        return self._require_prepared()[1]
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that was best on the validation molecules."""
+        return self.run.path / MODEL
+
+    def prepare(self, on_row: Callable[[], object] = lambda: None) -> None:
+        """Reads the files into the run, unless that was done before.
+
+        Args:
+            on_row: Called for each row read.
+
+        Raises:
+            FileError: A file cannot be used, or no row of it can.
+            SpecError: No file has one of the properties.
+        """
+        if (self.run.path / DATA).exists():
+            self._prepared = _read_vocabulary(self.run.path), TokenSet.load(self.run.path / DATA)
+            return
+        tallies = {path: Tally() for path in self.spec.source().paths}
+        with ExitStack() as stack:
+            if self.spec.rejects:
+                listing = stack.enter_context(writing_rejections(Path(self.spec.rejects)))
+                for tally in tallies.values():
+                    tally.on_rejection = listing
+            vocabulary, data = prepare(
+                self.spec.source(),
+                tallies,
+                vocabulary=self._init.vocabulary if self._init else None,
+                split_by=self.spec.split,
+                on_row=on_row,
+            )
+        self._keep(vocabulary, data, tallies)
+
+    def train(
+        self, on_status: Callable[[Status], object] = lambda _status: None, *, save_every_s: float = SAVE_EVERY_S
+    ) -> None:
+        """Trains to the end, from wherever the run stands.
+
+        Args:
+            on_status: Called after each step.
+            save_every_s: Time between two savings of the state: what a crash may cost.
+
+        Raises:
+            InterruptedRunError: A signal came; the state is saved.
+            RunError: The saved state is damaged.
+            MolgenError: The training diverged.
+        """
+        bf16 = self.run.manifest()["precision"] == "bfloat16"
+        training = Training(
+            self.run.path,
+            self._config(),
+            self.data,
+            self._model(),
+            device=self.spec.device,
+            bf16=bf16,
+            save_every_s=save_every_s,
+        )
+        training.restore_state()
+        with stop_requested() as is_stop_requested:
+            training.run(on_status, is_stop_requested)
+        self.run.update(end=now())
+        self.run.log(f"finished after {training.progress.step} steps")
+
+    def _facts(self) -> dict[str, Any]:
+        """What must stay as it is for the run to be resumed, besides versions and inputs."""
+        return {
+            "spec_sha256": file_digest(self.run.path / SPEC),
+            "init_sha256": self._init.digest if self._init else None,
+            "precision": "bfloat16" if has_fast_bf16(self.spec.device) else "float32",
+        }
+
+    def _keep(self, vocabulary: Vocabulary, data: TokenSet, tallies: Mapping[Path, Tally]) -> None:
+        write_text(self.run.path / VOCABULARY, json.dumps(asdict(vocabulary), indent=1) + "\n")
+        self.run.update(inputs=[tally_entry(path, tally) for path, tally in tallies.items()])
+        data.save(self.run.path / DATA)
+        self.run.log(f"prepared {len(data)} molecules, {int(data.is_validation.sum())} of them for validation")
+        self._prepared = vocabulary, data
+
+    def _require_prepared(self) -> tuple[Vocabulary, TokenSet]:
+        if self._prepared is None:
+            raise RuntimeError("call prepare() first")
+        return self._prepared
+
+    def _config(self) -> TrainingConfig:
+        spec = self.spec
+        schedule = Schedule(self.data, spec.batch_size, spec.seed)
+        return TrainingConfig(
+            epochs=spec.epochs,
+            minutes=spec.minutes,
+            batch_size=spec.batch_size,
+            learning_rate=spec.learning_rate or 0.0,
+            kl_weight=spec.kl_weight,
+            kl_warmup=0.0 if self._init else TrainingConfig.kl_warmup,
+            property_weight=spec.property_weight,
+            patience=spec.patience,
+            validate_every=spec.validate_every or min(MAX_UNVALIDATED_STEPS, schedule.steps_per_epoch),
+            seed=spec.seed,
+        )
+
+    def _model(self) -> Checkpoint:
+        """The model to start from: that of `init` with a fresh predictor, or a new one; the seed decides."""
+        spec = self.spec
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(spec.seed)
+            vae = self._init.vae if self._init else Vae(self._vae_config())
+            predictor = None
+            if spec.property:
+                predictor = Predictor(PredictorConfig(spec.property, vae.config.latent_size))
+        model = new_model(self.vocabulary, vae, spec.source().max_tokens, predictor)
+        known = self._init.known if self._init else model.known
+        return replace(model, known=known, card=self._card())
+
+    def _vae_config(self) -> VaeConfig:
+        sizes = {name: getattr(self.spec, name) for name in ("latent_size", "encoder_size", "decoder_size")}
+        return VaeConfig(len(self.vocabulary), **sizes)
+
+    def _card(self) -> dict[str, Any]:
+        """What the checkpoint says of its origin; file names without their folders, which are nobody's business."""
+        inputs = self.run.manifest()["inputs"]
+        card: dict[str, Any] = {
+            "data": [{"file": Path(e["path"]).name, "sha256": e["sha256"], "rows": e["rows_kept"]} for e in inputs],
+            "split": self.spec.split,
+            "licence": self.spec.licence,
+        }
+        if self._init:
+            origin = {key: self._init.card.get(key) for key in ("data", "licence", "init")}
+            card["init"] = {"sha256": self._init.digest, **origin}
+        return card
+
+
+def _load_init(spec: TrainingSpec) -> Checkpoint | None:
+    if spec.init is None:
+        return None
+    shipped_one = shipped("checkpoints") / "default.safetensors"
+    return checkpoint.load(shipped_one if spec.init == "default" else Path(spec.init))
+
+
+def _read_spec(run: RunFolder) -> TrainingSpec:
+    try:
+        return TrainingSpec.of(run.spec())
+    except (TypeError, SpecError) as error:
+        raise RunError(run.path / SPEC, f"is not that of a training run: {error}", remedy="Start a new run.") from None
+
+
+def _require_same_options(run: RunFolder, spec: TrainingSpec, options: Mapping[str, Any]) -> None:
+    asked = TrainingSpec.of(options)
+    for name in options:
+        if getattr(asked, name) != getattr(spec, name):
+            raise RunError(
+                run.path,
+                f"{name} was {getattr(spec, name)!r} when this run began, but now is {getattr(asked, name)!r}",
+                remedy="Give --resume and --out alone, or start a new run in another folder.",
+            )
+
+
+def _digested_anew(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [entry | {"sha256": file_digest(Path(entry["path"]))} for entry in inputs]
+
+
+def _read_vocabulary(folder: Path) -> Vocabulary:
+    path = folder / VOCABULARY
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return Vocabulary(tuple(entries["tokens"]), entries["constraints"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(path, f"is not a vocabulary ({error})", remedy="Start a new run.") from None

@@ -1,0 +1,148 @@
+"""What can be asked of a training run, by the names of the options, and what is meant where nothing is said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from molgen.chem.molecule import Policy
+from molgen.errors import SpecError
+from molgen.model.checkpoint import Checkpoint
+from molgen.model.device import available_threads, resolve_device
+from molgen.model.reading import Source
+from molgen.model.splits import Split
+from molgen.model.training import TrainingConfig
+from molgen.model.vae import VaeConfig
+
+FINE_TUNING_EPOCHS = 20.0
+FINE_TUNING_RATE = 1e-3
+MAX_TOKENS = 120
+UNKNOWN_LICENCE = "unknown: depends on the training data"
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """What is asked of a training run; a field has the name of its option. None is filled in by `resolved`.
+
+    Attributes:
+        data: Files of molecules, unlabelled and labelled.
+        property: Columns to learn to predict.
+        init: Checkpoint to start from, `default` for the one that is shipped.
+        epochs: Passes over the molecules; by default 20 where `init` and `property` are given.
+        minutes: Wall-clock time, instead of `epochs`.
+        learning_rate: By default 4e-3, with `init` 1e-3.
+        validate_every: Steps; by default an epoch, at most 1000.
+        latent_size: Like the other sizes and `max_tokens`, by default that of `init`.
+        rejects: CSV file in which rows left out are listed.
+        baseline: Also fit a random forest, to compare the predictor with.
+        licence: Of the training data, for the model card.
+
+    Raises:
+        SpecError: A value is wrong, or two contradict each other.
+    """
+
+    data: tuple[str, ...] = ()
+    property: tuple[str, ...] = ()
+    init: str | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+    split: Split = "random"
+    seed: int = 0
+    threads: int | None = None
+    device: str = "auto"
+    workers: int = 1
+    latent_size: int | None = None
+    encoder_size: int | None = None
+    decoder_size: int | None = None
+    max_tokens: int | None = None
+    learning_rate: float | None = None
+    batch_size: int = TrainingConfig.batch_size
+    kl_weight: float = TrainingConfig.kl_weight
+    property_weight: float = TrainingConfig.property_weight
+    patience: int = TrainingConfig.patience
+    validate_every: int | None = None
+    fragment: Literal["largest", "keep", "reject"] = "largest"
+    charge: Literal["keep", "neutralise"] = "keep"
+    stereo: Literal["keep", "drop"] = "keep"
+    smiles_column: str | None = None
+    rejects: str | None = None
+    baseline: bool = False
+    licence: str = UNKNOWN_LICENCE
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.minutes is not None:
+            raise SpecError("epochs", "give either --epochs or --minutes, not both")
+        for name in ("data", "property"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise SpecError(name, "the same one is given twice")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not (math.isfinite(value) and value >= 0.0):
+                raise SpecError(field.name, f"must be a finite number, not below 0, but got {value}")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> TrainingSpec:
+        """The specification of options by name; paths become absolute, so that a run resumes from anywhere.
+
+        Raises:
+            SpecError: A value is wrong.
+            TypeError: There is no such option.
+        """
+        values = dict(options)
+        values["data"] = tuple(str(Path(path).absolute()) for path in options.get("data") or ())
+        values["property"] = tuple(options.get("property") or ())
+        for name in ("init", "rejects"):
+            path = values.get(name)
+            values[name] = str(Path(path).absolute()) if path and path != "default" else path
+        return cls(**values)
+
+    def resolved(self, init: Checkpoint | None) -> TrainingSpec:
+        """The specification with every default filled in.
+
+        Raises:
+            SpecError: Something needed is missing, or a size differs from that of `init`.
+        """
+        if not self.data:
+            raise SpecError("data", "name at least one file of molecules")
+        sizes = {**asdict(init.vae.config if init else VaeConfig(1)), "max_tokens": 120}
+        del sizes["n_tokens"]
+        if init:
+            sizes["max_tokens"] = init.max_tokens
+            self._require_sizes({name: sizes[name] for name in sizes if name != "max_tokens"})
+        given = {name: getattr(self, name) for name in sizes if getattr(self, name) is not None}
+        return replace(
+            self,
+            **(sizes | given),
+            epochs=self._epochs(),
+            threads=self.threads or available_threads(),
+            device=resolve_device(self.device),
+            learning_rate=self.learning_rate or (FINE_TUNING_RATE if init else TrainingConfig.learning_rate),
+        )
+
+    def _require_sizes(self, sizes: Mapping[str, int]) -> None:
+        for name, size in sizes.items():
+            if getattr(self, name) not in (None, size):
+                message = f"must be {size} like that of --init, but got {getattr(self, name)}"
+                raise SpecError(name, message, remedy="Leave it out.")
+
+    def _epochs(self) -> float | None:
+        if self.epochs is not None or self.minutes is not None:
+            return self.epochs
+        if self.init and self.property:
+            return FINE_TUNING_EPOCHS
+        raise SpecError("epochs", "say how long to train", remedy="Give --minutes or --epochs.")
+
+    def source(self) -> Source:
+        """How its molecules are read."""
+        return Source(
+            paths=tuple(map(Path, self.data)),
+            properties=self.property,
+            policy=Policy(self.fragment, self.charge, self.stereo),
+            smiles_column=self.smiles_column,
+            max_tokens=self.max_tokens or 0,
+            workers=self.workers,
+        )

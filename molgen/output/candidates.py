@@ -1,0 +1,240 @@
+"""Candidates: the best molecules of a ledger, each read again from its text, checked and described.
+
+Ranking is by total, the largest first, and of equal totals the earlier call. Where objectives are kept apart,
+which shows as a hypervolume in the ledger, the non-dominated front of all feasible molecules comes before the
+others; objectives are compared by their desirabilities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
+
+from molgen.chem.checks import CHECKS, CheckResult, check
+from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto
+from molgen.errors import MoleculeError, NothingValidError
+from molgen.score.measure import Predict
+from molgen.search.ledger import Evaluation
+from molgen.search.pareto import is_dominated
+
+Knows = Callable[[Sequence[str]], NDArray[np.bool_]]
+"""From N canonical SMILES to which of them (N,) the checkpoint was trained on."""
+
+_AS_WRITTEN = Policy(fragment="keep")
+_POOL_FACTOR, _MIN_POOL = 5, 100
+"""A diverse selection is made among the best 5 * top, and at least 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A line of the ledger that was selected.
+
+    Attributes:
+        evaluation: The line.
+        molecule: Read again from the line's SMILES, and equal to it.
+        inchikey: Of the molecule.
+        is_on_front: Whether no feasible molecule dominates it; false where objectives are not kept apart.
+    """
+
+    evaluation: Evaluation
+    molecule: Molecule
+    inchikey: str
+    is_on_front: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was selected, and what was not.
+
+    Attributes:
+        picks: In order of rank.
+        left_out: How many lines, by reason. Lines ranked below all that was needed were not looked at.
+    """
+
+    picks: tuple[Pick, ...]
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A selected molecule with all that is told of it.
+
+    Attributes:
+        rank: From 1.
+        pick: The molecule and its line of the ledger.
+        checks: Outcome of each of `CHECKS`, in that order.
+        predicted: Mean and spread of each property that the checkpoint predicts; NaN where it cannot encode.
+        parent: The molecule it was derived from, or None.
+        parent_similarity: Tanimoto similarity of ECFP4 to the parent, in [0, 1]; NaN without one.
+        is_novel: Whether the checkpoint was not trained on it.
+    """
+
+    rank: int
+    pick: Pick
+    checks: tuple[CheckResult, ...]
+    predicted: Mapping[str, tuple[float, float]]
+    parent: Molecule | None
+    parent_similarity: float
+    is_novel: bool
+
+    @property
+    def id(self) -> str:
+        """Its name, which depends on nothing but the number of its line in the ledger: `MG-000123`."""
+        return f"MG-{self.evaluation.index:06d}"
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Its line of the ledger."""
+        return self.pick.evaluation
+
+    @property
+    def molecule(self) -> Molecule:
+        """The molecule."""
+        return self.pick.molecule
+
+
+def select(evaluations: Sequence[Evaluation], top: int, *, is_diverse: bool = False) -> Selection:
+    """The `top` best feasible molecules, unique by InChIKey, each read again from its SMILES.
+
+    Lines that no longer read as the molecule they name are left out. A diverse selection is `pick_diverse` of
+    the best 5 * `top`, and at least 100; its ranks are by total again.
+
+    Args:
+        evaluations: A ledger.
+        top: At least 1.
+        is_diverse: Whether to spread the selection.
+
+    Raises:
+        NothingValidError: No line is feasible, or none of them reads as a molecule.
+    """
+    feasible = [e for e in evaluations if e.is_feasible and math.isfinite(e.total)]
+    if not feasible:
+        raise NothingValidError(
+            f"none of {len(evaluations)} scored molecules meets all constraints",
+            remedy="Give the campaign a larger budget, or loosen a constraint.",
+        )
+    left_out = Counter({"a constraint is not met": len(evaluations) - len(feasible)})
+    ranked = _reread(_ranked(feasible), left_out)
+    n_wanted = max(_POOL_FACTOR * top, _MIN_POOL) if is_diverse else top
+    pool = list(islice(ranked, n_wanted))
+    if not pool:
+        raise NothingValidError(
+            f"none of {len(feasible)} molecules can be read again: {', '.join(+left_out)}",
+            remedy="Export with the RDKit version that the run's manifest.json names.",
+        )
+    rows = sorted(pick_diverse([pick.molecule for pick in pool], top)) if is_diverse else range(len(pool))
+    return Selection(tuple(pool[row] for row in rows), dict(+left_out))
+
+
+def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:
+    """Rows of `n` molecules, or of all if they are fewer: the first, then always the farthest from all taken.
+
+    Far is 1 minus the Tanimoto similarity of ECFP4 to the nearest that is taken; nothing is drawn by chance.
+
+    Source: MaxMin, Ashton et al., Quant. Struct.-Act. Relat. 2002, 21, 598.
+    """
+    fingerprints = [fingerprint(molecule.mol) for molecule in molecules]
+    n_picked = min(n, len(fingerprints))
+    return list(MaxMinPicker().LazyBitVectorPick(fingerprints, len(fingerprints), n_picked, firstPicks=[0]))
+
+
+def describe(
+    picks: Sequence[Pick],
+    *,
+    knows: Knows,
+    predict: Predict | None = None,
+    property_names: Sequence[str] = (),
+) -> list[Candidate]:
+    """Candidates of `picks`, in the same order, ranked from 1.
+
+    Args:
+        picks: At least one.
+        knows: Tells which molecules the checkpoint was trained on.
+        predict: The checkpoint's predictor, where it has one.
+        property_names: What it predicts.
+    """
+    smiles = [pick.molecule.smiles for pick in picks]
+    nothing = np.zeros((len(picks), 0))
+    mean, spread = predict(smiles) if predict else (nothing, nothing)
+    is_known = knows(smiles)
+    parents = [_parent(pick.evaluation) for pick in picks]
+    return [
+        Candidate(
+            rank=row + 1,
+            pick=pick,
+            checks=tuple(check(pick.molecule.mol, name) for name in CHECKS),
+            predicted={
+                name: (float(mean[row, column]), float(spread[row, column]))
+                for column, name in enumerate(property_names)
+            },
+            parent=parent,
+            parent_similarity=_similarity(pick.molecule, parent) if parent else math.nan,
+            is_novel=not is_known[row],
+        )
+        for row, (pick, parent) in enumerate(zip(picks, parents, strict=True))
+    ]
+
+
+def _parent(evaluation: Evaluation) -> Molecule | None:
+    try:
+        return parse(evaluation.parent, _AS_WRITTEN)
+    except MoleculeError:
+        return None
+
+
+def _similarity(a: Molecule, b: Molecule) -> float:
+    return tanimoto(fingerprint(a.mol), fingerprint(b.mol))
+
+
+def _ranked(feasible: Sequence[Evaluation]) -> list[tuple[Evaluation, bool]]:
+    """Evaluations, best first, and whether each is on the front."""
+    is_pareto = any(not math.isnan(evaluation.hypervolume) for evaluation in feasible)
+    is_first = _on_front(feasible) if is_pareto else [False] * len(feasible)
+    pairs = list(zip(feasible, is_first, strict=True))
+    return sorted(pairs, key=lambda pair: (not pair[1], -pair[0].total, pair[0].index))
+
+
+def _on_front(evaluations: Sequence[Evaluation]) -> list[bool]:
+    """Which evaluations no other dominates.
+
+    In lexicographic order what dominates comes before what it dominates, so the first one left is always on
+    the front, and takes out what it dominates.
+    """
+    points = np.nan_to_num(np.array([list(e.desirabilities.values()) for e in evaluations], dtype=np.float64))
+    is_first = np.zeros(len(points), dtype=np.bool_)
+    rest = np.lexsort(-points.T) if points.size else np.arange(0)
+    while len(rest):
+        is_first[rest[0]] = True
+        rest = rest[1:][~is_dominated(points[rest[1:]], by=points[rest[:1]])]
+    return [bool(value) for value in is_first]
+
+
+def _reread(ranked: Iterable[tuple[Evaluation, bool]], left_out: Counter[str]) -> Iterator[Pick]:
+    """Picks in the order of `ranked`; counts in `left_out` what cannot be one."""
+    seen: set[str] = set()
+    for evaluation, is_on_front in ranked:
+        try:
+            molecule = _molecule(evaluation.smiles)
+            inchikey = molecule.inchikey
+        except MoleculeError as error:
+            left_out[error.reason] += 1
+            continue
+        if inchikey in seen:
+            left_out["a better one has the same InChIKey"] += 1
+            continue
+        seen.add(inchikey)
+        yield Pick(evaluation, molecule, inchikey, is_on_front)
+
+
+def _molecule(smiles: str) -> Molecule:
+    molecule = parse(smiles, _AS_WRITTEN)
+    if molecule.smiles != smiles:
+        raise MoleculeError(smiles, "not canonical for this version of RDKit")
+    return molecule

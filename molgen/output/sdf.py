@@ -1,0 +1,210 @@
+"""Candidates as files: SDF, CSV and SMI, the same bytes for the same candidates and seed.
+
+Fields, in this order:
+
+| field | holds |
+| --- | --- |
+| `id`, `rank`, `smiles`, `inchikey` | the title of the record, its place from 1, and the molecule |
+| `total` | what the campaign maximised |
+| one a measure | its raw value, such as `qed` |
+| `desirability_M` | of each objective M, in [0, 1] |
+| `predicted_P_mean`, `predicted_P_spread` | what the checkpoint predicts of property P |
+| `passes_pains`, `passes_brenk`, `alerts` | checks, and the alerts matched as `check:alert; ...` |
+| `parent`, `parent_similarity` | what it was derived from, and the Tanimoto similarity of ECFP4 to that |
+| `is_novel` | whether the checkpoint was not trained on it |
+| `hypervolume`, `on_front` | if objectives are kept apart: of the front at its call; if it is on the last |
+| `coordinates` | only in SDF: 3D, or 2D where that was asked for or no 3D conformer was found |
+
+A name of a measure or property becomes a field name by writing `_` for every run of other characters than
+ASCII letters and digits, `measure_` before what does not begin with a letter, and 48 characters at most; of
+names that would be the same but for case, the later ones get `_2`, `_3` and so on. `measure_fields` tells
+which became which. Numbers have six digits. What there is not (no parent, no alert, no value) is `none` in
+SDF and empty in CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from rdkit import Chem
+
+from molgen.chem.conformer import embed
+from molgen.errors import MoleculeError, SpecError
+from molgen.output.candidates import Candidate
+from molgen.paths import replacing
+
+FORMATS = (".sdf", ".csv", ".smi")
+_COORDINATES = "coordinates"
+_NONE = "none"
+_MAX_NAME = 48
+_MAX_V2000 = 999
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9]+")
+
+
+def require_format(path: Path) -> str:
+    """The suffix of `path`, one of `FORMATS`.
+
+    Raises:
+        SpecError: It is another one.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise SpecError(
+            "output",
+            f"{path}: the format is told by the suffix, and {suffix or 'none'} is not known",
+            remedy=f"Name a file that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
+        )
+    return suffix
+
+
+def write_sdf(
+    path: Path,
+    candidates: Sequence[Candidate],
+    *,
+    seed: int,
+    dimensions: Literal[2, 3] = 3,
+    on_record: Callable[[int], object] = lambda n_written: None,
+) -> int:
+    """Writes an SDF (V2000) in one step; says how many records are flat for want of a 3D conformer.
+
+    3D has all hydrogens. A centre that the SMILES leaves open has some configuration in 3D, so of the two the
+    field `smiles` is to be believed. A record of more than 999 atoms or bonds is V3000.
+
+    Args:
+        path: Replaced if it exists.
+        candidates: In the order to write them.
+        seed: Of every conformer alike, so that a molecule's does not depend on its rank.
+        dimensions: Of the coordinates.
+        on_record: Told how many records are done, after each.
+
+    Raises:
+        OSError: The file cannot be written; it is then as it was.
+    """
+    n_flat = 0
+    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
+        for n_written, candidate in enumerate(candidates, 1):
+            placed = _place(candidate.molecule.mol, seed, dimensions)
+            is_flat = not placed.GetConformer().Is3D()
+            n_flat += is_flat and dimensions == 3
+            placed.SetProp("_Name", candidate.id)
+            data = fields(candidate) | {_COORDINATES: "2D" if is_flat else "3D"}
+            handle.write(_record(placed, data))
+            on_record(n_written)
+    return n_flat
+
+
+def write_csv(path: Path, candidates: Sequence[Candidate]) -> None:
+    """Writes a CSV with a header in one step.
+
+    Raises:
+        OSError: The file cannot be written; it is then as it was.
+    """
+    rows = [fields(candidate) for candidate in candidates]
+    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_smi(path: Path, candidates: Sequence[Candidate]) -> None:
+    """Writes `SMILES id` lines in one step.
+
+    Raises:
+        OSError: The file cannot be written; it is then as it was.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
+        handle.writelines(f"{candidate.molecule.smiles} {candidate.id}\n" for candidate in candidates)
+
+
+def fields(candidate: Candidate) -> dict[str, str]:
+    """Texts by field name, in the order of the file, empty where there is nothing to tell."""
+    named = zip(measure_fields(candidate), _measured(candidate).values(), strict=True)
+    return _identity(candidate) | {name: _number(value) for name, value in named} | _provenance(candidate)
+
+
+def measure_fields(candidate: Candidate) -> dict[str, str]:
+    """What each field of a measure, desirability or prediction was called before it became a field name."""
+    taken = {_COORDINATES, *_identity(candidate), *_provenance(candidate)}
+    return {_free_name(label, taken): label for label in _measured(candidate)}
+
+
+def _identity(candidate: Candidate) -> dict[str, str]:
+    return {
+        "id": candidate.id,
+        "rank": str(candidate.rank),
+        "smiles": candidate.molecule.smiles,
+        "inchikey": candidate.pick.inchikey,
+        "total": _number(candidate.evaluation.total),
+    }
+
+
+def _measured(candidate: Candidate) -> dict[str, float]:
+    """Numbers by what the user calls them."""
+    evaluation = candidate.evaluation
+    numbers = dict(evaluation.values)
+    numbers |= {f"desirability {name}": value for name, value in evaluation.desirabilities.items()}
+    for name, (mean, spread) in candidate.predicted.items():
+        numbers |= {f"predicted {name} mean": mean, f"predicted {name} spread": spread}
+    return numbers
+
+
+def _provenance(candidate: Candidate) -> dict[str, str]:
+    alerts = [f"{result.name}:{alert}" for result in candidate.checks for alert in result.evidence]
+    texts = {f"passes_{result.name}": _truth(result.passes) for result in candidate.checks}
+    texts |= {
+        "alerts": "; ".join(alerts),
+        "parent": candidate.parent.smiles if candidate.parent else "",
+        "parent_similarity": _number(candidate.parent_similarity),
+        "is_novel": _truth(candidate.is_novel),
+    }
+    if math.isnan(candidate.evaluation.hypervolume):
+        return texts
+    front = {
+        "hypervolume": _number(candidate.evaluation.hypervolume),
+        "on_front": _truth(candidate.pick.is_on_front),
+    }
+    return texts | front
+
+
+def _free_name(label: str, taken: set[str]) -> str:
+    """A field name for `label` that is not in `taken`, to which it is added."""
+    plain = _NOT_IN_A_NAME.sub("_", label).strip("_")
+    if not plain[:1].isalpha():
+        plain = f"measure_{plain}".rstrip("_")
+    plain = plain[:_MAX_NAME]
+    name, number = plain, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{plain}_{number}"
+    taken.add(name.casefold())
+    return name
+
+
+def _place(mol: Chem.Mol, seed: int, dimensions: Literal[2, 3]) -> Chem.Mol:
+    try:
+        return embed(mol, seed=seed, dimensions=dimensions)
+    except MoleculeError:
+        return embed(mol, seed=seed, dimensions=2)
+
+
+def _record(placed: Chem.Mol, data: Mapping[str, str]) -> str:
+    is_large = max(placed.GetNumAtoms(), placed.GetNumBonds()) > _MAX_V2000
+    block: str = Chem.MolToV3KMolBlock(placed) if is_large else Chem.MolToV2KMolBlock(placed)
+    return "".join([block, *_data_items(data.items()), "$$$$\n"])
+
+
+def _data_items(items: Iterable[tuple[str, str]]) -> Iterable[str]:
+    return (f">  <{name}>\n{text or _NONE}\n\n" for name, text in items)
+
+
+def _number(value: float) -> str:
+    return f"{value + 0.0:.6g}" if math.isfinite(value) else ""  # + 0.0 for what would be -0
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,289 @@
+"""A campaign: propose points, decode, score what is new, tell the sampler, until the budget is spent.
+
+Everything is a function of the specification, the checkpoint and the scores, so the ledger is all the state there
+is: a campaign is resumed by running it again with the ledger's values in place of the oracle's, and goes on where
+they end. The finished ledger is then the same as that of a campaign that was never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from bisect import insort
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from optuna.trial import FrozenTrial, Trial
+
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import InterruptedRunError, NothingValidError, RunError
+from molgen.latent.space import LatentSpace
+from molgen.score.oracle import Oracle, Score
+from molgen.search import ledger, study
+from molgen.search.ledger import Evaluation, Ledger
+from molgen.search.pareto import Front
+from molgen.search.spec import CampaignSpec
+from molgen.search.study import Journal, LatentStudy, SamplerRequest, Told
+
+MAX_IDLE_BATCHES = 50
+"""Batches without a new molecule after which a campaign gives up."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a campaign stands.
+
+    Attributes:
+        n_scored: Molecules scored, of the budget.
+        best: Highest total among molecules that keep the constraints, NaN before there is one.
+        top_10: Mean of the ten highest such totals.
+        n_proposed: Points decoded.
+        n_invalid: Of these, that gave no molecule.
+        n_duplicate: That gave a molecule met before.
+        n_filtered: That gave a new molecule which misses a constraint that costs nothing to check.
+        hypervolume: Of the Pareto front, NaN where objectives are not kept apart.
+        seconds: Since the loop began.
+    """
+
+    n_scored: int
+    best: float
+    top_10: float
+    n_proposed: int
+    n_invalid: int
+    n_duplicate: int
+    n_filtered: int
+    hypervolume: float
+    seconds: float
+
+    @property
+    def unique_rate(self) -> float:
+        """New molecules among valid proposals."""
+        valid = self.n_proposed - self.n_invalid
+        return (valid - self.n_duplicate) / valid if valid else math.nan
+
+
+@dataclass
+class _Proposal:
+    """One trial on its way through a batch."""
+
+    trial: Trial
+    smiles: str
+    told: Told | None = None
+    notes: Mapping[str, float] | None = None
+
+
+class Campaign:
+    """One campaign in one folder."""
+
+    def __init__(
+        self, folder: Path, spec: CampaignSpec, space: LatentSpace, oracle: Oracle, start: Sequence[Molecule]
+    ) -> None:
+        """Prepares the loop; what the folder's ledger holds will be replayed.
+
+        Args:
+            folder: Existing folder of this campaign.
+            spec: What to do.
+            space: The latent space to search.
+            oracle: What to search for.
+            start: Molecules to begin with.
+
+        Raises:
+            RunError: The ledger is damaged.
+            SpecError: Objectives are to be kept apart, but one has no scale.
+        """
+        self.spec, self.space, self.oracle = spec, space, oracle
+        self.start = _affordable(start, spec)
+        self._start_smiles = {molecule.smiles for molecule in self.start}
+        self.n_objectives = len(oracle.objectives) if spec.pareto else 1
+        names = list(oracle.restore({name: [0.0] for name in oracle.measure_names}).desirabilities)
+        self._ledger = Ledger(folder / ledger.NAME, oracle.measure_names, names)
+        self._recorded = ledger.read_evaluations(self._ledger.path) if self._ledger.path.exists() else []
+        self._journal = Journal(folder / study.NAME, self.n_objectives)
+        points = space.encode([molecule.smiles for molecule in self.start])
+        self._start_points = np.nan_to_num(points.astype(np.float64))
+        request = SamplerRequest(
+            name=spec.sampler,
+            n_objectives=self.n_objectives,
+            batch_size=spec.batch_size,
+            budget=spec.budget,
+            seed=spec.seed,
+            start=points[np.isfinite(points).all(axis=1)].astype(np.float64),
+        )
+        self._study = LatentStudy(space, request)
+        self._front = Front(self.n_objectives)
+        self._evaluations: list[Evaluation] = []
+        self._met: dict[str, Told] = {}
+        self._totals: list[float] = []
+        self._counts = {"proposed": 0, "invalid": 0, "duplicate": 0, "filtered": 0}
+        self._began = time.monotonic()
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """What was scored so far, in order."""
+        return list(self._evaluations)
+
+    def run(self, on_status: Callable[[Status], object], is_stop_requested: Callable[[], bool]) -> None:
+        """Runs until the budget is spent, or until nothing new comes any more.
+
+        Raises:
+            InterruptedRunError: A stop was requested; everything scored is in the ledger.
+            NothingValidError: Nothing could be scored.
+            RunError: The replay does not give what the ledger holds.
+            ScorerError: A scorer failed; everything scored before is in the ledger.
+        """
+        self._ledger.begin(self._recorded)
+        self._began = time.monotonic()
+        if self.start:
+            self._settle(self._begin_at_start(), on_status)
+        idle = 0
+        while len(self._evaluations) < self.spec.budget and idle < MAX_IDLE_BATCHES:
+            if is_stop_requested():
+                raise InterruptedRunError(f"stopped after {len(self._evaluations)} calls; all of them are saved")
+            n_before = len(self._evaluations)
+            self._settle(self._propose(), on_status)
+            idle = 0 if len(self._evaluations) > n_before else idle + 1
+        if not self._evaluations:
+            raise NothingValidError(
+                f"none of {self._counts['proposed']} proposals could be scored: "
+                f"{self._counts['invalid']} invalid, {self._counts['filtered']} against a constraint",
+                remedy="Loosen the constraints, or begin with molecules that keep them (--start).",
+            )
+
+    def status(self) -> Status:
+        """Where the campaign stands."""
+        top = self._totals[-10:]
+        return Status(
+            n_scored=len(self._evaluations),
+            best=top[-1] if top else math.nan,
+            top_10=sum(top) / len(top) if top else math.nan,
+            n_proposed=self._counts["proposed"],
+            n_invalid=self._counts["invalid"],
+            n_duplicate=self._counts["duplicate"],
+            n_filtered=self._counts["filtered"],
+            hypervolume=self._front.hypervolume if self.spec.pareto else math.nan,
+            seconds=time.monotonic() - self._began,
+        )
+
+    def _begin_at_start(self) -> list[_Proposal]:
+        trials = self._study.ask_at(self._start_points)
+        return [_Proposal(t, m.smiles) for t, m in zip(trials, self.start, strict=True)]
+
+    def _propose(self) -> list[_Proposal]:
+        trials, points = self._study.ask(self.spec.batch_size)
+        return [_Proposal(t, s or "") for t, s in zip(trials, self.space.decode(points), strict=True)]
+
+    def _settle(self, proposals: list[_Proposal], on_status: Callable[[Status], object]) -> None:
+        """Scores what is new and keeps the constraints, writes it down, and tells every trial its worth."""
+        self._counts["proposed"] += len(proposals)
+        new = self._sort_out(proposals)
+        kept = self._filter(new)[: self.spec.budget - len(self._evaluations)]
+        if kept:
+            self._score(kept)
+        finished: list[tuple[FrozenTrial, Told]] = []
+        for proposal in proposals:
+            told = proposal.told or Told()
+            trial = self._study.tell(proposal.trial, told)
+            if proposal.notes is not None and told.values:
+                finished.append((trial, told))
+        self._journal.append(finished)
+        on_status(self.status())
+
+    def _sort_out(self, proposals: list[_Proposal]) -> list[_Proposal]:
+        """Answers invalid and known ones at once; returns the first of each new molecule."""
+        new: dict[str, _Proposal] = {}
+        for proposal in proposals:
+            if not proposal.smiles:
+                self._counts["invalid"] += 1
+                proposal.told = Told()
+            elif proposal.smiles in self._met or proposal.smiles in new:
+                self._counts["duplicate"] += 1
+                proposal.told = self._met.get(proposal.smiles, Told(proposal.smiles))
+            else:
+                new[proposal.smiles] = proposal
+        return list(new.values())
+
+    def _filter(self, new: list[_Proposal]) -> list[_Proposal]:
+        """Those that keep every constraint that costs nothing to check; the others are answered."""
+        if not new:
+            return []
+        violations = self.oracle.prefilter([parse(proposal.smiles) for proposal in new])
+        kept = []
+        for proposal, violation in zip(new, violations, strict=True):
+            if violation <= 0 or proposal.smiles in self._start_smiles:
+                kept.append(proposal)
+                continue
+            self._counts["filtered"] += 1
+            worst = self._totals[0] if self._totals else 0.0
+            values = (0.0,) * self.n_objectives if self.spec.pareto else (worst - float(violation),)
+            told = Told(proposal.smiles, values if math.isfinite(violation) else (), float(violation))
+            self._met[proposal.smiles] = told
+            proposal.told = Told(told.smiles, told.values, told.violation, is_new=True)
+        return kept
+
+    def _score(self, kept: list[_Proposal]) -> None:
+        """Scores, from the ledger as far as it goes, and writes down the rest."""
+        first = len(self._evaluations)
+        recorded = self._recorded[first : first + len(kept)]
+        self._require_same(recorded, kept)
+        fresh = kept[len(recorded) :]
+        scores = []
+        if recorded:
+            columns = {name: [e.values[name] for e in recorded] for name in self.oracle.measure_names}
+            scores.append(self.oracle.restore(columns))
+        if fresh:
+            scores.append(self.oracle.score([parse(proposal.smiles) for proposal in fresh]))
+        rows = [(score, i) for score in scores for i in range(len(score.total))]
+        evaluations = [self._evaluate(p, *row) for p, row in zip(kept, rows, strict=True)]
+        if fresh:
+            self._ledger.append(evaluations[len(recorded) :])
+
+    def _require_same(self, recorded: Sequence[Evaluation], kept: Sequence[_Proposal]) -> None:
+        for evaluation, proposal in zip(recorded, kept, strict=False):
+            if evaluation.smiles != proposal.smiles:
+                raise RunError(
+                    self._ledger.path,
+                    f"the search no longer proposes what it holds ({proposal.smiles} for {evaluation.smiles}): "
+                    "it was made on another machine, or with other threads",
+                    line=evaluation.index + 1,
+                    remedy=f"Begin a new campaign with --start {self._ledger.path}.",
+                )
+
+    def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:
+        """One molecule's line in the ledger; its trial is answered, and it joins the front."""
+        total, violation = float(score.total[row]), float(score.violation[row])
+        if self.spec.pareto:
+            point = self.oracle.objective_matrix(score)[row]
+            values: tuple[float, ...] = tuple(map(float, point))
+            if violation <= 0:
+                self._front.add(point)
+        else:
+            values = (total,)
+        evaluation = Evaluation(
+            index=len(self._evaluations) + 1,
+            smiles=proposal.smiles,
+            values={name: float(column[row]) for name, column in score.values.items()},
+            desirabilities={name: float(column[row]) for name, column in score.desirabilities.items()},
+            total=total,
+            violation=violation,
+            hypervolume=self._front.hypervolume if self.spec.pareto else math.nan,
+            parent=self._study.parent(proposal.trial),
+        )
+        self._evaluations.append(evaluation)
+        if evaluation.is_feasible:
+            insort(self._totals, total)
+        told = Told(proposal.smiles, values if math.isfinite(total + violation) else (), violation)
+        self._met[proposal.smiles] = told
+        proposal.told = Told(told.smiles, told.values, told.violation, is_new=True)
+        proposal.notes = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
+        return evaluation
+
+
+def _affordable(start: Sequence[Molecule], spec: CampaignSpec) -> list[Molecule]:
+    """The molecules to begin with: all, or a random half budget of them."""
+    limit = max(1, spec.budget // 2)
+    if len(start) <= limit:
+        return list(start)
+    chosen = np.random.default_rng(spec.seed).choice(len(start), limit, replace=False)
+    return [start[i] for i in sorted(chosen)]

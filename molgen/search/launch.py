@@ -1,0 +1,183 @@
+"""From a specification to a running campaign: a new one, or one that is taken up again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from molgen.chem.molecule import Molecule
+from molgen.errors import SpecError
+from molgen.interrupt import stop_requested
+from molgen.latent.space import LatentSpace, default_checkpoint
+from molgen.run import RunFolder, file_digest, now, tally_entry
+from molgen.score.constraint import Constraint
+from molgen.score.measure import MeasureContext
+from molgen.score.objective import parse_objectives
+from molgen.score.oracle import Oracle
+from molgen.score.plugin import health_check, parse_scorers
+from molgen.score.scorer import PythonScorer, Scorer
+from molgen.search.campaign import Campaign, Status
+from molgen.search.ledger import Evaluation
+from molgen.search.spec import CampaignSpec
+from molgen.search.start import molecule_of, start_molecules
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a campaign computes on: it may change speed, and the last digits of a number, but not what is asked.
+
+    Attributes:
+        device: Torch device of the model.
+        threads: CPU threads.
+    """
+
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Where news of a campaign goes.
+
+    Attributes:
+        on_status: Called after each batch.
+        on_note: Called with what the user should know.
+    """
+
+    on_status: Callable[[Status], object]
+    on_note: Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished campaign leaves besides its folder."""
+
+    status: Status
+    evaluations: Sequence[Evaluation]
+
+
+def launch(out: Path, spec: CampaignSpec, machine: Machine, reports: Reports, *, is_forced: bool = False) -> Result:
+    """Runs a new campaign in the folder `out`.
+
+    Raises:
+        RunError: `out` exists.
+        MolgenError: Anything in `spec` is wrong or fails; see `Campaign.run`.
+    """
+    with ExitStack() as stack:
+        parts = _assemble(spec, machine, stack)
+        for warning in filter(None, map(health_check, parts.scorers.values())):
+            reports.on_note(warning)
+        folder = RunFolder.create(out, spec.to_toml(), is_forced=is_forced)
+        folder.update(**parts.identity, device=machine.device, threads=machine.threads, seed=spec.seed)
+        return _run(folder, spec, parts, reports)
+
+
+def resume(out: Path, device: str, reports: Reports) -> Result:
+    """Takes up the campaign in the folder `out` where it stopped; one that is finished is left as it is.
+
+    Raises:
+        RunError: `out` is no campaign, or its inputs, checkpoint or versions changed.
+        MolgenError: See `launch`.
+    """
+    folder = RunFolder.open(out)
+    spec = CampaignSpec.from_options(folder.spec(), f"{out / 'spec.toml'}: ")
+    threads = folder.manifest().get("threads")
+    machine = Machine(device, threads if isinstance(threads, int) and 1 <= threads <= 4096 else 1)
+    with ExitStack() as stack:
+        parts = _assemble(spec, machine, stack)
+        folder.require_same(**parts.identity, device=device, spec_sha256=file_digest(out / "spec.toml"))
+        return _run(folder, spec, parts, reports)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a specification names, made."""
+
+    space: LatentSpace
+    oracle: Oracle
+    start: list[Molecule]
+    scorers: Mapping[str, Scorer]
+    identity: Mapping[str, Any]
+
+
+def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
+    """Makes everything that `spec` names, so that a mistake in it shows before a folder is made."""
+    objectives = parse_objectives(
+        maximize=spec.maximize,
+        minimize=spec.minimize,
+        target=spec.target,
+        range_=spec.range,
+        weight=spec.weight,
+        scale=spec.scale,
+    )
+    constraints = [constraint for text in spec.constraint for constraint in Constraint.parse(text)]
+    start, tallies = start_molecules(spec.start)
+    scorers = parse_scorers(spec.scorer, spec.scorer_command, spec.time_limit_s)
+    for scorer in scorers.values():
+        stack.callback(scorer.close)
+    torch.set_num_threads(machine.threads)
+    path = Path(spec.checkpoint) if spec.checkpoint else default_checkpoint()
+    space = LatentSpace.load(path, device=machine.device)
+    context = MeasureContext(
+        reference=_reference(spec, start),
+        predict=(lambda smiles: space.predict(space.encode(smiles))) if space.property_names else None,
+        property_names=space.property_names,
+        scorers=scorers,
+    )
+    oracle = Oracle(objectives, constraints, context, extra=spec.record)
+    _require_pareto_makes_sense(spec, oracle)
+    identity = {
+        "checkpoint": {"path": str(path.resolve()), "sha256": space.model.digest},
+        "inputs": [tally_entry(file, tally) for file, tally in tallies.items()],
+        "scorers": {name: _scorer_digest(scorer) for name, scorer in scorers.items()},
+    }
+    return _Parts(space, oracle, start, scorers, identity)
+
+
+def _reference(spec: CampaignSpec, start: Sequence[Molecule]) -> Molecule | None:
+    if spec.reference is not None:
+        return molecule_of("reference", spec.reference)
+    return start[0] if len(start) == 1 else None
+
+
+def _require_pareto_makes_sense(spec: CampaignSpec, oracle: Oracle) -> None:
+    if spec.pareto and len(oracle.objectives) < 2:
+        raise SpecError("pareto", "there is only one objective", remedy="Give several, or leave --pareto out.")
+    if spec.sampler == "gp" and spec.budget > 300:
+        raise SpecError(
+            "sampler", "gp takes minutes a proposal beyond 300 calls", remedy="Use --budget 300 or less, or latent."
+        )
+
+
+def _scorer_digest(scorer: Scorer) -> str:
+    """SHA-256 of a Python scorer's file; a program is known by its command line, in the specification."""
+    return file_digest(scorer.path) if isinstance(scorer, PythonScorer) else ""
+
+
+def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports) -> Result:
+    folder.update(spec_sha256=file_digest(folder.path / "spec.toml"))
+    folder.log(f"begin: {' '.join(sys.argv)}")
+    for molecule, reason in zip(parts.start, _unencodable(parts), strict=True):
+        if reason:
+            reports.on_note(f"start molecule {molecule.smiles} has no place in the latent space: {reason}")
+    campaign = Campaign(folder.path, spec, parts.space, parts.oracle, parts.start)
+    with stop_requested() as is_stop_requested:
+        campaign.run(reports.on_status, is_stop_requested)
+    status = campaign.status()
+    if status.n_scored < spec.budget:
+        reports.on_note(f"stopped at {status.n_scored} of {spec.budget} calls: nothing new came any more")
+    counts = {"scored": status.n_scored, "proposed": status.n_proposed, "invalid": status.n_invalid}
+    counts |= {"duplicate": status.n_duplicate, "filtered": status.n_filtered}
+    folder.update(end=now(), counts=counts)
+    folder.log(f"end: {status.n_scored} molecules scored, best {status.best:.6g}")
+    return Result(status, campaign.evaluations)
+
+
+def _unencodable(parts: _Parts) -> Sequence[str]:
+    return parts.space.explain([molecule.smiles for molecule in parts.start]).reasons

@@ -1,0 +1,141 @@
+"""What a campaign is asked to do: the same names on the command line and in TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from molgen.errors import FileError, SpecError
+
+SamplerName = Literal["latent", "cmaes", "tpe", "nsga2", "gp", "random"]
+SAMPLERS: tuple[str, ...] = get_args(SamplerName)
+MAX_BUDGET = 10_000_000
+
+
+@dataclass(frozen=True)
+class CampaignSpec:
+    """A campaign, as options.
+
+    Attributes:
+        maximize: Measures to make as large as possible, such as `qed`.
+        minimize: Measures to make as small as possible.
+        target: Measures to bring to a value, such as `logp = 2.5`.
+        range: Measures to bring into a range, such as `mw = 300..450`.
+        weight: Weights of objectives, such as `qed = 2`; 1 where none is given.
+        scale: Where an objective's desirability begins and ends, such as `penalized_logp = -5..5`.
+        constraint: What must hold, such as `sa <= 4`.
+        record: Further measures to write into the ledger.
+        scorer: The user's Python functions, `file.py:function`.
+        scorer_command: The user's programs, with arguments.
+        time_limit_s: Seconds that one call of a scorer may take.
+        start: Molecules to begin with: SMILES, or files of them. Scored first, and counted.
+        reference: The molecule that `similarity` compares with; by default the only one of `start`.
+        pareto: Keep several objectives apart instead of weighing them into one.
+        budget: Unique valid molecules to score.
+        batch: Proposals decoded at once; by default a twentieth of the budget, 4 to 64.
+        sampler: Who proposes.
+        checkpoint: The model; the one that comes with molgen where none is given.
+        seed: Source of all randomness.
+
+    Raises:
+        SpecError: A value is out of range.
+    """
+
+    maximize: tuple[str, ...] = ()
+    minimize: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    range: tuple[str, ...] = ()
+    weight: tuple[str, ...] = ()
+    scale: tuple[str, ...] = ()
+    constraint: tuple[str, ...] = ()
+    record: tuple[str, ...] = ()
+    scorer: tuple[str, ...] = ()
+    scorer_command: tuple[str, ...] = ()
+    time_limit_s: float = 300.0
+    start: tuple[str, ...] = ()
+    reference: str | None = None
+    pareto: bool = False
+    budget: int = 1000
+    batch: int | None = None
+    sampler: str = "latent"
+    checkpoint: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.budget <= MAX_BUDGET:
+            raise SpecError("budget", f"must be from 1 to {MAX_BUDGET}, but got {self.budget}")
+        if self.batch is not None and not 1 <= self.batch <= 10_000:
+            raise SpecError("batch", f"must be from 1 to 10000, but got {self.batch}")
+        if not 0 <= self.seed < 2**32:
+            raise SpecError("seed", f"must be from 0 to {2**32 - 1}, but got {self.seed}")
+        if not 0 < self.time_limit_s <= 1e6:
+            raise SpecError("time_limit_s", f"must be above 0 and at most 1e6, but got {self.time_limit_s}")
+        if self.sampler not in SAMPLERS:
+            raise SpecError("sampler", f"unknown {self.sampler!r}", remedy=f"Known: {', '.join(SAMPLERS)}.")
+        if self.pareto and self.sampler == "cmaes":
+            raise SpecError("sampler", "cmaes knows one objective only", remedy="Use latent, nsga2, tpe or gp.")
+
+    @property
+    def batch_size(self) -> int:
+        """Proposals decoded at once."""
+        return self.batch or max(4, min(64, self.budget // 20))
+
+    def to_toml(self) -> dict[str, Any]:
+        """The options that are not empty, as TOML values."""
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {key: value for key, value in plain.items() if value not in (None, [])}
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], source: str = "") -> CampaignSpec:
+        """A specification from TOML values or command-line options.
+
+        Args:
+            options: Values by name.
+            source: Where they come from, for messages.
+
+        Raises:
+            SpecError: A name is unknown, or a value of the wrong type or out of range.
+        """
+        known = {field.name: str(field.type) for field in fields(cls)}
+        values = {}
+        for key, value in options.items():
+            if key not in known:
+                close = get_close_matches(key, known, n=3) or sorted(known)
+                raise SpecError(f"{source}{key}", "unknown option", remedy=f"Did you mean: {', '.join(close)}?")
+            values[key] = _typed(f"{source}{key}", value, known[key])
+        return cls(**values)
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """The options in a TOML file.
+
+    Raises:
+        FileError: The file is missing or is not TOML.
+    """
+    if path.suffix != ".toml":
+        raise FileError(path, "is not a .toml file", remedy="Give the specification as TOML, or as options.")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(path, f"is not TOML: {error}", remedy="See `molgen campaign --help`.") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise FileError(path, f"cannot be read: {error}", remedy="Name a TOML file.") from None
+
+
+def _typed(key: str, value: object, kind: str) -> Any:
+    """`value` as the dataclass wants it; TOML may give one text where several are allowed."""
+    if kind.startswith("tuple"):
+        texts = [value] if isinstance(value, str) else value
+        if isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts):
+            return tuple(texts)
+        raise SpecError(key, f"must be a text or a list of texts, but got {value!r}")
+    wanted: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
+    name = kind.split(" ")[0]
+    is_allowed = isinstance(value, wanted[name]) and (name == "bool" or not isinstance(value, bool))
+    if not is_allowed and not (value is None and kind.endswith("None")):
+        raise SpecError(key, f"must be {name}, but got {value!r}")
+    return value

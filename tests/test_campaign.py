@@ -1,0 +1,193 @@
+"""Campaigns on the shipped checkpoint: the budget, the ledger, and that stopping leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from numpy.typing import NDArray
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+from typer.testing import Result
+
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import InterruptedRunError, NothingValidError, RunError, ScorerError
+from molgen.latent.space import LatentSpace
+from molgen.score.constraint import Constraint
+from molgen.score.measure import BuiltIn, MeasureContext
+from molgen.score.objective import parse_objectives
+from molgen.score.oracle import Oracle
+from molgen.search import ledger
+from molgen.search.campaign import Campaign, Status
+from molgen.search.ledger import Evaluation, read_evaluations
+from molgen.search.pareto import hypervolume
+from molgen.search.spec import CampaignSpec
+
+SPEC = CampaignSpec(maximize=("qed",), budget=60, batch=16, seed=3)
+LEAD = "CC(C)NC(=O)N1CCCCC1"
+
+
+@pytest.fixture(scope="module")
+def space() -> LatentSpace:
+    return LatentSpace.load()
+
+
+def campaign(folder: Path, spec: CampaignSpec, space: LatentSpace, context: MeasureContext | None = None) -> Campaign:
+    folder.mkdir(exist_ok=True)
+    objectives = parse_objectives(
+        maximize=spec.maximize, minimize=spec.minimize, target=spec.target, range_=spec.range
+    )
+    constraints = [one for text in spec.constraint for one in Constraint.parse(text)]
+    start = [parse(text) for text in spec.start]
+    reference = start[0] if start else None
+    oracle = Oracle(objectives, constraints, context or MeasureContext(reference=reference))
+    return Campaign(folder, spec, space, oracle, start)
+
+
+def run(one: Campaign, *, stop_after: int | None = None) -> list[Evaluation]:
+    """Runs to the end, or until `stop_after` batches are done."""
+    batches: list[Status] = []
+    one.run(batches.append, lambda: stop_after is not None and len(batches) >= stop_after)
+    return one.evaluations
+
+
+def ledger_bytes(folder: Path) -> bytes:
+    return (folder / ledger.NAME).read_bytes()
+
+
+def test_the_budget_is_unique_valid_canonical_molecules(tmp_path: Path, space: LatentSpace) -> None:
+    evaluations = run(campaign(tmp_path, SPEC, space))
+    smiles = [evaluation.smiles for evaluation in evaluations]
+    assert len(smiles) == len(set(smiles)) == SPEC.budget
+    assert [parse(text).smiles for text in smiles] == smiles
+    assert list(map(repr, read_evaluations(tmp_path / ledger.NAME))) == list(map(repr, evaluations))
+    assert [evaluation.index for evaluation in evaluations] == list(range(1, SPEC.budget + 1))
+
+
+@pytest.mark.parametrize("sampler", ["latent", "random", "cmaes", "tpe", "nsga2"])
+def test_every_sampler_repeats_itself(tmp_path: Path, space: LatentSpace, sampler: str) -> None:
+    spec = replace(SPEC, sampler=sampler, budget=30)
+    run(campaign(tmp_path / "a", spec, space))
+    run(campaign(tmp_path / "b", spec, space))
+    assert ledger_bytes(tmp_path / "a") == ledger_bytes(tmp_path / "b")
+    run(campaign(tmp_path / "c", replace(spec, seed=4), space))
+    assert ledger_bytes(tmp_path / "c") != ledger_bytes(tmp_path / "a")
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 2, 3])
+def test_a_stopped_and_resumed_campaign_leaves_the_same_ledger(
+    tmp_path: Path, space: LatentSpace, stop_after: int
+) -> None:
+    run(campaign(tmp_path / "whole", SPEC, space))
+    with pytest.raises(InterruptedRunError):
+        run(campaign(tmp_path / "cut", SPEC, space), stop_after=stop_after)
+    run(campaign(tmp_path / "cut", SPEC, space))
+    assert ledger_bytes(tmp_path / "cut") == ledger_bytes(tmp_path / "whole")
+
+
+def test_a_ledger_cut_anywhere_is_completed_to_the_same(tmp_path: Path, space: LatentSpace) -> None:
+    run(campaign(tmp_path, SPEC, space))
+    whole = ledger_bytes(tmp_path)
+    for share in (0.02, 0.3, 0.77, 0.999):
+        (tmp_path / ledger.NAME).write_bytes(whole[: int(share * len(whole))])
+        run(campaign(tmp_path, SPEC, space))
+        assert ledger_bytes(tmp_path) == whole
+
+
+def counting(calls: list[str], *, fail_after: int | None = None) -> MeasureContext:
+    """A measure that costs calls, notes what it is asked, and may fail."""
+
+    def length(molecules: Sequence[Molecule]) -> NDArray[np.float64]:
+        if fail_after is not None and len(calls) + len(molecules) > fail_after:
+            raise ScorerError("length", "is tired")
+        calls.extend(molecule.smiles for molecule in molecules)
+        return np.array([float(len(molecule.smiles)) for molecule in molecules])
+
+    return MeasureContext(scorers={"length": BuiltIn("length", length, is_cheap=False)})
+
+
+def test_a_scorer_that_fails_loses_nothing_and_is_asked_nothing_twice(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, maximize=("length",))
+    calls: list[str] = []
+    with pytest.raises(ScorerError, match="tired"):
+        run(campaign(tmp_path, spec, space, counting(calls, fail_after=40)))
+    n_saved = len(read_evaluations(tmp_path / ledger.NAME))
+    assert n_saved == len(calls) > 0
+    run(campaign(tmp_path, spec, space, counting(calls)))
+    assert len(calls) == len(set(calls)) == spec.budget
+
+
+def test_a_ledger_of_another_search_is_not_continued(tmp_path: Path, space: LatentSpace) -> None:
+    run(campaign(tmp_path, SPEC, space))
+    with pytest.raises(RunError, match="no longer proposes"):
+        run(campaign(tmp_path, replace(SPEC, seed=9), space))
+
+
+def test_the_lead_comes_first_and_all_that_follow_are_like_it(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, start=(LEAD,), constraint=("similarity >= 0.3",))
+    evaluations = run(campaign(tmp_path, spec, space))
+    assert evaluations[0].smiles == parse(LEAD).smiles
+    assert all(evaluation.values["similarity"] >= 0.3 for evaluation in evaluations)
+    assert evaluations[1].parent == evaluations[0].smiles
+    assert max(e.total for e in evaluations) > evaluations[0].total
+
+
+def test_a_front_grows_and_its_hypervolume_is_that_of_its_points(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, minimize=("sa",), pareto=True)
+    evaluations = run(campaign(tmp_path, spec, space))
+    volumes = [evaluation.hypervolume for evaluation in evaluations]
+    assert volumes == sorted(volumes)
+    points = np.array([list(evaluation.desirabilities.values()) for evaluation in evaluations])
+    assert volumes[-1] == pytest.approx(hypervolume(points))
+
+
+def test_the_journal_holds_the_same_trials_as_the_ledger(tmp_path: Path, space: LatentSpace) -> None:
+    evaluations = run(campaign(tmp_path, SPEC, space))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal")))
+    trials = optuna.load_study(study_name="campaign", storage=storage).trials
+    assert all(trial.state == TrialState.COMPLETE for trial in trials)
+    assert [(t.user_attrs["smiles"], t.value) for t in trials] == [(e.smiles, e.total) for e in evaluations]
+
+
+def test_constraints_that_nothing_keeps_are_reported(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, constraint=("heavy_atoms >= 1000",))
+    with pytest.raises(NothingValidError, match="against a constraint"):
+        run(campaign(tmp_path, spec, space))
+
+
+def test_a_status_counts_every_proposal_once(tmp_path: Path, space: LatentSpace) -> None:
+    one = campaign(tmp_path, SPEC, space)
+    run(one)
+    status = one.status()
+    assert status.n_scored == SPEC.budget
+    overshoot = status.n_proposed - status.n_invalid - status.n_duplicate - status.n_filtered - status.n_scored
+    assert 0 <= overshoot < SPEC.batch_size
+    assert status.best >= status.top_10
+    assert math.isnan(status.hypervolume)
+
+
+def test_the_command_runs_resumes_and_refuses(tmp_path: Path, run_molgen: Callable[..., Result]) -> None:
+    out = tmp_path / "run"
+    flags = ("--maximize", "qed", "--budget", 20, "--seed", 1, "--threads", 1, "--out", out)
+    first = run_molgen("campaign", *flags, "--json")
+    assert first.exit_code == 0, first.stderr
+    report = json.loads(first.stdout)
+    assert report["n_scored"] == 20
+    assert len(report["best_10"]) == 10
+    before = ledger_bytes(out)
+    assert run_molgen("campaign", *flags).exit_code == 2
+    assert ledger_bytes(out) == before
+    assert run_molgen("campaign", "--resume", out).exit_code == 0
+    assert ledger_bytes(out) == before
+    (out / "spec.toml").write_text((out / "spec.toml").read_text().replace("20", "30"))
+    changed = run_molgen("campaign", "--resume", out)
+    assert changed.exit_code == 2
+    assert "spec" in changed.stderr

@@ -1,0 +1,213 @@
+"""Candidates: the right ones, in the right order, each what its text says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from molgen.chem.checks import CHECKS
+from molgen.chem.molecule import fingerprint, parse, tanimoto
+from molgen.errors import NothingValidError
+from molgen.output.candidates import Pick, describe, pick_diverse, select
+from molgen.search.ledger import Evaluation
+
+SMILES = (
+    "CCO",
+    "CCN",
+    "c1ccccc1",
+    "CC(=O)Oc1ccccc1C(=O)O",
+    "C[C@H](N)C(=O)O",
+    "CNC(C)=O",
+    "O=C1CSC(=S)N1",
+    "Cn1c(=O)c2c(ncn2C)n(C)c1=O",
+    "CC(C)Cc1ccc(C(C)C(=O)O)cc1",
+    "Oc1ccccc1O",
+    "FC(F)(F)c1ccccc1",
+    "C1CCNCC1",
+    "O=C([O-])c1cccnc1",
+    "CS(=O)(=O)N1CCOCC1",
+    "Clc1ccc(Br)cc1",
+    "C/C=C/C",
+)
+HOMOLOGUES = tuple("C" * n + "O" for n in range(1, 121))
+
+
+def evaluation(index: int, smiles: str, total: float = 0.5, **more: object) -> Evaluation:
+    fields: dict[str, object] = {
+        "values": {"qed": total},
+        "desirabilities": {"qed": total},
+        "violation": 0.0,
+        "hypervolume": math.nan,
+        "parent": "",
+    }
+    return Evaluation(index=index, smiles=smiles, total=total, **(fields | more))  # type: ignore[arg-type]
+
+
+def ledger(totals: Sequence[float], smiles: Sequence[str] = SMILES) -> list[Evaluation]:
+    return [evaluation(i, smiles[i - 1], total) for i, total in enumerate(totals, 1)]
+
+
+def indices(picks: Sequence[Pick]) -> list[int]:
+    return [pick.evaluation.index for pick in picks]
+
+
+def knows_nothing(smiles: Sequence[str]) -> NDArray[np.bool_]:
+    return np.zeros(len(smiles), dtype=np.bool_)
+
+
+few_values = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+
+
+@given(totals=st.lists(few_values, min_size=1, max_size=len(SMILES)), top=st.integers(1, 20))
+def test_the_largest_totals_come_first_and_the_earlier_of_equals(totals: list[float], top: int) -> None:
+    best = sorted(range(len(totals)), key=lambda row: -totals[row])  # sorted() keeps the order of equals
+    assert indices(select(ledger(totals), top).picks) == [row + 1 for row in best[:top]]
+
+
+def test_what_misses_a_constraint_or_has_no_score_is_left_out() -> None:
+    evaluations = [
+        evaluation(1, "CCO", 0.9, violation=0.1),
+        evaluation(2, "CCN", 0.8, violation=math.nan),
+        evaluation(3, "CCC", math.nan),
+        evaluation(4, "CCCl", 0.1),
+    ]
+    selection = select(evaluations, 10)
+    assert indices(selection.picks) == [4]
+    assert selection.left_out == {"a constraint is not met": 3}
+
+
+@pytest.mark.parametrize("evaluations", [[], [evaluation(1, "CCO", violation=1.0)]])
+def test_nothing_feasible_is_an_error_of_its_own(evaluations: list[Evaluation]) -> None:
+    with pytest.raises(NothingValidError, match="meets all constraints"):
+        select(evaluations, 10)
+
+
+def test_nothing_readable_is_an_error_that_says_why() -> None:
+    with pytest.raises(NothingValidError, match="not a SMILES"):
+        select([evaluation(1, "C1CC(")], 10)
+
+
+def test_lines_that_read_as_something_else_are_left_out_and_counted() -> None:
+    texts = ["OCC", "CCO note", "C1CC", "", "C(C)(C)(C)(C)C", "CCN", "C" * 3000]
+    selection = select([evaluation(i, text, 1 / i) for i, text in enumerate(texts, 1)], 10)
+    assert indices(selection.picks) == [6]
+    assert selection.left_out == {
+        "not canonical for this version of RDKit": 2,
+        "not a SMILES": 1,
+        "empty": 1,
+        "impossible valence or aromaticity": 1,
+        "longer than 2000 characters": 1,
+    }
+
+
+def test_of_tautomers_that_share_an_inchikey_the_better_one_stays() -> None:
+    selection = select([evaluation(1, "Oc1ccccn1", 0.4), evaluation(2, "O=c1cccc[nH]1", 0.6)], 10)
+    assert [pick.molecule.smiles for pick in selection.picks] == ["O=c1cccc[nH]1"]
+    assert selection.left_out == {"a better one has the same InChIKey": 1}
+
+
+def test_several_fragments_stay_as_they_were_scored() -> None:
+    (pick,) = select([evaluation(1, "C[NH3+].[Cl-]")], 1).picks
+    assert pick.molecule.smiles == "C[NH3+].[Cl-]"
+
+
+points = st.lists(st.tuples(few_values, few_values, few_values), min_size=1, max_size=len(SMILES))
+
+
+@given(points=points)
+def test_a_front_holds_what_nothing_dominates_and_comes_first(points: list[tuple[float, ...]]) -> None:
+    evaluations = [
+        evaluation(i, SMILES[i - 1], sum(point), desirabilities=dict(zip("abc", point, strict=True)), hypervolume=0.1)
+        for i, point in enumerate(points, 1)
+    ]
+
+    def is_beaten(point: tuple[float, ...]) -> bool:
+        return any(q != point and all(a >= b for a, b in zip(q, point, strict=True)) for q in points)
+
+    picks = select(evaluations, len(points)).picks
+    assert {pick.evaluation.index: pick.is_on_front for pick in picks} == {
+        i: not is_beaten(point) for i, point in enumerate(points, 1)
+    }
+    expected = sorted(range(len(points)), key=lambda row: (is_beaten(points[row]), -sum(points[row])))
+    assert indices(picks) == [row + 1 for row in expected]
+
+
+def test_without_hypervolumes_there_is_no_front() -> None:
+    assert not any(pick.is_on_front for pick in select(ledger([0.1, 0.2]), 2).picks)
+
+
+@settings(max_examples=25)
+@given(order=st.permutations(SMILES), n=st.integers(1, 20))
+def test_each_diverse_pick_is_the_farthest_from_those_before(order: list[str], n: int) -> None:
+    molecules = [parse(smiles) for smiles in order]
+    bits = [fingerprint(molecule.mol) for molecule in molecules]
+    distance = np.array([[1 - tanimoto(a, b) for b in bits] for a in bits])
+    picked = pick_diverse(molecules, n)
+    assert picked[0] == 0
+    assert len(set(picked)) == len(picked) == min(n, len(order))
+    for count in range(1, len(picked)):
+        nearest = distance[:, picked[:count]].min(axis=1)
+        assert nearest[picked[count]] == pytest.approx(nearest.max())
+
+
+def test_a_diverse_selection_keeps_the_best_and_ranks_by_total() -> None:
+    totals = list(np.linspace(0.1, 0.9, len(SMILES)))
+    picks = select(ledger(totals), 5, is_diverse=True).picks
+    assert len(picks) == 5
+    assert indices(picks)[0] == len(SMILES)
+    assert indices(picks) == sorted(indices(picks), reverse=True)
+
+
+def test_a_diverse_selection_is_made_among_the_best_hundred() -> None:
+    totals = [1 - i / 1000 for i in range(len(HOMOLOGUES))]
+    picks = select(ledger(totals, HOMOLOGUES), 20, is_diverse=True).picks
+    assert max(indices(picks)) <= 100
+
+
+def test_an_id_is_that_of_the_line_whatever_is_selected() -> None:
+    evaluations = ledger([0.1, 0.9, 0.5])
+    for top, is_diverse in ((1, False), (2, False), (2, True), (3, False)):
+        candidates = describe(select(evaluations, top, is_diverse=is_diverse).picks, knows=knows_nothing)
+        assert [c.id for c in candidates] == [f"MG-{c.evaluation.index:06d}" for c in candidates]
+        assert [c.rank for c in candidates] == list(range(1, top + 1))
+
+
+def test_a_candidate_tells_of_checks_and_of_where_it_came_from() -> None:
+    evaluations = [
+        evaluation(1, "CC(=O)Oc1ccccc1C(=O)O", 0.9, parent="CC(=O)Oc1ccccc1C(=O)O"),
+        evaluation(2, "O=C1CSC(=S)N1", 0.8, parent="CCO"),
+        evaluation(3, "CCN", 0.7),
+        evaluation(4, "CCC", 0.6, parent="no molecule"),
+    ]
+
+    def knows_amines(smiles: Sequence[str]) -> NDArray[np.bool_]:
+        return np.array([text == "CCN" for text in smiles])
+
+    aspirin, rhodanine, amine, orphan = describe(select(evaluations, 9).picks, knows=knows_amines)
+    assert aspirin.parent_similarity == 1.0
+    assert [result.name for result in aspirin.checks] == list(CHECKS)
+    assert dict(zip(CHECKS, rhodanine.checks, strict=True))["pains"].evidence == ("rhod_sat_A(33)",)
+    assert rhodanine.parent == parse("CCO")
+    assert 0 <= rhodanine.parent_similarity < 1
+    assert (aspirin.is_novel, amine.is_novel) == (True, False)
+    for candidate in (amine, orphan):
+        assert candidate.parent is None
+        assert math.isnan(candidate.parent_similarity)
+
+
+def test_predictions_belong_to_their_molecules() -> None:
+    def predict(smiles: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        lengths = np.array([float(len(text)) for text in smiles])
+        return np.stack([lengths, -lengths], axis=1), np.stack([lengths / 10, lengths / 100], axis=1)
+
+    picks = select(ledger([0.2, 0.3, 0.9, 0.1]), 4).picks
+    candidates = describe(picks, knows=knows_nothing, predict=predict, property_names=("length", "minus"))
+    for candidate in candidates:
+        n = float(len(candidate.molecule.smiles))
+        assert candidate.predicted == {"length": (n, n / 10), "minus": (-n, n / 100)}
