@@ -90,11 +90,12 @@ def _space(folder: RunFolder, given: Path | None) -> LatentSpace:
 
 def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) -> int:
     """Writes the file; says how many records lack the 3D coordinates that were asked for."""
-    from molgen.output import sdf
+    from molgen.output import picture, sdf
 
+    write_flat = {".csv": sdf.write_csv, ".smi": sdf.write_smi, ".svg": picture.write_svg}
     suffix = sdf.require_format(output)
-    if suffix != ".sdf":
-        (sdf.write_csv if suffix == ".csv" else sdf.write_smi)(output, candidates)
+    if suffix in write_flat:
+        write_flat[suffix](output, candidates)
         return 0
     with show.progress(len(candidates), "coordinates") as advance:
         return sdf.write_sdf(output, candidates, seed=seed, dimensions=2 if is_flat else 3, on_record=advance)

@@ -49,9 +49,7 @@ def give_up_data() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, is_result: bool = True
-) -> None:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, is_result: bool = True) -> None:
     """Prints a table on standard output where it is the result, else on standard error."""
     from rich.console import Console
     from rich.table import Table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from molgen.model.training import Status
 
 
-def _size(help_text: str) -> Any:
-    return typer.Option(min=1, max=4096, help=help_text)
+UNKNOWN_LICENCE = "unknown: depends on the training data"
 
 
 def train(  # noqa: PLR0913 - one parameter an option
@@ -36,9 +36,9 @@ def train(  # noqa: PLR0913 - one parameter an option
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Passes over the molecules; by default 20 with --init and --property."),
+        typer.Option(help="Passes over the molecules; by default 20 with --init and --property."),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="Time to train, instead of --epochs.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time to train, instead of --epochs.")] = None,
     is_resumed: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, as it began.")] = False,
     split: Annotated[
         Literal["random", "scaffold"], typer.Option(help="How labelled molecules are kept out for validation.")
@@ -46,17 +46,17 @@ def train(  # noqa: PLR0913 - one parameter an option
     seed: options.Seed = 0,
     threads: options.Threads = None,
     device: options.Device = "auto",
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that read the files.")] = 1,
-    latent_size: Annotated[int | None, _size("Dimensions of the latent space.")] = None,
-    encoder_size: Annotated[int | None, _size("Units of the encoder, each direction.")] = None,
-    decoder_size: Annotated[int | None, _size("Units of the decoder.")] = None,
-    max_tokens: Annotated[int | None, _size("Longer molecules are left out; by default 120.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="By default 0.004, with --init 0.001.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Molecules a step.")] = 64,
-    kl_weight: Annotated[float, typer.Option(min=0.0, help="Weight of the KL divergence.")] = 0.05,
-    property_weight: Annotated[float, typer.Option(min=0.0, help="Weight of the predictor's loss.")] = 1.0,
-    patience: Annotated[int, typer.Option(min=1, help="Stop after so many validations without improvement.")] = 20,
-    validate_every: Annotated[int | None, typer.Option(min=1, help="Steps; by default an epoch, at most 1000.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that read the files.")] = 1,
+    latent_size: Annotated[int | None, typer.Option(help="Dimensions of the latent space.")] = None,
+    encoder_size: Annotated[int | None, typer.Option(help="Units of the encoder, each direction.")] = None,
+    decoder_size: Annotated[int | None, typer.Option(help="Units of the decoder.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Longer molecules are left out; by default 120.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="By default 0.004, with --init 0.001.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Molecules a step.")] = 64,
+    kl_weight: Annotated[float, typer.Option(help="Weight of the KL divergence.")] = 0.05,
+    property_weight: Annotated[float, typer.Option(help="Weight of the predictor's loss.")] = 1.0,
+    patience: Annotated[int, typer.Option(help="Stop after so many validations without improvement.")] = 20,
+    validate_every: Annotated[int | None, typer.Option(help="Steps; by default an epoch, at most 1000.")] = None,
     fragment: options.Fragment = "largest",
     charge: options.Charge = "keep",
     stereo: options.Stereo = "keep",
@@ -65,7 +65,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Also fit a random forest on Morgan fingerprints, to compare.")
     ] = False,
-    licence: Annotated[str, typer.Option(help="Licence of the data, for the model card.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the data, for the model card.")] = UNKNOWN_LICENCE,
     is_forced: options.Force = False,
     is_json: options.Json = False,
 ) -> None:
@@ -122,15 +122,14 @@ def _note_inputs(experiment: Experiment) -> None:
 
 def _watch(advance: show.Advance) -> Callable[[Status], None]:
     """Shows the numbers of training live; where nobody looks, one line a validation."""
-    shown: object = None
+    before: Status | None = None
 
     def watch(status: Status) -> None:
-        nonlocal shown
-        text = _line(status)
-        advance(status.fraction, text)
-        if status.reconstruction is not shown and not sys.stderr.isatty():
-            show.note(f"{status.fraction:.0%} {text}")
-        shown = status.reconstruction
+        nonlocal before
+        advance(status.fraction, _line(status))
+        if before and status.reconstruction is not before.reconstruction and not sys.stderr.isatty():
+            show.note(f"{before.fraction:.0%} {_line(replace(before, reconstruction=status.reconstruction))}")
+        before = status
 
     return watch
 
@@ -147,7 +146,8 @@ def _line(status: Status) -> str:
 
 
 def _show_report(report: dict[str, Any]) -> None:
-    show_reconstruction(f"{report['validation_molecules']} validation molecules", report["reconstruction"])
+    n = report["validation_molecules"] or report["training_molecules"]
+    show_reconstruction(f"{n} {report['measured_on']}", report["reconstruction"])
     fits = [("latent predictor", fit) for fit in report["predictor"]]
     fits += [("Morgan + random forest", fit) for fit in report.get("baseline", ())]
     if fits:

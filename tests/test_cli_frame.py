@@ -88,9 +88,7 @@ def test_a_bug_is_one_line_and_its_traceback_comes_on_request(fail: Fail) -> Non
     assert loud.stderr.endswith(quiet.stderr)
 
 
-@pytest.mark.parametrize(
-    ("error", "code"), [(Exit(7), 7), (BadParameter("no"), 2), (KeyboardInterrupt(), 130)]
-)
+@pytest.mark.parametrize(("error", "code"), [(Exit(7), 7), (BadParameter("no"), 2), (KeyboardInterrupt(), 130)])
 def test_what_typer_ends_itself_stays_as_it_is(fail: Fail, error: BaseException, code: int) -> None:
     result = fail(error)
     assert result.exit_code == code
@@ -104,9 +102,7 @@ def test_help_of_the_console_script_loads_nothing_heavy(tmp_path: Path) -> None:
         "try: app(['--help'])\n"
         "finally: print(*sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage:")
     assert not HEAVY & {name.split(".")[0] for name in done.stderr.split()}
 
@@ -143,9 +139,7 @@ def test_standard_output_on_a_full_disk_is_told_without_a_traceback(option: str)
     assert "Traceback" not in done.stderr
 
 
-def test_data_goes_to_standard_output_and_notes_do_not(
-    show: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_goes_to_standard_output_and_notes_do_not(show: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     show.as_json({"smiles": ["CCO"], "µ": 0.5})
     show.note("read 1 row")
     with show.progress(10, "Scoring") as advance:

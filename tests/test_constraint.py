@@ -22,13 +22,9 @@ COMPARE = {
     "!=": operator.ne,
 }
 operators: st.SearchStrategy[Operator] = st.sampled_from(["<=", ">=", "<", ">", "==", "!="])
-names = st.sampled_from(
-    ["logp", "similarity:CC(=O)O", "smarts:[#6]=[#8]", "predicted:log D  7.4", "smarts:C>>C"]
-)
+names = st.sampled_from(["logp", "similarity:CC(=O)O", "smarts:[#6]=[#8]", "predicted:log D  7.4", "smarts:C>>C"])
 bounds = st.floats(-1e100, 1e100)
-words = st.sampled_from(
-    ["logp", "<", "<=", ">", ">=", "==", "!=", "=", "2", "-1e3", "nan", "inf", "", "\x00", "²"]
-)
+words = st.sampled_from(["logp", "<", "<=", ">", ">=", "==", "!=", "=", "2", "-1e3", "nan", "inf", "", "\x00", "²"])
 
 
 @given(names, operators, bounds)
@@ -81,9 +77,7 @@ def test_no_text_causes_anything_but_a_spec_error(text: str) -> None:
 
 
 @given(operators, st.integers(-3, 3), st.lists(st.integers(-4, 4) | st.floats(allow_nan=False)))
-def test_violation_is_0_exactly_where_the_comparison_holds(
-    sign: Operator, bound: int, values: list[float]
-) -> None:
+def test_violation_is_0_exactly_where_the_comparison_holds(sign: Operator, bound: int, values: list[float]) -> None:
     violation = Constraint("x", sign, bound).violation(values)
     assert (violation >= 0).all()
     assert (violation == 0).tolist() == [COMPARE[sign](value, bound) for value in values]

@@ -43,9 +43,7 @@ def test_a_target_is_a_range_of_no_width_and_falls_with_the_distance(
 
 
 @given(low=numbers, high=numbers, values=st.lists(st.floats(allow_nan=False), max_size=5))
-def test_any_ramp_over_any_value_stays_in_the_unit_interval(
-    low: float, high: float, values: list[float]
-) -> None:
+def test_any_ramp_over_any_value_stays_in_the_unit_interval(low: float, high: float, values: list[float]) -> None:
     if low >= high:
         low, high = high, math.nextafter(low, math.inf)
     for desirability in (Desirability.maximize(low, high), Desirability.minimize(low, high)):
@@ -58,9 +56,7 @@ def test_nan_has_no_desirability() -> None:
         Desirability.maximize(0, 1)([0.5, math.nan])
 
 
-@pytest.mark.parametrize(
-    "corners", [(1, 1, 2, 3), (2, 1, 2, 3), (0, 1, 2, 2), (0, 3, 2, 4), (math.nan, 1, 2, 3)]
-)
+@pytest.mark.parametrize("corners", [(1, 1, 2, 3), (2, 1, 2, 3), (0, 1, 2, 2), (0, 3, 2, 4), (math.nan, 1, 2, 3)])
 def test_corners_out_of_order_are_refused(corners: tuple[float, float, float, float]) -> None:
     with pytest.raises(ValueError, match="in this order"):
         Desirability(*corners)

@@ -51,7 +51,9 @@ def test_a_run_leaves_a_model_that_knows_where_it_comes_from(tmp_path: Path, ass
     manifest = experiment.run.manifest()
     assert model.properties == ("size",)
     assert model.card["licence"] == "CC0"
-    assert model.card["data"] == [{"file": "assay.csv", "sha256": manifest["inputs"][0]["sha256"], "rows": 120}]
+    assert model.card["data"] == [
+        {"file": "assay.csv", "sha256": manifest["inputs"][0]["sha256"], "rows": manifest["inputs"][0]["rows_kept"]}
+    ]
     assert manifest["threads"] == 1
     assert manifest["end"] >= manifest["start"]
 
@@ -110,8 +112,10 @@ def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Pat
     [
         ({"epochs": None}, "epochs: say how long"),
         ({"epochs": 1.0, "minutes": 1.0}, "not both"),
-        ({"learning_rate": float("nan")}, "learning_rate: must be a finite number"),
-        ({"kl_weight": -1.0}, "kl_weight"),
+        ({"learning_rate": float("nan")}, "learning_rate: must be from"),
+        ({"kl_weight": -1.0}, "kl_weight: must be from 0"),
+        ({"split": "sideways"}, "split: is of the wrong type"),
+        ({"batch_size": True}, "batch_size: is of the wrong type"),
         ({"property": ["size", "size"]}, "property: the same"),
         ({"data": []}, "data: name at least one"),
         ({"device": "abacus"}, "device: must be"),

@@ -117,9 +117,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_names(name: str, hi
     assert hint in caught.value.remedy
 
 
-@pytest.mark.parametrize(
-    "name", ["similarity", "similarity:", "similarity:C(", "smarts:", "smarts:C(", "smarts:[#"]
-)
+@pytest.mark.parametrize("name", ["similarity", "similarity:", "similarity:C(", "smarts:", "smarts:C(", "smarts:[#"])
 def test_what_a_name_refers_to_must_be_there_and_readable(name: str) -> None:
     with pytest.raises(SpecError) as caught:
         resolve(name, EMPTY)
@@ -128,9 +126,7 @@ def test_what_a_name_refers_to_must_be_there_and_readable(name: str) -> None:
 
 @given(
     st.text()
-    | st.tuples(st.sampled_from(["smarts:", "similarity:"]), st.text("CNO()[]=#:$1~*;!", max_size=9)).map(
-        "".join
-    )
+    | st.tuples(st.sampled_from(["smarts:", "similarity:"]), st.text("CNO()[]=#:$1~*;!", max_size=9)).map("".join)
 )
 def test_no_name_causes_anything_but_a_spec_error(name: str) -> None:
     try:

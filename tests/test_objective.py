@@ -13,9 +13,7 @@ from molgen.errors import SpecError
 from molgen.score.desirability import Goal
 from molgen.score.objective import Objective, parse_objectives
 
-texts = st.text() | st.from_regex(
-    r"[a-z:=()]{0,6} ?(=|<=)? ?-?[0-9a-z.]{0,6}(\.\.)?-?[0-9.einf]{0,6}", fullmatch=True
-)
+texts = st.text() | st.from_regex(r"[a-z:=()]{0,6} ?(=|<=)? ?-?[0-9a-z.]{0,6}(\.\.)?-?[0-9.einf]{0,6}", fullmatch=True)
 
 
 def test_all_options_together_in_stable_order() -> None:

@@ -20,8 +20,7 @@ from molgen.score.objective import Objective, parse_objectives
 from molgen.score.oracle import Oracle, Score
 
 ASPIRIN, CAFFEINE, IBUPROFEN = MOLECULES = [
-    parse(smiles)
-    for smiles in ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1")
+    parse(smiles) for smiles in ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1")
 ]
 
 
@@ -59,18 +58,14 @@ def constraints(*texts: str) -> list[Constraint]:
 
 
 def test_a_single_objective_keeps_its_raw_value_and_needs_no_scale() -> None:
-    up = Oracle(
-        parse_objectives(maximize=["length"]), context=MeasureContext(scorers={"length": CountedScorer()})
-    )
+    up = Oracle(parse_objectives(maximize=["length"]), context=MeasureContext(scorers={"length": CountedScorer()}))
     score = up.score(MOLECULES)
     assert score.total.tolist() == [len(molecule.smiles) for molecule in MOLECULES]
     assert score.desirabilities == {}
     assert score.feasible.all()
 
 
-@pytest.mark.parametrize(
-    ("objective", "sign"), [(Objective("sa", "maximize"), 1), (Objective("sa", "minimize"), -1)]
-)
+@pytest.mark.parametrize(("objective", "sign"), [(Objective("sa", "maximize"), 1), (Objective("sa", "minimize"), -1)])
 def test_a_single_objective_is_signed_so_that_larger_is_better(objective: Objective, sign: int) -> None:
     np.testing.assert_array_equal(Oracle([objective]).score(MOLECULES).total, sign * descriptor("sa"))
 
@@ -97,9 +92,7 @@ def test_several_objectives_need_a_scale_each() -> None:
 
 
 def test_a_matrix_of_a_single_objective_needs_its_scale_too() -> None:
-    oracle = Oracle(
-        parse_objectives(maximize=["length"]), context=MeasureContext(scorers={"length": CountedScorer()})
-    )
+    oracle = Oracle(parse_objectives(maximize=["length"]), context=MeasureContext(scorers={"length": CountedScorer()}))
     with pytest.raises(SpecError, match="--scale"):
         oracle.objective_matrix(oracle.score(MOLECULES))
 
@@ -160,9 +153,7 @@ def test_a_molecule_scores_the_same_in_any_batch(order: list[int]) -> None:
 def test_restoring_raw_values_gives_the_same_score_without_a_call() -> None:
     scorer = CountedScorer()
     oracle = Oracle(
-        parse_objectives(
-            maximize=["qed", "predicted:pKi", "length"], scale=["length = 0..50", "predicted:pKi = 5..9"]
-        ),
+        parse_objectives(maximize=["qed", "predicted:pKi", "length"], scale=["length = 0..50", "predicted:pKi = 5..9"]),
         constraints("length <= 22", "sa < 3"),
         MeasureContext(predict=cannot_encode_caffeine, property_names=("pKi",), scorers={"length": scorer}),
     )

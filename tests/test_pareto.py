@@ -59,9 +59,7 @@ def test_a_front_built_one_by_one_has_the_hypervolume_of_all(points: Array) -> N
 
 @given(clouds(2))
 def test_rank_zero_is_what_nobody_dominates(points: Array) -> None:
-    brute = [
-        not any(np.all(other >= point) and np.any(other > point) for other in points) for point in points
-    ]
+    brute = [not any(np.all(other >= point) and np.any(other > point) for other in points) for point in points]
     np.testing.assert_array_equal(ranks(points) == 0, brute)
 
 

@@ -41,23 +41,17 @@ def command_scorer(folder: Path, source: str, time_limit_s: float = 30) -> Comma
     return parse_command_scorer(f"mine={shlex.join([sys.executable, str(path)])}", time_limit_s)
 
 
-@pytest.mark.parametrize(
-    ("make", "source"), [(python_scorer, PYTHON_LENGTHS), (command_scorer, COMMAND_LENGTHS)]
-)
+@pytest.mark.parametrize(("make", "source"), [(python_scorer, PYTHON_LENGTHS), (command_scorer, COMMAND_LENGTHS)])
 class TestEveryKind:
     """What holds for a function and a program alike."""
 
-    def test_numbers_come_back_in_order(
-        self, tmp_path: Path, make: Callable[[Path, str], Scorer], source: str
-    ) -> None:
+    def test_numbers_come_back_in_order(self, tmp_path: Path, make: Callable[[Path, str], Scorer], source: str) -> None:
         with make(tmp_path, source) as scorer:
             assert scorer(MOLECULES).tolist() == LENGTHS
             assert scorer(MOLECULES[::-1]).tolist() == LENGTHS[::-1]
             assert not scorer.is_cheap
 
-    def test_no_molecules_need_no_call(
-        self, tmp_path: Path, make: Callable[[Path, str], Scorer], source: str
-    ) -> None:
+    def test_no_molecules_need_no_call(self, tmp_path: Path, make: Callable[[Path, str], Scorer], source: str) -> None:
         with make(tmp_path, "raise SystemExit(1)  # instead of " + source) as scorer:
             assert scorer([]).shape == (0,)
 
@@ -68,9 +62,7 @@ class TestEveryKind:
         with make(tmp_path, source) as scorer:
             assert scorer(molecules).tolist() == [900.0] * 2000
 
-    def test_a_good_scorer_is_healthy(
-        self, tmp_path: Path, make: Callable[[Path, str], Scorer], source: str
-    ) -> None:
+    def test_a_good_scorer_is_healthy(self, tmp_path: Path, make: Callable[[Path, str], Scorer], source: str) -> None:
         with make(tmp_path, source) as scorer:
             assert health_check(scorer) is None
 
@@ -146,9 +138,7 @@ def test_a_function_that_hangs_is_ended_at_the_time_limit(tmp_path: Path, source
 
 
 def test_a_failed_worker_is_not_restarted(tmp_path: Path) -> None:
-    with python_scorer(
-        tmp_path, "def score(smiles):\n    return [1 / (len(s) - 3) for s in smiles]"
-    ) as scorer:
+    with python_scorer(tmp_path, "def score(smiles):\n    return [1 / (len(s) - 3) for s in smiles]") as scorer:
         with pytest.raises(ScorerError, match="ZeroDivisionError"):
             scorer(MOLECULES)
         with pytest.raises(ScorerError, match="failed before"):
@@ -215,9 +205,7 @@ def test_a_closed_scorer_refuses_calls(tmp_path: Path) -> None:
 
 def test_a_busy_worker_dies_with_its_parent(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    path.write_text(
-        "import os, sys, time\ndef score(s):\n    print(os.getpid(), file=sys.stderr)\n    time.sleep(60)"
-    )
+    path.write_text("import os, sys, time\ndef score(s):\n    print(os.getpid(), file=sys.stderr)\n    time.sleep(60)")
     process = subprocess.Popen(
         [sys.executable, "-P", worker.__file__, str(path), "score"],
         stdin=subprocess.PIPE,
@@ -319,9 +307,7 @@ def test_names_come_from_the_function_the_program_or_the_text(tmp_path: Path) ->
         (parse_command_scorer, __file__),
     ],
 )
-def test_a_text_that_names_no_scorer_is_refused_with_a_remedy(
-    parse_text: Callable[[str], Scorer], text: str
-) -> None:
+def test_a_text_that_names_no_scorer_is_refused_with_a_remedy(parse_text: Callable[[str], Scorer], text: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_text(text)
     assert caught.value.remedy

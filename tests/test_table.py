@@ -230,8 +230,7 @@ def test_rows_come_while_the_file_is_read(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
 @given(
     suffix=st.sampled_from([*SUFFIXES, ".csv.gz", ".sdf.gz"]),
-    content=st.binary(max_size=200)
-    | st.text("smiles,;\t\n\r\"'CNO1()>$<M END", max_size=200).map(str.encode),
+    content=st.binary(max_size=200) | st.text("smiles,;\t\n\r\"'CNO1()>$<M END", max_size=200).map(str.encode),
     properties=st.sampled_from([(), ("s",)]),
 )
 def test_any_bytes_are_rows_rejections_or_one_file_error(

@@ -153,6 +153,12 @@ def test_a_wrong_cell_is_named_with_its_line(tmp_path: Path) -> None:
         read_vectors(path)
 
 
+def test_numbers_beyond_float32_are_infinite(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.csv"
+    path.write_text("smiles,z0,z1\nC,1e300,-inf\n")
+    assert read_vectors(path).z.tolist() == [[np.inf, -np.inf]]
+
+
 @pytest.mark.parametrize("name", ["vectors.pkl", "vectors", "missing.npz"])
 def test_other_kinds_of_files_and_missing_ones_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileError, match=name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from molgen.bench.outcome import without_nan
 from molgen.bench.reconstruction import AS_IT_IS, reconstruction_of, samples_of
 from molgen.bench.regression import predictor_fits
 from molgen.chem.molecule import parse
@@ -86,6 +86,15 @@ def drawn(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
         if place < limit:
             kept[place] = i, item
     return [item for _, item in sorted(kept.values(), key=lambda pair: pair[0])]
+
+
+def without_nan(value: Any) -> Any:
+    """`value` with None for each number in it that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _properties(space: LatentSpace, question: Question) -> tuple[str, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from molgen.bench.evaluation import without_nan
 from molgen.bench.regression import forest_fits
 from molgen.model import checkpoint
 from molgen.model.experiment import Experiment
@@ -28,7 +28,7 @@ def report_of(experiment: Experiment) -> dict[str, Any]:
     spec, data = experiment.spec, experiment.data
     model = checkpoint.load(experiment.best, spec.device)
     kept_out = np.flatnonzero(data.is_validation)
-    rows = kept_out if len(kept_out) else np.arange(len(data))
+    measured = kept_out if len(kept_out) else np.arange(len(data))
     report: dict[str, Any] = {
         "checkpoint": str(experiment.best),
         "sha256": model.digest,
@@ -38,23 +38,16 @@ def report_of(experiment: Experiment) -> dict[str, Any]:
         "training_molecules": len(data) - len(kept_out),
         "validation_molecules": len(kept_out),
         "split": spec.split,
-        "reconstruction": asdict(reconstruct(model.vae, data, rows)),
+        "measured_on": "molecules kept out" if len(kept_out) else "training molecules, too few to keep some out",
+        "reconstruction": asdict(reconstruct(model.vae, data, measured)),
         "predictor": [],
     }
     if model.predictor:
-        report["predictor"] = [asdict(fit) for fit in predictor_fits(model.vae, model.predictor, data, rows)]
+        fits = predictor_fits(model.vae, model.predictor, data, kept_out)
+        report["predictor"] = [asdict(fit) for fit in fits]
     if spec.baseline:
         fits = forest_fits(data, experiment.vocabulary, spec.property, seed=spec.seed, threads=spec.threads or 1)
         report["baseline"] = [asdict(fit) for fit in fits]
     report = without_nan(report)
     write_text(experiment.run.path / REPORT, json.dumps(report, indent=1, allow_nan=False) + "\n")
     return report
-
-
-def without_nan(value: Any) -> Any:
-    """`value` with None for each number in it that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

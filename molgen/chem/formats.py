@@ -99,9 +99,7 @@ def _open(path: Path) -> TextIO:
 
 def _check(path: Path, number: int, line: str) -> None:
     if len(line) > _MAX_LINE:
-        raise FileError(
-            path, f"more than {_MAX_LINE:,} characters", line=number, remedy="Is this a text file?"
-        )
+        raise FileError(path, f"more than {_MAX_LINE:,} characters", line=number, remedy="Is this a text file?")
     if "\0" in line or (not line.isascii() and any("\ud800" <= char <= "\udfff" for char in line)):
         raise FileError(
             path,

@@ -226,9 +226,7 @@ def _single_fragment(mol: Chem.Mol, text: str, policy: Policy) -> Chem.Mol:
 
 def _fragment_rank(fragment: Chem.Mol) -> tuple[bool, int, float, str]:
     is_organic = any(atom.GetAtomicNum() == 6 for atom in fragment.GetAtoms())
-    weight_da = round(
-        rdMolDescriptors.CalcExactMolWt(fragment), 6
-    )  # the sum's last digits depend on the atom order
+    weight_da = round(rdMolDescriptors.CalcExactMolWt(fragment), 6)  # the sum's last digits depend on the atom order
     return is_organic, fragment.GetNumHeavyAtoms(), weight_da, Chem.MolToSmiles(fragment)
 
 

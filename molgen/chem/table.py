@@ -171,9 +171,7 @@ def _suffix(path: Path) -> str:
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix not in SUFFIXES:
         known = ", ".join(SUFFIXES)
-        raise FileError(
-            path, f"unknown kind of file {suffix!r}", remedy=f"Known: {known}, each also with .gz."
-        )
+        raise FileError(path, f"unknown kind of file {suffix!r}", remedy=f"Known: {known}, each also with .gz.")
     return suffix
 
 

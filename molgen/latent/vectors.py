@@ -228,7 +228,8 @@ def _read_csv(path: Path) -> Vectors:
 
 def _numbers(path: Path, line: int, cells: list[str]) -> NDArray[np.float32]:
     try:
-        return np.array([float(cell) if cell else math.nan for cell in cells], dtype=np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and decodes to nothing
+            return np.array([float(cell) if cell else math.nan for cell in cells], dtype=np.float32)
     except ValueError as error:
         raise FileError(path, str(error), line=line, remedy=_REMEDY) from None
 

@@ -74,7 +74,8 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Writes `path` (.safetensors) and the JSON beside it, weights first, each in one step."""
         tensors = flatten(self.modules)
-        tensors |= {"prior.mean": self.prior_mean.cpu(), "prior.factor": self.prior_factor.cpu()}
+        for name, value in (("prior.mean", self.prior_mean), ("prior.factor", self.prior_factor)):
+            tensors[name] = value.detach().cpu().contiguous()
         tensors["known"] = torch.from_numpy(self.known.view(np.int32).copy())
         weights = safetensors.torch.save(tensors)
         self.digest = sha256(weights).hexdigest()
@@ -192,7 +193,9 @@ def _vocabulary(description: Mapping[str, Any]) -> Vocabulary:
 
 def _vae(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vae:
     config = VaeConfig(**description["vae"])
-    with torch.device("meta"):
+    _require_shape(tensors, "vae.encoder.posterior.weight", 2 * config.latent_size, 4 * config.encoder_size)
+    _require_shape(tensors, "vae.decoder.logits.weight", config.n_tokens, config.decoder_size)
+    with torch.random.fork_rng(devices=[]):
         vae = Vae(config)
     _fill(vae, tensors, "vae.")
     return vae
@@ -205,10 +208,19 @@ def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     if not isinstance(properties, list) or not all(isinstance(name, str) for name in properties):
         raise ValueError("properties must be texts")
     config = PredictorConfig(**description["predictor"] | {"properties": tuple(properties)})
-    with torch.device("meta"):
+    members, hidden = config.n_members, config.hidden_size
+    _require_shape(tensors, "predictor.hidden", members, config.latent_size, hidden)
+    _require_shape(tensors, "predictor.output", members, hidden, 2 * len(properties))
+    with torch.random.fork_rng(devices=[]):
         predictor = Predictor(config)
     _fill(predictor, tensors, "predictor.")
     return predictor
+
+
+def _require_shape(tensors: Mapping[str, Tensor], name: str, *shape: int) -> None:
+    """Asks that a configuration fits the weights before it is given any memory."""
+    if tuple(tensors[name].shape) != shape:
+        raise ValueError(f"{name} must be of shape {shape}, but is {tuple(tensors[name].shape)}")
 
 
 def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:

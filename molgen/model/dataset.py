@@ -88,7 +88,7 @@ class TokenSet:
             FileError: The file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
                 return cls(**{name: arrays[name] for name, _, _ in _ARRAYS})
         except _DAMAGE as error:
             reason = f"is not a token set ({error})"

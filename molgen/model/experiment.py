@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from molgen.chem.table import Tally, writing_rejections
-from molgen.errors import FileError, RunError, SpecError
+from molgen.errors import FileError, InterruptedRunError, RunError, SpecError
 from molgen.interrupt import stop_requested
 from molgen.model import checkpoint
 from molgen.model.batches import Schedule
@@ -24,6 +24,7 @@ from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet, prepare
 from molgen.model.device import has_fast_bf16, use_threads
 from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.model.refit import refit
 from molgen.model.tokens import Vocabulary
 from molgen.model.training import SAVE_EVERY_S, Status, Training, TrainingConfig, new_model
 from molgen.model.training_spec import TrainingSpec
@@ -34,6 +35,9 @@ from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry, versions
 DATA, VOCABULARY, MODEL = "data.npz", "vocabulary.json", "model.safetensors"
 
 MAX_UNVALIDATED_STEPS = 1000
+HIDDEN_SIZE, N_MEMBERS = 256, 10
+"""Of the predictor. Measured on the dopamine D3 assay with scaffolds held out: where 90 % of molecules lie in the 90 %
+interval, ten members' intervals are an eighth narrower than five members'."""
 
 
 class Experiment:
@@ -92,7 +96,8 @@ class Experiment:
         run = RunFolder.open(folder)
         spec = _read_spec(run)
         _require_same_options(run, spec, options or {})
-        experiment = cls(run, spec, _load_init(spec))
+        init = _load_init(spec)
+        experiment = cls(run, spec.resolved(init), init)
         if (run.path / DATA).exists():
             run.require_same(**experiment._facts(), inputs=_digested_anew(run.manifest().get("inputs", [])))
         else:
@@ -124,22 +129,25 @@ class Experiment:
         Raises:
             FileError: A file cannot be used, or no row of it can.
             SpecError: No file has one of the properties.
+            InterruptedRunError: A signal came; resumed, the run reads from the beginning.
         """
         if (self.run.path / DATA).exists():
             self._prepared = _read_vocabulary(self.run.path), TokenSet.load(self.run.path / DATA)
             return
-        tallies = {path: Tally() for path in self.spec.source().paths}
+        source = self.spec.source()
+        tallies = {path: Tally() for path in source.paths}
         with ExitStack() as stack:
             if self.spec.rejects:
                 listing = stack.enter_context(writing_rejections(Path(self.spec.rejects)))
                 for tally in tallies.values():
                     tally.on_rejection = listing
+            is_stop_requested = stack.enter_context(stop_requested())
             vocabulary, data = prepare(
-                self.spec.source(),
+                source,
                 tallies,
                 vocabulary=self._init.vocabulary if self._init else None,
                 split_by=self.spec.split,
-                on_row=on_row,
+                on_row=_reading(on_row, is_stop_requested),
             )
         self._keep(vocabulary, data, tallies)
 
@@ -157,19 +165,20 @@ class Experiment:
             RunError: The saved state is damaged.
             MolgenError: The training diverged.
         """
-        bf16 = self.run.manifest()["precision"] == "bfloat16"
-        training = Training(
-            self.run.path,
-            self._config(),
-            self.data,
-            self._model(),
-            device=self.spec.device,
-            bf16=bf16,
-            save_every_s=save_every_s,
-        )
-        training.restore_state()
         with stop_requested() as is_stop_requested:
+            training = Training(
+                self.run.path,
+                self._config(),
+                self.data,
+                self._model(),
+                device=self.spec.device,
+                bf16=self.run.manifest()["precision"] == "bfloat16",
+                save_every_s=save_every_s,
+            )
+            training.restore_state()
             training.run(on_status, is_stop_requested)
+        if self.spec.property:  # done twice, after a crash, it changes nothing
+            refit(checkpoint.load(self.best), self.data, self.spec.seed).save(self.best)
         self.run.update(end=now())
         self.run.log(f"finished after {training.progress.step} steps")
 
@@ -217,7 +226,7 @@ class Experiment:
             vae = self._init.vae if self._init else Vae(self._vae_config())
             predictor = None
             if spec.property:
-                predictor = Predictor(PredictorConfig(spec.property, vae.config.latent_size))
+                predictor = Predictor(PredictorConfig(spec.property, vae.config.latent_size, HIDDEN_SIZE, N_MEMBERS))
         model = new_model(self.vocabulary, vae, spec.source().max_tokens, predictor)
         known = self._init.known if self._init else model.known
         return replace(model, known=known, card=self._card())
@@ -238,6 +247,15 @@ class Experiment:
             origin = {key: self._init.card.get(key) for key in ("data", "licence", "init")}
             card["init"] = {"sha256": self._init.digest, **origin}
         return card
+
+
+def _reading(on_row: Callable[[], object], is_stop_requested: Callable[[], bool]) -> Callable[[], None]:
+    def on_row_unless_stopped() -> None:
+        if is_stop_requested():
+            raise InterruptedRunError("stopped while reading; the run can be resumed")
+        on_row()
+
+    return on_row_unless_stopped
 
 
 def _load_init(spec: TrainingSpec) -> Checkpoint | None:

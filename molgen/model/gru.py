@@ -71,7 +71,7 @@ class _Recurrence(torch.autograd.Function):
             torch.mul(dn * hidden_new[t], r * (1 - r), out=dr)
             dg[t, :, : 2 * size] = dx[t, :, : 2 * size]
             torch.mul(dn, r, out=dg[t, :, 2 * size :])
-            dh = dh * u + dg[t].to(product) @ transposed
+            dh = torch.addcmul(dg[t].to(product) @ transposed, dh, u)
         flat = dg.view(length * batch, 3 * size)
         d_weight = states[:-1].reshape(length * batch, size).to(product).t() @ flat.to(product)
         return dx, dh, d_weight.to(dx.dtype), flat[:, 2 * size :].sum(dim=0), None

@@ -98,6 +98,8 @@ def restore(path: Path, modules: Mapping[str, nn.Module], optimiser: Optimizer, 
             moments.setdefault(int(i), {})[key] = value
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        if unknown := {name.partition(".")[0] for name in tensors} - {*modules, "adam"}:
+            raise ValueError(f"it holds {', '.join(sorted(unknown))}")
         progress = json.loads(metadata["progress"])
         last = progress.pop("reconstruction")
         return Progress(**progress, reconstruction=Reconstruction(**last) if last else None)

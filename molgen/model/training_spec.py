@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from molgen.chem.molecule import Policy
 from molgen.errors import SpecError
-from molgen.model.checkpoint import Checkpoint
+from molgen.model.checkpoint import MAX_TOKENS, Checkpoint
 from molgen.model.device import available_threads, resolve_device
 from molgen.model.reading import Source
 from molgen.model.splits import Split
 from molgen.model.training import TrainingConfig
-from molgen.model.vae import VaeConfig
+from molgen.model.vae import MAX_SIZE, VaeConfig
 
 FINE_TUNING_EPOCHS = 20.0
 FINE_TUNING_RATE = 1e-3
-MAX_TOKENS = 120
+DEFAULT_MAX_TOKENS = 120
 UNKNOWN_LICENCE = "unknown: depends on the training data"
+
+_RANGES = (
+    ("epochs", 1e-6, 1e6),
+    ("minutes", 1e-3, 1e6),
+    ("learning_rate", 1e-12, 10.0),
+    ("kl_weight", 0.0, 1e6),
+    ("property_weight", 0.0, 1e6),
+    ("seed", 0, 2**32 - 1),
+    ("threads", 1, 4096),
+    ("workers", 1, 256),
+    ("latent_size", 1, MAX_SIZE),
+    ("encoder_size", 1, MAX_SIZE),
+    ("decoder_size", 1, MAX_SIZE),
+    ("max_tokens", 1, MAX_TOKENS),
+    ("batch_size", 1, 65536),
+    ("patience", 1, 10**6),
+    ("validate_every", 1, 10**9),
+)
+"""Options that are numbers, with their least and greatest values."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +92,19 @@ class TrainingSpec:
     licence: str = UNKNOWN_LICENCE
 
     def __post_init__(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            if not _is_a(getattr(self, name), kind):
+                raise SpecError(name, f"is of the wrong type: {getattr(self, name)!r}")
         if self.epochs is not None and self.minutes is not None:
             raise SpecError("epochs", "give either --epochs or --minutes, not both")
         for name in ("data", "property"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise SpecError(name, "the same one is given twice")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not (math.isfinite(value) and value >= 0.0):
-                raise SpecError(field.name, f"must be a finite number, not below 0, but got {value}")
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise SpecError(name, f"must be from {low} to {high}, but got {value}")
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> TrainingSpec:
@@ -108,7 +130,7 @@ class TrainingSpec:
         """
         if not self.data:
             raise SpecError("data", "name at least one file of molecules")
-        sizes = {**asdict(init.vae.config if init else VaeConfig(1)), "max_tokens": 120}
+        sizes = {**asdict(init.vae.config if init else VaeConfig(1)), "max_tokens": DEFAULT_MAX_TOKENS}
         del sizes["n_tokens"]
         if init:
             sizes["max_tokens"] = init.max_tokens
@@ -146,3 +168,16 @@ class TrainingSpec:
             max_tokens=self.max_tokens or 0,
             workers=self.workers,
         )
+
+
+def _is_a(value: object, kind: Any) -> bool:
+    """Whether `value` is of the type `kind`, as a field of a specification is annotated."""
+    if get_origin(kind) is UnionType:
+        return any(_is_a(value, one) for one in get_args(kind))
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(isinstance(inner, str) for inner in value)
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if kind is float else kind)

@@ -38,7 +38,7 @@ from molgen.errors import MoleculeError, SpecError
 from molgen.output.candidates import Candidate
 from molgen.paths import replacing
 
-FORMATS = (".sdf", ".csv", ".smi")
+FORMATS = (".sdf", ".csv", ".smi", ".svg")
 _COORDINATES = "coordinates"
 _NONE = "none"
 _MAX_NAME = 48

@@ -19,7 +19,8 @@ from optuna.trial import FrozenTrial, Trial
 
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import InterruptedRunError, NothingValidError, RunError
-from molgen.latent.space import LatentSpace
+from molgen.latent.inversion import invert
+from molgen.latent.space import Floats, LatentSpace
 from molgen.score.oracle import Oracle, Score
 from molgen.search import ledger, study
 from molgen.search.ledger import Evaluation, Ledger
@@ -29,6 +30,12 @@ from molgen.search.study import Journal, LatentStudy, SamplerRequest, Told
 
 MAX_IDLE_BATCHES = 50
 """Batches without a new molecule after which a campaign gives up."""
+MAX_PROPOSALS = 256
+"""Decoded at once, at most, when few proposals keep the constraints."""
+MAX_INVERTED = 32
+"""Start molecules, at most, whose points are sought by inversion; of others the encoder's points are taken."""
+TEMPERATURE = 0.7
+"""At which every other proposal of the latent sampler is decoded, so that one point gives several molecules."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ class Campaign:
         self._ledger = Ledger(folder / ledger.NAME, oracle.measure_names, names)
         self._recorded = ledger.read_evaluations(self._ledger.path) if self._ledger.path.exists() else []
         self._journal = Journal(folder / study.NAME, self.n_objectives)
-        points = space.encode([molecule.smiles for molecule in self.start])
+        points = _points_of(space, self.start)
         self._start_points = np.nan_to_num(points.astype(np.float64))
         request = SamplerRequest(
             name=spec.sampler,
@@ -171,8 +178,23 @@ class Campaign:
         return [_Proposal(t, m.smiles) for t, m in zip(trials, self.start, strict=True)]
 
     def _propose(self) -> list[_Proposal]:
-        trials, points = self._study.ask(self.spec.batch_size)
-        return [_Proposal(t, s or "") for t, s in zip(trials, self.space.decode(points), strict=True)]
+        trials, points = self._study.ask(self._n_proposals())
+        is_drawn = np.arange(len(points)) % 2 == (1 if self.spec.sampler == "latent" else 2)
+        smiles = np.empty(len(points), dtype=object)
+        smiles[~is_drawn] = self.space.decode(points[~is_drawn])
+        smiles[is_drawn] = self.space.decode(points[is_drawn], temperature=TEMPERATURE, seed=self._decoding_seed())
+        return [_Proposal(t, s or "") for t, s in zip(trials, smiles, strict=True)]
+
+    def _n_proposals(self) -> int:
+        """As many as should give one batch of molecules to score, going by what became of those before."""
+        batch = self.spec.batch_size
+        per_call = (self._counts["proposed"] + batch) / (len(self._evaluations) + batch)
+        return min(max(batch, MAX_PROPOSALS), math.ceil(batch * per_call))
+
+    def _decoding_seed(self) -> int:
+        """A seed of its own for each batch."""
+        sequence = np.random.SeedSequence([self.spec.seed, self._counts["proposed"]])
+        return int(sequence.generate_state(1)[0])
 
     def _settle(self, proposals: list[_Proposal], on_status: Callable[[Status], object]) -> None:
         """Scores what is new and keeps the constraints, writes it down, and tells every trial its worth."""
@@ -278,6 +300,13 @@ class Campaign:
         proposal.told = Told(told.smiles, told.values, told.violation, is_new=True)
         proposal.notes = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
         return evaluation
+
+
+def _points_of(space: LatentSpace, molecules: Sequence[Molecule]) -> Floats:
+    """Points (K, D) of given molecules, NaN where there is none."""
+    smiles = [molecule.smiles for molecule in molecules]
+    inverted = invert(space, smiles[:MAX_INVERTED])
+    return np.vstack([inverted, space.encode(smiles[MAX_INVERTED:])])
 
 
 def _affordable(start: Sequence[Molecule], spec: CampaignSpec) -> list[Molecule]:

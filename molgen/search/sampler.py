@@ -1,7 +1,8 @@
 """The latent sampler: evolution among re-encoded elites, as an ask/tell class and behind Optuna's `BaseSampler`.
 
-Each generation moves the best molecules' points (see `proposal`), and learns which moves pay. Points of elites are
-what the encoder says of their molecules, so that decoding errors do not add up over generations.
+Each generation moves the best molecules' points (see `proposal`), and learns which moves pay. An elite's point is what
+the encoder says of its molecule, so that decoding errors do not add up over generations, or the point that it was
+decoded from, which is sure to give it back.
 
 Notation: N proposals, K elites, D latent dimensions.
 """
@@ -59,7 +60,8 @@ class LatentBox:
     def point(self, parameters: Mapping[str, float]) -> Array:
         """The point (D,) of parameters."""
         scaled = np.array([parameters[name] for name in self.distributions])
-        return self.centre + self.deviation * scaled
+        point: Array = self.centre + self.deviation * scaled
+        return point
 
 
 @dataclass(frozen=True)
@@ -176,15 +178,14 @@ class LatentSearch:
 
     def _children(self, rng: np.random.Generator, numbers: Sequence[int]) -> Array:
         """Moved elites (N, D)."""
-        elites = self._elite_points()
-        n, k = len(numbers), len(elites)
-        parents = np.floor(k * rng.random(n) ** self.config.greed).astype(int)
-        mates = np.floor(k * rng.random(n) ** self.config.greed).astype(int)
+        n, k = len(numbers), len(self._elites)
+        parents, mates = np.floor(k * rng.random((2, n)) ** self.config.greed).astype(np.int64)
+        at, toward = self._parent_points(rng, parents), self._parent_points(rng, mates)
         moves = rng.choice(len(MOVES), n, p=self._choice.probabilities())
-        children = np.empty((n, elites.shape[1]))
+        children = np.empty_like(at)
         for i, move in enumerate(MOVES.values()):
             rows = np.flatnonzero(moves == i)
-            children[rows] = move(rng, elites[parents[rows]], elites[mates[rows]], self.box.deviation)
+            children[rows] = move(rng, at[rows], toward[rows], self.box.deviation)
         for number, move_index, parent in zip(numbers, moves, parents, strict=True):
             self._origin[number] = (int(move_index), self._elites[parent])
         return children
@@ -195,6 +196,12 @@ class LatentSearch:
         for smiles, z in zip(unseen, np.asarray(self._encode(unseen), dtype=np.float64), strict=True):
             self._points[smiles] = z if np.isfinite(z).all() else self._known[smiles].z
         return np.array([self._points[smiles] for smiles in self._elites])
+
+    def _parent_points(self, rng: np.random.Generator, elites: NDArray[np.int64]) -> Array:
+        """Points (N, D) of elites: of each, at even odds, the encoder's or the one that it was decoded from."""
+        encoded = self._elite_points()
+        origins = np.array([self._known[smiles].z for smiles in self._elites])
+        return np.where(rng.random((len(elites), 1)) < 0.5, encoded[elites], origins[elites])
 
     def _rank(self) -> None:
         """Orders what is known, and keeps the best K and twice as many in reserve."""
@@ -230,9 +237,10 @@ class LatentSampler(BaseSampler):
     """
 
     def __init__(self, search: LatentSearch, seed: int) -> None:
-        """A sampler that asks `search`."""
+        """A sampler that asks `search` for `generation_size` points at a time."""
         self.search = search
         self._independent = RandomSampler(seed=seed)
+        self.generation_size = search.config.batch_size
         self._queue: list[tuple[int, Array]] = []
         self._told: list[Outcome] = []
         self._n_asked = 0
@@ -261,7 +269,7 @@ class LatentSampler(BaseSampler):
     def _begin_generation(self) -> None:
         self.search.tell(self._told)
         self._told = []
-        numbers = range(self._n_asked, self._n_asked + self.search.config.batch_size)
+        numbers = range(self._n_asked, self._n_asked + self.generation_size)
         self._n_asked = numbers.stop
         self._queue = list(zip(numbers, self.search.ask(numbers), strict=True))[::-1]
 

@@ -146,7 +146,9 @@ class LatentStudy:
             self._enqueue(space.sample_points(max(10, min(50, request.budget // 5)), request.seed))
 
     def ask(self, n: int) -> tuple[list[Trial], Array]:
-        """`n` trials and their points (n, D)."""
+        """`n` trials, one generation of them, and their points (n, D)."""
+        if isinstance(self._sampler, LatentSampler):
+            self._sampler.generation_size = n
         trials = [self._study.ask(self._box.distributions) for _ in range(n)]
         return trials, np.array([self._box.point(trial.params) for trial in trials])
 

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from molgen.model.predictor import PredictorConfig
+from molgen.model.refit import fitted
+from molgen.model.validation import fit_of
+
+CONFIG = PredictorConfig(("a", "b"), latent_size=6, hidden_size=32, n_members=8)
+
+
+def draw(n: int, seed: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points (n, 6) with two properties: one smooth with noise, one known for every third point only."""
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((n, 6)).astype(np.float32)
+    a = 5.0 + 2.0 * np.sin(z[:, 0]) + z[:, 1] + noise * rng.standard_normal(n)
+    b = np.where(np.arange(n) % 3, np.nan, 100.0 * z[:, 2])
+    return torch.from_numpy(z), torch.from_numpy(np.stack([a, b], axis=1).astype(np.float32))
+
+
+@pytest.mark.parametrize("noise", [0.2, 1.0])
+def test_it_learns_and_knows_how_wrong_it_is(noise: float) -> None:
+    predictor = fitted(CONFIG, *draw(1500, 0, noise), seed=0)
+    z, y = draw(1500, 1, noise)
+    mean, spread = (part.double().numpy() for part in predictor.predict(z))
+    known = ~np.isnan(y.numpy())
+    a, b = (
+        fit_of(name, y[known[:, p], p].double().numpy(), mean[known[:, p], p], spread[known[:, p], p])
+        for p, name in enumerate("ab")
+    )
+    ceiling = 1.0 - noise**2 / float(y[:, 0].var())
+    assert a.r2 > ceiling - 0.1
+    assert b.r2 > 0.95
+    assert 0.85 < a.coverage < 0.97
+
+
+def test_it_is_a_function_of_its_arguments() -> None:
+    z, y = draw(200, 0, 0.2)
+    torch.manual_seed(1)
+    first = fitted(CONFIG, z, y, seed=3).state_dict()
+    torch.manual_seed(2)
+    again, other = fitted(CONFIG, z, y, seed=3).state_dict(), fitted(CONFIG, z, y, seed=4).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["hidden"], other["hidden"])
+
+
+def test_it_leaves_the_randomness_of_others_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    fitted(CONFIG, *draw(100, 0, 0.2), seed=0)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_handful_of_molecules_gives_finite_numbers(n: int) -> None:
+    z, y = draw(n, 0, 0.2)
+    predictor = fitted(CONFIG, z, y, seed=0)
+    assert all(part.isfinite().all() for part in predictor.predict(z))
