@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,16 +14,18 @@ from .options import Force, Json, Seed
 from .outputs import require_free
 
 if TYPE_CHECKING:
+    from molgen.chem.molecule import Molecule
     from molgen.latent.space import LatentSpace
     from molgen.output.candidates import Candidate, Selection
     from molgen.run import RunFolder
+    from molgen.search.ledger import Evaluation
 
 N_SHOWN = 10
 
 
 def export(  # noqa: PLR0913 - one argument an option
     run: Annotated[Path, typer.Argument(help="The folder of a campaign, given to it as --out.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A file that ends in .sdf, .csv or .smi.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file that ends in .sdf, .csv, .smi or .svg.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many, at most.")] = 100,
     is_diverse: Annotated[
         bool, typer.Option("--diverse", help="Spread them over the best 5 times as many (at least 100).")
@@ -39,7 +43,7 @@ def export(  # noqa: PLR0913 - one argument an option
 
     Example: molgen export run -o candidates.sdf --top 50 --diverse
     """
-    from molgen.output.candidates import describe, select
+    from molgen.output.candidates import describe
     from molgen.output.sdf import require_format
     from molgen.run import RunFolder
     from molgen.search.ledger import NAME, read_evaluations
@@ -48,7 +52,7 @@ def export(  # noqa: PLR0913 - one argument an option
     require_free(output, is_forced)
     folder = RunFolder.open(run)
     evaluations = read_evaluations(folder.path / NAME)
-    selection = select(evaluations, top, is_diverse=is_diverse)
+    selection = _select(evaluations, top, output, seed, is_diverse=is_diverse, is_flat=is_flat)
     space = _space(folder, checkpoint)
     candidates = describe(
         selection.picks,
@@ -88,6 +92,25 @@ def _space(folder: RunFolder, given: Path | None) -> LatentSpace:
     return space
 
 
+def _select(
+    evaluations: Sequence[Evaluation], top: int, output: Path, seed: int, *, is_diverse: bool, is_flat: bool
+) -> Selection:
+    """The best; of an SDF in 3D, only molecules that have 3D coordinates."""
+    from molgen.output import sdf
+    from molgen.output.candidates import select
+
+    if is_flat or sdf.require_format(output) != ".sdf":
+        return select(evaluations, top, is_diverse=is_diverse)
+    with show.progress(top, "coordinates") as advance:
+        found = count(1)
+
+        def has_conformer(molecule: Molecule) -> bool:
+            advance(min(top, next(found)))
+            return sdf.has_conformer(molecule, seed)
+
+        return select(evaluations, top, is_diverse=is_diverse, has_conformer=has_conformer)
+
+
 def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) -> int:
     """Writes the file; says how many records lack the 3D coordinates that were asked for."""
     from molgen.output import picture, sdf
@@ -97,7 +120,7 @@ def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) 
     if suffix in write_flat:
         write_flat[suffix](output, candidates)
         return 0
-    with show.progress(len(candidates), "coordinates") as advance:
+    with show.progress(len(candidates), "writing") as advance:
         return sdf.write_sdf(output, candidates, seed=seed, dimensions=2 if is_flat else 3, on_record=advance)
 
 
@@ -125,7 +148,7 @@ def _report(output: Path, candidates: list[Candidate], selection: Selection, n_w
     measures = list(candidates[0].evaluation.values)
     show.data(f"{output}: {len(candidates)} candidates, of which the best are")
     show.table("", ["rank", "id", "total", *measures, "SMILES"], [_row(c) for c in candidates[:N_SHOWN]])
-    for reason, count in selection.left_out.items():
-        show.note(f"left out {count}: {reason}")
+    for reason, n in selection.left_out.items():
+        show.note(f"left out {n}: {reason}")
     if n_without_3d:
         show.note(f"{n_without_3d} without a 3D conformer have flat coordinates")

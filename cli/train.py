@@ -36,7 +36,9 @@ def train(  # noqa: PLR0913 - one parameter an option
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(help="Passes over the molecules; by default 20 with --init and --property."),
+        typer.Option(
+            help="Passes over the molecules; by default 10 with --init and --property. 0 fits the predictor only."
+        ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Time to train, instead of --epochs.")] = None,
     is_resumed: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, as it began.")] = False,
@@ -51,7 +53,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     encoder_size: Annotated[int | None, typer.Option(help="Units of the encoder, each direction.")] = None,
     decoder_size: Annotated[int | None, typer.Option(help="Units of the decoder.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longer molecules are left out; by default 120.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="By default 0.004, with --init 0.001.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="By default 0.0015, with --init 0.001.")] = None,
     batch_size: Annotated[int, typer.Option(help="Molecules a step.")] = 64,
     kl_weight: Annotated[float, typer.Option(help="Weight of the KL divergence.")] = 0.05,
     property_weight: Annotated[float, typer.Option(help="Weight of the predictor's loss.")] = 1.0,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from molgen.errors import FileError, RunError, SpecError
 from molgen.model import checkpoint
@@ -98,6 +99,23 @@ def test_a_checkpoint_to_start_from_brings_its_sizes_its_tokens_and_its_memory(t
     assert second.run.manifest()["inputs"][0]["rows_rejected"] == {"unknown token [B]": 1}
 
 
+def test_no_epoch_fits_the_predictor_and_leaves_the_rest_alone(tmp_path: Path, assay: Path) -> None:
+    first = finished(tmp_path / "first", spec_of(assay))
+    spec = TrainingSpec.of(
+        {"data": [assay], "init": first.best, "property": ["size"], "epochs": 0.0, "threads": 1, "device": "cpu"}
+    )
+    second = finished(tmp_path / "second", spec)
+    a, b = checkpoint.load(first.best), checkpoint.load(second.best)
+    assert all(torch.equal(value, b.vae.state_dict()[name]) for name, value in a.vae.state_dict().items())
+    assert torch.equal(a.prior_factor, b.prior_factor)
+    assert b.card["validation_fits"][0]["name"] == "size"
+    once = second.best.read_bytes()
+    again = Experiment.resume(tmp_path / "second")
+    again.prepare()
+    again.train()
+    assert again.best.read_bytes() == once
+
+
 def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Path) -> None:
     init = checkpoint.load(finished(tmp_path / "run", spec_of(assay)).best)
     spec = TrainingSpec.of({"data": [assay], "init": tmp_path / "x", "property": ["size"]}).resolved(init)
@@ -117,6 +135,7 @@ def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Pat
         ({"split": "sideways"}, "split: is of the wrong type"),
         ({"batch_size": True}, "batch_size: is of the wrong type"),
         ({"property": ["size", "size"]}, "property: the same"),
+        ({"epochs": 0.0}, "epochs: 0 fits a predictor only"),
         ({"data": []}, "data: name at least one"),
         ({"device": "abacus"}, "device: must be"),
         ({"device": "cuda:99"}, "device: this machine has no"),

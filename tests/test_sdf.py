@@ -223,7 +223,12 @@ def test_progress_counts_the_records(tmp_path: Path) -> None:
 
 
 def test_the_suffix_tells_the_format() -> None:
-    assert [require_format(Path(name)) for name in ("a.sdf", "b.CSV", "c.d.smi")] == [".sdf", ".csv", ".smi"]
+    assert [require_format(Path(name)) for name in ("a.sdf", "b.CSV", "c.d.smi", "e.svg")] == [
+        ".sdf",
+        ".csv",
+        ".smi",
+        ".svg",
+    ]
     for name in ("a", "a.mol2", "sdf", "a.sdf.gz"):
-        with pytest.raises(SpecError, match=r"\.sdf, \.csv or \.smi"):
+        with pytest.raises(SpecError, match=r"\.sdf, \.csv, \.smi or \.svg"):
             require_format(Path(name))

@@ -21,6 +21,8 @@ from molgen.model.tokens import Vocabulary
 from molgen.model.validation import Fit, fit_of
 
 N_TREES = 500
+FEATURE_SHARE = 1 / 3
+"""Of the bits tried at each split (Breiman 2001, Random forests, for regression)."""
 AS_IT_IS = Policy(fragment="keep")
 """Molecules of a token set are standardised already."""
 
@@ -58,7 +60,7 @@ def forest_fits(
         train, test = np.flatnonzero(known & ~data.is_validation), np.flatnonzero(known & data.is_validation)
         if min(len(train), len(test)) < 2:
             continue
-        forest = RandomForestRegressor(N_TREES, random_state=seed, n_jobs=threads)
+        forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=seed, n_jobs=threads)
         forest.fit(fingerprints(data, vocabulary, train), y[train])
         x = fingerprints(data, vocabulary, test)
         trees = np.stack([tree.predict(x) for tree in forest.estimators_])

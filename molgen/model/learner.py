@@ -20,7 +20,7 @@ from molgen.model.dataset import TokenSet
 
 MAX_GRADIENT = 5.0
 WARMUP_STEPS = 200
-COOLDOWN_SHARE = 0.4
+COOLDOWN_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TrainingConfig:
         minutes: Wall-clock time, in all resumed parts together. Schedules then follow the clock, so that two
             runs differ; with `epochs` they are the same to the last bit.
         batch_size: Molecules a step.
-        learning_rate: Peak of Adam's step size: it rises over 200 steps, and falls to 0 over the last 40 %.
+        learning_rate: Peak of Adam's step size: it rises over 200 steps, and falls to 0 over the last 80 %.
         kl_weight: Weight of the KL divergence, reached after `kl_warmup` of the training (Bowman et al. 2016,
             arXiv:1511.06349, section 3).
         kl_warmup: Share of the training.
@@ -49,7 +49,7 @@ class TrainingConfig:
     epochs: float | None = None
     minutes: float | None = None
     batch_size: int = 64
-    learning_rate: float = 4e-3
+    learning_rate: float = 1.5e-3
     kl_weight: float = 0.05
     kl_warmup: float = 0.3
     token_dropout: float = 0.1

@@ -100,7 +100,13 @@ class Candidate:
         return self.pick.molecule
 
 
-def select(evaluations: Sequence[Evaluation], top: int, *, is_diverse: bool = False) -> Selection:
+def select(
+    evaluations: Sequence[Evaluation],
+    top: int,
+    *,
+    is_diverse: bool = False,
+    has_conformer: Callable[[Molecule], bool] = lambda molecule: True,
+) -> Selection:
     """The `top` best feasible molecules, unique by InChIKey, each read again from its SMILES.
 
     Lines that no longer read as the molecule they name are left out. A diverse selection is `pick_diverse` of
@@ -110,6 +116,7 @@ def select(evaluations: Sequence[Evaluation], top: int, *, is_diverse: bool = Fa
         evaluations: A ledger.
         top: At least 1.
         is_diverse: Whether to spread the selection.
+        has_conformer: Asked of those selected only; where it says no, the next best takes the place.
 
     Raises:
         NothingValidError: No line is feasible, or none of them reads as a molecule.
@@ -124,13 +131,18 @@ def select(evaluations: Sequence[Evaluation], top: int, *, is_diverse: bool = Fa
     ranked = _reread(_ranked(feasible), left_out)
     n_wanted = max(_POOL_FACTOR * top, _MIN_POOL) if is_diverse else top
     pool = list(islice(ranked, n_wanted))
-    if not pool:
-        raise NothingValidError(
-            f"none of {len(feasible)} molecules can be read again: {', '.join(+left_out)}",
-            remedy="Export with the RDKit version that the run's manifest.json names.",
-        )
-    rows = sorted(pick_diverse([pick.molecule for pick in pool], top)) if is_diverse else range(len(pool))
-    return Selection(tuple(pool[row] for row in rows), dict(+left_out))
+    while pool:
+        rows = sorted(pick_diverse([pick.molecule for pick in pool], top)) if is_diverse else range(len(pool))
+        flat = {row for row in rows if not has_conformer(pool[row].molecule)}
+        if not flat:
+            return Selection(tuple(pool[row] for row in rows), dict(+left_out))
+        left_out["no 3D conformer"] += len(flat)
+        pool = [pick for row, pick in enumerate(pool) if row not in flat]
+        pool += islice(ranked, len(flat))
+    raise NothingValidError(
+        f"none of {len(feasible)} molecules can be used: {', '.join(+left_out)}",
+        remedy="Export with the RDKit version that the run's manifest.json names, or with --2d.",
+    )
 
 
 def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:

@@ -28,12 +28,14 @@ import csv
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from rdkit import Chem
 
 from molgen.chem.conformer import embed
+from molgen.chem.molecule import Molecule
 from molgen.errors import MoleculeError, SpecError
 from molgen.output.candidates import Candidate
 from molgen.paths import replacing
@@ -62,6 +64,11 @@ def require_format(path: Path) -> str:
     return suffix
 
 
+def has_conformer(molecule: Molecule, seed: int) -> bool:
+    """Whether 3D coordinates can be found; they are kept for `write_sdf`."""
+    return _solid(molecule, seed) is not None
+
+
 def write_sdf(
     path: Path,
     candidates: Sequence[Candidate],
@@ -88,7 +95,7 @@ def write_sdf(
     n_flat = 0
     with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
         for n_written, candidate in enumerate(candidates, 1):
-            placed = _place(candidate.molecule.mol, seed, dimensions)
+            placed = _place(candidate.molecule, seed, dimensions)
             is_flat = not placed.GetConformer().Is3D()
             n_flat += is_flat and dimensions == 3
             placed.SetProp("_Name", candidate.id)
@@ -185,11 +192,17 @@ def _free_name(label: str, taken: set[str]) -> str:
     return name
 
 
-def _place(mol: Chem.Mol, seed: int, dimensions: Literal[2, 3]) -> Chem.Mol:
+def _place(molecule: Molecule, seed: int, dimensions: Literal[2, 3]) -> Chem.Mol:
+    solid = _solid(molecule, seed) if dimensions == 3 else None
+    return Chem.Mol(solid) if solid else embed(molecule.mol, seed=seed, dimensions=2)
+
+
+@lru_cache(maxsize=4096)
+def _solid(molecule: Molecule, seed: int) -> Chem.Mol | None:
     try:
-        return embed(mol, seed=seed, dimensions=dimensions)
+        return embed(molecule.mol, seed=seed)
     except MoleculeError:
-        return embed(mol, seed=seed, dimensions=2)
+        return None
 
 
 def _record(placed: Chem.Mol, data: Mapping[str, str]) -> str:
