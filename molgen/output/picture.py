@@ -15,7 +15,7 @@ CELL_PX = 240
 
 
 def write_svg(path: Path, candidates: Sequence[Candidate]) -> None:
-    """Draws the candidates in rank order, five a row, each above its id and the values of its measures."""
+    """Draws the candidates in rank order, five a row, each above its id and the values of its objectives."""
     svg: str = Draw.MolsToGridImage(
         [candidate.molecule.mol for candidate in candidates],
         molsPerRow=COLUMNS,
@@ -27,5 +27,6 @@ def write_svg(path: Path, candidates: Sequence[Candidate]) -> None:
 
 
 def _legend(candidate: Candidate) -> str:
-    values = (f"{name} {value:.3g}" for name, value in candidate.evaluation.values.items())
-    return "  ".join([candidate.id, *values])
+    evaluation = candidate.evaluation
+    names = evaluation.desirabilities or evaluation.values
+    return "  ".join([candidate.id, *(f"{name} {evaluation.values[name]:.3g}" for name in names)])
