@@ -118,16 +118,15 @@ def _conduct(
     from molgen.search import launch
     from molgen.search.spec import CampaignSpec, read_spec
 
-    device = resolve_device(machine[0])
+    place = launch.Machine(resolve_device(machine[0]), machine[1] or available_threads())
     if resume is not None:
         if spec or out or flags.keys() - {"checkpoint"}:
             raise SpecError("resume", "a run is resumed as it began", remedy="Give --resume RUN alone.")
         with _progress() as reports:
-            return launch.resume(resume, device, reports), resume
+            return launch.resume(resume, place, reports), resume
     if out is None:
         raise SpecError("out", "names no folder", remedy="Add --out RUN.")
     request = CampaignSpec.from_options((read_spec(spec) if spec else {}) | dict(flags))
-    place = launch.Machine(device, machine[1] or available_threads())
     with _progress(request.budget) as reports:
         return launch.launch(out, request, place, reports, is_forced=is_forced), out
 

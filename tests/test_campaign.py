@@ -20,6 +20,7 @@ from typer.testing import Result
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import InterruptedRunError, NothingValidError, RunError, ScorerError
 from molgen.latent.space import LatentSpace
+from molgen.run import RunFolder
 from molgen.score.constraint import Constraint
 from molgen.score.measure import BuiltIn, MeasureContext
 from molgen.score.objective import parse_objectives
@@ -189,3 +190,10 @@ def test_the_command_runs_resumes_and_refuses(tmp_path: Path, run_molgen: Callab
     changed = run_molgen("campaign", "--resume", out)
     assert changed.exit_code == 2
     assert "spec" in changed.stderr
+
+
+def test_a_run_killed_before_it_began_is_begun_by_resuming(tmp_path: Path, run_molgen: Callable[..., Result]) -> None:
+    RunFolder.create(tmp_path / "run", replace(SPEC, budget=5).to_toml())
+    result = run_molgen("campaign", "--resume", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    assert len(read_evaluations(tmp_path / "run" / ledger.NAME)) == 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from molgen.chem.molecule import Molecule
 from molgen.errors import SpecError
 from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace, default_checkpoint
-from molgen.run import RunFolder, file_digest, now, tally_entry
+from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry
 from molgen.score.constraint import Constraint
 from molgen.score.measure import MeasureContext
 from molgen.score.objective import parse_objectives
@@ -26,6 +26,8 @@ from molgen.search.campaign import Campaign, Status
 from molgen.search.ledger import Evaluation
 from molgen.search.spec import CampaignSpec
 from molgen.search.start import molecule_of, start_molecules
+
+MAX_THREADS = 4096
 
 
 @dataclass(frozen=True)
@@ -74,25 +76,42 @@ def launch(out: Path, spec: CampaignSpec, machine: Machine, reports: Reports, *,
         for warning in filter(None, map(health_check, parts.scorers.values())):
             reports.on_note(warning)
         folder = RunFolder.create(out, spec.to_toml(), is_forced=is_forced)
-        folder.update(**parts.identity, device=machine.device, threads=machine.threads, seed=spec.seed)
+        _sign(folder, spec, machine, parts)
         return _run(folder, spec, parts, reports)
 
 
-def resume(out: Path, device: str, reports: Reports) -> Result:
-    """Takes up the campaign in the folder `out` where it stopped; one that is finished is left as it is.
+def resume(out: Path, machine: Machine, reports: Reports) -> Result:
+    """Takes up the campaign in the folder `out` where it stopped, with the threads that it began with.
+
+    One that is finished is left as it is.
 
     Raises:
         RunError: `out` is no campaign, or its inputs, checkpoint or versions changed.
         MolgenError: See `launch`.
     """
     folder = RunFolder.open(out)
-    spec = CampaignSpec.from_options(folder.spec(), f"{out / 'spec.toml'}: ")
-    threads = folder.manifest().get("threads")
-    machine = Machine(device, threads if isinstance(threads, int) and 1 <= threads <= 4096 else 1)
+    spec = CampaignSpec.from_options(folder.spec(), f"{out / SPEC}: ")
+    manifest = folder.manifest()
+    if isinstance(manifest.get("threads"), int) and 1 <= manifest["threads"] <= MAX_THREADS:
+        machine = replace(machine, threads=manifest["threads"])
     with ExitStack() as stack:
         parts = _assemble(spec, machine, stack)
-        folder.require_same(**parts.identity, device=device, spec_sha256=file_digest(out / "spec.toml"))
+        if "spec_sha256" in manifest:
+            folder.require_same(**parts.identity, device=machine.device, spec_sha256=file_digest(out / SPEC))
+        else:  # it was killed before it began
+            _sign(folder, spec, machine, parts)
         return _run(folder, spec, parts, reports)
+
+
+def _sign(folder: RunFolder, spec: CampaignSpec, machine: Machine, parts: _Parts) -> None:
+    """Writes into the manifest what must not change until the campaign is finished."""
+    folder.update(
+        **parts.identity,
+        device=machine.device,
+        threads=machine.threads,
+        seed=spec.seed,
+        spec_sha256=file_digest(folder.path / SPEC),
+    )
 
 
 @dataclass(frozen=True)
@@ -161,7 +180,6 @@ def _scorer_digest(scorer: Scorer) -> str:
 
 
 def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports) -> Result:
-    folder.update(spec_sha256=file_digest(folder.path / "spec.toml"))
     folder.log(f"begin: {' '.join(sys.argv)}")
     for molecule, reason in zip(parts.start, _unencodable(parts), strict=True):
         if reason:
