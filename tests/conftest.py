@@ -1,5 +1,6 @@
 """What several test files share: the command line, loaded as users start it."""
 
+import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
@@ -8,6 +9,8 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 RunMolgen = Callable[..., Result]
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: two busy threads on a busy machine wait for each other
 
 
 @pytest.fixture(scope="session")
