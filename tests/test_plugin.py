@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -222,6 +222,15 @@ def test_a_busy_worker_dies_with_its_parent(tmp_path: Path) -> None:
         assert process.wait(timeout=30) == 1
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_leaves_no_answer_behind_for_the_next_call(tmp_path: Path) -> None:
     source = "import time\ndef score(smiles):\n    time.sleep(60)"
     with python_scorer(tmp_path, source) as scorer:
