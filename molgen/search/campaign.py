@@ -11,7 +11,7 @@ import math
 import time
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -179,7 +179,7 @@ class Campaign:
 
     def _propose(self) -> list[_Proposal]:
         trials, points = self._study.ask(self._n_proposals())
-        is_drawn = np.arange(len(points)) % 2 == (1 if self.spec.sampler == "latent" else 2)
+        is_drawn = (np.arange(len(points)) % 2 == 1) & (self.spec.sampler == "latent")
         smiles = np.empty(len(points), dtype=object)
         smiles[~is_drawn] = self.space.decode(points[~is_drawn])
         smiles[is_drawn] = self.space.decode(points[is_drawn], temperature=TEMPERATURE, seed=self._decoding_seed())
@@ -240,9 +240,13 @@ class Campaign:
             worst = self._totals[0] if self._totals else 0.0
             values = (0.0,) * self.n_objectives if self.spec.pareto else (worst - float(violation),)
             told = Told(proposal.smiles, values if math.isfinite(violation) else (), float(violation))
-            self._met[proposal.smiles] = told
-            proposal.told = Told(told.smiles, told.values, told.violation, is_new=True)
+            self._answer(proposal, told)
         return kept
+
+    def _answer(self, proposal: _Proposal, told: Told) -> None:
+        """Tells a proposal that its molecule is new, and remembers what to tell those that repeat it."""
+        self._met[proposal.smiles] = told
+        proposal.told = replace(told, is_new=True)
 
     def _score(self, kept: list[_Proposal]) -> None:
         """Scores, from the ledger as far as it goes, and writes down the rest."""
@@ -296,8 +300,7 @@ class Campaign:
         if evaluation.is_feasible:
             insort(self._totals, total)
         told = Told(proposal.smiles, values if math.isfinite(total + violation) else (), violation)
-        self._met[proposal.smiles] = told
-        proposal.told = Told(told.smiles, told.values, told.violation, is_new=True)
+        self._answer(proposal, told)
         proposal.notes = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
         return evaluation
 
