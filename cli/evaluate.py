@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from . import options, show
-from .quality import note_rows, show_fits, show_reconstruction
+from .outputs import require_free
+from .quality import note_rows, number, show_fits, show_reconstruction
 
 
 def evaluate(  # noqa: PLR0913 - one parameter an option
@@ -21,33 +22,49 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
             "--property", help="Column to compare predictions with; by default, all that the checkpoint predicts."
         ),
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, max=1_000_000, help="Points of the prior to decode.")] = 1000,
+    samples: Annotated[int, typer.Option(min=1, max=1_000_000, help="Points of the prior to decode.")] = 10_000,
+    fcd: Annotated[
+        bool, typer.Option("--fcd", help="Also take the samples' Frechet ChemNet distance to the file: minutes.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to draw from the file at random.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the report: .svg, .png or .pdf.")] = None,
     smiles_column: options.SmilesColumn = None,
     rejects: options.Rejects = None,
     seed: options.Seed = 0,
     threads: options.Threads = None,
     device: options.Device = "auto",
     is_json: options.Json = False,
+    is_forced: options.Force = False,
 ) -> None:
     """Measure a checkpoint on a file of molecules.
 
-    Reports how many molecules come back exactly, what the prior gives, and how well properties are predicted.
+    Reports what comes back, what the prior gives, whether near points are like molecules, and how well properties are
+    predicted. docs/measures.md defines every number.
 
-    Example: molgen evaluate molecules.csv --limit 1000
+    Example: molgen evaluate molecules.csv --limit 1000 --figure report.svg
     """
     from molgen.bench.evaluation import Question, evaluate_file
+    from molgen.bench.figure import draw_report, require_figure
     from molgen.chem.table import Tally, writing_rejections
     from molgen.latent.space import LatentSpace
     from molgen.model.device import resolve_device, use_threads
 
+    if figure:
+        require_figure(figure)
+        require_free(figure, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    question = Question(data, tuple(properties or ()), samples, limit, seed, smiles_column)
-    with writing_rejections(rejects) if rejects else nullcontext() as listing:
+    question = Question(data, tuple(properties or ()), samples, fcd, limit, seed, smiles_column)
+    with (
+        writing_rejections(rejects) if rejects else nullcontext() as listing,
+        show.progress(1.0, "Measuring") as advance,
+    ):
         tally = Tally(on_rejection=listing)
-        report = evaluate_file(space, question, tally)
+        report = evaluate_file(space, question, tally, advance)
     note_rows(data, tally.kept, tally.read, tally.rejected)
+    if figure:
+        draw_report(report, figure)
+        show.note(f"The figure is {figure}")
     if is_json:
         show.as_json(report)
     else:
@@ -55,12 +72,51 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
 
 def _show(report: dict[str, Any]) -> None:
-    measured, samples = report["reconstruction"], report["samples"]
-    show_reconstruction(f"{measured['n']} molecules, {measured['encodable']:.1%} of them encodable", measured)
+    measured = report["reconstruction"]
+    show_reconstruction(f"{measured['n']} molecules, {_share(measured['encodable'])} of them encodable", measured)
     show.table(
-        f"{samples['n']} samples of the prior",
-        ["valid", "unique", "new"],
-        [[f"{samples[key]:.1%}" for key in ("validity", "uniqueness", "novelty")]],
+        f"By length; {_share(measured['exact_new'])} of the {measured['n_new']} new to the model come back exactly",
+        ["SELFIES symbols", "molecules", "exact reconstruction", "token accuracy"],
+        [
+            [_band(band), str(band["n"]), _share(band["exact"]), _share(band["token_accuracy"])]
+            for band in measured["by_length"]
+        ],
     )
+    _show_samples(report["samples"])
+    _show_smoothness(report)
     if report["predictor"]:
         show_fits("Predictions", [("latent predictor", fit) for fit in report["predictor"]])
+
+
+def _show_samples(samples: dict[str, Any]) -> None:
+    shares = ("validity", "uniqueness", "unique_at_10k", "novelty")
+    show.table(
+        f"{samples['n']} samples of the prior",
+        ["valid", "unique", "unique@10k", "new", "internal diversity", "FCD"],
+        [[*(_share(samples[key]) for key in shares), number(samples["internal_diversity"]), number(samples["fcd"])]],
+    )
+
+
+def _show_smoothness(report: dict[str, Any]) -> None:
+    rows = []
+    if geometry := report["geometry"]:
+        about = f"{geometry['n']} molecules"
+        rows.append(["Pearson, latent with Tanimoto distance", number(geometry["pearson"]), about])
+        rows.append(["Spearman, the same", number(geometry["spearman"]), about])
+        rows += [[f"trustworthiness@{k}", number(value), about] for k, value in geometry["trustworthiness"].items()]
+    if around := report["neighbourhood"]:
+        about = f"{around['n']} molecules, step {around['radius']} of the prior's deviation"
+        rows.append(["useful of 100 neighbours", number(around["useful"]), about])
+    consistency = report["consistency"]
+    about = f"{consistency['n']} points of the prior"
+    rows.append(["distance of a decoded molecule to its point", number(consistency["distance"]), about])
+    rows.append(["changed by a second round trip", _share(consistency["changed"]), about])
+    show.table("Whether near points are like molecules", ["measure", "value", "over"], rows)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
+
+
+def _band(band: dict[str, Any]) -> str:
+    return f"{band['above'] + 1} to {band['up_to']}" if band["up_to"] else f"above {band['above']}"

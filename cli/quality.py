@@ -9,7 +9,8 @@ from typing import Any
 from . import show
 
 FIT_COLUMNS = {
-    "r2": "R2", "rmse": "RMSE", "mae": "MAE", "spearman": "Spearman", "coverage": "inside 90 % interval"
+    "r2": "R2", "rmse": "RMSE", "mae": "MAE", "spearman": "Spearman", "coverage": "inside 90 % interval",
+    "calibration_error": "calibration error",
 }  # fmt: skip
 
 

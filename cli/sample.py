@@ -12,7 +12,7 @@ from . import options, show
 from .outputs import Temperature, require_molecule_file, write_molecules
 
 if TYPE_CHECKING:
-    from molgen.bench.reconstruction import Samples
+    from molgen.bench.samples import Samples
 
 CHUNK = 1024
 
@@ -35,7 +35,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen sample -n 1000 -o samples.smi
     """
-    from molgen.bench.reconstruction import quality_of
+    from molgen.bench.samples import quality_of
     from molgen.errors import NothingValidError
     from molgen.latent.space import LatentSpace
     from molgen.model.device import resolve_device, use_threads

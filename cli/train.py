@@ -34,10 +34,15 @@ def train(  # noqa: PLR0913 - one parameter an option
         list[str] | None,
         typer.Option("--property", help="Column to learn to predict; once for each. Files may lack it."),
     ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option("--prior", help="Also fit a learned prior, `diffusion` or `gan`; once for each: minutes."),
+    ] = None,
     epochs: Annotated[
         float | None,
         typer.Option(
-            help="Passes over the molecules; by default 10 with --init and --property. 0 fits the predictor only."
+            help="Passes over the molecules; by default 10 with --init and --property. 0 trains no autoencoder, and "
+            "fits predictor and priors only."
         ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Time to train, instead of --epochs.")] = None,
@@ -53,11 +58,20 @@ def train(  # noqa: PLR0913 - one parameter an option
     encoder_size: Annotated[int | None, typer.Option(help="Units of the encoder, each direction.")] = None,
     decoder_size: Annotated[int | None, typer.Option(help="Units of the decoder.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longer molecules are left out; by default 120.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="By default 0.0015, with --init 0.001.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="By default 0.002, with --init 0.0003.")] = None,
     batch_size: Annotated[int, typer.Option(help="Molecules a step.")] = 64,
     kl_weight: Annotated[float, typer.Option(help="Weight of the KL divergence.")] = 0.05,
     property_weight: Annotated[float, typer.Option(help="Weight of the predictor's loss.")] = 1.0,
     patience: Annotated[int, typer.Option(help="Stop after so many validations without improvement.")] = 20,
+    geometry_weight: Annotated[
+        float, typer.Option(help="Weight of the loss that ties distances of points to those of molecules.")
+    ] = 10.0,
+    leave_out: Annotated[
+        Path | None, typer.Option(help="File of molecules, such as a benchmark's targets: train on nothing like them.")
+    ] = None,
+    leave_out_similarity: Annotated[
+        float, typer.Option(help="Tanimoto similarity (ECFP4) above which a molecule is like one of --leave-out.")
+    ] = 0.323,
     validate_every: Annotated[int | None, typer.Option(help="Steps; by default an epoch, at most 1000.")] = None,
     fragment: options.Fragment = "largest",
     charge: options.Charge = "keep",
@@ -85,7 +99,7 @@ def train(  # noqa: PLR0913 - one parameter an option
         experiment.prepare(lambda: advance(next(rows)))
     _note_inputs(experiment)
     with show.progress(1.0, "Training") as advance:
-        experiment.train(_watch(advance))
+        experiment.train(_watch(advance), lambda kind, share: advance(share, f"fitting the prior {kind}"))
     report = report_of(experiment)
     if is_json:
         show.as_json(report)

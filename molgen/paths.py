@@ -17,6 +17,12 @@ def shipped(folder: str) -> Path:
     return inside if inside.is_dir() else _HERE.parent / folder
 
 
+def cache_folder() -> Path:
+    """The folder for what can be made anew: $MOLGEN_CACHE, or `molgen` in the user's cache folder."""
+    own = os.environ.get("MOLGEN_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molgen"
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place, synced to disk, when the block succeeds.

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 from typer import Typer
@@ -11,6 +12,14 @@ from typer.testing import CliRunner, Result
 RunMolgen = Callable[..., Result]
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: two busy threads on a busy machine wait for each other
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of the tests' own, never the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["MOLGEN_CACHE"] = str(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

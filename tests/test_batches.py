@@ -23,6 +23,7 @@ def token_set(n: int, n_labelled: int = 0, n_out: int = 0, seed: int = 0) -> Tok
         offsets=np.concatenate([[0], np.cumsum(lengths)]),
         labels=labels,
         keys=np.arange(n, dtype=np.uint64),
+        fingerprints=np.zeros((n, 0), dtype=np.uint8),
         is_validation=np.arange(n) >= n - n_out,
     )
 

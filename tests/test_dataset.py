@@ -206,6 +206,7 @@ def small() -> TokenSet:
         offsets=np.array([0, 1, 3]),
         labels=np.array([[1.0], [np.nan]], dtype=np.float32),
         keys=np.array([7, 8], dtype=np.uint64),
+        fingerprints=np.array([[1, 2], [3, 4]], dtype=np.uint8),
         is_validation=np.array([False, True]),
     )
 
@@ -229,6 +230,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
         ("labels", np.zeros((1, 1), dtype=np.float32)),
         ("labels", np.zeros(2, dtype=np.float32)),
         ("keys", np.zeros(3, dtype=np.uint64)),
+        ("fingerprints", np.zeros((3, 2), dtype=np.uint8)),
         ("is_validation", np.array([0, 1])),
     ],
 )

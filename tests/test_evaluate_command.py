@@ -50,7 +50,7 @@ def test_one_report_of_everything(run_molgen: RunMolgen, tmp_path: Path, checkpo
     assert [(fit["name"], fit["n"]) for fit in report["predictor"]] == [("y", 6)]  # `other` is not in the file
     assert "8,C(,not a SMILES" in (tmp_path / "rejects.csv").read_text()
     tables = run_molgen(*arguments)
-    assert "7 molecules, 85.7% of them encodable" in tables.stdout
+    assert "7 molecules, 85.71% of them encodable" in tables.stdout
     assert "latent predictor" in tables.stdout
 
 

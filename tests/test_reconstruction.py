@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.bench.reconstruction import quality_of, reconstruction_of, samples_of
+from molgen.bench.reconstruction import reconstruction_of, token_accuracy
+from molgen.bench.samples import internal_diversity, quality_of
+from molgen.chem.molecule import fingerprint, parse, tanimoto
 from molgen.latent.space import LatentSpace
 from molgen.model.reading import hash_key
 from molgen.model.tokens import Vocabulary, split, to_selfies
@@ -68,8 +70,30 @@ def test_shares_of_samples_are_those_of_moses(space: LatentSpace) -> None:
     quality = quality_of(space, ["CCO", "CCO", "CCCCCC", None, "CCCCC"])
     assert (quality.n, quality.validity, quality.uniqueness) == (5, 4 / 5, 3 / 4)
     assert quality.novelty == pytest.approx(2 / 3)  # CCO was in the training data
-    assert quality_of(space, [None]) == type(quality)(1, 0.0, 0.0, 0.0)
+    assert quality.unique_at_10k is None
+    nothing = quality_of(space, [None])
+    assert (nothing.n, nothing.validity, nothing.uniqueness, nothing.novelty) == (1, 0.0, 0.0, 0.0)
+
+
+def test_internal_diversity_is_that_of_all_pairs() -> None:
+    assert internal_diversity(["CCO"]) == 0.0
+    pair = ["c1ccccc1O", "CCCCCCN"]
+    similarity = tanimoto(*(fingerprint(parse(text).mol) for text in pair))
+    assert internal_diversity(pair) == pytest.approx(1 - (2 + 2 * similarity) / 4)
+
+
+def test_token_accuracy_counts_symbols_at_their_place() -> None:
+    assert token_accuracy("CCO", "CCO") == 1.0
+    assert token_accuracy("CCO", "CCN") == pytest.approx(2 / 3)
+    assert token_accuracy("CCO", "CCOC") == pytest.approx(3 / 4)
+    assert token_accuracy("CCO", None) == 0.0
+
+
+def test_bands_of_length_hold_every_molecule(space: LatentSpace) -> None:
+    bands = reconstruction_of(space, [*SMILES, "C" * 25, "C" * 100]).by_length
+    assert [(band.above, band.up_to, band.n) for band in bands] == [(0, 20, len(SMILES)), (20, 30, 1), (80, None, 1)]
+    assert [band.exact for band in bands] == [1.0, 0.0, 0.0]
 
 
 def test_samples_are_the_seed_s(space: LatentSpace) -> None:
-    assert samples_of(space, 40, seed=1) == samples_of(space, 40, seed=1)
+    assert space.sample(40, seed=1) == space.sample(40, seed=1)

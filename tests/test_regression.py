@@ -33,6 +33,7 @@ def token_set(vocabulary: Vocabulary, y: NDArray[np.float64]) -> TokenSet:
         offsets=np.cumsum([0, *map(len, ids)], dtype=np.int64),
         labels=y[:, None].astype(np.float32),
         keys=np.array([hash_key(text) for text in SMILES], dtype=np.uint64),
+        fingerprints=np.zeros((len(SMILES), 0), dtype=np.uint8),
         is_validation=np.arange(len(SMILES)) % 4 == 0,
     )
 

@@ -265,6 +265,7 @@ def test_one_molecule_can_be_trained_on(make: Make) -> None:
         offsets=np.array([0, 1]),
         labels=np.zeros((1, 0), dtype=np.float32),
         keys=np.array([1], dtype=np.uint64),
+        fingerprints=np.zeros((1, 0), dtype=np.uint8),
         is_validation=np.array([False]),
     )
     training = finish(make(data=data, model=model(vocabulary, ())))

@@ -37,6 +37,7 @@ def token_set(n: int) -> TokenSet:
         offsets=np.concatenate([[0], np.cumsum(lengths)]),
         labels=rng.normal(size=(n, 2)).astype(np.float32),
         keys=np.arange(n, dtype=np.uint64),
+        fingerprints=np.zeros((n, 0), dtype=np.uint8),
         is_validation=np.zeros(n, dtype=bool),
     )
 

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from molgen.bench.reconstruction import AS_IT_IS, reconstruction_of, samples_of
+from molgen.bench.reconstruction import AS_IT_IS, reconstruction_of
 from molgen.bench.regression import predictor_fits
+from molgen.bench.samples import quality_of, require_fcd
+from molgen.bench.smoothness import (
+    N_GEOMETRY,
+    consistency_of,
+    geometry_of,
+    neighbourhood_of,
+    neighbourhood_steps,
+)
 from molgen.chem.molecule import parse
 from molgen.chem.table import Record, Rejection, Row, Tally, has_property, read_rows
 from molgen.errors import MoleculeError, SpecError
-from molgen.latent.space import LatentSpace
+from molgen.latent.space import Floats, LatentSpace
 
 T = TypeVar("T")
+
+MIN_GEOMETRY = 3
+N_CONSISTENCY = 1000
+"""Points of the prior that are decoded, encoded and decoded again."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class Question:
         path: File of molecules.
         properties: Columns to compare predictions with; where none is named, all that are predicted and there.
         n_samples: Points of the prior to decode.
+        fcd: Whether to take the samples' Frechet ChemNet distance to the file.
         limit: Rows to draw from the file at random, or None for all.
         seed: Draws rows and points.
         smiles_column: Name of the SMILES column, or None to detect it.
@@ -35,41 +49,76 @@ class Question:
 
     path: Path
     properties: tuple[str, ...] = ()
-    n_samples: int = 1000
+    n_samples: int = 10_000
+    fcd: bool = False
     limit: int | None = None
     seed: int = 0
     smiles_column: str | None = None
 
 
-def evaluate_file(space: LatentSpace, question: Question, tally: Tally) -> dict[str, Any]:
+def evaluate_file(
+    space: LatentSpace, question: Question, tally: Tally, on_done: Callable[[float, str], object] = lambda *_: None
+) -> dict[str, Any]:
     """The report; numbers that do not exist are None.
 
     Args:
         space: What is judged.
         question: What to measure.
         tally: Counts the rows.
+        on_done: Called with the share done, in [0, 1], and what comes next.
 
     Raises:
         FileError: The file cannot be used, or no row of it can.
-        SpecError: The checkpoint does not predict a property that is asked for.
+        SpecError: The checkpoint does not predict a property that is asked for, or a library is not installed.
     """
+    if question.fcd:
+        require_fcd()
     names = _properties(space, question)
+    on_done(0.0, "reading")
     rows = read_rows(question.path, smiles_column=question.smiles_column, properties=names)
     records = list(tally.sift(_parsed(drawn(rows, question.limit, question.seed))))
     tally.require_kept(question.path)
     smiles = [record.molecule.smiles for record in records]
-    fits = []
-    if names:
-        y = np.array([record.values for record in records], dtype=np.float64)
-        fits = predictor_fits(space, names, space.encode(smiles, AS_IT_IS), y)
+    on_done(0.05, "reconstruction")
+    reconstruction = reconstruction_of(space, smiles)
+    on_done(0.2, "samples")
+    decoded = space.sample(question.n_samples, question.seed)
+    samples = quality_of(space, decoded, smiles if question.fcd else None)
+    z = space.encode(smiles, AS_IT_IS)
+    on_done(0.4, "predictions")
+    y = np.array([record.values for record in records], dtype=np.float64)
+    fits = predictor_fits(space, names, z, y) if names else []
     report = {
         "data": str(question.path),
         "checkpoint_sha256": space.model.digest,
-        "reconstruction": asdict(reconstruction_of(space, smiles)),
-        "samples": asdict(samples_of(space, question.n_samples, question.seed)),
+        "reconstruction": asdict(reconstruction),
+        "samples": asdict(samples),
         "predictor": [asdict(fit) for fit in fits],
+        **_smoothness(space, smiles, z, question.seed, on_done),
     }
     return dict(without_nan(report))
+
+
+def _smoothness(
+    space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
+) -> dict[str, Any]:
+    """The parts of the report on encodable molecules in random order; None where there are too few."""
+    rows = np.flatnonzero(np.isfinite(z).all(axis=1))
+    rows = np.random.default_rng(seed).permutation(rows)[:N_GEOMETRY]
+    chosen = [smiles[row] for row in rows.tolist()]
+    on_done(0.45, "distances")
+    geometry = asdict(geometry_of(z[rows], chosen)) if len(rows) >= MIN_GEOMETRY else None
+    on_done(0.5, "neighbourhoods")
+    steps, done = neighbourhood_steps(len(chosen)), count(1)
+    neighbourhood = None
+    if chosen:
+        looked = neighbourhood_of(
+            space, chosen, seed, lambda: on_done(0.5 + 0.45 * next(done) / steps, "neighbourhoods")
+        )
+        neighbourhood = asdict(looked)
+    on_done(0.95, "consistency")
+    consistency = asdict(consistency_of(space, N_CONSISTENCY, seed))
+    return {"geometry": geometry, "neighbourhood": neighbourhood, "consistency": consistency}
 
 
 def drawn(items: Iterable[T], limit: int | None, seed: int) -> list[T]:

@@ -1,4 +1,4 @@
-"""What a latent space is worth: what comes back, and what comes out of the prior.
+"""What comes back from a latent space: molecules encoded and decoded again, as a whole and by length.
 
 Notation: N molecules, D latent dimensions.
 """
@@ -10,15 +10,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from molgen.chem.molecule import Policy
+from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 from molgen.model.dataset import TokenSet
 from molgen.model.reading import hash_key
+from molgen.model.tokens import split, to_selfies
 from molgen.model.validation import reconstruct
 
 AS_IT_IS = Policy(fragment="keep")
 """Canonical SMILES are standardised already."""
+LENGTHS = (0, 20, 30, 40, 50, 60, 80)
+"""SELFIES symbols above which the bands of the report begin."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Molecules of like length.
+
+    Attributes:
+        above: SELFIES symbols that all of them exceed.
+        up_to: SELFIES symbols that none exceeds, or None for the last band.
+        n: Molecules.
+        exact: Share that came back exactly.
+        token_accuracy: Mean share of SELFIES symbols at their place.
+    """
+
+    above: int
+    up_to: int | None
+    n: int
+    exact: float
+    token_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -29,74 +53,79 @@ class Reconstruction:
         n: Readable molecules, N.
         encodable: Share of N that the model can encode; the rest has unknown tokens or is too long.
         exact: Share of N whose canonical SMILES, stereo included, comes back. What cannot be encoded did not.
+        n_new: Molecules that were not in the training data.
+        exact_new: Share of those that comes back.
+        token_accuracy: Mean share of a molecule's SELFIES symbols that stand at their place in what came back, of the
+            longer of the two.
         nll: Nats a molecule, teacher-forced, decoded from the posterior mean; of the encodable ones.
         kl: Nats a molecule that the posterior is away from N(0, I); of the encodable ones.
         active_units: Latent dimensions whose posterior mean varies by more than 0.01 (Burda et al. 2016,
             arXiv:1509.00519, section 5.2).
         latent_size: D.
+        by_length: The bands of molecules of like length that have any.
     """
 
     n: int
     encodable: float
     exact: float
+    n_new: int
+    exact_new: float
+    token_accuracy: float
     nll: float
     kl: float
     active_units: int
     latent_size: int
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What comes out of the prior.
-
-    Source: Polykovskiy et al. 2020, MOSES (doi:10.3389/fphar.2020.565644), section 3.3.
-
-    Attributes:
-        n: Points decoded.
-        validity: Share of n that are molecules.
-        uniqueness: Share of different ones among the valid.
-        novelty: Share that was not in the training data among the different ones.
-    """
-
-    n: int
-    validity: float
-    uniqueness: float
-    novelty: float
+    by_length: tuple[Band, ...]
 
 
 def reconstruction_of(space: LatentSpace, smiles: Sequence[str]) -> Reconstruction:
     """How well the molecules `smiles` (N canonical SMILES, at least one) come back."""
     z = space.encode(smiles, AS_IT_IS)
-    rows = np.flatnonzero(np.isfinite(z).all(axis=1)).tolist()
-    encoded = [smiles[row] for row in rows]
-    decoded = space.decode(z[rows])
-    nll, kl, active_units = _likelihood(space, encoded)
+    decoded = space.decode(z)
+    is_encodable = np.isfinite(z).all(axis=1)
+    is_exact = np.array([a == b for a, b in zip(smiles, decoded, strict=True)])
+    accuracy = np.array([token_accuracy(a, b) for a, b in zip(smiles, decoded, strict=True)])
+    is_new = ~space.knows(smiles)
+    nll, kl, active_units = _likelihood(space, [smiles[row] for row in np.flatnonzero(is_encodable).tolist()])
     return Reconstruction(
         n=len(smiles),
-        encodable=len(encoded) / len(smiles),
-        exact=sum(a == b for a, b in zip(encoded, decoded, strict=True)) / len(smiles),
+        encodable=float(is_encodable.mean()),
+        exact=float(is_exact.mean()),
+        n_new=int(is_new.sum()),
+        exact_new=float(is_exact[is_new].mean()) if is_new.any() else math.nan,
+        token_accuracy=float(accuracy.mean()),
         nll=nll,
         kl=kl,
         active_units=active_units,
         latent_size=space.size,
+        by_length=_bands(np.array([len(_symbols(text)) for text in smiles]), is_exact, accuracy),
     )
 
 
-def samples_of(space: LatentSpace, n: int, seed: int) -> Samples:
-    """What `n` points of the prior, at least one, decode to."""
-    return quality_of(space, space.sample(n, seed))
+def token_accuracy(wanted: str, found: str | None) -> float:
+    """Share, in [0, 1], of places at which the SELFIES of two canonical SMILES agree, of the longer one's places."""
+    if wanted == found:
+        return 1.0
+    a, b = _symbols(wanted), _symbols(found)
+    return sum(x == y for x, y in zip(a, b, strict=False)) / max(len(a), len(b), 1)
 
 
-def quality_of(space: LatentSpace, decoded: Sequence[str | None]) -> Samples:
-    """The quality of what points (N, at least one) of the prior were decoded to."""
-    valid = [text for text in decoded if text is not None]
-    unique = sorted(set(valid))
-    return Samples(
-        n=len(decoded),
-        validity=len(valid) / len(decoded),
-        uniqueness=len(unique) / max(1, len(valid)),
-        novelty=float((~space.knows(unique)).mean()) if unique else 0.0,
-    )
+def _symbols(smiles: str | None) -> list[str]:
+    """SELFIES symbols of a molecule; none of one that SELFIES cannot express."""
+    try:
+        return split(to_selfies(smiles or ""))
+    except MoleculeError:
+        return []
+
+
+def _bands(lengths: NDArray[np.int64], is_exact: NDArray[np.bool_], accuracy: NDArray[np.float64]) -> tuple[Band, ...]:
+    bands = []
+    for above, up_to in zip(LENGTHS, (*LENGTHS[1:], None), strict=True):
+        rows = (lengths > above) & (lengths <= (up_to or math.inf))
+        if rows.any():
+            shares = (float(is_exact[rows].mean()), float(accuracy[rows].mean()))
+            bands.append(Band(above, up_to, int(rows.sum()), *shares))
+    return tuple(bands)
 
 
 def _likelihood(space: LatentSpace, smiles: Sequence[str]) -> tuple[float, float, int]:
@@ -109,6 +138,7 @@ def _likelihood(space: LatentSpace, smiles: Sequence[str]) -> tuple[float, float
         offsets=np.cumsum([0, *map(len, sequences)], dtype=np.int64),
         labels=np.empty((len(smiles), 0), dtype=np.float32),
         keys=np.array([hash_key(text) for text in smiles], dtype=np.uint64),
+        fingerprints=np.empty((len(smiles), 0), dtype=np.uint8),
         is_validation=np.ones(len(smiles), dtype=np.bool_),
     )
     measured = reconstruct(space.model.vae, data, np.arange(len(smiles)))

@@ -23,6 +23,7 @@ from molgen.model.tokens import pad
 from molgen.paths import shipped
 
 BATCH_SIZE = 256
+GAUSSIAN = "gaussian"
 
 Floats = NDArray[np.float32]
 
@@ -128,13 +129,34 @@ class LatentSpace:
                 texts[row] = self._read(tokens)
         return texts
 
-    def sample(self, n: int, seed: int = 0) -> list[str | None]:
-        """Molecules decoded from `n` points of the prior; None where none came out."""
-        return self.decode(self.sample_points(n, seed))
+    @property
+    def prior_names(self) -> tuple[str, ...]:
+        """The priors that can be sampled: `gaussian`, and what was learned."""
+        return (GAUSSIAN, *self.model.priors)
 
-    def sample_points(self, n: int, seed: int = 0) -> Floats:
-        """Points (n, D) of the prior: the Gaussian with the first two moments of the aggregate posterior."""
+    def sample(self, n: int, seed: int = 0, *, prior: str = GAUSSIAN) -> list[str | None]:
+        """Molecules decoded from `n` points of the prior; None where none came out.
+
+        Raises:
+            SpecError: The checkpoint has no such prior.
+        """
+        return self.decode(self.sample_points(n, seed, prior=prior))
+
+    def sample_points(self, n: int, seed: int = 0, *, prior: str = GAUSSIAN) -> Floats:
+        """Points (n, D) of a prior.
+
+        Args:
+            n: How many.
+            seed: Source of the draws.
+            prior: `gaussian` for the Gaussian with the first two moments of the aggregate posterior, or the name of one
+                that was learned.
+
+        Raises:
+            SpecError: The checkpoint has no such prior.
+        """
         normal = np.random.default_rng(seed).standard_normal((n, self.size))
+        if prior != GAUSSIAN:
+            normal = self._transported(normal, prior)
         factor = self.model.prior_factor.double().numpy()
         points = self.model.prior_mean.double().numpy() + normal @ factor.T
         return np.asarray(points, dtype=np.float32)
@@ -176,6 +198,19 @@ class LatentSpace:
         """Standard deviation (D,) of the prior in each dimension."""
         deviation: Floats = self.model.prior_factor.square().sum(dim=1).sqrt().numpy()
         return deviation
+
+    def _transported(self, normal: NDArray[np.float64], prior: str) -> NDArray[np.float64]:
+        """Whitened points (n, D) that a learned prior makes of standard normal ones."""
+        for kind, model in self.model.priors.items():
+            if kind == prior:
+                parts = [
+                    model.sample(torch.from_numpy(normal[start : start + BATCH_SIZE]).float().to(self.device))
+                    for start in range(0, len(normal), BATCH_SIZE)
+                ]
+                return torch.cat([part.cpu().double() for part in parts]).numpy() if parts else normal
+        known = ", ".join(self.prior_names)
+        remedy = f"Train one with `molgen train DATA --init CHECKPOINT --epochs 0 --prior {prior}`."
+        raise SpecError("prior", f"the checkpoint has no {prior!r}; it has {known}", remedy=remedy)
 
     def _points(self, z: ArrayLike) -> Floats:
         try:

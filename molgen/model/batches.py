@@ -35,23 +35,32 @@ class Batch:
         tokens: (B, L) padded ids.
         lengths: (B,).
         labels: (B, P), NaN where missing.
+        fingerprints: (B, F / 8), packed bits.
         rows: (B,) indices into the token set.
     """
 
     tokens: Tensor
     lengths: Tensor
     labels: Tensor
+    fingerprints: Tensor
     rows: NDArray[np.int64]
 
     def to(self, device: torch.device) -> Batch:
         """The batch with its tensors on `device`."""
-        return Batch(self.tokens.to(device), self.lengths.to(device), self.labels.to(device), self.rows)
+        return Batch(
+            tokens=self.tokens.to(device),
+            lengths=self.lengths.to(device),
+            labels=self.labels.to(device),
+            fingerprints=self.fingerprints.to(device),
+            rows=self.rows,
+        )
 
 
 def collate(data: TokenSet, rows: NDArray[np.int64]) -> Batch:
     """The molecules `rows` (B,) of `data` as one padded batch."""
     ids, lengths = pad([data[i] for i in rows])
-    return Batch(torch.from_numpy(ids), torch.from_numpy(lengths), torch.from_numpy(data.labels[rows]), rows)
+    labels, fingerprints = (torch.from_numpy(array[rows]) for array in (data.labels, data.fingerprints))
+    return Batch(torch.from_numpy(ids), torch.from_numpy(lengths), labels, fingerprints, rows)
 
 
 class Schedule:

@@ -24,11 +24,12 @@ from torch import Tensor, nn
 
 from molgen.errors import CheckpointError
 from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.model.prior import MODELS, Diffusion, Gan, Kind, PriorConfig
 from molgen.model.tokens import Vocabulary
 from molgen.model.vae import Vae, VaeConfig
 from molgen.paths import replacing, write_text
 
-FORMAT = "molgen-checkpoint-1"
+FORMAT = "molgen-checkpoint-2"
 MAX_CARD_BYTES = 1 << 22
 MAX_TOKENS = 4096
 MAX_BONDS = 64
@@ -43,6 +44,7 @@ class Checkpoint:
         vocabulary: Its tokens, in order, and SELFIES constraints.
         vae: The autoencoder.
         predictor: Property heads, or None.
+        priors: Learned priors, by kind.
         max_tokens: L, the longest molecule it was made for.
         prior_mean: (D,) mean of the training molecules' latent means.
         prior_factor: (D, D) lower Cholesky factor of their aggregate posterior's covariance.
@@ -57,6 +59,7 @@ class Checkpoint:
     prior_mean: Tensor
     prior_factor: Tensor
     predictor: Predictor | None = None
+    priors: Mapping[Kind, Diffusion | Gan] = field(default_factory=dict)
     known: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     card: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
@@ -68,12 +71,12 @@ class Checkpoint:
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """What has weights, by name."""
+        """What training changes, by name."""
         return {"vae": self.vae} | ({"predictor": self.predictor} if self.predictor else {})
 
     def save(self, path: Path) -> None:
         """Writes `path` (.safetensors) and the JSON beside it, weights first, each in one step."""
-        tensors = flatten(self.modules)
+        tensors = flatten(self.modules | dict(self.priors.items()))
         for name, value in (("prior.mean", self.prior_mean), ("prior.factor", self.prior_factor)):
             tensors[name] = value.detach().cpu().contiguous()
         tensors["known"] = torch.from_numpy(self.known.view(np.int32).copy())
@@ -92,6 +95,7 @@ class Checkpoint:
             "max_tokens": self.max_tokens,
             "vae": asdict(self.vae.config),
             "predictor": asdict(self.predictor.config) if self.predictor else None,
+            "priors": {kind: asdict(prior.config) for kind, prior in self.priors.items()},
             "versions": {name: version(name) for name in ("molgen", "selfies", "torch", "rdkit", "numpy")},
             "card": self.card,
         }
@@ -119,7 +123,7 @@ def load(path: Path, device: str = "cpu") -> Checkpoint:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(path, f"does not hold a molgen model: {reason}", remedy=_REMEDY) from None
     checkpoint.digest = digest
-    for module in checkpoint.modules.values():
+    for module in (*checkpoint.modules.values(), *checkpoint.priors.values()):
         module.to(device).eval()
     return checkpoint
 
@@ -179,7 +183,8 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Che
         raise ValueError(f"max_tokens must be from 1 to {MAX_TOKENS}")
     if not isinstance(card, dict):
         raise ValueError("card must be an object")
-    return Checkpoint(vocabulary, vae, max_tokens, mean, factor, predictor, known, card)
+    priors = _priors(description, tensors, size)
+    return Checkpoint(vocabulary, vae, max_tokens, mean, factor, predictor, priors, known, card)
 
 
 def _vocabulary(description: Mapping[str, Any]) -> Vocabulary:
@@ -215,6 +220,22 @@ def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
         predictor = Predictor(config)
     _fill(predictor, tensors, "predictor.")
     return predictor
+
+
+def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], size: int) -> dict[Kind, Diffusion | Gan]:
+    priors: dict[Kind, Diffusion | Gan] = {}
+    for kind, sizes in description["priors"].items():
+        config = PriorConfig(**sizes)
+        if config.latent_size != size:
+            raise ValueError("prior and model differ in latent size")
+        first = f"{kind}.{'network' if kind == 'diffusion' else 'generator'}"
+        for i in range(1, config.n_blocks + 1):
+            _require_shape(tensors, f"{first}.{i}.up.weight", config.hidden_size, config.hidden_size)
+        with torch.random.fork_rng(devices=[]):
+            prior = MODELS[kind](config)
+        _fill(prior, tensors, f"{kind}.")
+        priors[kind] = prior
+    return priors
 
 
 def _require_shape(tensors: Mapping[str, Tensor], name: str, *shape: int) -> None:

@@ -1,6 +1,6 @@
 """Files of molecules -> token arrays ready for training, made once a run and kept in it.
 
-Notation: N molecules, P properties, T tokens of all molecules together.
+Notation: N molecules, P properties, T tokens or symbols of all molecules together.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from numpy.typing import NDArray
 
 from molgen.chem.table import Rejection, Row, Tally, has_property
 from molgen.errors import FileError, SpecError
-from molgen.model.reading import Source, Tokenised, read_tokenised
+from molgen.model.pieces import learn_pieces
+from molgen.model.reading import FOLDED_BITS, Source, Tokenised, read_tokenised
 from molgen.model.splits import Split, validation_rows
-from molgen.model.tokens import N_SPECIAL, PAD, Vocabulary
+from molgen.model.tokens import N_SPECIAL, Vocabulary
 from molgen.paths import replacing
 
 __all__ = ["Source", "Split", "TokenSet", "prepare"]
 
 MAX_PROVISIONAL = 1 << 16
-"""Different tokens that are told apart before the vocabulary is made."""
+"""Different symbols that are told apart before the vocabulary is made."""
+N_PIECES = 512
+N_PIECE_MOLECULES = 100_000
+"""Molecules that the pieces of a new vocabulary are learned from."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class TokenSet:
         offsets: (N + 1,) int64; molecule i is `tokens[offsets[i]:offsets[i + 1]]`.
         labels: (N, P) float32, NaN where missing.
         keys: (N,) uint64 hashes of the canonical SMILES.
+        fingerprints: (N, F / 8) uint8, the F ECFP4 bits of each molecule, packed; F may be 0.
         is_validation: (N,) bool, the molecules kept out of training.
 
     Raises:
@@ -48,6 +53,7 @@ class TokenSet:
     offsets: NDArray[np.int64]
     labels: NDArray[np.float32]
     keys: NDArray[np.uint64]
+    fingerprints: NDArray[np.uint8]
     is_validation: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
@@ -56,8 +62,8 @@ class TokenSet:
             if found.dtype != dtype or found.ndim != n_axes:
                 raise ValueError(f"{name} must be of type {dtype} with {n_axes} axes")
         n = len(self.offsets) - 1
-        if not len(self.labels) == len(self.keys) == len(self.is_validation) == n >= 1:
-            raise ValueError("offsets, labels, keys and is_validation must be of one length, at least 1")
+        if {len(self.labels), len(self.keys), len(self.fingerprints), len(self.is_validation)} != {n} or n < 1:
+            raise ValueError("all arrays but tokens must be of one length, at least 1")
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.tokens) or (np.diff(self.offsets) < 1).any():
             raise ValueError("offsets must rise from 0 to the number of tokens")
         if self.tokens.min() < N_SPECIAL:
@@ -100,6 +106,7 @@ _ARRAYS = (
     ("offsets", np.int64, 1),
     ("labels", np.float32, 2),
     ("keys", np.uint64, 1),
+    ("fingerprints", np.uint8, 2),
     ("is_validation", np.bool_, 1),
 )
 
@@ -110,77 +117,93 @@ _DAMAGE = (
 
 
 class _Collector:
-    """Grows the arrays of a token set under provisional token ids."""
+    """Grows the arrays of a token set, its symbols under provisional ids."""
 
     def __init__(self, n_properties: int) -> None:
         self.ids: dict[str, int] = {}
-        self.tokens = array("H")
+        self.symbols = array("H")
         self.offsets = array("q", [0])
         self.labels = array("f")
         self.keys = array("Q")
         self.scaffolds = array("Q")
+        self.fingerprints = bytearray()
         self.files = array("I")
         self.lines = array("q")
         self.n_properties = n_properties
         self._seen: set[int] = set()
 
+    def __len__(self) -> int:
+        return len(self.keys)
+
     def add(self, item: Tokenised, labels: Sequence[float], file: int) -> str:
         """Takes a molecule of a file, given by number, or returns the reason why not."""
         if item.key in self._seen and all(map(math.isnan, labels)):
             return "duplicate"
-        for token in item.tokens:
-            if self.ids.setdefault(token, len(self.ids)) >= MAX_PROVISIONAL:
-                del self.ids[token]
+        for symbol in item.symbols:
+            if self.ids.setdefault(symbol, len(self.ids)) >= MAX_PROVISIONAL:
+                del self.ids[symbol]
                 return "too many different tokens"
         self._seen.add(item.key)
-        self.tokens.extend(self.ids[token] for token in item.tokens)
-        self.offsets.append(len(self.tokens))
+        self.symbols.extend(self.ids[symbol] for symbol in item.symbols)
+        self.offsets.append(len(self.symbols))
         self.labels.extend(labels)
         self.keys.append(item.key)
         self.scaffolds.append(item.scaffold)
+        self.fingerprints += item.fingerprint
         self.files.append(file)
         self.lines.append(item.row.line)
         return ""
 
     def vocabulary(self, min_count: int) -> Vocabulary:
-        """The tokens that occur `min_count` times; where none does, those that occur most often."""
-        counts = np.bincount(np.frombuffer(self.tokens, dtype=np.uint16))
+        """The symbols that occur `min_count` times, where none does those that occur most often, and pieces of them."""
+        counts = np.bincount(np.frombuffer(self.symbols, dtype=np.uint16))
         by_name = {name: int(counts[i]) for name, i in self.ids.items()}
-        return Vocabulary.from_counts(by_name, min_count=min(min_count, int(counts.max())))
+        vocabulary = Vocabulary.from_counts(by_name, min_count=min(min_count, int(counts.max())))
+        return vocabulary.extended(self._pieces(vocabulary))
 
-    def has_known_tokens(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    def has_known_symbols(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
         """Which molecules (N,) the vocabulary can express."""
-        starts = np.frombuffer(self.offsets, dtype=np.int64)[:-1]
-        return np.asarray(np.minimum.reduceat(self._translated(vocabulary), starts) > PAD)
+        is_known = np.array([name in vocabulary.tokens for name in self.ids])
+        symbols = np.frombuffer(self.symbols, dtype=np.uint16)
+        return np.logical_and.reduceat(is_known[symbols], np.frombuffer(self.offsets, dtype=np.int64)[:-1])
 
     def rejection(self, i: int, vocabulary: Vocabulary) -> tuple[int, Rejection]:
         """The number of the file that molecule i came from, and why it is left out."""
-        names = list(self.ids)
-        tokens = [names[j] for j in self.tokens[self.offsets[i] : self.offsets[i + 1]]]
-        rare = next(token for token in tokens if token not in vocabulary.tokens)
-        return self.files[i], Rejection(self.lines[i], "".join(tokens), f"rare token {rare}")
+        symbols = self._symbols(i, list(self.ids))
+        rare = next(symbol for symbol in symbols if symbol not in vocabulary.tokens)
+        return self.files[i], Rejection(self.lines[i], "".join(symbols), f"rare token {rare}")
 
     def finish(self, is_kept: NDArray[np.bool_], vocabulary: Vocabulary, split_by: Split) -> TokenSet:
         """The molecules `is_kept` (N,), at least one, under the ids of `vocabulary`."""
-        offsets = np.frombuffer(self.offsets, dtype=np.int64)
-        lengths = offsets[1:] - offsets[:-1]
-        labels = np.frombuffer(self.labels, dtype=np.float32).reshape(len(lengths), self.n_properties)[is_kept]
+        names = list(self.ids)
+        sequences = [vocabulary.ids(self._symbols(i, names), "") for i in np.flatnonzero(is_kept).tolist()]
+        labels = np.frombuffer(self.labels, dtype=np.float32).reshape(len(self), self.n_properties)[is_kept]
         keys = np.frombuffer(self.keys, dtype=np.uint64)[is_kept]
         scaffolds = np.frombuffer(self.scaffolds, dtype=np.uint64)[is_kept]
+        fingerprints = np.frombuffer(self.fingerprints, dtype=np.uint8).reshape(len(self), FOLDED_BITS // 8)
         is_labelled = np.asarray(~np.isnan(labels).all(axis=1))
         return TokenSet(
-            tokens=self._translated(vocabulary)[np.repeat(is_kept, lengths)],
-            offsets=np.concatenate([[0], np.cumsum(lengths[is_kept])]),
+            tokens=np.concatenate(sequences),
+            offsets=np.cumsum([0, *map(len, sequences)], dtype=np.int64),
             labels=labels,
             keys=keys,
+            fingerprints=fingerprints[is_kept],
             is_validation=validation_rows(keys, scaffolds, is_labelled, split_by),
         )
 
-    def _translated(self, vocabulary: Vocabulary) -> NDArray[np.uint16]:
-        """All tokens (T,) under the ids of `vocabulary`, PAD where it lacks one."""
-        known = {name: i + N_SPECIAL for i, name in enumerate(vocabulary.tokens)}
-        translation = np.array([known.get(name, PAD) for name in self.ids], dtype=np.uint16)
-        return translation[np.frombuffer(self.tokens, dtype=np.uint16)]
+    def _pieces(self, vocabulary: Vocabulary) -> list[str]:
+        """Pieces of the vocabulary's symbols, learned from some of the molecules."""
+        names = list(self.ids)
+        is_known = np.array([name in vocabulary.tokens for name in names])
+        rows = np.random.default_rng(0).permutation(len(self))[:N_PIECE_MOLECULES]
+        symbols = np.frombuffer(self.symbols, dtype=np.uint16)
+        ids = np.where(is_known[symbols], symbols.astype(np.int64) + 1, 0)
+        parts = [part for i in rows for part in (ids[self.offsets[i] : self.offsets[i + 1]], [0])]
+        pieces = learn_pieces(np.concatenate(parts), N_PIECES)
+        return ["".join(names[j - 1] for j in piece) for piece in pieces]
+
+    def _symbols(self, i: int, names: Sequence[str]) -> list[str]:
+        return [names[j] for j in self.symbols[self.offsets[i] : self.offsets[i + 1]]]
 
 
 def prepare(
@@ -200,8 +223,8 @@ def prepare(
     Args:
         source: What to read.
         tallies: One for each path, to count its rows in.
-        vocabulary: Tokens that may occur, or None to take those that occur `min_count` times or more; a
-            molecule with a rarer one is then rejected, by its SELFIES text, after all rows are read.
+        vocabulary: Tokens to use, or None to take the symbols that occur `min_count` times or more, and pieces of
+            them; a molecule with a rarer symbol is then rejected, by its SELFIES text, after all rows are read.
         min_count: See `vocabulary`.
         split_by: How labelled molecules are split: at random, or with whole scaffolds kept out.
         on_row: Called for each row.
@@ -219,7 +242,7 @@ def prepare(
             on_row()
         tallies[path].require_kept(path)
     vocabulary = vocabulary or collector.vocabulary(min_count)
-    is_kept = collector.has_known_tokens(vocabulary)
+    is_kept = collector.has_known_symbols(vocabulary)
     for i in np.flatnonzero(~is_kept).tolist():
         file, rejection = collector.rejection(i, vocabulary)
         tallies[source.paths[file]].retract(rejection)

@@ -1,35 +1,38 @@
 """One training run in one folder: started from files, resumed from what it left, finished with a checkpoint.
 
 The folder holds, besides what every run has, `vocabulary.json`, `data.npz` (the prepared molecules, written last, so
-that its presence says that preparation is complete) and what `Training` keeps there.
+that its presence says that preparation is complete) and what `Training` keeps there. Molecules that an earlier run
+prepared in the same way are taken from the cache.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from molgen.chem.table import Tally, writing_rejections
 from molgen.errors import FileError, InterruptedRunError, RunError, SpecError
 from molgen.interrupt import stop_requested
-from molgen.model import checkpoint
+from molgen.model import checkpoint, prepared
 from molgen.model.batches import Schedule
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet, prepare
 from molgen.model.device import has_fast_bf16, use_threads
 from molgen.model.origin import first_model, load_init, untrained
+from molgen.model.prepared import DATA
+from molgen.model.prior import KINDS
+from molgen.model.prior_fit import with_prior
 from molgen.model.refit import refit
 from molgen.model.tokens import Vocabulary
 from molgen.model.training import SAVE_EVERY_S, Status, Training, TrainingConfig
 from molgen.model.training_spec import TrainingSpec
-from molgen.paths import write_text
 from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry, versions
 
-DATA, VOCABULARY, MODEL = "data.npz", "vocabulary.json", "model.safetensors"
+MODEL = "model.safetensors"
 
 MAX_UNVALIDATED_STEPS = 1000
 
@@ -126,7 +129,14 @@ class Experiment:
             InterruptedRunError: A signal came; resumed, the run reads from the beginning.
         """
         if (self.run.path / DATA).exists():
-            self._prepared = _read_vocabulary(self.run.path), TokenSet.load(self.run.path / DATA)
+            self._prepared = prepared.read_vocabulary(self.run.path), TokenSet.load(self.run.path / DATA)
+            return
+        key = prepared.key_of(self._content())
+        inputs = None if self.spec.rejects else prepared.fetch(key, self.run.path)
+        if inputs is not None:
+            self.run.update(inputs=inputs)
+            self.run.log(f"took prepared molecules from the cache: {key}")
+            self.prepare()
             return
         source = self.spec.source()
         tallies = {path: Tally() for path in source.paths}
@@ -144,14 +154,20 @@ class Experiment:
                 on_row=_reading(on_row, is_stop_requested),
             )
         self._keep(vocabulary, data, tallies)
+        prepared.keep(key, self.run.path, self.run.manifest()["inputs"])
 
     def train(
-        self, on_status: Callable[[Status], object] = lambda _status: None, *, save_every_s: float = SAVE_EVERY_S
+        self,
+        on_status: Callable[[Status], object] = lambda _status: None,
+        on_prior: Callable[[str, float], object] = lambda _kind, _share: None,
+        *,
+        save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Trains to the end, from wherever the run stands.
+        """Trains to the end, from wherever the run stands, then fits predictor and priors.
 
         Args:
             on_status: Called after each step.
+            on_prior: Called with the kind of prior that is being fitted, and the share done.
             save_every_s: Time between two savings of the state: what a crash may cost.
 
         Raises:
@@ -167,6 +183,9 @@ class Experiment:
             model = checkpoint.load(self.best, self.spec.device)
         if self.spec.property:
             model = refit(model, self.data, self.spec.seed)
+        for kind in KINDS:
+            if kind in self.spec.prior:
+                model = with_prior(model, kind, self.data, self.spec.seed, partial(on_prior, kind))
         model.save(self.best)  # done twice, after a crash, it changes nothing
         self.run.update(end=now())
         self.run.log(f"finished: {self.best.name} has SHA-256 {model.digest}")
@@ -190,11 +209,23 @@ class Experiment:
         return {
             "spec_sha256": file_digest(self.run.path / SPEC),
             "init_sha256": self._init.digest if self._init else None,
+            "leave_out_sha256": file_digest(Path(self.spec.leave_out)) if self.spec.leave_out else None,
             "precision": "bfloat16" if has_fast_bf16(self.spec.device) else "float32",
         }
 
+    def _content(self) -> dict[str, Any]:
+        """All that decides what `prepare` makes of the files."""
+        source = self.spec.source()
+        vocabulary = asdict(self._init.vocabulary) if self._init else None
+        return {
+            "source": {**asdict(source), "paths": [(str(p), file_digest(p)) for p in source.paths], "workers": None},
+            "vocabulary": vocabulary,
+            "split": self.spec.split,
+            "versions": versions(),
+        }
+
     def _keep(self, vocabulary: Vocabulary, data: TokenSet, tallies: Mapping[Path, Tally]) -> None:
-        write_text(self.run.path / VOCABULARY, json.dumps(asdict(vocabulary), indent=1) + "\n")
+        prepared.write_vocabulary(vocabulary, self.run.path)
         self.run.update(inputs=[tally_entry(path, tally) for path, tally in tallies.items()])
         data.save(self.run.path / DATA)
         self.run.log(f"prepared {len(data)} molecules, {int(data.is_validation.sum())} of them for validation")
@@ -216,6 +247,7 @@ class Experiment:
             kl_weight=spec.kl_weight,
             kl_warmup=0.0 if self._init else TrainingConfig.kl_warmup,
             property_weight=spec.property_weight,
+            geometry_weight=spec.geometry_weight,
             patience=spec.patience,
             validate_every=spec.validate_every or min(MAX_UNVALIDATED_STEPS, schedule.steps_per_epoch),
             seed=spec.seed,
@@ -251,12 +283,3 @@ def _require_same_options(run: RunFolder, spec: TrainingSpec, options: Mapping[s
 
 def _digested_anew(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [entry | {"sha256": file_digest(Path(entry["path"]))} for entry in inputs]
-
-
-def _read_vocabulary(folder: Path) -> Vocabulary:
-    path = folder / VOCABULARY
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return Vocabulary(tuple(entries["tokens"]), entries["constraints"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(path, f"is not a vocabulary ({error})", remedy="Start a new run.") from None

@@ -17,6 +17,7 @@ from molgen.errors import MolgenError
 from molgen.model.batches import Batch, Schedule, bootstrap
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet
+from molgen.model.geometry import geometry_loss
 
 MAX_GRADIENT = 5.0
 WARMUP_STEPS = 200
@@ -38,6 +39,7 @@ class TrainingConfig:
         kl_warmup: Share of the training.
         token_dropout: Share of the decoder's input tokens that are hidden.
         property_weight: Weight of the predictor's loss.
+        geometry_weight: Weight of the loss that ties latent to Tanimoto distances.
         validate_every: Steps.
         patience: Validations without improvement after which training stops.
         seed: Source of all randomness.
@@ -49,11 +51,12 @@ class TrainingConfig:
     epochs: float | None = None
     minutes: float | None = None
     batch_size: int = 64
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     kl_weight: float = 0.05
     kl_warmup: float = 0.3
     token_dropout: float = 0.1
     property_weight: float = 1.0
+    geometry_weight: float = 10.0
     validate_every: int = 1000
     patience: int = 20
     seed: int = 0
@@ -65,7 +68,7 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} must be above 0, but got {value}")
-        for name in ("kl_weight", "kl_warmup", "token_dropout", "property_weight", "seed"):
+        for name in ("kl_weight", "kl_warmup", "token_dropout", "property_weight", "geometry_weight", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must not be below 0, but got {getattr(self, name)}")
 
@@ -148,6 +151,8 @@ class Learner:
         dropped = torch.rand(batch.tokens.shape, generator=generator) < self.config.token_dropout
         nll, kl, mean = vae(batch.tokens, batch.lengths, noise.to(self.device), dropped.to(self.device))
         loss: Tensor = (nll + kl_weight * kl).mean()
+        if self.config.geometry_weight and batch.fingerprints.shape[1] and len(batch.rows) > 2:
+            loss = loss + self.config.geometry_weight * geometry_loss(mean, batch.fingerprints)
         if predictor and not torch.isnan(batch.labels).all():
             weight = self._member_weights[:, batch.rows].to(self.device).float()
             loss = loss + self.config.property_weight * predictor.loss(mean, batch.labels, weight).mean()

@@ -1,4 +1,4 @@
-"""Rows of files -> SELFIES tokens, in this process or in several, always in the order of the rows."""
+"""Rows of files -> SELFIES symbols, in this process or in several, always in the order of the rows."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import DataStructs
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
-from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse
+from molgen.chem.molecule import DEFAULT_POLICY, Policy, fingerprint, parse, tanimoto_to_many
 from molgen.chem.table import Rejection, Row, read_rows
-from molgen.errors import MoleculeError
+from molgen.errors import FileError, MoleculeError
 from molgen.model.tokens import DEFAULT_CONSTRAINTS, Vocabulary, split, to_selfies
 
 CHUNK_ROWS = 1000
 """Rows that a worker process takes at once."""
+GUACAMOL_HOLD_OUT = 0.323
+"""Similarity to a benchmark's target above which a molecule is kept out of training (Brown et al. 2019, GuacaMol,
+doi:10.1021/acs.jcim.8b00839, section 3.1)."""
+FOLDED_BITS = 1024
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,10 @@ class Source:
         properties: Columns to read as labels; a file that lacks one is taken as unlabelled there.
         policy: Standardisation.
         smiles_column: Name of the SMILES column, or None to detect it.
-        max_tokens: Longer molecules are rejected.
+        max_tokens: Molecules of more SELFIES symbols are rejected.
         workers: Processes that parse.
+        leave_out: SMILES of molecules that must stay unknown: what is like one of them is rejected.
+        leave_out_similarity: Tanimoto similarity of ECFP4 fingerprints, 2048 bits, above which it is.
     """
 
     paths: tuple[Path, ...]
@@ -42,6 +51,8 @@ class Source:
     smiles_column: str | None = None
     max_tokens: int = 120
     workers: int = 1
+    leave_out: tuple[str, ...] = ()
+    leave_out_similarity: float = GUACAMOL_HOLD_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +62,38 @@ class Tokenised:
     Attributes:
         row: What was read.
         key: Hash of its canonical SMILES.
-        tokens: Its SELFIES tokens.
+        symbols: Its SELFIES symbols.
         scaffold: Hash of its Bemis-Murcko scaffold, only where it has a label.
+        fingerprint: Its ECFP4 bits, folded to 1024, packed to 128 bytes.
     """
 
     row: Row
     key: int
-    tokens: tuple[str, ...]
+    symbols: tuple[str, ...]
     scaffold: int
+    fingerprint: bytes
 
 
 def hash_key(text: str) -> int:
     """A 64-bit key of a text, the same on every machine."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def read_smiles(path: Path) -> tuple[str, ...]:
+    """The canonical SMILES of a file, every row of which must be a molecule.
+
+    Raises:
+        FileError: The file cannot be used, or a row is no molecule; the error names the line.
+    """
+    found = []
+    for row in read_rows(path):
+        try:
+            if isinstance(row, Rejection):
+                raise MoleculeError(row.text, row.reason)
+            found.append(parse(row.smiles).smiles)
+        except MoleculeError as error:
+            raise FileError(path, f"line {row.line}: {error.reason}", remedy="Correct the line.") from None
+    return tuple(found)
 
 
 def read_tokenised(
@@ -75,7 +105,7 @@ def read_tokenised(
         path: One of the paths of `source`.
         properties: Those properties of `source` that the file has.
         source: How to read.
-        vocabulary: Tokens that may occur, or None to allow any.
+        vocabulary: What must be able to express each molecule, or None to allow any symbol.
 
     Raises:
         FileError: The file cannot be used.
@@ -107,13 +137,28 @@ def _tokenise(row: Row, source: Source, vocabulary: Vocabulary | None) -> Tokeni
     constraints = vocabulary.constraints if vocabulary else DEFAULT_CONSTRAINTS
     try:
         molecule = parse(row.smiles, source.policy)
-        tokens = split(to_selfies(molecule.smiles, constraints))
+        symbols = split(to_selfies(molecule.smiles, constraints))
         if vocabulary:
-            vocabulary.ids(tokens, molecule.smiles)
+            vocabulary.ids(symbols, molecule.smiles)
     except MoleculeError as error:
         return Rejection(row.line, row.smiles, error.reason)
-    if not 1 <= len(tokens) <= source.max_tokens:
+    if not 1 <= len(symbols) <= source.max_tokens:
         return Rejection(row.line, row.smiles, f"not 1 to {source.max_tokens} tokens")
+    bits = fingerprint(molecule.mol)
+    if max(tanimoto_to_many(bits, _left_out(source.leave_out)), default=0.0) > source.leave_out_similarity:
+        return Rejection(row.line, row.smiles, "like a molecule to leave out")
     is_labelled = any(value == value for value in row.values)
     scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=molecule.mol) if is_labelled else ""
-    return Tokenised(row, hash_key(molecule.smiles), tuple(tokens), hash_key(scaffold))
+    return Tokenised(row, hash_key(molecule.smiles), tuple(symbols), hash_key(scaffold), packed(bits).tobytes())
+
+
+def packed(bits: DataStructs.ExplicitBitVect) -> NDArray[np.uint8]:
+    """The 2048 `bits` folded to 1024, as 128 bytes."""
+    octets = np.frombuffer(DataStructs.BitVectToBinaryText(bits), dtype=np.uint8)
+    folded: NDArray[np.uint8] = np.bitwise_or.reduce(octets.reshape(-1, FOLDED_BITS // 8))
+    return folded
+
+
+@cache
+def _left_out(smiles: tuple[str, ...]) -> list[DataStructs.ExplicitBitVect]:
+    return [fingerprint(parse(text).mol) for text in smiles]

@@ -1,5 +1,7 @@
 """SELFIES text <-> token ids: the vocabulary, with the semantic constraints its tokens were made under.
 
+A token is one SELFIES symbol, `[C]`, or a piece of several, `[C][=C][C]`; of the pieces that fit, the longest is taken.
+
 B is the number of molecules, L the longest token sequence among them.
 """
 
@@ -23,7 +25,7 @@ N_SPECIAL = 3
 MAX_VOCABULARY = 4096
 """Ids at the most; the rarest tokens are left out first."""
 
-_TOKEN = re.compile(r"\[[^\]]*\]|\.")
+_SYMBOL = re.compile(r"\[[^\]]*\]|\.")
 
 DEFAULT_CONSTRAINTS: Mapping[str, int] = selfies.get_preset_constraints("default")
 """Bonds an atom may have, by element and charge (Krenn et al. 2022, SELFIES library paper, Table 1)."""
@@ -44,8 +46,8 @@ def semantic_constraints(constraints: Mapping[str, int]) -> Iterator[None]:
 
 
 def split(text: str) -> list[str]:
-    """The SELFIES tokens of `text`, in order."""
-    return _TOKEN.findall(text)
+    """The SELFIES symbols of `text`, in order."""
+    return _SYMBOL.findall(text)
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class Vocabulary:
         if len(self) > MAX_VOCABULARY:
             raise ValueError(f"there may be {MAX_VOCABULARY - N_SPECIAL} tokens, but got {len(self.tokens)}")
         with semantic_constraints(self.constraints):
-            for token in self.tokens:
-                _require_decodable(token)
+            for symbol in {symbol for token in self.tokens for symbol in _symbols_of(token)}:
+                _require_decodable(symbol)
 
     def __len__(self) -> int:
         return len(self.tokens) + N_SPECIAL
@@ -81,7 +83,7 @@ class Vocabulary:
         min_count: int,
         constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS,
     ) -> Vocabulary:
-        """A vocabulary of the tokens that occur at least `min_count` times.
+        """A vocabulary of the symbols that occur at least `min_count` times.
 
         Raises:
             ValueError: No token does.
@@ -89,28 +91,60 @@ class Vocabulary:
         frequent = sorted((t for t, n in counts.items() if n >= min_count), key=lambda t: (-counts[t], t))
         return cls(tuple(sorted(frequent[: MAX_VOCABULARY - N_SPECIAL])), dict(constraints))
 
+    def extended(self, pieces: Iterable[str]) -> Vocabulary:
+        """The vocabulary with `pieces` besides its tokens.
+
+        Raises:
+            ValueError: There are too many, or SELFIES cannot decode one.
+        """
+        return Vocabulary(tuple(sorted({*self.tokens, *pieces})), self.constraints)
+
     @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {token: i + N_SPECIAL for i, token in enumerate(self.tokens)}
+    def _trie(self) -> _Node:
+        """The tokens by their symbols, one after another; the id of a token is where its last symbol leads."""
+        root = _Node()
+        for i, token in enumerate(self.tokens):
+            node = root
+            for symbol in _symbols_of(token):
+                node = node.next.setdefault(symbol, _Node())
+            node.id = i + N_SPECIAL
+        return root
 
     def tokenise(self, smiles: str) -> NDArray[np.uint16]:
         """Token ids (L,) of a molecule, without BOS and EOS.
 
         Raises:
-            MoleculeError: SELFIES cannot express the molecule, or one of its tokens is unknown.
+            MoleculeError: SELFIES cannot express the molecule, or one of its symbols is unknown.
         """
         return self.ids(split(to_selfies(smiles, self.constraints)), smiles)
 
-    def ids(self, tokens: Sequence[str], smiles: str) -> NDArray[np.uint16]:
-        """Ids (L,) of `tokens`, those of the molecule `smiles`.
+    def ids(self, symbols: Sequence[str], smiles: str) -> NDArray[np.uint16]:
+        """Ids (L,) of the tokens of `symbols`, those of the molecule `smiles`: at each place the longest that fits.
 
         Raises:
-            MoleculeError: A token is unknown; the error names it.
+            MoleculeError: A symbol is unknown; the error names it.
         """
-        try:
-            return np.fromiter((self._ids[t] for t in tokens), dtype=np.uint16, count=len(tokens))
-        except KeyError as unknown:
-            raise MoleculeError(smiles, f"unknown token {unknown.args[0]}") from None
+        ids = []
+        place = 0
+        while place < len(symbols):
+            token, end = self._longest(symbols, place)
+            if token == PAD:
+                raise MoleculeError(smiles, f"unknown token {symbols[place]}")
+            ids.append(token)
+            place = end
+        return np.array(ids, dtype=np.uint16)
+
+    def _longest(self, symbols: Sequence[str], start: int) -> tuple[int, int]:
+        """The longest token that begins at `start`, PAD where none does, and where it ends."""
+        token, end = PAD, start
+        node: _Node | None = self._trie
+        for place in range(start, len(symbols)):
+            node = node.next.get(symbols[place]) if node else None
+            if node is None:
+                break
+            if node.id != PAD:
+                token, end = node.id, place + 1
+        return token, end
 
     def to_smiles(self, ids: Iterable[int]) -> str:
         """SMILES text, not canonical, perhaps empty, of token ids up to the first EOS without other specials."""
@@ -137,13 +171,28 @@ def to_selfies(smiles: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS
         raise MoleculeError(smiles, "SELFIES cannot express it") from None
 
 
-def _require_decodable(token: str) -> None:
+class _Node:
+    """A place in the tree of tokens: the id of the token that ends here, PAD where none does, and what may follow."""
+
+    __slots__ = ("id", "next")
+
+    def __init__(self) -> None:
+        self.id = PAD
+        self.next: dict[str, _Node] = {}
+
+
+def _symbols_of(token: str) -> list[str]:
+    symbols = split(token)
+    if not symbols or "".join(symbols) != token:
+        raise ValueError(f"{token!r} is not made of SELFIES symbols")
+    return symbols
+
+
+def _require_decodable(symbol: str) -> None:
     try:
-        if not _TOKEN.fullmatch(token):
-            raise ValueError(f"{token!r} is not one SELFIES token")
-        selfies.decoder(token)
+        selfies.decoder(symbol)
     except selfies.DecoderError:
-        raise ValueError(f"SELFIES cannot decode {token!r}") from None
+        raise ValueError(f"SELFIES cannot decode {symbol!r}") from None
 
 
 def pad(sequences: Sequence[NDArray[np.uint16]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

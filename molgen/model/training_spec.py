@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -12,11 +12,13 @@ from molgen.chem.molecule import Policy
 from molgen.errors import SpecError
 from molgen.model.checkpoint import MAX_TOKENS, Checkpoint
 from molgen.model.device import available_threads, resolve_device
-from molgen.model.reading import Source
+from molgen.model.prior import KINDS
+from molgen.model.reading import GUACAMOL_HOLD_OUT, Source, read_smiles
 from molgen.model.splits import Split
 from molgen.model.training import TrainingConfig
 from molgen.model.vae import MAX_SIZE, VaeConfig
 
+SIZES = ("latent_size", "encoder_size", "decoder_size")
 FINE_TUNING_EPOCHS = 10.0
 FINE_TUNING_RATE = 3e-4
 """Longer or faster, an assay's molecules come back better still, but what the model knew before is forgotten."""
@@ -29,6 +31,8 @@ _RANGES = (
     ("learning_rate", 1e-12, 10.0),
     ("kl_weight", 0.0, 1e6),
     ("property_weight", 0.0, 1e6),
+    ("geometry_weight", 0.0, 1e6),
+    ("leave_out_similarity", 0.0, 1.0),
     ("seed", 0, 2**32 - 1),
     ("threads", 1, 4096),
     ("workers", 1, 256),
@@ -50,13 +54,17 @@ class TrainingSpec:
     Attributes:
         data: Files of molecules, unlabelled and labelled.
         property: Columns to learn to predict; a predictor of `init` is not carried over.
+        prior: Kinds of learned priors to fit when the model stands.
         init: Checkpoint to start from, `default` for the one that is shipped.
         epochs: Passes over the molecules; by default 10 where `init` and `property` are given. With 0, `init` stays
-            as it is and only the predictor is fitted.
+            as it is, and only predictor and priors are fitted.
         minutes: Wall-clock time, instead of `epochs`.
-        learning_rate: By default 1.5e-3, with `init` 3e-4.
+        learning_rate: By default 2e-3, with `init` 3e-4.
         validate_every: Steps; by default an epoch, at most 1000.
         latent_size: Like the other sizes and `max_tokens`, by default that of `init`.
+        leave_out: File of molecules that must stay unknown, such as targets of benchmarks; what is like one of them is
+            not trained on.
+        leave_out_similarity: Tanimoto similarity (ECFP4) above which it is.
         rejects: CSV file in which rows left out are listed.
         baseline: Also fit a random forest, to compare the predictor with.
         licence: Of the training data, for the model card.
@@ -67,6 +75,7 @@ class TrainingSpec:
 
     data: tuple[str, ...] = ()
     property: tuple[str, ...] = ()
+    prior: tuple[str, ...] = ()
     init: str | None = None
     epochs: float | None = None
     minutes: float | None = None
@@ -83,12 +92,15 @@ class TrainingSpec:
     batch_size: int = TrainingConfig.batch_size
     kl_weight: float = TrainingConfig.kl_weight
     property_weight: float = TrainingConfig.property_weight
+    geometry_weight: float = TrainingConfig.geometry_weight
     patience: int = TrainingConfig.patience
     validate_every: int | None = None
     fragment: Literal["largest", "keep", "reject"] = "largest"
     charge: Literal["keep", "neutralise"] = "keep"
     stereo: Literal["keep", "drop"] = "keep"
     smiles_column: str | None = None
+    leave_out: str | None = None
+    leave_out_similarity: float = GUACAMOL_HOLD_OUT
     rejects: str | None = None
     baseline: bool = False
     licence: str = UNKNOWN_LICENCE
@@ -97,16 +109,22 @@ class TrainingSpec:
         for name, kind in get_type_hints(type(self)).items():
             if not _is_a(getattr(self, name), kind):
                 raise SpecError(name, f"is of the wrong type: {getattr(self, name)!r}")
-        if self.epochs is not None and self.minutes is not None:
-            raise SpecError("epochs", "give either --epochs or --minutes, not both")
-        for name in ("data", "property"):
-            values = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise SpecError(name, "the same one is given twice")
+        self._require_consistent()
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SpecError(name, f"must be from {low} to {high}, but got {value}")
+
+    def _require_consistent(self) -> None:
+        if self.epochs is not None and self.minutes is not None:
+            raise SpecError("epochs", "give either --epochs or --minutes, not both")
+        for kind in self.prior:
+            if kind not in KINDS:
+                raise SpecError("prior", f"must be one of {', '.join(KINDS)}, but got {kind!r}")
+        for name in ("data", "property", "prior"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise SpecError(name, "the same one is given twice")
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> TrainingSpec:
@@ -118,8 +136,9 @@ class TrainingSpec:
         """
         values = dict(options)
         values["data"] = tuple(str(Path(path).absolute()) for path in options.get("data") or ())
-        values["property"] = tuple(options.get("property") or ())
-        for name in ("init", "rejects"):
+        for name in ("property", "prior"):
+            values[name] = tuple(options.get(name) or ())
+        for name in ("init", "rejects", "leave_out"):
             path = values.get(name)
             values[name] = str(Path(path).absolute()) if path and path != "default" else path
         return cls(**values)
@@ -132,11 +151,11 @@ class TrainingSpec:
         """
         if not self.data:
             raise SpecError("data", "name at least one file of molecules")
-        sizes = {**asdict(init.vae.config if init else VaeConfig(1)), "max_tokens": DEFAULT_MAX_TOKENS}
-        del sizes["n_tokens"]
+        config = init.vae.config if init else VaeConfig(1)
+        sizes = {name: getattr(config, name) for name in SIZES}
         if init:
-            sizes["max_tokens"] = init.max_tokens
-            self._require_sizes({name: sizes[name] for name in sizes if name != "max_tokens"})
+            self._require_sizes(sizes)
+        sizes["max_tokens"] = init.max_tokens if init else DEFAULT_MAX_TOKENS
         given = {name: getattr(self, name) for name in sizes if getattr(self, name) is not None}
         return replace(
             self,
@@ -154,8 +173,8 @@ class TrainingSpec:
                 raise SpecError(name, message, remedy="Leave it out.")
 
     def _epochs(self) -> float | None:
-        if self.epochs == 0 and not (self.init and self.property):
-            raise SpecError("epochs", "0 fits a predictor only, which needs --init and --property")
+        if self.epochs == 0 and not (self.init and (self.property or self.prior)):
+            raise SpecError("epochs", "0 fits predictors and priors only: give --init, and --property or --prior")
         if self.epochs is not None or self.minutes is not None:
             return self.epochs
         if self.init and self.property:
@@ -171,6 +190,8 @@ class TrainingSpec:
             smiles_column=self.smiles_column,
             max_tokens=self.max_tokens or 0,
             workers=self.workers,
+            leave_out=read_smiles(Path(self.leave_out)) if self.leave_out else (),
+            leave_out_similarity=self.leave_out_similarity,
         )
 
 

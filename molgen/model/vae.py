@@ -4,6 +4,10 @@ Encoder: a GRU in each reading direction, its last and its mean state mapped to 
 GRU that sees z in its first state and in the gate inputs of every step. Padding never enters a state that is
 used, so what a molecule is encoded to does not depend on the batch it came in.
 
+The prior is wide in a few coarse dimensions and narrow in the many fine ones. Distances between points are then those
+of the coarse dimensions, which a loss can tie to the likeness of molecules, while the fine ones are free to hold what
+tells like molecules apart. The divergence from the prior does not depend on such scales.
+
 Notation: B molecules, L tokens of the longest, V vocabulary size, D latent dimensions, H hidden units.
 Source: Kingma & Welling 2014 (arXiv:1312.6114); Gomez-Bombarelli et al. 2018
 (doi:10.1021/acscentsci.7b00572).
@@ -20,6 +24,7 @@ from torch.nn import functional
 from molgen.model.gru import Gru
 from molgen.model.tokens import BOS, EOS, PAD
 
+MIN_SCALE = 1e-3
 MAX_SIZE = 4096
 """Upper bound of every width in a configuration, so that a hostile checkpoint cannot ask for all memory."""
 
@@ -33,24 +38,37 @@ class VaeConfig:
         latent_size: D.
         encoder_size: H of each encoder direction.
         decoder_size: H of the decoder.
+        coarse_size: The first so many dimensions have a prior of standard deviation 1.
+        fine_scale: Standard deviation of the prior in the others.
 
     Raises:
-        ValueError: A size is not in 1 to 4096.
+        ValueError: A size is not in 1 to 4096, or the scale not in 0.001 to 1.
     """
 
     n_tokens: int
     latent_size: int = 96
     encoder_size: int = 256
     decoder_size: int = 448
+    coarse_size: int = 16
+    fine_scale: float = 0.2
 
     def __post_init__(self) -> None:
-        for name, size in vars(self).items():
+        for name in ("n_tokens", "latent_size", "encoder_size", "decoder_size", "coarse_size"):
+            size = getattr(self, name)
             if not isinstance(size, int) or not 1 <= size <= MAX_SIZE:
                 raise ValueError(f"{name} must be a whole number from 1 to {MAX_SIZE}, but got {size!r}")
+        if not isinstance(self.fine_scale, int | float) or not MIN_SCALE <= self.fine_scale <= 1.0:
+            raise ValueError(f"fine_scale must be from {MIN_SCALE} to 1, but got {self.fine_scale!r}")
+
+    def scale(self) -> Tensor:
+        """Standard deviation of the prior in each dimension (D,)."""
+        return torch.where(torch.arange(self.latent_size) < self.coarse_size, 1.0, self.fine_scale)
 
 
 class Encoder(nn.Module):
     """Token ids (B, L) and lengths (B,) to the mean and log variance (B, D) of q(z | x)."""
+
+    scale: Tensor
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
@@ -59,6 +77,7 @@ class Encoder(nn.Module):
         self.inputs = nn.ModuleList(tables)
         self.recurrences = nn.ModuleList(Gru(size) for _ in range(2))
         self.posterior = nn.Linear(4 * size, 2 * config.latent_size)
+        self.register_buffer("scale", config.scale(), persistent=False)
         for table in tables:
             nn.init.normal_(table.weight, std=0.5)
 
@@ -66,7 +85,7 @@ class Encoder(nn.Module):
         """Mean and log variance, each (B, D)."""
         states = [self._read(i, ids, lengths) for i, ids in enumerate((tokens, reverse(tokens, lengths)))]
         mean, log_variance = self.posterior(torch.cat(states, dim=1)).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(-12.0, 4.0)
+        return mean * self.scale, log_variance.clamp(-12.0, 4.0) + 2 * self.scale.log()
 
     def _read(self, direction: int, tokens: Tensor, lengths: Tensor) -> Tensor:
         """The last and the mean state (B, 2H) of one reading direction."""
@@ -81,9 +100,12 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latent vectors (B, D) to next-token logits, teacher-forced or free-running."""
 
+    scale: Tensor
+
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
         size = config.decoder_size
+        self.register_buffer("scale", config.scale(), persistent=False)
         self.first_state = nn.Linear(config.latent_size, size)
         self.latent_inputs = nn.Linear(config.latent_size, 3 * size)
         self.inputs = nn.Embedding(config.n_tokens, 3 * size)
@@ -93,9 +115,10 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, tokens: Tensor) -> Tensor:
         """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one its end."""
+        unit = z / self.scale
         begin = torch.full_like(tokens[:, :1], BOS)
-        x = self.inputs(torch.cat([begin, tokens], dim=1).t()) + self.latent_inputs(z)
-        logits: Tensor = self.logits(self.recurrence(x, torch.tanh(self.first_state(z))))
+        x = self.inputs(torch.cat([begin, tokens], dim=1).t()) + self.latent_inputs(unit)
+        logits: Tensor = self.logits(self.recurrence(x, torch.tanh(self.first_state(unit))))
         return logits.float()
 
     @torch.no_grad()
@@ -110,8 +133,9 @@ class Decoder(nn.Module):
             temperature: 0 takes the likeliest token; above, tokens are drawn from the softened distribution.
             generator: Source of randomness for a temperature above 0.
         """
-        h = torch.tanh(self.first_state(z))
-        latent = self.latent_inputs(z)
+        unit = z / self.scale
+        h = torch.tanh(self.first_state(unit))
+        latent = self.latent_inputs(unit)
         token = torch.full((len(z),), BOS, device=z.device)
         is_open = torch.ones(len(z), dtype=torch.bool, device=z.device)
         tokens = []
@@ -152,7 +176,8 @@ class Vae(nn.Module):
         nll = functional.cross_entropy(
             logits.flatten(0, 1), targets(tokens, lengths).t().flatten(), ignore_index=PAD, reduction="none"
         )
-        kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=1)
+        prior = self.encoder.scale.square()
+        kl = 0.5 * ((mean.square() + log_variance.exp()) / prior - 1.0 - log_variance + prior.log()).sum(dim=1)
         return nll.view(len(logits), -1).sum(dim=0), kl, mean
 
 

@@ -20,8 +20,8 @@ from molgen.model.vae import Vae, targets
 
 BATCH_SIZE = 256
 ACTIVE_VARIANCE = 0.01
-"""A latent unit is active if the variance of its posterior mean is above this (Burda et al. 2016,
-arXiv:1509.00519, section 5.2)."""
+"""A latent unit is active if the variance of its posterior mean, as a share of the prior's, is above this (Burda et
+al. 2016, arXiv:1509.00519, section 5.2)."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Fit:
         mae: Mean absolute error, in the property's unit.
         spearman: Rank correlation.
         coverage: Share of labels inside the predictor's central 90 % interval; NaN for one without a spread.
+        calibration_error: Mean difference between a central interval's nominal share and the share of labels in it,
+            over intervals of 10 to 90 % (Kuleshov et al. 2018, arXiv:1807.00263, section 3.5, in absolute value).
     """
 
     name: str
@@ -62,6 +64,7 @@ class Fit:
     mae: float
     spearman: float
     coverage: float
+    calibration_error: float
 
 
 @torch.no_grad()
@@ -83,7 +86,7 @@ def reconstruct(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> Reconstruc
         nll=float(torch.cat(nll).mean()),
         kl=float(torch.cat(kl).mean()),
         exact=float(torch.cat(exact).double().mean()),
-        active_units=int((torch.cat(means).var(dim=0, correction=0) > ACTIVE_VARIANCE).sum()),
+        active_units=int(((torch.cat(means) / vae.encoder.scale).var(dim=0, correction=0) > ACTIVE_VARIANCE).sum()),
     )
 
 
@@ -137,7 +140,17 @@ def fit_of(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], spread:
         mae=float(np.abs(error).mean()),
         spearman=float("nan") if is_constant else float(spearmanr(y, mean).statistic),
         coverage=float((np.abs(error) <= 1.6449 * spread).mean()),
+        calibration_error=_calibration_error(error, spread),
     )
+
+
+def _calibration_error(error: NDArray[np.float64], spread: NDArray[np.float64]) -> float:
+    from scipy.stats import norm
+
+    nominal = np.linspace(0.1, 0.9, 9)
+    widths = norm.ppf(0.5 + nominal / 2)
+    observed = (np.abs(error)[:, None] <= widths * spread[:, None]).mean(axis=0)
+    return float(np.abs(observed - nominal).mean())
 
 
 def predictor_fits(vae: Vae, predictor: Predictor, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:

@@ -1,0 +1,93 @@
+"""The report on a latent space as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from molgen.errors import SpecError
+from molgen.paths import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUFFIXES = (".svg", ".png", ".pdf")
+
+
+def require_figure(path: Path) -> None:
+    """Asks that a figure can be drawn, and that the suffix of `path` is that of one.
+
+    Raises:
+        SpecError: matplotlib is not installed, or the suffix is another.
+    """
+    if path.suffix not in SUFFIXES:
+        raise SpecError("figure", f"{path} must end in one of {', '.join(SUFFIXES)}")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        remedy = "Install it with `pip install 'molgen[metrics]'`."
+        raise SpecError("figure", "needs matplotlib, which is not installed", remedy=remedy) from None
+
+
+def draw_report(report: Mapping[str, Any], path: Path) -> None:
+    """Draws what `evaluate_file` gave.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    _draw_lengths(left, report["reconstruction"])
+    _draw_distances(middle, report["geometry"])
+    _draw_shares(right, report)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], metadata=_METADATA.get(path.suffix))
+
+
+_METADATA = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Without a date the same report is drawn to the same bytes."""
+
+
+def _draw_lengths(axes: Axes, reconstruction: Mapping[str, Any]) -> None:
+    bands = reconstruction["by_length"]
+    names = [f"≤ {band['up_to']}" if band["up_to"] else f"> {band['above']}" for band in bands]
+    axes.bar(names, [100 * band["exact"] for band in bands], color="#4878a8")
+    for place, band in enumerate(bands):
+        axes.annotate(f"{band['n']}", (place, 2), ha="center", color="white", fontsize=8)
+    axes.set(title="Molecules that come back exactly", xlabel="SELFIES symbols", ylabel="%", ylim=(0, 100))
+
+
+def _draw_distances(axes: Axes, geometry: Mapping[str, Any] | None) -> None:
+    if geometry:
+        bins = geometry["profile"]
+        centres = [b["tanimoto_distance"] for b in bins]
+        axes.fill_between(centres, [b["low"] for b in bins], [b["high"] for b in bins], color="#4878a8", alpha=0.3)
+        axes.plot(centres, [b["median"] for b in bins], color="#4878a8", marker="o", markersize=3)
+        axes.annotate(f"Pearson {geometry['pearson']:.2f}", (0.05, 0.9), xycoords="axes fraction")
+    axes.set(title="Near points are like molecules", xlabel="Tanimoto distance", ylabel="latent distance", xlim=(0, 1))
+
+
+def _draw_shares(axes: Axes, report: Mapping[str, Any]) -> None:
+    samples, measured = report["samples"], report["reconstruction"]
+    shares = {
+        "valid samples": samples["validity"],
+        "unique samples": samples["uniqueness"],
+        "new samples": samples["novelty"],
+        "internal diversity": samples["internal_diversity"],
+        "active units": measured["active_units"] / measured["latent_size"],
+        "stable points": _rest(report["consistency"]["changed"]),
+        "useful neighbours": (report["neighbourhood"] or {"useful": 0})["useful"] / 100,
+    }
+    names = list(shares)[::-1]
+    values = [100 * (shares[name] or 0.0) for name in names]
+    axes.barh(names, values, color="#4878a8")
+    for place, value in enumerate(values):
+        axes.annotate(f"{value:.1f}", (min(value, 86) + 1, place), va="center", fontsize=8)
+    axes.set(title="Samples and neighbours", xlabel="%", xlim=(0, 100))
+
+
+def _rest(share: float | None) -> float:
+    return 0.0 if share is None else 1.0 - share

@@ -1,0 +1,102 @@
+"""What comes out of a prior: the distribution metrics of MOSES.
+
+Source: Polykovskiy et al. 2020, MOSES (doi:10.3389/fphar.2020.565644), section 3.3, unless a metric names another.
+
+Notation: n points of the prior, N molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from molgen.chem.molecule import fingerprint, parse, tanimoto_to_many
+from molgen.errors import SpecError
+from molgen.latent.space import LatentSpace
+
+N_DIVERSITY = 2000
+"""Different samples that the internal diversity is taken over."""
+UNIQUE_OF = 10_000
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The quality of samples.
+
+    Attributes:
+        n: Points decoded.
+        validity: Share of n that are molecules.
+        uniqueness: Share of different ones among the valid.
+        unique_at_10k: Share of different ones among the first 10,000 valid; None for fewer.
+        novelty: Share that was not in the training data among the different ones.
+        internal_diversity: 1 - mean Tanimoto similarity (ECFP4) of all pairs of the first 2,000 different ones, each
+            with itself included (IntDiv1).
+        fcd: Frechet ChemNet distance to the molecules of the file (Preuer et al. 2018, doi:10.1021/acs.jcim.8b00234);
+            None if it was not asked for.
+    """
+
+    n: int
+    validity: float
+    uniqueness: float
+    unique_at_10k: float | None
+    novelty: float
+    internal_diversity: float
+    fcd: float | None = None
+
+
+def quality_of(space: LatentSpace, decoded: Sequence[str | None], reference: Sequence[str] | None = None) -> Samples:
+    """The quality of what points (n, at least one) of the prior were decoded to.
+
+    Args:
+        space: Knows what is new.
+        decoded: Canonical SMILES, None where none came out.
+        reference: Molecules to take the Frechet ChemNet distance to, or None to leave it out.
+
+    Raises:
+        SpecError: The library for the distance is not installed.
+    """
+    valid = [text for text in decoded if text is not None]
+    unique = list(dict.fromkeys(valid))
+    return Samples(
+        n=len(decoded),
+        validity=len(valid) / len(decoded),
+        uniqueness=len(unique) / max(1, len(valid)),
+        unique_at_10k=len(set(valid[:UNIQUE_OF])) / UNIQUE_OF if len(valid) >= UNIQUE_OF else None,
+        novelty=float((~space.knows(unique)).mean()) if unique else 0.0,
+        internal_diversity=internal_diversity(unique[:N_DIVERSITY]),
+        fcd=frechet_chemnet_distance(valid, reference) if reference is not None and len(valid) > 1 else None,
+    )
+
+
+def internal_diversity(smiles: Sequence[str]) -> float:
+    """1 - mean Tanimoto similarity of all ordered pairs of N molecules; NaN for none."""
+    fingerprints = [fingerprint(parse(text).mol) for text in smiles]
+    means = [tanimoto_to_many(one, fingerprints).mean() for one in fingerprints]
+    return 1.0 - float(np.mean(means)) if means else float("nan")
+
+
+def require_fcd() -> None:
+    """Asks for the library of the Frechet ChemNet distance.
+
+    Raises:
+        SpecError: It is not installed.
+    """
+    try:
+        import fcd  # noqa: F401
+    except ImportError:
+        remedy = "Install it with `pip install 'molgen[metrics]'`."
+        raise SpecError("fcd", "needs the package fcd, which is not installed", remedy=remedy) from None
+
+
+def frechet_chemnet_distance(a: Sequence[str], b: Sequence[str]) -> float:
+    """The distance between two sets of molecules, each at least two; small only where both are large.
+
+    Raises:
+        SpecError: The library is not installed.
+    """
+    require_fcd()
+    import fcd
+
+    return float(fcd.get_fcd(list(a), list(b)))

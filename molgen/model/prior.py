@@ -1,0 +1,159 @@
+"""Learned priors: from Gaussian noise to points like those that molecules are encoded to.
+
+The aggregate posterior is not Gaussian, and what its best Gaussian decodes to is less like the training molecules than
+it could be. Two models learn its true form, as alternatives behind one interface: a flow, the deterministic form of a
+latent diffusion, and a generative adversarial network. Both work in whitened units, in which the best Gaussian is the
+standard one.
+
+Notation: N points, D latent dimensions, H hidden units, t time from 0 (noise) to 1 (data).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molgen.model.vae import MAX_SIZE
+
+Kind = Literal["diffusion", "gan"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MAX_BLOCKS = 64
+N_FREQUENCIES = 16
+N_STEPS = 32
+"""Of Heun's method from noise to data; more change no metric."""
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """Sizes of a learned prior.
+
+    Attributes:
+        latent_size: D.
+        hidden_size: H.
+        n_blocks: Residual blocks.
+
+    Raises:
+        ValueError: A size is out of range.
+    """
+
+    latent_size: int
+    hidden_size: int = 384
+    n_blocks: int = 3
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            limit = MAX_BLOCKS if name == "n_blocks" else MAX_SIZE
+            if not isinstance(value, int) or not 1 <= value <= limit:
+                raise ValueError(f"{name} must be a whole number from 1 to {limit}, but got {value!r}")
+
+
+class _Block(nn.Module):
+    """A residual block (He et al. 2016, arXiv:1603.05027) that begins as the identity."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(size)
+        self.up = nn.Linear(size, size)
+        self.down = nn.Linear(size, size)
+        nn.init.zeros_(self.down.weight)
+        nn.init.zeros_(self.down.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        moved: Tensor = x + self.down(functional.silu(self.up(self.norm(x))))
+        return moved
+
+
+def _network(n_in: int, n_out: int, config: PriorConfig) -> nn.Sequential:
+    blocks = [_Block(config.hidden_size) for _ in range(config.n_blocks)]
+    last = nn.Linear(config.hidden_size, n_out)
+    return nn.Sequential(nn.Linear(n_in, config.hidden_size), *blocks, nn.SiLU(), last)
+
+
+class Diffusion(nn.Module):
+    """The velocity of points on their straight way from noise to data.
+
+    Source: flow matching with the optimal-transport path, Lipman et al. 2023 (arXiv:2210.02747), equations 20 to 23;
+    it is the probability-flow form of a Gaussian diffusion (Song et al. 2021, arXiv:2011.13456, section 4.3).
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.network = _network(config.latent_size + 2 * N_FREQUENCIES, config.latent_size, config)
+        steps = torch.arange(N_FREQUENCIES) / (N_FREQUENCIES - 1)
+        self.register_buffer("frequencies", math.pi * 64.0**steps, persistent=False)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """Velocity (N, D) at points (N, D) and times (N,)."""
+        angles = t[:, None] * self.frequencies
+        velocity: Tensor = self.network(torch.cat([x, angles.sin(), angles.cos()], dim=1))
+        return velocity
+
+    def loss(self, data: Tensor, generator: torch.Generator) -> Tensor:
+        """Mean squared error of the velocity at a random time on the way to each of `data` (N, D)."""
+        noise = torch.randn(data.shape, generator=generator).to(data.device)
+        t = torch.rand(len(data), generator=generator).to(data.device)
+        x = noise + t[:, None] * (data - noise)
+        return functional.mse_loss(self(x, t), data - noise)
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Points (N, D) that `noise` (N, D) flows to (Heun's method)."""
+        x, step = noise, 1.0 / N_STEPS
+        with torch.no_grad():
+            for i in range(N_STEPS):
+                t = torch.full((len(x),), i * step, device=x.device)
+                first = self(x, t)
+                x = x + 0.5 * step * (first + self(x + step * first, t + step))
+        return x
+
+
+class Gan(nn.Module):
+    """A generator of points, and the critic that it learned from.
+
+    Source: LatentGAN, Prykhodko et al. 2019 (doi:10.1186/s13321-019-0397-9), with the Wasserstein loss and gradient
+    penalty of Gulrajani et al. 2017 (arXiv:1704.00028), equation 3.
+    """
+
+    PENALTY = 10.0
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generator = _network(config.latent_size, config.latent_size, config)
+        self.critic = _network(config.latent_size, 1, config)
+
+    def critic_loss(self, data: Tensor, generator: torch.Generator) -> Tensor:
+        """What the critic minimises on `data` (N, D) and as many generated points."""
+        noise = torch.randn(data.shape, generator=generator).to(data.device)
+        fake = self.sample(noise)
+        mix = torch.rand(len(data), 1, generator=generator).to(data.device)
+        between = (data + mix * (fake - data)).requires_grad_()
+        (slope,) = torch.autograd.grad(self.critic(between).sum(), [between], create_graph=True)
+        penalty = (slope.norm(dim=1) - 1.0).square().mean()
+        loss: Tensor = self.critic(fake).mean() - self.critic(data).mean() + self.PENALTY * penalty
+        return loss
+
+    def generator_loss(self, n: int, generator: torch.Generator) -> Tensor:
+        """What the generator minimises on `n` points."""
+        noise = torch.randn(n, self.config.latent_size, generator=generator)
+        loss: Tensor = -self.critic(self._generate(noise.to(next(self.parameters()).device))).mean()
+        return loss
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Points (N, D) made of `noise` (N, D)."""
+        with torch.no_grad():
+            return self._generate(noise)
+
+    def _generate(self, noise: Tensor) -> Tensor:
+        points: Tensor = noise + self.generator(noise)
+        return points
+
+
+MODELS: dict[Kind, type[Diffusion] | type[Gan]] = {"diffusion": Diffusion, "gan": Gan}

@@ -1,0 +1,116 @@
+"""Learned priors fitted to the points of a finished autoencoder.
+
+Notation: N points, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from molgen.model.checkpoint import Checkpoint
+from molgen.model.dataset import TokenSet
+from molgen.model.prior import MODELS, Diffusion, Gan, Kind, PriorConfig
+from molgen.model.validation import encode_rows
+
+N_POINTS = 200_000
+BATCH_SIZE = 512
+N_STEPS: dict[Kind, int] = {"diffusion": 12_000, "gan": 6_000}
+RATES: dict[Kind, float] = {"diffusion": 1e-3, "gan": 1e-4}
+N_CRITIC = 5
+"""Steps of the critic for each of the generator (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1)."""
+AVERAGE = 0.999
+"""Decay of the running average of a flow's weights, which is what is kept (Song & Ermon 2020, arXiv:2006.09011,
+section 3.4)."""
+
+Watch = Callable[[float], object]
+"""Told the share of a fit that is done, in [0, 1]."""
+
+
+def with_prior(model: Checkpoint, kind: Kind, data: TokenSet, seed: int, watch: Watch = lambda _: None) -> Checkpoint:
+    """The same model with a learned prior of that kind, fitted to the training molecules of `data`.
+
+    Args:
+        model: Its encoder and its best Gaussian are what they are.
+        kind: What to fit; one of that kind that the model has is replaced.
+        data: Molecules; those kept out for validation are not used.
+        seed: Source of the points drawn, of first weights and of noise.
+        watch: Called after each step.
+    """
+    rows = np.flatnonzero(~data.is_validation)
+    rows = np.random.default_rng(seed).permutation(rows)[:N_POINTS]
+    mean, _ = encode_rows(model.vae, data, rows)
+    prior = fitted_prior(kind, whitened(mean, model.prior_mean, model.prior_factor), seed, watch)
+    return replace(model, priors={**model.priors, kind: prior})
+
+
+def whitened(z: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
+    """Points (N, D) in units in which the Gaussian of `mean` (D,) and Cholesky factor (D, D) is the standard one."""
+    white: Tensor = torch.linalg.solve_triangular(factor, (z - mean).t(), upper=False)
+    return white.t()
+
+
+def fitted_prior(
+    kind: Kind, points: Tensor, seed: int, watch: Watch = lambda _: None, *, n_steps: int | None = None
+) -> Diffusion | Gan:
+    """A prior of whitened points (N, D), on the CPU; a function of its arguments alone."""
+    config = PriorConfig(points.shape[1])
+    n_steps = n_steps or N_STEPS[kind]
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        prior = MODELS[kind](config)
+    draws = _Draws(points, seed)
+    if isinstance(prior, Diffusion):
+        return _fit_diffusion(prior, draws, n_steps, watch)
+    return _fit_gan(prior, draws, n_steps, watch)
+
+
+class _Draws:
+    """Batches of points and the noise to go with them, from one seed."""
+
+    def __init__(self, points: Tensor, seed: int) -> None:
+        self.points = points
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def batch(self) -> Tensor:
+        return self.points[torch.randint(len(self.points), (BATCH_SIZE,), generator=self.generator)]
+
+
+def _fit_diffusion(prior: Diffusion, draws: _Draws, n_steps: int, watch: Watch) -> Diffusion:
+    optimiser = torch.optim.Adam(prior.parameters(), lr=RATES["diffusion"])
+    average = AveragedModel(prior, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
+    for step in range(n_steps):
+        _set_rate(optimiser, RATES["diffusion"] * (1.0 - step / n_steps))
+        _descend(optimiser, prior.loss(draws.batch(), draws.generator))
+        average.update_parameters(prior)
+        watch((step + 1) / n_steps)
+    prior.load_state_dict(average.module.state_dict())
+    return prior.eval()
+
+
+def _fit_gan(prior: Gan, draws: _Draws, n_steps: int, watch: Watch) -> Gan:
+    rate, betas = RATES["gan"], (0.0, 0.9)
+    critic = torch.optim.Adam(prior.critic.parameters(), lr=rate, betas=betas)
+    generator = torch.optim.Adam(prior.generator.parameters(), lr=rate, betas=betas)
+    for step in range(n_steps):
+        for _ in range(N_CRITIC):
+            _descend(critic, prior.critic_loss(draws.batch(), draws.generator))
+        _descend(generator, prior.generator_loss(BATCH_SIZE, draws.generator))
+        watch((step + 1) / n_steps)
+    return prior.eval()
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
