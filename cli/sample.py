@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,15 +13,25 @@ from .outputs import Temperature, require_molecule_file, write_molecules
 
 if TYPE_CHECKING:
     from molgen.bench.samples import Samples
+    from molgen.latent.space import LatentSpace
 
 CHUNK = 1024
 
 
 def sample(  # noqa: PLR0913 - one parameter an option
-    n: Annotated[int, typer.Option("-n", min=1, max=10_000_000, help="Points to draw.")],
+    n: Annotated[
+        int, typer.Option("-n", min=1, max=10_000_000, help="Points to draw; with --where, molecules to find.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Where to: .smi or .csv; by default, standard output."),
+    ] = None,
+    prior: Annotated[
+        str, typer.Option(help="What to draw from: gaussian, or a learned prior of the checkpoint: diffusion, gan.")
+    ] = "gaussian",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help='What molecules must keep, such as "qed > 0.8" or "2 < logp < 3"; once for each.'),
     ] = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
@@ -31,11 +41,12 @@ def sample(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Sample molecules from the prior of the latent space; points that give none are left out.
+    """Sample molecules from a prior of the latent space; points that give none are left out.
 
-    Example: molgen sample -n 1000 -o samples.smi
+    With --where, only different molecules that meet the request come out, and their share is told.
+
+    Example: molgen sample -n 1000 --prior diffusion --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
-    from molgen.bench.samples import quality_of
     from molgen.errors import NothingValidError
     from molgen.latent.space import LatentSpace
     from molgen.model.device import resolve_device, use_threads
@@ -44,24 +55,58 @@ def sample(  # noqa: PLR0913 - one parameter an option
         require_molecule_file(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
+    if where:
+        smiles, report, summary = _requested(space, where, n, seed, prior)
+    else:
+        smiles, report, summary = _drawn(space, n, seed, prior, temperature)
+    if output:
+        write_molecules(output, smiles)
+    if is_json:
+        show.as_json(report | ({} if output else {"smiles": smiles}))
+    elif output is None:
+        for text in smiles:
+            show.data(text)
+    show.note(summary)
+    if not smiles:
+        raise NothingValidError("no point met the request" if where else "no point gave a molecule")
+
+
+def _drawn(
+    space: LatentSpace, n: int, seed: int, prior: str, temperature: float
+) -> tuple[list[str], dict[str, Any], str]:
+    """Molecules of `n` points, their quality, and that in words."""
+    from molgen.bench.samples import quality_of
+
     decoded: list[str | None] = []
     with show.progress(n, "Sampling") as advance:
-        points = space.sample_points(n, seed)
+        points = space.sample_points(n, seed, prior=prior)
         for start in range(0, n, CHUNK):
             decoded += space.decode(points[start : start + CHUNK], temperature=temperature, seed=seed + start)
             advance(len(decoded))
     quality = quality_of(space, decoded)
-    valid = [text for text in decoded if text is not None]
-    if output:
-        write_molecules(output, valid)
-    if is_json:
-        show.as_json(asdict(quality) | ({} if output else {"smiles": valid}))
-    elif output is None:
-        for text in valid:
-            show.data(text)
-    show.note(_summary(quality))
-    if not valid:
-        raise NothingValidError("no point gave a molecule")
+    return [text for text in decoded if text is not None], asdict(quality), _summary(quality)
+
+
+def _requested(
+    space: LatentSpace, where: list[str], n: int, seed: int, prior: str
+) -> tuple[list[str], dict[str, Any], str]:
+    """At most `n` molecules that meet a request, what it took, and that in words."""
+    from molgen.search.request import Request, answer
+
+    request = Request(where, space)
+    with show.progress(n, "Searching") as advance:
+        found = answer(space, request, n, seed=seed, prior=prior, on_found=advance)
+    report = {
+        "n": len(found.smiles),
+        "decoded": found.n_decoded,
+        "share": found.share,
+        "plain_share": found.plain_share,
+    }
+    summary = (
+        f"{len(found.smiles)} different molecules meet the request: {found.share:.1%} of the {found.n_decoded} points "
+        f"decoded for it, {found.plain_share:.1%} of {found.n_plain} points of the prior as they come"
+    )
+    return found.smiles, report, summary
 
 
 def _summary(quality: Samples) -> str:

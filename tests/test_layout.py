@@ -57,6 +57,7 @@ ORDER = [
     "score.scorer",
     "score.plugin",
     "score.oracle",
+    "search.request",
     "search.spec",
     "search.ledger",
     "search.pareto",
@@ -75,6 +76,8 @@ ORDER = [
     "bench.smoothness",
     "bench.evaluation",
     "bench.figure",
+    "bench.moses_vae",
+    "bench.speed",
     "bench.outcome",
 ]
 

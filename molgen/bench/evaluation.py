@@ -121,6 +121,18 @@ def _smoothness(
     return {"geometry": geometry, "neighbourhood": neighbourhood, "consistency": consistency}
 
 
+def read_drawn(path: Path, limit: int | None, seed: int = 0) -> list[str]:
+    """Canonical SMILES of a file's molecules, or of `limit` rows drawn at random; rows that are none are left out.
+
+    Raises:
+        FileError: The file cannot be used, or no row of it can.
+    """
+    tally = Tally()
+    found = [record.molecule.smiles for record in tally.sift(_parsed(drawn(read_rows(path), limit, seed)))]
+    tally.require_kept(path)
+    return found
+
+
 def drawn(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
     """All of `items`, or `limit` of them in their order, each choice equally likely, in bounded memory.
 

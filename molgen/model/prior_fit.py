@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet
@@ -24,9 +23,6 @@ N_STEPS: dict[Kind, int] = {"diffusion": 12_000, "gan": 6_000}
 RATES: dict[Kind, float] = {"diffusion": 1e-3, "gan": 1e-4}
 N_CRITIC = 5
 """Steps of the critic for each of the generator (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1)."""
-AVERAGE = 0.999
-"""Decay of the running average of a flow's weights, which is what is kept (Song & Ermon 2020, arXiv:2006.09011,
-section 3.4)."""
 
 Watch = Callable[[float], object]
 """Told the share of a fit that is done, in [0, 1]."""
@@ -56,10 +52,16 @@ def whitened(z: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
 
 
 def fitted_prior(
-    kind: Kind, points: Tensor, seed: int, watch: Watch = lambda _: None, *, n_steps: int | None = None
+    kind: Kind,
+    points: Tensor,
+    seed: int,
+    watch: Watch = lambda _: None,
+    *,
+    config: PriorConfig | None = None,
+    n_steps: int | None = None,
 ) -> Diffusion | Gan:
     """A prior of whitened points (N, D), on the CPU; a function of its arguments alone."""
-    config = PriorConfig(points.shape[1])
+    config = config or PriorConfig(points.shape[1])
     n_steps = n_steps or N_STEPS[kind]
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
@@ -83,13 +85,10 @@ class _Draws:
 
 def _fit_diffusion(prior: Diffusion, draws: _Draws, n_steps: int, watch: Watch) -> Diffusion:
     optimiser = torch.optim.Adam(prior.parameters(), lr=RATES["diffusion"])
-    average = AveragedModel(prior, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
     for step in range(n_steps):
         _set_rate(optimiser, RATES["diffusion"] * (1.0 - step / n_steps))
         _descend(optimiser, prior.loss(draws.batch(), draws.generator))
-        average.update_parameters(prior)
         watch((step + 1) / n_steps)
-    prior.load_state_dict(average.module.state_dict())
     return prior.eval()
 
 

@@ -1,0 +1,184 @@
+"""How fast training, encoding and decoding are here, beside the VAE of MOSES on the same threads and molecules.
+
+Rounds of one and the other alternate, so that a busy machine slows both; the median of the rounds counts.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from molgen.bench.moses_vae import BATCH_SIZE, LEARNING_RATE, MAX_GRADIENT, Characters, MosesVae
+from molgen.latent.space import Floats, LatentSpace
+from molgen.model.dataset import TokenSet
+from molgen.model.learner import Learner, TrainingConfig
+from molgen.model.reading import hash_key
+from molgen.model.training import new_model
+from molgen.model.vae import Vae, VaeConfig
+
+N_ROUNDS = 3
+N_WARM_UP = 2
+"""Steps before the clock starts: first calls allocate memory."""
+
+Step = Callable[[], int]
+"""Does a piece of work and returns its number of molecules."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Molecules a second of one task.
+
+    Attributes:
+        task: What was done.
+        molgen: Of molgen.
+        moses: Of the VAE of MOSES, or None where it has nothing to compare.
+    """
+
+    task: str
+    molgen: float
+    moses: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster molgen is."""
+        return self.molgen / self.moses if self.moses else None
+
+
+def speeds_of(
+    space: LatentSpace, smiles: Sequence[str], seconds: float, on_done: Callable[[float, str], object] = lambda *_: None
+) -> list[Speed]:
+    """The speeds of the model of `space` on molecules that it can encode, at least a thousand or so.
+
+    Args:
+        space: Its sizes and vocabulary are used; a model like it is trained from scratch.
+        smiles: Canonical SMILES.
+        seconds: Length of a round.
+        on_done: Called with the share done, in [0, 1], and what is measured.
+    """
+    points = space.encode(smiles)
+    kept = [text for text, z in zip(smiles, points, strict=True) if np.isfinite(z).all()]
+    points = points[np.isfinite(points).all(axis=1)]
+    torch.manual_seed(0)
+    characters = Characters(kept)
+    moses = MosesVae(len(characters))
+    tasks: list[tuple[str, Step, Step | None]] = [
+        ("training", _training(space, kept), _moses_training(moses, characters, kept)),
+        ("points to SMILES", _writing(space, points), _moses_writing(moses, characters)),
+        ("points to canonical SMILES", _chunks(len(points), lambda rows: space.decode(points[rows])), None),
+        ("SMILES to points", _chunks(len(kept), lambda rows: space.encode(kept[rows])), None),
+    ]
+    speeds = []
+    for i, (name, own, other) in enumerate(tasks):
+        on_done(i / len(tasks), name)
+        speeds.append(Speed(name, *_compared(own, other, seconds)))
+    return speeds
+
+
+def machine() -> dict[str, Any]:
+    """What speeds depend on: processor, threads, versions."""
+    return {
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as handle:
+            names = [line.partition(":")[2].strip() for line in handle if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _compared(own: Step, other: Step | None, seconds: float) -> tuple[float, float | None]:
+    steps = [step for step in (own, other) if step]
+    for step in steps:
+        for _ in range(N_WARM_UP):
+            step()
+    rounds = [[_rate(step, seconds) for step in steps] for _ in range(N_ROUNDS)]
+    rates = [median(column) for column in zip(*rounds, strict=True)]
+    return rates[0], rates[1] if other else None
+
+
+def _rate(step: Step, seconds: float) -> float:
+    n, start = 0, time.perf_counter()
+    while (spent := time.perf_counter() - start) < seconds:
+        n += step()
+    return n / spent
+
+
+def _training(space: LatentSpace, smiles: Sequence[str]) -> Step:
+    sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
+    n = len(smiles)
+    data = TokenSet(
+        tokens=np.concatenate(sequences),
+        offsets=np.cumsum([0, *map(len, sequences)], dtype=np.int64),
+        labels=np.empty((n, 0), dtype=np.float32),
+        keys=np.array([hash_key(text) for text in smiles], dtype=np.uint64),
+        fingerprints=np.random.default_rng(0).integers(0, 256, (n, 128), dtype=np.uint8),
+        is_validation=np.zeros(n, dtype=np.bool_),
+    )
+    model = new_model(space.model.vocabulary, Vae(VaeConfig(len(space.model.vocabulary))), space.model.max_tokens)
+    learner = Learner(TrainingConfig(epochs=1), data, model)
+    steps = cycle(range(learner.schedule.steps_per_epoch))
+    return lambda: learner.learn(next(steps), 0.5)[1]
+
+
+def _moses_training(model: MosesVae, characters: Characters, smiles: Sequence[str]) -> Step:
+    optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    endless: Iterator[str] = cycle(smiles)
+
+    def step() -> int:
+        batch = sorted(islice(endless, BATCH_SIZE), key=len, reverse=True)
+        loss = model([characters.ids(text) for text in batch])
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT)
+        optimiser.step()
+        return len(batch)
+
+    return step
+
+
+def _writing(space: LatentSpace, points: Floats) -> Step:
+    """Points to SMILES text as the vocabulary gives it, not canonical, like that of MOSES."""
+    vae, vocabulary = space.model.vae, space.model.vocabulary
+
+    def write(rows: slice) -> None:
+        ids = vae.decoder.generate(torch.from_numpy(points[rows]), space.model.max_tokens)
+        for row in ids.tolist():
+            vocabulary.to_smiles(row)
+
+    return _chunks(len(points), write)
+
+
+def _moses_writing(model: MosesVae, characters: Characters) -> Step:
+    def step() -> int:
+        ids = model.sample(BATCH_SIZE)
+        for row in ids:
+            characters.text(row)
+        return len(ids)
+
+    return step
+
+
+def _chunks(n: int, work: Callable[[slice], object]) -> Step:
+    starts = cycle(range(0, n, BATCH_SIZE))
+
+    def step() -> int:
+        start = next(starts)
+        work(slice(start, start + BATCH_SIZE))
+        return min(BATCH_SIZE, n - start)
+
+    return step

@@ -1,0 +1,186 @@
+"""Samples of a prior that meet a request, such as `qed > 0.8`, found without asking at every point.
+
+A first draw shows what the prior gives. Predictors of the requested measures are fitted to its points; from then on
+only those points are decoded that probably meet the request, by rejection, so that what comes out is distributed as the
+prior is where the predictors are right.
+
+Notation: N points, D latent dimensions, P measures, C constraints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import SpecError
+from molgen.latent.space import Floats, LatentSpace
+from molgen.model.predictor import PredictorConfig
+from molgen.model.refit import fitted
+from molgen.score.constraint import Constraint, require_consistent
+from molgen.score.measure import Measure, MeasureContext, resolve
+
+N_PILOT = 2000
+BATCH_SIZE = 256
+OVERSAMPLING = 32
+"""Points that are weighed for each that is decoded."""
+MAX_DECODED, MIN_DECODED = 50, 10_000
+"""Points that are decoded for each molecule that is asked for, and in any case, before the search gives up."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass
+class Answer:
+    """What was found.
+
+    Attributes:
+        smiles: Different molecules that meet the request.
+        n_decoded: Points decoded after the first draw.
+        n_met: How many of these met the request.
+        n_plain: Points of the first draw.
+        n_plain_met: How many of those did.
+    """
+
+    smiles: list[str] = field(default_factory=list)
+    n_decoded: int = 0
+    n_met: int = 0
+    n_plain: int = 0
+    n_plain_met: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share, in [0, 1], of decoded points that met the request."""
+        return self.n_met / max(1, self.n_decoded)
+
+    @property
+    def plain_share(self) -> float:
+        """The same for points of the prior as they come."""
+        return self.n_plain_met / max(1, self.n_plain)
+
+
+class Request:
+    """Bounds on measures that samples must keep."""
+
+    def __init__(self, texts: Sequence[str], space: LatentSpace) -> None:
+        """Reads the constraints.
+
+        Args:
+            texts: Constraints as in campaigns, such as `2 < logp < 3`; at least one.
+            space: Its checkpoint may predict properties.
+
+        Raises:
+            SpecError: A text cannot be read, a measure is unknown, or two contradict each other.
+        """
+        self.constraints = [constraint for text in texts for constraint in Constraint.parse(text)]
+        if not self.constraints:
+            raise SpecError("where", "no constraint is given")
+        require_consistent(self.constraints)
+        predicts = bool(space.property_names)
+        context = MeasureContext(
+            predict=(lambda smiles: space.predict(space.encode(smiles))) if predicts else None,
+            property_names=space.property_names,
+        )
+        names = dict.fromkeys(constraint.name for constraint in self.constraints)
+        self.measures: dict[str, Measure] = {name: resolve(name, context, key="where") for name in names}
+
+    def values(self, molecules: Sequence[Molecule]) -> Doubles:
+        """Measures (N, P) of molecules."""
+        return np.stack([measure(molecules) for measure in self.measures.values()], axis=1)
+
+    def is_met(self, values: Doubles) -> NDArray[np.bool_]:
+        """Which rows (N,) of measures (N, P) keep all bounds."""
+        names = list(self.measures)
+        broken = [c.violation(values[:, names.index(c.name)]) for c in self.constraints]
+        return np.asarray(np.max(broken, axis=0) == 0)
+
+    def probability(self, mean: Doubles, spread: Doubles) -> Doubles:
+        """How probably (N,) normal predictions (N, P) keep all bounds, taken as independent between measures."""
+        from scipy.stats import norm
+
+        result = np.ones(len(mean))
+        for column, name in enumerate(self.measures):
+            low, high = self._interval(name)
+            m, s = mean[:, column], np.maximum(spread[:, column], 1e-9)
+            result *= norm.cdf((high - m) / s) - norm.cdf((low - m) / s)
+        return np.clip(result, 1e-12, 1.0)
+
+    def _interval(self, name: str) -> tuple[float, float]:
+        """The widest interval that the bounds on a measure allow; an exact value gets a little room."""
+        own = [(c.operator, c.bound, 0.5 if c.operator == "==" else 0.0) for c in self.constraints if c.name == name]
+        low = max((bound - room for operator, bound, room in own if operator in (">", ">=", "==")), default=-np.inf)
+        high = min((bound + room for operator, bound, room in own if operator in ("<", "<=", "==")), default=np.inf)
+        return low, high
+
+
+def answer(
+    space: LatentSpace,
+    request: Request,
+    n: int,
+    *,
+    seed: int,
+    prior: str,
+    on_found: Callable[[int], object] = lambda _: None,
+) -> Answer:
+    """At most `n` different molecules that meet the request; fewer where they are too rare.
+
+    Args:
+        space: Where to look.
+        request: What they must be.
+        n: How many.
+        seed: Source of all draws.
+        prior: Which prior to draw from.
+        on_found: Called with the number found so far.
+
+    Raises:
+        SpecError: The checkpoint has no such prior.
+    """
+    result = Answer()
+    points = space.sample_points(N_PILOT, seed, prior=prior)
+    values, is_met = _look(space, request, points, result)
+    result.n_plain, result.n_plain_met = len(points), int(is_met.sum())
+    is_known = np.isfinite(values).all(axis=1)
+    if not is_known.any():
+        return result
+    config = PredictorConfig(tuple(request.measures), space.size, n_members=5)
+    predictor = fitted(config, torch.from_numpy(points[is_known]), torch.from_numpy(values[is_known]).float(), seed)
+    rng = np.random.default_rng(seed)
+    limit = max(MIN_DECODED, MAX_DECODED * n)
+    round_ = 0
+    while len(result.smiles) < n and result.n_decoded < limit:
+        round_ += 1
+        pool = space.sample_points(OVERSAMPLING * BATCH_SIZE, seed + round_, prior=prior)
+        mean, spread = (part.double().numpy() for part in predictor.predict(torch.from_numpy(pool)))
+        chosen = _accepted(request.probability(mean, spread), rng)
+        _, is_met = _look(space, request, pool[chosen], result)
+        result.n_decoded += len(chosen)
+        result.n_met += int(is_met.sum())
+        on_found(min(n, len(result.smiles)))
+    result.smiles = result.smiles[:n]
+    return result
+
+
+def _accepted(probability: Doubles, rng: np.random.Generator) -> NDArray[np.int64]:
+    """At most a batch of rows, each kept with its probability as a share of the greatest."""
+    rows = np.flatnonzero(rng.random(len(probability)) * probability.max() < probability)
+    return np.asarray(rng.permutation(rows)[:BATCH_SIZE])
+
+
+def _look(space: LatentSpace, request: Request, points: Floats, result: Answer) -> tuple[Doubles, NDArray[np.bool_]]:
+    """Decodes points (N, D), adds what is new and meets the request, and returns measures (N, P) and what met (N,)."""
+    decoded = space.decode(points)
+    rows = [i for i, text in enumerate(decoded) if text is not None]
+    values = np.full((len(points), len(request.measures)), np.nan)
+    is_met = np.zeros(len(points), dtype=bool)
+    if rows:
+        molecules = [parse(decoded[i] or "") for i in rows]
+        values[rows] = request.values(molecules)
+        is_met[rows] = request.is_met(values[rows])
+        found = dict.fromkeys(result.smiles)
+        found.update(dict.fromkeys(m.smiles for m, i in zip(molecules, rows, strict=True) if is_met[i]))
+        result.smiles = list(found)
+    return values, is_met
