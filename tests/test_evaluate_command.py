@@ -49,7 +49,13 @@ def test_one_report_of_everything(run_molgen: RunMolgen, tmp_path: Path, checkpo
     assert report["samples"]["n"] == 20
     assert [(fit["name"], fit["n"]) for fit in report["predictor"]] == [("y", 6)]  # `other` is not in the file
     assert "8,C(,not a SMILES" in (tmp_path / "rejects.csv").read_text()
-    tables = run_molgen(*arguments)
+    assert report["geometry"]["n"] == 6
+    assert report["neighbourhood"]["n"] == 6
+    figure = tmp_path / "report.svg"
+    tables = run_molgen(*arguments, "--figure", figure)
+    assert "Tanimoto distance" in figure.read_text()
+    again = run_molgen(*arguments, "--figure", figure)
+    assert (again.exit_code, "--force" in again.stderr) == (2, True)
     assert "7 molecules, 85.71% of them encodable" in tables.stdout
     assert "latent predictor" in tables.stdout
 
@@ -70,6 +76,7 @@ def test_a_limit_draws_rows_by_the_seed(run_molgen: RunMolgen, checkpoint: Path,
         (("--property", "other"), "other"),
         (("--smiles-column", "nope"), "nope"),
         (("--samples", "0"), "--samples"),
+        (("--figure", "report.docx"), "must end in one of .svg, .png, .pdf"),
     ],
 )
 def test_bad_input_is_told_and_ends_with_2(

@@ -54,8 +54,8 @@ class Answer:
 
     @property
     def share(self) -> float:
-        """Share, in [0, 1], of decoded points that met the request."""
-        return self.n_met / max(1, self.n_decoded)
+        """Share, in [0, 1], of decoded points that met the request; the plain share where the first draw sufficed."""
+        return self.n_met / self.n_decoded if self.n_decoded else self.plain_share
 
     @property
     def plain_share(self) -> float:
