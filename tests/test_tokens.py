@@ -147,6 +147,14 @@ def test_decoding_stops_at_the_first_end_and_skips_other_specials() -> None:
     assert VOCABULARY.to_smiles([]) == ""
 
 
+def test_what_is_too_long_is_cut() -> None:
+    vocabulary = Vocabulary(("[C]", "[C][C][O]", "[N]"))
+    ids = [vocabulary.tokens.index(token) + N_SPECIAL for token in ("[C][C][O]", "[N]", "[C][C][O]", "[C]")]
+    assert [vocabulary.to_smiles(ids, n) for n in (2, 3, 4, 6, 7, 8)] == [
+        "", "CCO", "CCON", "CCON", "CCONCCO", "CCONCCOC",
+    ]  # fmt: skip
+
+
 @given(st.lists(st.integers(0, len(VOCABULARY) - 1), max_size=60))
 def test_any_ids_decode_to_text(ids: list[int]) -> None:
     assert isinstance(VOCABULARY.to_smiles(ids), str)

@@ -243,7 +243,7 @@ class LatentSpace:
         return z
 
     def _read(self, ids: Sequence[int]) -> str | None:
-        text = self.model.vocabulary.to_smiles(ids)
+        text = self.model.vocabulary.to_smiles(ids, self.model.max_tokens)
         try:
             return parse(saturated(text) if "[" in text else text).smiles
         except MoleculeError:

@@ -7,6 +7,7 @@ B is the number of molecules, L the longest token sequence among them.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -146,14 +147,25 @@ class Vocabulary:
                 token, end = node.id, place + 1
         return token, end
 
-    def to_smiles(self, ids: Iterable[int]) -> str:
-        """SMILES text, not canonical, perhaps empty, of token ids up to the first EOS without other specials."""
-        tokens = []
+    @cached_property
+    def _sizes(self) -> tuple[int, ...]:
+        """Symbols of each token."""
+        return tuple(len(split(token)) for token in self.tokens)
+
+    def to_smiles(self, ids: Iterable[int], max_symbols: float = math.inf) -> str:
+        """SMILES text, not canonical, perhaps empty, of token ids up to the first EOS without other specials.
+
+        Of a longer sequence than `max_symbols` SELFIES symbols, the tokens that fit are taken.
+        """
+        tokens, room = [], max_symbols
         for i in ids:
-            if i == EOS:
-                break
             if i >= N_SPECIAL:
+                room -= self._sizes[i - N_SPECIAL]
                 tokens.append(self.tokens[i - N_SPECIAL])
+            if i == EOS or room < 0:
+                break
+        if room < 0:
+            tokens.pop()
         with semantic_constraints(self.constraints):
             return str(selfies.decoder("".join(tokens)))
 
