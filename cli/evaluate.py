@@ -23,6 +23,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=1_000_000, help="Points of the prior to decode.")] = 10_000,
+    prior: options.Prior = "gaussian",
     fcd: Annotated[
         bool, typer.Option("--fcd", help="Also take the samples' Frechet ChemNet distance to the file: minutes.")
     ] = False,
@@ -54,7 +55,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         require_free(figure, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    question = Question(data, tuple(properties or ()), samples, fcd, limit, seed, smiles_column)
+    question = Question(data, tuple(properties or ()), samples, prior, fcd, limit, seed, smiles_column)
     with (
         writing_rejections(rejects) if rejects else nullcontext() as listing,
         show.progress(1.0, "Measuring") as advance,
@@ -91,7 +92,7 @@ def _show(report: dict[str, Any]) -> None:
 def _show_samples(samples: dict[str, Any]) -> None:
     shares = ("validity", "uniqueness", "unique_at_10k", "novelty")
     show.table(
-        f"{samples['n']} samples of the prior",
+        f"{samples['n']} samples of the prior {samples['prior']}",
         ["valid", "unique", "unique@10k", "new", "internal diversity", "FCD"],
         [[*(_share(samples[key]) for key in shares), number(samples["internal_diversity"]), number(samples["fcd"])]],
     )

@@ -27,6 +27,10 @@ Checkpoint = Annotated[
         help="The model, a .safetensors file with its .json beside it; by default the one molgen ships.",
     ),
 ]
+Prior = Annotated[
+    str,
+    typer.Option("--prior", help="What to draw from: gaussian, or one that the checkpoint learned: diffusion, gan."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
 

@@ -26,9 +26,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
         Path | None,
         typer.Option("--output", "-o", help="Where to: .smi or .csv; by default, standard output."),
     ] = None,
-    prior: Annotated[
-        str, typer.Option(help="What to draw from: gaussian, or a learned prior of the checkpoint: diffusion, gan.")
-    ] = "gaussian",
+    prior: options.Prior = "gaussian",
     where: Annotated[
         list[str] | None,
         typer.Option(help='What molecules must keep, such as "qed > 0.8" or "2 < logp < 3"; once for each.'),

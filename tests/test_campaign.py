@@ -156,7 +156,10 @@ def test_the_journal_holds_the_same_trials_as_the_ledger(tmp_path: Path, space: 
     assert [(t.user_attrs["smiles"], t.value) for t in trials] == [(e.smiles, e.total) for e in evaluations]
 
 
-def test_constraints_that_nothing_keeps_are_reported(tmp_path: Path, space: LatentSpace) -> None:
+def test_constraints_that_nothing_keeps_are_reported(
+    tmp_path: Path, space: LatentSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molgen.search.campaign.MAX_IDLE_BATCHES", 5)
     spec = replace(SPEC, constraint=("heavy_atoms <= 0",))
     with pytest.raises(NothingValidError, match="against a constraint"):
         run(campaign(tmp_path, spec, space))

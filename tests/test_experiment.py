@@ -135,7 +135,7 @@ def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Pat
         ({"split": "sideways"}, "split: is of the wrong type"),
         ({"batch_size": True}, "batch_size: is of the wrong type"),
         ({"property": ["size", "size"]}, "property: the same"),
-        ({"epochs": 0.0}, "epochs: 0 fits a predictor only"),
+        ({"epochs": 0.0}, "epochs: 0 fits predictors and priors only"),
         ({"data": []}, "data: name at least one"),
         ({"device": "abacus"}, "device: must be"),
         ({"device": "cuda:99"}, "device: this machine has no"),

@@ -73,8 +73,9 @@ def test_what_is_learned_is_sampled_by_name_and_survives_on_disk(tmp_path: Path)
     assert space.prior_names == (GAUSSIAN, *KINDS)
     drawn = {name: space.sample_points(300, 5, prior=name) for name in space.prior_names}
     for kind in KINDS:
-        assert np.array_equal(drawn[kind], LatentSpace(start).sample_points(300, 5, prior=kind))
-        assert not np.array_equal(drawn[kind], drawn[GAUSSIAN])
+        before = LatentSpace(start).sample_points(300, 5, prior=kind)
+        assert np.abs(drawn[kind] - before).max() < 0.01  # half precision on disk
+        assert np.abs(drawn[kind] - drawn[GAUSSIAN]).max() > 0.1
     assert space.sample_points(0, prior="gan").shape == (0, 2)
 
 

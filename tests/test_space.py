@@ -44,7 +44,13 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> LatentSpace:
     vae = Vae(VaeConfig(len(vocabulary), latent_size=16, encoder_size=32, decoder_size=64))
     model = new_model(vocabulary, vae, 60, Predictor(PredictorConfig(("size",), 16, hidden_size=32)))
     config = TrainingConfig(
-        epochs=220, batch_size=10, learning_rate=2e-2, kl_weight=0.01, token_dropout=0.0, validate_every=1000
+        epochs=220,
+        batch_size=10,
+        learning_rate=2e-2,
+        kl_weight=0.01,
+        geometry_weight=0.0,
+        token_dropout=0.0,
+        validate_every=1000,
     )
     Training(folder, config, data, model).run(lambda _status: None, lambda: False)
     return LatentSpace.load(folder / "last.safetensors")

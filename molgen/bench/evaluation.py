@@ -24,7 +24,7 @@ from molgen.bench.smoothness import (
 from molgen.chem.molecule import parse
 from molgen.chem.table import Record, Rejection, Row, Tally, has_property, read_rows
 from molgen.errors import MoleculeError, SpecError
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import GAUSSIAN, Floats, LatentSpace
 
 T = TypeVar("T")
 
@@ -41,6 +41,7 @@ class Question:
         path: File of molecules.
         properties: Columns to compare predictions with; where none is named, all that are predicted and there.
         n_samples: Points of the prior to decode.
+        prior: Which prior to draw them from.
         fcd: Whether to take the samples' Frechet ChemNet distance to the file.
         limit: Rows to draw from the file at random, or None for all.
         seed: Draws rows and points.
@@ -50,6 +51,7 @@ class Question:
     path: Path
     properties: tuple[str, ...] = ()
     n_samples: int = 10_000
+    prior: str = GAUSSIAN
     fcd: bool = False
     limit: int | None = None
     seed: int = 0
@@ -71,6 +73,7 @@ def evaluate_file(
         FileError: The file cannot be used, or no row of it can.
         SpecError: The checkpoint does not predict a property that is asked for, or a library is not installed.
     """
+    space.require_prior(question.prior)
     if question.fcd:
         require_fcd()
     names = _properties(space, question)
@@ -82,7 +85,7 @@ def evaluate_file(
     on_done(0.05, "reconstruction")
     reconstruction = reconstruction_of(space, smiles)
     on_done(0.2, "samples")
-    decoded = space.sample(question.n_samples, question.seed)
+    decoded = space.sample(question.n_samples, question.seed, prior=question.prior)
     samples = quality_of(space, decoded, smiles if question.fcd else None)
     z = space.encode(smiles, AS_IT_IS)
     on_done(0.4, "predictions")
@@ -92,7 +95,7 @@ def evaluate_file(
         "data": str(question.path),
         "checkpoint_sha256": space.model.digest,
         "reconstruction": asdict(reconstruction),
-        "samples": asdict(samples),
+        "samples": {"prior": question.prior, **asdict(samples)},
         "predictor": [asdict(fit) for fit in fits],
         **_smoothness(space, smiles, z, question.seed, on_done),
     }

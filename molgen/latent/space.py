@@ -134,6 +134,17 @@ class LatentSpace:
         """The priors that can be sampled: `gaussian`, and what was learned."""
         return (GAUSSIAN, *self.model.priors)
 
+    def require_prior(self, prior: str) -> None:
+        """Asks that there is a prior of that name.
+
+        Raises:
+            SpecError: There is none; the message tells how to train one.
+        """
+        if prior not in self.prior_names:
+            known = ", ".join(self.prior_names)
+            remedy = f"Train one with `molgen train DATA --init CHECKPOINT --epochs 0 --prior {prior}`."
+            raise SpecError("prior", f"the checkpoint has no {prior!r}; it has {known}", remedy=remedy)
+
     def sample(self, n: int, seed: int = 0, *, prior: str = GAUSSIAN) -> list[str | None]:
         """Molecules decoded from `n` points of the prior; None where none came out.
 
@@ -201,16 +212,13 @@ class LatentSpace:
 
     def _transported(self, normal: NDArray[np.float64], prior: str) -> NDArray[np.float64]:
         """Whitened points (n, D) that a learned prior makes of standard normal ones."""
-        for kind, model in self.model.priors.items():
-            if kind == prior:
-                parts = [
-                    model.sample(torch.from_numpy(normal[start : start + BATCH_SIZE]).float().to(self.device))
-                    for start in range(0, len(normal), BATCH_SIZE)
-                ]
-                return torch.cat([part.cpu().double() for part in parts]).numpy() if parts else normal
-        known = ", ".join(self.prior_names)
-        remedy = f"Train one with `molgen train DATA --init CHECKPOINT --epochs 0 --prior {prior}`."
-        raise SpecError("prior", f"the checkpoint has no {prior!r}; it has {known}", remedy=remedy)
+        self.require_prior(prior)
+        (model,) = (model for kind, model in self.model.priors.items() if kind == prior)
+        points = np.empty_like(normal)
+        for start in range(0, len(normal), BATCH_SIZE):
+            chunk = slice(start, start + BATCH_SIZE)
+            points[chunk] = model.sample(torch.from_numpy(normal[chunk]).float().to(self.device)).cpu().numpy()
+        return points
 
     def _points(self, z: ArrayLike) -> Floats:
         try:
