@@ -76,7 +76,8 @@ def _show(report: dict[str, Any]) -> None:
     measured = report["reconstruction"]
     show_reconstruction(f"{measured['n']} molecules, {_share(measured['encodable'])} of them encodable", measured)
     show.table(
-        f"By length; {_share(measured['exact_new'])} of the {measured['n_new']} new to the model come back exactly",
+        f"By length; {_share(measured['exact_new'])} of the {measured['n_new']} new to the model come back exactly, "
+        f"of all {_share(measured['exact_unrefined'])} from the encoder's means alone",
         ["SELFIES symbols", "molecules", "exact reconstruction", "token accuracy"],
         [
             [_band(band), str(band["n"]), _share(band["exact"]), _share(band["token_accuracy"])]

@@ -15,7 +15,7 @@ from molgen.bench.smoothness import (
     neighbourhood_steps,
     trustworthiness,
 )
-from molgen.chem.molecule import Policy, fingerprint, parse, tanimoto
+from molgen.chem.molecule import DEFAULT_POLICY, Policy, fingerprint, parse, tanimoto
 from molgen.latent.space import Floats, LatentSpace
 
 ALCOHOLS = [f"{'C' * n}O" for n in range(1, 9)]
@@ -32,7 +32,7 @@ class Ladder(LatentSpace):
     def size(self) -> int:
         return 1
 
-    def encode(self, smiles: Sequence[str], policy: Policy = Policy()) -> Floats:  # noqa: B008
+    def encode(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Floats:
         return np.array([[ALCOHOLS.index(text) if text in ALCOHOLS else np.nan] for text in smiles], dtype=np.float32)
 
     def decode(self, z: ArrayLike, *, temperature: float = 0.0, seed: int = 0) -> list[str | None]:

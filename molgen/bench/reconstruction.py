@@ -53,6 +53,7 @@ class Reconstruction:
         n: Readable molecules, N.
         encodable: Share of N that the model can encode; the rest has unknown tokens or is too long.
         exact: Share of N whose canonical SMILES, stereo included, comes back. What cannot be encoded did not.
+        exact_unrefined: The same from the encoder's means, without the descent that refines them.
         n_new: Molecules that were not in the training data.
         exact_new: Share of those that comes back.
         token_accuracy: Mean share of a molecule's SELFIES symbols that stand at their place in what came back, of the
@@ -68,6 +69,7 @@ class Reconstruction:
     n: int
     encodable: float
     exact: float
+    exact_unrefined: float
     n_new: int
     exact_new: float
     token_accuracy: float
@@ -82,6 +84,7 @@ def reconstruction_of(space: LatentSpace, smiles: Sequence[str]) -> Reconstructi
     """How well the molecules `smiles` (N canonical SMILES, at least one) come back."""
     z = space.encode(smiles, AS_IT_IS)
     decoded = space.decode(z)
+    unrefined = space.decode(space.encode(smiles, AS_IT_IS, is_refined=False))
     is_encodable = np.isfinite(z).all(axis=1)
     is_exact = np.array([a == b for a, b in zip(smiles, decoded, strict=True)])
     accuracy = np.array([token_accuracy(a, b) for a, b in zip(smiles, decoded, strict=True)])
@@ -91,6 +94,7 @@ def reconstruction_of(space: LatentSpace, smiles: Sequence[str]) -> Reconstructi
         n=len(smiles),
         encodable=float(is_encodable.mean()),
         exact=float(is_exact.mean()),
+        exact_unrefined=float(np.mean([a == b for a, b in zip(smiles, unrefined, strict=True)])),
         n_new=int(is_new.sum()),
         exact_new=float(is_exact[is_new].mean()) if is_new.any() else math.nan,
         token_accuracy=float(accuracy.mean()),

@@ -18,6 +18,7 @@ from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturated
 from molgen.errors import MoleculeError, SpecError
 from molgen.model import checkpoint
 from molgen.model.checkpoint import Checkpoint
+from molgen.model.inversion import invert
 from molgen.model.reading import hash_key
 from molgen.model.tokens import pad
 from molgen.paths import shipped
@@ -38,7 +39,7 @@ class Encoding:
     """Points of molecules, and why some have none.
 
     Attributes:
-        z: (N, D) float32 posterior means; NaN where there is none.
+        z: (N, D) float32; NaN where there is none.
         reasons: N texts, empty where the molecule was encoded.
     """
 
@@ -76,16 +77,24 @@ class LatentSpace:
         """Names of the P properties that `predict` returns."""
         return self.model.properties
 
-    def encode(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY) -> Floats:
+    def encode(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Floats:
         """Points (N, D) of molecules; rows that cannot be encoded are NaN, and `explain` says why.
+
+        Args:
+            smiles: N texts.
+            policy: Standardisation.
+            is_refined: Move a point that does not decode to its molecule to one beside it that does, where the
+                descent finds one (see `model.inversion`); else take the encoder's mean as it is.
 
         Raises:
             SpecError: `smiles` is one text, not a list of texts.
         """
-        return self.explain(smiles, policy).z
+        return self.explain(smiles, policy, is_refined=is_refined).z
 
-    def explain(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY) -> Encoding:
+    def explain(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Encoding:
         """Points of molecules, with the reason for each that has none, such as the token that is unknown.
+
+        The arguments are those of `encode`.
 
         Raises:
             SpecError: `smiles` is one text, not a list of texts.
@@ -100,7 +109,7 @@ class LatentSpace:
             except MoleculeError as error:
                 reasons[i] = error.reason
         z = np.full((len(smiles), self.size), np.nan, dtype=np.float32)
-        z[np.array([not reason for reason in reasons], dtype=bool)] = self._encode_tokens(sequences)
+        z[np.array([not reason for reason in reasons], dtype=bool)] = self._encode_tokens(sequences, is_refined)
         return Encoding(z, tuple(reasons))
 
     def decode(self, z: ArrayLike, *, temperature: float = 0.0, seed: int = 0) -> list[str | None]:
@@ -237,17 +246,18 @@ class LatentSpace:
         return ids
 
     @torch.no_grad()
-    def _encode_tokens(self, sequences: Sequence[NDArray[np.uint16]]) -> Floats:
-        """Posterior means (N, D), computed in batches of like length."""
+    def _encode_tokens(self, sequences: Sequence[NDArray[np.uint16]], is_refined: bool) -> Floats:
+        """Points (N, D), computed in batches of like length."""
         z = np.empty((len(sequences), self.size), dtype=np.float32)
         order = np.argsort([len(s) for s in sequences], kind="stable")
         for start in range(0, len(order), BATCH_SIZE):
             rows = order[start : start + BATCH_SIZE]
             ids, lengths = pad([sequences[i] for i in rows])
-            mean, _ = self.model.vae.encoder(
-                torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
-            )
-            z[rows] = mean.cpu().numpy()
+            batch = torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
+            points, _ = self.model.vae.encoder(*batch)
+            if is_refined:
+                points = invert(self.model.vae.decoder, points, *batch)
+            z[rows] = points.cpu().numpy()
         return z
 
     def _read(self, ids: Sequence[int]) -> str | None:

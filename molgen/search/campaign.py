@@ -19,7 +19,6 @@ from optuna.trial import FrozenTrial, Trial
 
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import InterruptedRunError, NothingValidError, RunError
-from molgen.latent.inversion import invert
 from molgen.latent.space import Floats, LatentSpace
 from molgen.score.oracle import Oracle, Score
 from molgen.search import ledger, study
@@ -32,8 +31,6 @@ MAX_IDLE_BATCHES = 50
 """Batches without a new molecule after which a campaign gives up."""
 MAX_PROPOSALS = 256
 """Decoded at once, at most, when few proposals keep the constraints."""
-MAX_INVERTED = 32
-"""Start molecules, at most, whose points are sought by inversion; of others the encoder's points are taken."""
 TEMPERATURE = 0.7
 """At which every other proposal of the latent sampler is decoded, so that one point gives several molecules."""
 
@@ -307,9 +304,7 @@ class Campaign:
 
 def _points_of(space: LatentSpace, molecules: Sequence[Molecule]) -> Floats:
     """Points (K, D) of given molecules, NaN where there is none."""
-    smiles = [molecule.smiles for molecule in molecules]
-    inverted = invert(space, smiles[:MAX_INVERTED])
-    return np.vstack([inverted, space.encode(smiles[MAX_INVERTED:])])
+    return space.encode([molecule.smiles for molecule in molecules])
 
 
 def _affordable(start: Sequence[Molecule], spec: CampaignSpec) -> list[Molecule]:
