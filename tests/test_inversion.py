@@ -43,7 +43,7 @@ def test_points_are_moved_as_little_as_need_be(space: LatentSpace, molecules: li
     assert is_back.all()
     assert (moved == 0).any()
     assert 0 < moved.max() < 25
-    assert np.median(moved) < 1.0  # two points of the prior are some 14 apart
+    assert np.median(moved) < 2.0  # two points of the prior are some 14 apart
 
 
 def test_the_company_changes_nothing(space: LatentSpace, molecules: list[str]) -> None:

@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturated
 from molgen.errors import MoleculeError, SpecError
 from molgen.model import checkpoint
 from molgen.model.checkpoint import Checkpoint
-from molgen.model.inversion import invert
+from molgen.model.inversion import comes_back, double_of, invert
 from molgen.model.reading import hash_key
 from molgen.model.tokens import pad
+from molgen.model.vae import Vae
 from molgen.paths import shipped
 
 BATCH_SIZE = 256
@@ -255,10 +257,23 @@ class LatentSpace:
             ids, lengths = pad([sequences[i] for i in rows])
             batch = torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
             points, _ = self.model.vae.encoder(*batch)
-            if is_refined:
-                points = invert(self.model.vae.decoder, points, *batch)
             z[rows] = points.cpu().numpy()
+            if is_refined:
+                is_lost = ~comes_back(self.model.vae.decoder, points, *batch).cpu()
+                z[rows[is_lost.numpy()]] = self._refined(batch[0].cpu()[is_lost], batch[1].cpu()[is_lost])
         return z
+
+    def _refined(self, tokens: Tensor, lengths: Tensor) -> Floats:
+        """Points (B, D), from the encoder's answer on, that decode to `tokens` (B, L) of `lengths` (B,) if possible."""
+        if not len(tokens):
+            return np.empty((0, self.size), dtype=np.float32)
+        mean, _ = self._double.encoder(tokens, lengths)
+        points = invert(self._double.decoder, mean.double(), tokens, lengths)
+        return np.asarray(points.numpy(), dtype=np.float32)
+
+    @cached_property
+    def _double(self) -> Vae:
+        return double_of(self.model.vae)
 
     def _read(self, ids: Sequence[int]) -> str | None:
         text = self.model.vocabulary.to_smiles(ids, self.model.max_tokens)

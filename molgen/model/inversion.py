@@ -10,17 +10,33 @@ Chu et al. 2024, InvBO (arXiv:2411.05330), section 3.1.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from molgen.model.tokens import PAD
-from molgen.model.vae import Decoder, targets
+from molgen.model.vae import Decoder, Vae, targets
 
 N_STEPS = 60
 STEP_LENGTH = 0.3
-"""Of each step, in standard deviations of the prior; two points of the prior are some 14 apart. Steps of a fixed length
-along the gradient, unlike Adam's, hardly change with the rounding of a batch."""
+"""Of each step, in standard deviations of the prior; two points of the prior are some 14 apart."""
+
+
+def double_of(vae: Vae) -> Vae:
+    """A copy of `vae` on the CPU in double precision, to invert with.
+
+    A descent multiplies rounding errors, and those of single precision depend on the batch. In double precision what a
+    molecule is encoded to does not depend on its company.
+    """
+    return copy.deepcopy(vae).cpu().double().requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def comes_back(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Which points (B,) of `z` (B, D) decode greedily to `tokens` (B, L) of `lengths` (B,)."""
+    return _is_exact(decoder(z, tokens).transpose(0, 1), targets(tokens, lengths))
 
 
 def invert(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_steps: int = N_STEPS) -> Tensor:
@@ -58,6 +74,10 @@ def _look(decoder: Decoder, point: Tensor, tokens: Tensor, lengths: Tensor) -> t
         nll = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="none")
         loss = nll.view(wanted.shape).sum(dim=1)
         (slope,) = torch.autograd.grad(loss.sum(), [unit])
-    is_exact = ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=1)
     direction = slope / slope.norm(dim=1, keepdim=True).clamp_min(1e-12) * decoder.scale
-    return loss.detach(), is_exact, direction
+    return loss.detach(), _is_exact(logits, wanted), direction
+
+
+def _is_exact(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Where (B,) the likeliest token is the wanted one (B, L + 1) everywhere: then greedy decoding takes just these."""
+    return ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=1)
