@@ -26,7 +26,7 @@ from molgen.score.measure import Measure, MeasureContext, resolve
 
 N_PILOT = 2000
 BATCH_SIZE = 256
-OVERSAMPLING = 32
+OVERSAMPLING = 8
 """Points that are weighed for each that is decoded."""
 MAX_DECODED, MIN_DECODED = 50, 10_000
 """Points that are decoded for each molecule that is asked for, and in any case, before the search gives up."""
