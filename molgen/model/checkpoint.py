@@ -78,8 +78,7 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Writes `path` (.safetensors) and the JSON beside it, weights first, each in one step.
 
-        Autoencoder and priors are written in half precision; measured on ten thousand molecules, not one comes back
-        otherwise.
+        Autoencoder and priors are written in half precision, which all measurements of a checkpoint go through.
         """
         generative: dict[str, nn.Module] = {"vae": self.vae}
         generative.update(self.priors.items())

@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_BLOCKS = 64
 N_FREQUENCIES = 16
 N_STEPS = 32
-"""Of Heun's method from noise to data; more change no metric."""
+"""Of Heun's method from noise to data."""
 
 
 @dataclass(frozen=True)
