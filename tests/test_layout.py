@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"molgen", "cli", "tests", "data", "checkpoints", "docs"}
 ORDER = [
     "errors",
+    "extras",
     "paths",
     "interrupt",
     "chem.molecule",

@@ -83,11 +83,11 @@ def evaluate_file(
     tally.require_kept(question.path)
     smiles = [record.molecule.smiles for record in records]
     on_done(0.05, "reconstruction")
-    reconstruction = reconstruction_of(space, smiles)
+    z = space.encode(smiles, AS_IT_IS)
+    reconstruction = reconstruction_of(space, smiles, z)
     on_done(0.2, "samples")
     decoded = space.sample(question.n_samples, question.seed, prior=question.prior)
     samples = quality_of(space, decoded, smiles if question.fcd else None)
-    z = space.encode(smiles, AS_IT_IS)
     on_done(0.4, "predictions")
     y = np.array([record.values for record in records], dtype=np.float64)
     fits = predictor_fits(space, names, z, y) if names else []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molgen.errors import SpecError
+from molgen.extras import require_package
 from molgen.paths import replacing
 
 if TYPE_CHECKING:
@@ -23,11 +24,7 @@ def require_figure(path: Path) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise SpecError("figure", f"{path} must end in one of {', '.join(SUFFIXES)}")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        remedy = "Install it with `pip install 'molgen[metrics]'`."
-        raise SpecError("figure", "needs matplotlib, which is not installed", remedy=remedy) from None
+    require_package("matplotlib", package="matplotlib", extra="metrics", key="figure")
 
 
 def draw_report(report: Mapping[str, Any], path: Path) -> None:

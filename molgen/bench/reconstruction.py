@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from molgen.chem.molecule import Policy
 from molgen.errors import MoleculeError
-from molgen.latent.space import LatentSpace
+from molgen.latent.space import Floats, LatentSpace
 from molgen.model.dataset import TokenSet
 from molgen.model.reading import hash_key
 from molgen.model.tokens import split, to_selfies
@@ -80,9 +80,8 @@ class Reconstruction:
     by_length: tuple[Band, ...]
 
 
-def reconstruction_of(space: LatentSpace, smiles: Sequence[str]) -> Reconstruction:
-    """How well the molecules `smiles` (N canonical SMILES, at least one) come back."""
-    z = space.encode(smiles, AS_IT_IS)
+def reconstruction_of(space: LatentSpace, smiles: Sequence[str], z: Floats) -> Reconstruction:
+    """How well the molecules `smiles` (N canonical SMILES, at least one) come back from their points `z` (N, D)."""
     decoded = space.decode(z)
     unrefined = space.decode(space.encode(smiles, AS_IT_IS, is_refined=False))
     is_encodable = np.isfinite(z).all(axis=1)
@@ -114,6 +113,19 @@ def token_accuracy(wanted: str, found: str | None) -> float:
     return sum(x == y for x, y in zip(a, b, strict=False)) / max(len(a), len(b), 1)
 
 
+def token_set_of(space: LatentSpace, smiles: Sequence[str]) -> TokenSet:
+    """Molecules that the model can encode (N canonical SMILES, at least one), without labels and fingerprints."""
+    sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
+    return TokenSet(
+        tokens=np.concatenate(sequences),
+        offsets=np.cumsum([0, *map(len, sequences)], dtype=np.int64),
+        labels=np.empty((len(smiles), 0), dtype=np.float32),
+        keys=np.array([hash_key(text) for text in smiles], dtype=np.uint64),
+        fingerprints=np.empty((len(smiles), 0), dtype=np.uint8),
+        is_validation=np.zeros(len(smiles), dtype=np.bool_),
+    )
+
+
 def _symbols(smiles: str | None) -> list[str]:
     """SELFIES symbols of a molecule; none of one that SELFIES cannot express."""
     try:
@@ -136,14 +148,6 @@ def _likelihood(space: LatentSpace, smiles: Sequence[str]) -> tuple[float, float
     """Mean negative log likelihood, mean KL divergence and active units; variances need two molecules."""
     if len(smiles) < 2:
         return math.nan, math.nan, 0
-    sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
-    data = TokenSet(
-        tokens=np.concatenate(sequences),
-        offsets=np.cumsum([0, *map(len, sequences)], dtype=np.int64),
-        labels=np.empty((len(smiles), 0), dtype=np.float32),
-        keys=np.array([hash_key(text) for text in smiles], dtype=np.uint64),
-        fingerprints=np.empty((len(smiles), 0), dtype=np.uint8),
-        is_validation=np.ones(len(smiles), dtype=np.bool_),
-    )
+    data = token_set_of(space, smiles)
     measured = reconstruct(space.model.vae, data, np.arange(len(smiles)))
     return measured.nll, measured.kl, measured.active_units

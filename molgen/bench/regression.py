@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rdkit.DataStructs import ConvertToNumpyArray
 
 from molgen.chem.molecule import FINGERPRINT_BITS, Policy, fingerprint, parse
-from molgen.errors import SpecError
+from molgen.extras import require_package
 from molgen.latent.space import LatentSpace
 from molgen.model.dataset import TokenSet
 from molgen.model.tokens import Vocabulary
@@ -33,11 +33,7 @@ def require_baseline() -> None:
     Raises:
         SpecError: It is not installed.
     """
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
-        remedy = "Install it with `pip install 'molgen[baseline]'`."
-        raise SpecError("baseline", "needs scikit-learn, which is not installed", remedy=remedy) from None
+    require_package("sklearn", package="scikit-learn", extra="baseline", key="baseline")
 
 
 def forest_fits(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from molgen.chem.molecule import fingerprint, parse, tanimoto_to_many
-from molgen.errors import SpecError
+from molgen.extras import require_package
 from molgen.latent.space import LatentSpace
 
 N_DIVERSITY = 2000
@@ -83,11 +83,7 @@ def require_fcd() -> None:
     Raises:
         SpecError: It is not installed.
     """
-    try:
-        import fcd  # noqa: F401
-    except ImportError:
-        remedy = "Install it with `pip install 'molgen[metrics]'`."
-        raise SpecError("fcd", "needs the package fcd, which is not installed", remedy=remedy) from None
+    require_package("fcd", package="the package fcd", extra="metrics", key="fcd")
 
 
 def frechet_chemnet_distance(a: Sequence[str], b: Sequence[str]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from statistics import median
 from typing import Any
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from molgen.bench.moses_vae import BATCH_SIZE, LEARNING_RATE, MAX_GRADIENT, Characters, MosesVae
+from molgen.bench.reconstruction import token_set_of
 from molgen.latent.space import Floats, LatentSpace
-from molgen.model.dataset import TokenSet
 from molgen.model.learner import Learner, TrainingConfig
-from molgen.model.reading import hash_key
+from molgen.model.reading import FOLDED_BITS
 from molgen.model.training import new_model
 from molgen.model.vae import Vae, VaeConfig
 
@@ -119,16 +119,8 @@ def _rate(step: Step, seconds: float) -> float:
 
 
 def _training(space: LatentSpace, smiles: Sequence[str]) -> Step:
-    sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
-    n = len(smiles)
-    data = TokenSet(
-        tokens=np.concatenate(sequences),
-        offsets=np.cumsum([0, *map(len, sequences)], dtype=np.int64),
-        labels=np.empty((n, 0), dtype=np.float32),
-        keys=np.array([hash_key(text) for text in smiles], dtype=np.uint64),
-        fingerprints=np.random.default_rng(0).integers(0, 256, (n, 128), dtype=np.uint8),
-        is_validation=np.zeros(n, dtype=np.bool_),
-    )
+    bits = np.random.default_rng(0).integers(0, 256, (len(smiles), FOLDED_BITS // 8), dtype=np.uint8)
+    data = replace(token_set_of(space, smiles), fingerprints=bits)
     model = new_model(space.model.vocabulary, Vae(VaeConfig(len(space.model.vocabulary))), space.model.max_tokens)
     learner = Learner(TrainingConfig(epochs=1), data, model)
     steps = cycle(range(learner.schedule.steps_per_epoch))
