@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -53,3 +54,96 @@ def speed(
 
 def _whole(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}"
+
+
+@app.command()
+def pmo(  # noqa: PLR0913 - one parameter an option
+    tasks: Annotated[str, typer.Option(help="Names of oracles, separated by commas, or `all`.")] = "all",
+    budget: Annotated[int, typer.Option(min=1, help="Molecules that a run may score.")] = 10_000,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each task: seeds 0, 1, ...")] = 3,
+    sampler: Annotated[
+        Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"],
+        typer.Option(help="Who proposes."),
+    ] = "latent",
+    checkpoint: options.Checkpoint = None,
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time, each on one thread.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the runs, new or to be continued; with --score, a CSV."),
+    ] = None,
+    score: Annotated[
+        Path | None, typer.Option("--score", help="Only write every oracle's value for the molecules of this file.")
+    ] = None,
+    is_self_test: Annotated[
+        bool, typer.Option("--self-test", help="Only compare the oracles with reference values.")
+    ] = False,
+    is_json: options.Json = False,
+) -> None:
+    """Run PMO, practical molecular optimisation: 23 oracles, and how soon a search finds good molecules.
+
+    Reports the area under the curve of the mean of the ten best, over the calls, beside what was published. A run that
+    was stopped goes on where it stopped when the same command is given again.
+
+    Example: molgen benchmark pmo --tasks qed,median1 --budget 1000 --seeds 1 --out pmo
+    """
+    from molgen.bench.pmo import oracles, self_test
+    from molgen.bench.pmo_report import report_of, result_of
+    from molgen.bench.pmo_run import PmoRun, execute_all, open_folder, require_tasks
+    from molgen.errors import SpecError
+    from molgen.latent.space import LatentSpace
+    from molgen.paths import write_text
+
+    worst = self_test()
+    show.note(f"{len(oracles())} oracles give the reference values; the largest difference is {worst:.1g}")
+    if is_self_test:
+        return
+    if out is None:
+        raise SpecError("out", "is missing", remedy="Name it with --out.")
+    if score is not None:
+        _score_file(score, out)
+        return
+    space = LatentSpace.load(checkpoint)
+    open_folder(out, space.model.digest, sampler=sampler, budget=budget)
+    names = require_tasks(tasks.split(","))
+    runs = [PmoRun(task, seed, budget, sampler, checkpoint, out) for seed in range(seeds) for task in names]
+    with show.progress(float(len(runs) * budget), "Calling oracles") as advance:
+        execute_all(runs, workers, advance)
+    report = report_of([result_of(run, space) for run in runs], budget)
+    write_text(out / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+    if is_json:
+        show.as_json(report)
+        return
+    _show_report(report)
+
+
+def _score_file(path: Path, out: Path) -> None:
+    """Writes every oracle's value for the molecules of a file."""
+    from molgen.bench.pmo import score_file
+
+    with show.progress(None, "Scoring") as advance:
+        n_molecules, n_without = score_file(path, out, advance)
+    show.note(f"{out}: {n_molecules} molecules scored, {n_without} rows without one")
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    published = report["published"]
+    rows = [
+        [task, _with_spread(figures["auc_top_10"]), _with_spread(figures["auc_1k"]), *_figures(figures)]
+        + [f"{table[task]:.3f}" for table in published.values()]
+        for task, figures in report["tasks"].items()
+    ]
+    sums = report["sums"]
+    total = ["sum", *(_with_spread(sums[name]) for name in ("auc_top_10", "auc_1k", "final_top_10"))]
+    rows.append([*total, "", "", "", "", *(f"{sum(table.values()):.3f}" for table in published.values())])
+    columns = ["task", "AUC top-10", "first 1,000", "final top-10", "diversity", "SA", "novel", "clean", *published]
+    show.table(f"PMO, {report['budget']:,} calls, {len(report['seeds'])} seed(s)", columns, rows)
+
+
+def _figures(figures: dict[str, dict[str, float]]) -> list[str]:
+    names = ("final_top_10", "diversity", "sa", "novelty", "passes_brenk")
+    return [f"{figures[name]['mean']:.3f}" for name in names]
+
+
+def _with_spread(figure: dict[str, float | None]) -> str:
+    spread = "" if figure["deviation"] is None else f" ± {figure['deviation']:.3f}"
+    return f"{figure['mean']:.3f}{spread}"

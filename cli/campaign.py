@@ -60,7 +60,7 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     budget: Annotated[int | None, typer.Option("--budget", help="Molecules to score; default 1000.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Proposals decoded at once.")] = None,
     sampler: Annotated[
-        Literal["latent", "cmaes", "tpe", "nsga2", "gp", "random"] | None,
+        Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"] | None,
         typer.Option("--sampler", help="Who proposes; default latent."),
     ] = None,
     checkpoint: options.Checkpoint = None,

@@ -19,6 +19,7 @@ ORDER = [
     "chem.table",
     "chem.properties",
     "chem.checks",
+    "chem.edit",
     "chem.conformer",
     "run",
     "model.device",
@@ -47,6 +48,7 @@ ORDER = [
     "model.origin",
     "model.experiment",
     "latent.space",
+    "latent.adaptive",
     "latent.vectors",
     "score.text",
     "score.desirability",
@@ -63,6 +65,9 @@ ORDER = [
     "search.ledger",
     "search.pareto",
     "search.proposal",
+    "search.surrogate",
+    "search.breeding",
+    "search.latent_search",
     "search.sampler",
     "search.study",
     "search.start",
@@ -80,6 +85,11 @@ ORDER = [
     "bench.moses_vae",
     "bench.speed",
     "bench.outcome",
+    "bench.rules",
+    "bench.learned",
+    "bench.pmo",
+    "bench.pmo_run",
+    "bench.pmo_report",
 ]
 
 

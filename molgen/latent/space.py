@@ -114,20 +114,22 @@ class LatentSpace:
         z[np.array([not reason for reason in reasons], dtype=bool)] = self._encode_tokens(sequences, is_refined)
         return Encoding(z, tuple(reasons))
 
-    def decode(self, z: ArrayLike, *, temperature: float = 0.0, seed: int = 0) -> list[str | None]:
+    def decode(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:
         """Canonical SMILES of points (N, D); None where no molecule came out.
 
         Args:
             z: Points; rows that are not finite give None.
-            temperature: 0 takes the likeliest token at each step; above, tokens are drawn.
+            temperature: 0 takes the likeliest token at each step; above, tokens are drawn. One number, or one a row
+                (N,).
             seed: Source of the draws.
 
         Raises:
-            SpecError: `z` is not an array of rows of D numbers, or the temperature is not one.
+            SpecError: `z` is not an array of rows of D numbers, or a temperature is not 0 or above.
         """
-        if not 0.0 <= temperature < float("inf"):
-            raise SpecError("temperature", f"must be 0 or above, but got {temperature}")
         points = self._points(z)
+        softness = np.broadcast_to(np.asarray(temperature, dtype=np.float32), len(points))
+        if not (np.isfinite(softness) & (softness >= 0.0)).all():
+            raise SpecError("temperature", f"must be 0 or above, but got {temperature!r}")
         is_finite = np.isfinite(points).all(axis=1)
         generator = torch.Generator(self.device).manual_seed(seed)
         texts: list[str | None] = [None] * len(points)
@@ -135,7 +137,8 @@ class LatentSpace:
         for start in range(0, len(rows), BATCH_SIZE):
             chunk = rows[start : start + BATCH_SIZE]
             batch = torch.from_numpy(points[chunk]).to(self.device)
-            ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, temperature, generator)
+            chunk_softness = torch.from_numpy(softness[chunk]).to(self.device)
+            ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, chunk_softness, generator)
             for row, tokens in zip(chunk, ids.tolist(), strict=True):
                 texts[row] = self._read(tokens)
         return texts

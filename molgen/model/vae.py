@@ -123,32 +123,35 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def generate(
-        self, z: Tensor, max_length: int, temperature: float = 0.0, generator: torch.Generator | None = None
+        self, z: Tensor, max_length: int, temperature: float | Tensor = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
         """Token ids (B, at most `max_length`), each row ended by EOS where there was room.
 
         Args:
             z: (B, D).
             max_length: Steps at the most.
-            temperature: 0 takes the likeliest token; above, tokens are drawn from the softened distribution.
+            temperature: 0 takes the likeliest token; above, tokens are drawn from the softened distribution. One
+                number, or one a row (B,).
             generator: Source of randomness for a temperature above 0.
         """
         unit = z / self.scale
-        h = torch.tanh(self.first_state(unit))
-        latent = self.latent_inputs(unit)
+        h, latent = torch.tanh(self.first_state(unit)), self.latent_inputs(unit)
         token = torch.full((len(z),), BOS, device=z.device)
-        is_open = torch.ones(len(z), dtype=torch.bool, device=z.device)
-        tokens = []
-        for _ in range(max_length):
+        softness = torch.as_tensor(temperature, device=z.device).expand(len(z))
+        tokens = torch.full((len(z), max_length), PAD, device=z.device)
+        rows = torch.arange(len(z), device=z.device)
+        n_steps = 0
+        while len(rows) and n_steps < max_length:
             h = self.recurrence.step(self.inputs(token) + latent, h)
             logits = self.logits(h)
             logits[:, [PAD, BOS]] = -torch.inf
-            token = torch.where(is_open, _choose(logits, temperature, generator), PAD)
-            tokens.append(token)
-            is_open &= token != EOS
-            if not is_open.any():
-                break
-        return torch.stack(tokens, dim=1)
+            token = _choose(logits, softness, generator)
+            tokens[rows, n_steps] = token
+            n_steps += 1
+            if (token == EOS).any():
+                is_open = token != EOS
+                rows, h, latent, token, softness = (x[is_open] for x in (rows, h, latent, token, softness))
+        return tokens[:, :n_steps]
 
 
 class Vae(nn.Module):
@@ -194,9 +197,10 @@ def targets(tokens: Tensor, lengths: Tensor) -> Tensor:
     return padded.scatter(1, lengths[:, None], EOS)
 
 
-def _choose(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
-    if temperature == 0.0:
+def _choose(logits: Tensor, temperature: Tensor, generator: torch.Generator | None) -> Tensor:
+    """The likeliest token of each row of logits (B, V) at temperature (B,) 0, else one drawn (Gumbel-max trick)."""
+    if (temperature == 0.0).all():
         return logits.argmax(dim=1)
-    # far outside the prior logits may be infinite or NaN, which `multinomial` refuses
-    probabilities = torch.softmax(torch.nan_to_num(logits / temperature), dim=1)
-    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+    # far outside the prior logits may be infinite or NaN
+    noise = torch.empty_like(logits).exponential_(generator=generator).log_().neg_()
+    return (torch.nan_to_num(logits) + temperature[:, None] * noise).argmax(dim=1)

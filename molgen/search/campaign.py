@@ -11,7 +11,7 @@ import math
 import time
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +31,6 @@ MAX_IDLE_BATCHES = 50
 """Batches without a new molecule after which a campaign gives up."""
 MAX_PROPOSALS = 256
 """Decoded at once, at most, when few proposals keep the constraints."""
-TEMPERATURE = 0.7
-"""At which every other proposal of the latent sampler is decoded, so that one point gives several molecules."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +112,7 @@ class Campaign:
             budget=spec.budget,
             seed=spec.seed,
             start=points[np.isfinite(points).all(axis=1)].astype(np.float64),
+            violations=oracle.prefilter if oracle.constraints else None,
         )
         self._study = LatentStudy(space, request)
         self._front = Front(self.n_objectives)
@@ -175,23 +174,13 @@ class Campaign:
         return [_Proposal(t, m.smiles) for t, m in zip(trials, self.start, strict=True)]
 
     def _propose(self) -> list[_Proposal]:
-        trials, points = self._study.ask(self._n_proposals())
-        is_drawn = (np.arange(len(points)) % 2 == 1) & (self.spec.sampler == "latent")
-        smiles = np.empty(len(points), dtype=object)
-        smiles[~is_drawn] = self.space.decode(points[~is_drawn])
-        smiles[is_drawn] = self.space.decode(points[is_drawn], temperature=TEMPERATURE, seed=self._decoding_seed())
-        return [_Proposal(t, s or "") for t, s in zip(trials, smiles, strict=True)]
+        return [_Proposal(trial, smiles) for trial, smiles in self._study.ask(self._n_proposals())]
 
     def _n_proposals(self) -> int:
         """As many as should give one batch of molecules to score, going by what became of those before."""
         batch = self.spec.batch_size
         per_call = (self._counts["proposed"] + batch) / (len(self._evaluations) + batch)
         return min(max(batch, MAX_PROPOSALS), math.ceil(batch * per_call))
-
-    def _decoding_seed(self) -> int:
-        """A seed of its own for each batch."""
-        sequence = np.random.SeedSequence([self.spec.seed, self._counts["proposed"]])
-        return int(sequence.generate_state(1)[0])
 
     def _settle(self, proposals: list[_Proposal], on_status: Callable[[Status], object]) -> None:
         """Scores what is new and keeps the constraints, writes it down, and tells every trial its worth."""
@@ -241,9 +230,8 @@ class Campaign:
         return kept
 
     def _answer(self, proposal: _Proposal, told: Told) -> None:
-        """Tells a proposal that its molecule is new, and remembers what to tell those that repeat it."""
-        self._met[proposal.smiles] = told
-        proposal.told = replace(told, is_new=True)
+        """Answers a proposal, and remembers what to tell those that repeat it."""
+        self._met[proposal.smiles] = proposal.told = told
 
     def _score(self, kept: list[_Proposal]) -> None:
         """Scores, from the ledger as far as it goes, and writes down the rest."""

@@ -6,8 +6,7 @@ deviation in each dimension.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ Move = Callable[[np.random.Generator, Array, Array, Array], Array]
 STEPS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 SPARSE_SHARE = 0.25
 BLUR = 0.1
+PRIOR_SUCCESSES = 0.01
+"""Of one try, before there was any: the first outcomes decide."""
 
 
 def perturb(step: float) -> Move:
@@ -70,32 +71,36 @@ MOVES: dict[str, Move] = {
 }
 
 
-@dataclass
-class MoveChoice:
-    """Chooses among moves by how often their children turned out well (probability matching).
+class WayChoice:
+    """Chooses among ways of making proposals by how often what they made turned out well (probability matching).
 
-    Every move keeps a chance of at least `floor` over the number of moves; old outcomes fade.
+    Every way keeps a chance of at least `floor` times its weight; old outcomes fade.
     Source: adaptive operator selection, Thierens 2005 (doi:10.1145/1068009.1068251), section 2.
     """
 
-    n_moves: int
-    floor: float = 0.25
-    memory: float = 0.9
+    def __init__(self, weights: Sequence[float], *, floor: float = 0.25, memory: float = 0.97) -> None:
+        """A choice that has seen nothing, by weights (W,) of the ways, each above 0.
 
-    def __post_init__(self) -> None:
-        self._good = np.ones(self.n_moves)
-        self._all = np.full(self.n_moves, 3.0)
+        Args:
+            weights: What the chances are before the first outcome, up to their sum.
+            floor: Share of the chances that no outcome changes.
+            memory: What is left of an outcome after the next `learn`.
+        """
+        self._weights = np.asarray(weights, dtype=np.float64) / np.sum(weights)
+        self._floor = floor
+        self._memory = memory
+        self._good = np.full(len(weights), PRIOR_SUCCESSES)
+        self._all = np.ones(len(weights))
 
     def probabilities(self) -> Array:
-        """The chance (n_moves,) of each move."""
-        quality = self._good / self._all
-        chance: Array = self.floor / self.n_moves + (1.0 - self.floor) * quality / quality.sum()
+        """The chance (W,) of each way."""
+        quality = self._weights * self._good / self._all
+        chance: Array = self._floor * self._weights + (1.0 - self._floor) * quality / quality.sum()
         return chance
 
-    def learn(self, moves: NDArray[np.int64], is_good: NDArray[np.bool_]) -> None:
-        """Takes in the outcomes (N,) of children that the moves (N,) made."""
-        prior_good, prior_all = 1.0, 3.0
-        good = np.bincount(moves, weights=is_good, minlength=self.n_moves)
-        tried = np.bincount(moves, minlength=self.n_moves)
-        self._good = prior_good + self.memory * (self._good - prior_good) + good
-        self._all = prior_all + self.memory * (self._all - prior_all) + tried
+    def learn(self, tried: NDArray[np.int64], successful: NDArray[np.int64]) -> None:
+        """Takes in which ways were tried, once for each proposal, and which of them turned out well."""
+        n = len(self._weights)
+        self._good = PRIOR_SUCCESSES + self._memory * (self._good - PRIOR_SUCCESSES)
+        self._good += np.bincount(successful, minlength=n)
+        self._all = 1.0 + self._memory * (self._all - 1.0) + np.bincount(tried, minlength=n)

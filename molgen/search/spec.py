@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from molgen.errors import FileError, SpecError
 
-SamplerName = Literal["latent", "cmaes", "tpe", "nsga2", "gp", "random"]
+SamplerName = Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"]
 SAMPLERS: tuple[str, ...] = get_args(SamplerName)
 MAX_BUDGET = 10_000_000
 
@@ -36,7 +36,8 @@ class CampaignSpec:
         reference: The molecule that `similarity` compares with; by default the only one of `start`.
         pareto: Keep several objectives apart instead of weighing them into one.
         budget: Unique valid molecules to score.
-        batch: Proposals decoded at once; by default a twentieth of the budget, 4 to 64.
+        batch: Molecules proposed at once, such as the number of workers that score them; by default a hundredth of the
+            budget, 10 to 50.
         sampler: Who proposes.
         checkpoint: The model; the one that comes with molgen where none is given.
         seed: Source of all randomness.
@@ -81,8 +82,8 @@ class CampaignSpec:
 
     @property
     def batch_size(self) -> int:
-        """Proposals decoded at once."""
-        return self.batch or max(4, min(64, self.budget // 20))
+        """Molecules proposed at once."""
+        return self.batch or max(10, min(50, self.budget // 100))
 
     def to_toml(self) -> dict[str, Any]:
         """The options that are not empty, as TOML values."""

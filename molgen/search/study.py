@@ -20,15 +20,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from molgen.latent.space import LatentSpace
-from molgen.search.sampler import (
-    IS_NEW,
-    SMILES,
-    VIOLATION,
-    LatentBox,
-    LatentSampler,
-    LatentSearch,
-    LatentSearchConfig,
-)
+from molgen.search.breeding import LATENT
+from molgen.search.latent_search import LatentSearch, LatentSearchConfig, Violations
+from molgen.search.sampler import SMILES, VIOLATION, LatentBox, LatentSampler
 
 NAME = "journal"
 Array = NDArray[np.float64]
@@ -56,6 +50,7 @@ class SamplerRequest:
         budget: Molecules to be scored.
         seed: Source of randomness.
         start: (K, D) points of given molecules, perhaps none.
+        violations: Of constraints that cost nothing to check; only the latent sampler asks.
     """
 
     name: str
@@ -64,6 +59,7 @@ class SamplerRequest:
     budget: int
     seed: int
     start: Array
+    violations: Violations | None = None
 
 
 def latent_box(space: LatentSpace, request: SamplerRequest) -> LatentBox:
@@ -97,20 +93,30 @@ def make_sampler(space: LatentSpace, box: LatentBox, request: SamplerRequest) ->
         return GPSampler(n_startup_trials=0, deterministic_objective=True, seed=seed)
     if request.name == "nsga2":
         return NSGAIISampler(population_size=max(2, request.batch_size), seed=seed)
-    search = LatentSearch(box, space.sample_points, space.encode, seed=seed, config=_latent_config(request))
-    return LatentSampler(search, seed)
+    config = search_config(request.name, request.budget, has_start=len(request.start) > 0)
+    search = LatentSearch(space, seed=seed, config=config, violations=request.violations)
+    return LatentSampler(search, space, box, seed)
 
 
-def _latent_config(request: SamplerRequest) -> LatentSearchConfig:
-    if request.name == "random":
-        return LatentSearchConfig(n_initial=2**62, batch_size=request.batch_size)
-    has_start = len(request.start) > 0
-    return LatentSearchConfig(
-        n_initial=0 if has_start else max(20, min(200, request.budget // 10)),
-        n_elites=max(10, min(50, request.budget // 10)),
-        batch_size=request.batch_size,
-        prior_share=0.0 if has_start else 0.03,
-    )
+def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentSearchConfig:
+    """How the latent search behaves under a sampler's name.
+
+    `latent` is the whole of it; `random` only draws from the prior; `perturb` moves the points of the best molecules at
+    random, and asks no surrogate.
+    """
+    if name == "random":
+        return LatentSearchConfig(n_initial=max(budget, 1))
+    n_initial = 0 if has_start else max(10, min(100, budget // 10))
+    if name == "perturb":
+        return LatentSearchConfig(
+            n_initial=n_initial,
+            n_rounds=1,
+            children_per_proposal=2,
+            ways={LATENT: 1.0},
+            has_surrogate=False,
+            learn_every=0,
+        )
+    return LatentSearchConfig(n_initial=n_initial)
 
 
 @dataclass(frozen=True)
@@ -118,25 +124,24 @@ class Told:
     """What a trial is told.
 
     Attributes:
-        smiles: What its point decoded to, "" for nothing.
+        smiles: What it stands for, "" for nothing.
         values: (M,) to be maximised; empty for a trial that failed.
         violation: Of the constraints.
-        is_new: Whether the molecule was met for the first time.
         notes: What the journal shows beside it.
     """
 
     smiles: str = ""
     values: tuple[float, ...] = ()
     violation: float = 0.0
-    is_new: bool = False
     notes: Mapping[str, float] | None = None
 
 
 class LatentStudy:
-    """Ask for points of the latent space and tell what they were worth."""
+    """Ask for molecules of the latent space and tell what they were worth."""
 
     def __init__(self, space: LatentSpace, request: SamplerRequest) -> None:
         """A study that has seen nothing. With Optuna's samplers it begins with points of the prior."""
+        self._space = space
         self._box = latent_box(space, request)
         self._takes_constraints = request.name != "cmaes"
         self._sampler = make_sampler(space, self._box, request)
@@ -145,23 +150,25 @@ class LatentStudy:
         if request.name in ("tpe", "gp", "nsga2") and not len(request.start):
             self._enqueue(space.sample_points(max(10, min(50, request.budget // 5)), request.seed))
 
-    def ask(self, n: int) -> tuple[list[Trial], Array]:
-        """`n` trials, one generation of them, and their points (n, D)."""
+    def ask(self, n: int) -> list[tuple[Trial, str]]:
+        """`n` trials, one generation of them, each with the molecule it stands for, "" where there is none."""
         if isinstance(self._sampler, LatentSampler):
             self._sampler.generation_size = n
+            trials = [self._study.ask(self._box.distributions) for _ in range(n)]
+            return [(trial, self._sampler.smiles(trial.number)) for trial in trials]
         trials = [self._study.ask(self._box.distributions) for _ in range(n)]
-        return trials, np.array([self._box.point(trial.params) for trial in trials])
+        texts = self._space.decode(np.array([self._box.point(trial.params) for trial in trials]))
+        return [(trial, text or "") for trial, text in zip(trials, texts, strict=True)]
 
     def ask_at(self, points: Array) -> list[Trial]:
         """Trials at given points (n, D), brought into the box."""
         self._enqueue(points)
-        return self.ask(len(points))[0]
+        return [self._study.ask(self._box.distributions) for _ in points]
 
     def tell(self, trial: Trial, told: Told) -> FrozenTrial:
         """Ends a trial."""
         trial.set_user_attr(SMILES, told.smiles)
         trial.set_user_attr(VIOLATION, told.violation)
-        trial.set_user_attr(IS_NEW, told.is_new)
         if not told.values:
             return self._study.tell(trial, state=TrialState.FAIL)
         if self._takes_constraints:

@@ -1,0 +1,297 @@
+"""Edits of a molecule's graph: one random change of an atom, a bond or a ring, and the crossing of two molecules.
+
+Every edit takes valid SMILES and answers a sanitised molecule, or None where the drawn change was impossible or gave
+what no chemist would keep. Molecules are edited with their Kekule structure, so that a bond order is a number.
+
+Source: the kinds of change are those of graph-based genetic algorithms, Jensen, Chem. Sci. 2019, 10, 3567.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+ELEMENTS = ("C", "N", "O", "F", "S", "Cl", "Br", "P")
+ELEMENT_ODDS = (0.5, 0.16, 0.16, 0.05, 0.05, 0.05, 0.02, 0.01)
+"""About as often as in druglike molecules, rare ones raised so that they are tried."""
+ORDERS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
+ORDER_ODDS = (0.75, 0.22, 0.03)
+RING_SIZES = (3, 5, 6, 7)
+MAX_RING = 8
+CHAIN_SHARE = 0.6
+"""Of crossings that cut chains; the others cut rings."""
+MAX_ATOMS = 70
+MAX_BRANCH = 13
+"""Atoms of what is grafted, and of what is left of a molecule at most."""
+
+Generator = np.random.Generator
+Edit = Callable[[Generator, Chem.RWMol], bool]
+"""Changes the molecule in place; False where nothing could be changed."""
+
+UNLIKELY = (
+    "[#6]=[#6]=[#6,#7]",
+    "[O,S;X2]-[O;X2]",
+    "[F,Cl,Br]-[!#6;!#15;!#16]",
+    "[N;X3;!$(N~[!#6;!#7;!#1])]-[N;X3]-[N;X3]",
+)
+"""What no chemist would keep: cumulated double bonds, peroxides, halogens on nitrogen or oxygen, chains of nitrogen."""
+
+_UNLIKELY = tuple(Chem.MolFromSmarts(pattern) for pattern in UNLIKELY)
+_CUT = Chem.MolFromSmarts("[*]-;!@[*]")
+_RING_BOND_PAIR = Chem.MolFromSmarts("[R]@[R]@[R]@[R]")
+
+
+def mutate(rng: Generator, smiles: str) -> Chem.Mol | None:
+    """The molecule with one random change."""
+    with BlockLogs():
+        edited = Chem.RWMol(_kekulised(smiles))
+        edit = EDITS[int(rng.choice(len(EDITS), p=EDIT_ODDS))]
+        return _finished(edited) if edit(rng, edited) else None
+
+
+def cross(rng: Generator, one: str, other: str) -> Chem.Mol | None:
+    """A part of each of two molecules, joined where they were cut: at a chain bond, or across a ring."""
+    with BlockLogs():
+        n_cuts = 1 if rng.random() < CHAIN_SHARE else 2
+        parts = [_part(rng, smiles, n_cuts) for smiles in (one, other)]
+        return None if parts[0] is None or parts[1] is None else _joined(rng, parts[0], parts[1])
+
+
+def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
+    """The larger part of one molecule with the smaller part of another, in place of a branch or of a hydrogen."""
+    with BlockLogs():
+        branch = _part(rng, donor, 1, is_small=True)
+        if branch is None or branch.GetNumAtoms() > MAX_BRANCH:
+            return None
+        rest = _part(rng, stock, 1, is_small=False) if rng.random() < 0.5 else _open_at_hydrogen(rng, stock)
+        return None if rest is None else _joined(rng, rest, branch)
+
+
+@lru_cache(maxsize=4096)
+def _kekulised(smiles: str) -> Chem.Mol:
+    """The molecule of a valid SMILES, with its Kekule structure; not to be changed."""
+    mol = Chem.MolFromSmiles(smiles)
+    Chem.Kekulize(mol, clearAromaticFlags=True)
+    return mol
+
+
+def _append_atom(rng: Generator, mol: Chem.RWMol) -> bool:
+    atom = _drawn_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
+    if atom is None:
+        return False
+    new = mol.AddAtom(Chem.Atom(_element(rng)))
+    mol.AddBond(atom.GetIdx(), new, _order(rng))
+    return True
+
+
+def _insert_atom(rng: Generator, mol: Chem.RWMol) -> bool:
+    bond = _drawn_bond(rng, mol, lambda b: b.GetBondType() == Chem.BondType.SINGLE)
+    if bond is None:
+        return False
+    begin, end = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+    mol.RemoveBond(begin, end)
+    new = mol.AddAtom(Chem.Atom(_element(rng)))
+    mol.AddBond(begin, new, Chem.BondType.SINGLE)
+    mol.AddBond(new, end, _order(rng))
+    return True
+
+
+def _delete_atom(rng: Generator, mol: Chem.RWMol) -> bool:
+    atom = _drawn_atom(rng, mol, lambda a: a.GetDegree() in (1, 2))
+    if atom is None:
+        return False
+    if atom.GetDegree() == 2:
+        begin, end = (neighbour.GetIdx() for neighbour in atom.GetNeighbors())
+        if mol.GetBondBetweenAtoms(begin, end) is not None:
+            return False
+        orders = [bond.GetBondType() for bond in atom.GetBonds()]
+        mol.AddBond(begin, end, orders[int(rng.integers(2))])
+    mol.RemoveAtom(atom.GetIdx())
+    return True
+
+
+def _change_element(rng: Generator, mol: Chem.RWMol) -> bool:
+    atom = _drawn_atom(rng, mol, lambda a: True)
+    element = _element(rng)
+    if atom is None or atom.GetSymbol() == element:
+        return False
+    new = Chem.Atom(element)
+    mol.ReplaceAtom(atom.GetIdx(), new)
+    return True
+
+
+def _change_order(rng: Generator, mol: Chem.RWMol) -> bool:
+    bond = _drawn_bond(rng, mol, lambda b: True)
+    if bond is None:
+        return False
+    order = _order(rng, but=bond.GetBondType())
+    bond.SetBondType(order)
+    bond.SetStereo(Chem.BondStereo.STEREONONE)
+    return True
+
+
+def _close_ring(rng: Generator, mol: Chem.RWMol) -> bool:
+    atom = _drawn_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
+    if atom is None:
+        return False
+    size = int(rng.choice(RING_SIZES))
+    distances = Chem.GetDistanceMatrix(mol)[atom.GetIdx()]
+    ends = [i for i in np.flatnonzero(distances == size - 1) if mol.GetAtomWithIdx(int(i)).GetTotalNumHs() > 0]
+    if not ends:
+        return False
+    mol.AddBond(atom.GetIdx(), int(ends[int(rng.integers(len(ends)))]), Chem.BondType.SINGLE)
+    return True
+
+
+def _open_ring(rng: Generator, mol: Chem.RWMol) -> bool:
+    bond = _drawn_bond(rng, mol, lambda b: b.IsInRing())
+    if bond is None:
+        return False
+    mol.RemoveBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
+    return True
+
+
+def _move_branch(rng: Generator, mol: Chem.RWMol) -> bool:
+    """Takes a branch off and puts it on another atom of the rest."""
+    bond = _drawn_bond(rng, mol, lambda b: not b.IsInRing() and b.GetBondType() == Chem.BondType.SINGLE)
+    if bond is None:
+        return False
+    fixed, moved = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+    if rng.random() < 0.5:
+        fixed, moved = moved, fixed
+    mol.RemoveBond(fixed, moved)
+    (rest,) = (part for part in Chem.GetMolFrags(mol) if fixed in part)
+    places = [i for i in rest if i != fixed and mol.GetAtomWithIdx(i).GetTotalNumHs() > 0]
+    if not places:
+        return False
+    mol.AddBond(places[int(rng.integers(len(places)))], moved, Chem.BondType.SINGLE)
+    return True
+
+
+EDITS: tuple[Edit, ...] = (
+    _append_atom,
+    _insert_atom,
+    _delete_atom,
+    _change_element,
+    _change_order,
+    _close_ring,
+    _open_ring,
+    _move_branch,
+)
+EDIT_ODDS = (0.2, 0.12, 0.18, 0.18, 0.1, 0.07, 0.05, 0.1)
+
+
+def _element(rng: Generator) -> str:
+    return ELEMENTS[int(rng.choice(len(ELEMENTS), p=ELEMENT_ODDS))]
+
+
+def _order(rng: Generator, but: Chem.BondType | None = None) -> Chem.BondType:
+    order = ORDERS[int(rng.choice(len(ORDERS), p=ORDER_ODDS))]
+    while order == but:
+        order = ORDERS[int(rng.choice(len(ORDERS), p=ORDER_ODDS))]
+    return order
+
+
+def _drawn_atom(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Atom], bool]) -> Chem.Atom | None:
+    atoms = [atom for atom in mol.GetAtoms() if is_fit(atom)]
+    return atoms[int(rng.integers(len(atoms)))] if atoms else None
+
+
+def _drawn_bond(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Bond], bool]) -> Chem.Bond | None:
+    bonds = [bond for bond in mol.GetBonds() if is_fit(bond)]
+    return bonds[int(rng.integers(len(bonds)))] if bonds else None
+
+
+def _finished(mol: Chem.RWMol) -> Chem.Mol | None:
+    """An edited molecule, None where it cannot be, is in pieces, or is nothing that a chemist would keep."""
+    try:
+        Chem.SanitizeMol(mol)
+    except ValueError:
+        return None
+    rings = mol.GetRingInfo().AtomRings()
+    if not 0 < mol.GetNumAtoms() <= MAX_ATOMS or any(len(ring) > MAX_RING for ring in rings):
+        return None
+    if len(Chem.GetMolFrags(mol)) > 1:
+        return None
+    if any(_is_strained(bond) for bond in mol.GetBonds()) or any(map(mol.HasSubstructMatch, _UNLIKELY)):
+        return None
+    if any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms()):
+        return None
+    return mol.GetMol()
+
+
+def _is_strained(bond: Chem.Bond) -> bool:
+    """A triple bond, or neighbouring double bonds, in a ring."""
+    if not bond.IsInRing():
+        return False
+    if bond.GetBondType() == Chem.BondType.TRIPLE:
+        return True
+    return bond.GetBondType() == Chem.BondType.DOUBLE and any(
+        other.GetIdx() != bond.GetIdx() and other.GetBondType() == Chem.BondType.DOUBLE and other.IsInRing()
+        for atom in (bond.GetBeginAtom(), bond.GetEndAtom())
+        if atom.GetSymbol() == "C"
+        for other in atom.GetBonds()
+    )
+
+
+def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = None) -> Chem.Mol | None:
+    """One side of a molecule cut at one chain bond, or at two bonds of a ring; dummies mark the ends.
+
+    The smaller or larger side where `is_small` says so, else any.
+    """
+    mol = _kekulised(smiles)
+    bonds = _cut_bonds(rng, mol, n_cuts)
+    if bonds is None:
+        return None
+    parts = Chem.GetMolFrags(Chem.FragmentOnBonds(mol, bonds), asMols=True, sanitizeFrags=False)
+    if len(parts) != 2:
+        return None
+    by_size = sorted(parts, key=lambda part: part.GetNumAtoms())
+    part = by_size[int(rng.integers(2)) if is_small is None else int(not is_small)]
+    return part if sum(atom.GetAtomicNum() == 0 for atom in part.GetAtoms()) == n_cuts else None
+
+
+def _open_at_hydrogen(rng: Generator, smiles: str) -> Chem.Mol | None:
+    """A molecule with a dummy in place of one hydrogen."""
+    opened = Chem.RWMol(_kekulised(smiles))
+    atom = _drawn_atom(rng, opened, lambda a: a.GetTotalNumHs() > 0)
+    if atom is None:
+        return None
+    if atom.GetNumExplicitHs():
+        atom.SetNumExplicitHs(atom.GetNumExplicitHs() - 1)
+    dummy = opened.AddAtom(Chem.Atom(0))
+    opened.AddBond(atom.GetIdx(), dummy, Chem.BondType.SINGLE)
+    return opened.GetMol()
+
+
+def _cut_bonds(rng: Generator, mol: Chem.Mol, n_cuts: int) -> list[int] | None:
+    matches = mol.GetSubstructMatches(_CUT if n_cuts == 1 else _RING_BOND_PAIR)
+    if not matches:
+        return None
+    atoms = matches[int(rng.integers(len(matches)))]
+    pairs = [(atoms[0], atoms[1])] if n_cuts == 1 else [(atoms[0], atoms[1]), (atoms[2], atoms[3])]
+    bonds = [mol.GetBondBetweenAtoms(*pair) for pair in pairs]
+    return [bond.GetIdx() for bond in bonds]
+
+
+def _joined(rng: Generator, one: Chem.Mol, other: Chem.Mol) -> Chem.Mol | None:
+    """Two parts joined at their dummies, with the bond orders of the first."""
+    joined = Chem.RWMol(Chem.CombineMols(one, other))
+    dummies = [atom.GetIdx() for atom in joined.GetAtoms() if atom.GetAtomicNum() == 0]
+    n_cuts = len(dummies) // 2
+    left, right = dummies[:n_cuts], dummies[n_cuts:]
+    if rng.random() < 0.5:
+        right = right[::-1]
+    for a, b in zip(left, right, strict=True):
+        (bond_a,), (bond_b,) = (joined.GetAtomWithIdx(i).GetBonds() for i in (a, b))
+        ends = bond_a.GetOtherAtomIdx(a), bond_b.GetOtherAtomIdx(b)
+        if ends[0] == ends[1] or joined.GetBondBetweenAtoms(*ends) is not None:
+            return None
+        joined.AddBond(*ends, bond_a.GetBondType() if rng.random() < 0.5 else bond_b.GetBondType())
+    for dummy in sorted(dummies, reverse=True):
+        joined.RemoveAtom(dummy)
+    return _finished(joined)

@@ -1,0 +1,297 @@
+"""The latent search: evolution among the best molecules, judged by a surrogate before any of it costs a call.
+
+Each round breeds a pool of children from the best molecules so far, by moving their points in latent space and by small
+edits of their graphs; a Gaussian process on the molecules says how good each probably is and how sure that is; the best
+of the pool are bred further, and what then promises most is proposed. The space learns from what was found: from time
+to time it is trained on the best molecules, so that its decoder speaks of them.
+
+Notation: N molecules told, M scores each, K parents, D latent dimensions, P children in the pool.
+Sources: upper confidence bound, Srinivas et al. 2010 (arXiv:0912.3995); a genetic algorithm inside the acquisition,
+Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709); training on what was found, weighted retraining, Tripp et al. 2020
+(arXiv:2006.09191).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import MoleculeError
+from molgen.latent.adaptive import AdaptiveSpace
+from molgen.latent.space import LatentSpace
+from molgen.search.breeding import LATENT, Breeder, Child
+from molgen.search.pareto import crowding, ranks
+from molgen.search.surrogate import Bits, TanimotoProcess, fingerprints
+
+Array = NDArray[np.float64]
+Violations = Callable[[Sequence[Molecule]], Array]
+"""From P molecules to by how much each misses constraints that cost nothing to check, 0 where it keeps them."""
+
+N_STRANGERS = 500
+"""Molecules of the prior that parts are taken from."""
+
+
+def default_ways() -> dict[str, float]:
+    """How children are made, with the weight of each."""
+    return {LATENT: 0.15, "mutate": 0.3, "cross": 0.3, "graft": 0.125, "cross with prior": 0.125}
+
+
+@dataclass(frozen=True)
+class LatentSearchConfig:
+    """How the search behaves.
+
+    Attributes:
+        n_initial: Molecules of the prior that are proposed before evolution begins. 0 where molecules are given: then
+            their surroundings are searched from the first, even while all score the same.
+        n_parents: K, the molecules that have children.
+        children_per_proposal: P over the number of proposals.
+        n_rounds: Generations bred between two batches of proposals.
+        greed: How strongly better parents are preferred: parent number floor(K u^greed), u uniform.
+        temperature: At which every other moved point is decoded.
+        confidence: Deviations that are added to the mean at most; how many is drawn anew for each batch.
+        n_fitted: Molecules that the process is fitted to, at most.
+        ways: How children are made, with the weight of each.
+        learn_every: Molecules told between two times that the space learns from the best of them; 0 for never.
+        has_surrogate: Whether the process judges the pool; else proposals are drawn from it at random.
+    """
+
+    n_initial: int = 100
+    n_parents: int = 60
+    children_per_proposal: int = 12
+    n_rounds: int = 2
+    greed: float = 1.5
+    temperature: float = 1.0
+    confidence: float = 2.0
+    n_fitted: int = 1500
+    ways: dict[str, float] = field(default_factory=default_ways)
+    learn_every: int = 100
+    has_surrogate: bool = True
+
+
+@dataclass
+class _Told:
+    """What became of a molecule."""
+
+    scores: tuple[float, ...]
+    violation: float
+
+
+class LatentSearch:
+    """Ask for molecules, tell what became of them."""
+
+    def __init__(
+        self,
+        space: LatentSpace,
+        *,
+        seed: int,
+        config: LatentSearchConfig | None = None,
+        violations: Violations | None = None,
+    ) -> None:
+        """A search that has seen nothing yet.
+
+        Args:
+            space: Where to search.
+            seed: Source of randomness.
+            config: How it behaves.
+            violations: Checked before anything is proposed.
+        """
+        self.config = config or LatentSearchConfig()
+        self._space = AdaptiveSpace(space)
+        self._seed = seed
+        self._violations = violations
+        self._breeder = Breeder(self._space, self.config.ways, self.config.greed, self.config.temperature)
+        self._generation = 0
+        self._told: dict[str, _Told] = {}
+        self._bits: list[NDArray[np.float32]] = []
+        self._asked: dict[str, Child] = {}
+        self._points: dict[str, Array] = {}
+        self._parents: list[str] = []
+        self._noise, self._n_at_noise = 0.0, 0
+        self._strangers: list[str] = []
+        self._n_at_learning = 0
+
+    @property
+    def parents(self) -> list[str]:
+        """The best molecules so far, best first."""
+        return list(self._parents)
+
+    def ask(self, n: int) -> list[Child]:
+        """Up to `n` molecules that were not met before, none twice; fewer, or none, where nothing new came."""
+        rng = np.random.default_rng([self._seed, self._generation])
+        self._generation += 1
+        n_initial = self.config.n_initial
+        is_early = not self._parents or len(self._told) < n_initial or (n_initial > 0 and not self._has_slope())
+        return self._new(self._drawn(2 * n + 8, rng) if is_early else self._bred(n, rng), n)
+
+    def tell(self, smiles: Sequence[str], scores: Sequence[tuple[float, ...]], violations: Sequence[float]) -> None:
+        """Takes in what became of N molecules.
+
+        Args:
+            smiles: Canonical; those that nobody asked for are welcome.
+            scores: M of each, to be maximised; empty where a molecule was not scored. Not finite ones are passed over.
+            violations: Of constraints, 0 where all hold; those of molecules that were not scored count as well.
+        """
+        before = set(self._parents)
+        for text, values, violation in zip(smiles, scores, violations, strict=True):
+            if text not in self._told and np.isfinite([*values, violation]).all():
+                self._told[text] = _Told(tuple(values), float(violation))
+                self._bits.append(fingerprints([Chem.MolFromSmiles(text)])[0])
+        self._rank()
+        entered = set(self._parents) - before
+        self._breeder.learn([self._asked[text] for text in smiles if text in entered and text in self._asked])
+        self._adapt()
+
+    def _adapt(self) -> None:
+        """Trains the space on the parents, where enough has been told since the last time."""
+        every = self.config.learn_every
+        if not every or not self._strangers or len(self._told) < self._n_at_learning + every:
+            return
+        self._n_at_learning = len(self._told)
+        rng = np.random.default_rng([self._seed, self._generation, 1])
+        self._space.learn(self._parents, self._strangers, rng, self.config.greed)
+        self._points.clear()
+
+    def _has_slope(self) -> bool:
+        """Whether any molecule is better than another, so that there is something to climb."""
+        return len({(told.scores, told.violation) for told in self._told.values()}) > 1
+
+    def _drawn(self, n: int, rng: np.random.Generator) -> list[Child]:
+        """Molecules of the prior, at most `n`."""
+        texts = self._space.sample(n, int(rng.integers(2**31)))
+        return [Child(parse(text), "", "") for text in texts if text]
+
+    def _new(self, found: Sequence[Child], n: int) -> list[Child]:
+        """The first `n` children that read back, have a point, and were neither asked nor told before."""
+        chosen: list[Child] = []
+        for child in found:
+            if len(chosen) == n:
+                break
+            try:
+                molecule = parse(child.molecule.smiles)
+            except MoleculeError:
+                continue
+            is_met = molecule.smiles in self._told or molecule.smiles in self._asked
+            if not is_met and self._space.can_encode(molecule.smiles):
+                self._asked[molecule.smiles] = replace(child, molecule=molecule)
+                chosen.append(self._asked[molecule.smiles])
+        return chosen
+
+    def _bred(self, n: int, rng: np.random.Generator) -> list[Child]:
+        """Children of the best molecules and of the best children, those first that promise most."""
+        if not self._strangers:
+            self._strangers = [child.molecule.smiles for child in self._drawn(N_STRANGERS, rng)]
+        promise = self._promise(rng)
+        pool: dict[str, tuple[tuple[float, float], Child]] = {}
+        parents = self._parents
+        for _ in range(self.config.n_rounds):
+            size = n * self.config.children_per_proposal // self.config.n_rounds
+            children = self._breeder.children(rng, parents, self._strangers, self._points_of, size)
+            made = {child.molecule.smiles: child for child in children}
+            fresh = {text: child for text, child in made.items() if text not in self._told and text not in pool}
+            pool |= zip(fresh, zip(promise(list(fresh.values())), fresh.values(), strict=True), strict=True)
+            best = [child for _, child in sorted(pool.values(), key=lambda entry: entry[0], reverse=True)]
+            parents = _interleaved([c.molecule.smiles for c in best[: self.config.n_parents // 2]], self._parents)
+        return best
+
+    def _promise(self, rng: np.random.Generator) -> Callable[[Sequence[Child]], list[tuple[float, float]]]:
+        """What rates children: by the constraints they miss first, then by the optimistic guess of their scores."""
+        guess = self._guess(rng)
+
+        def rate(children: Sequence[Child]) -> list[tuple[float, float]]:
+            if not children:
+                return []
+            molecules = [child.molecule for child in children]
+            missed = self._violations(molecules) if self._violations else np.zeros(len(molecules))
+            return list(zip((-missed).tolist(), guess(molecules).tolist(), strict=True))
+
+        return rate
+
+    def _guess(self, rng: np.random.Generator) -> Callable[[Sequence[Molecule]], Array]:
+        """What guesses the scores (P,) of molecules, at random where there is nothing to go by."""
+        scored = [i for i, told in enumerate(self._told.values()) if told.scores]
+        if not (scored and self.config.has_surrogate):
+            return lambda molecules: rng.random(len(molecules))
+        scores = np.array([told.scores for told in self._told.values() if told.scores])
+        rows = self._fitted_rows(scores, rng)
+        bits = np.array([self._bits[scored[row]] for row in rows])
+        process = self._process(bits, scores[rows])
+        low, high = scores.min(axis=0), scores.max(axis=0)
+        weights = rng.dirichlet(np.ones(scores.shape[1]))
+        boldness = self.config.confidence * rng.random()
+
+        def guess(molecules: Sequence[Molecule]) -> Array:
+            mean, spread = process.predict(fingerprints([molecule.mol for molecule in molecules]))
+            share = (mean + boldness * spread - low) / np.maximum(high - low, 1e-12)
+            return _scalarised(share, weights)
+
+        return guess
+
+    def _process(self, bits: Bits, scores: Array) -> TanimotoProcess:
+        """A process fitted to the scores (N, M); its noise is chosen anew whenever there is a quarter more of them."""
+        if len(self._told) > 1.25 * self._n_at_noise:
+            process, self._noise = TanimotoProcess.likeliest(bits, scores)
+            self._n_at_noise = len(self._told)
+            return process
+        return TanimotoProcess(bits, scores, self._noise)
+
+    def _fitted_rows(self, scores: Array, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Rows of scores (N, M) to fit to: two thirds the best, a sixth the latest, a sixth any of the rest."""
+        n, limit = len(scores), self.config.n_fitted
+        if n <= limit:
+            return np.arange(n)
+        order = np.argsort(-scores.mean(axis=1), kind="stable")
+        best, rest = order[: limit * 2 // 3], np.sort(order[limit * 2 // 3 :])
+        latest, others = rest[-(limit // 6) :], rest[: -(limit // 6)]
+        n_others = min(len(others), limit - len(best) - len(latest))
+        return np.concatenate([best, latest, rng.choice(others, n_others, replace=False)])
+
+    def _points_of(self, smiles: Sequence[str]) -> Array:
+        """Points (N, D) of molecules, NaN where there is none."""
+        unseen = [text for text in dict.fromkeys(smiles) if text not in self._points]
+        self._points |= zip(unseen, self._space.encode(unseen, is_refined=False).astype(np.float64), strict=True)
+        return np.array([self._points[text] for text in smiles]).reshape(len(smiles), self._space.size)
+
+    def _rank(self) -> None:
+        """Orders what was told, the best first, and keeps K of them as parents."""
+        scored = {text: told for text, told in self._told.items() if told.scores}
+        pool = scored if len(scored) >= self.config.n_parents else self._told
+        fitness = _fitness([told.scores for told in pool.values()])
+        keyed = [(told.violation, *(-f for f in fit)) for told, fit in zip(pool.values(), fitness, strict=True)]
+        order = sorted(range(len(keyed)), key=keyed.__getitem__)[: self.config.n_parents]
+        texts = list(pool)
+        self._parents = [texts[i] for i in order]
+
+
+def _interleaved(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Two rankings as one, turn and turn about."""
+    pairs = [text for pair in zip(one, other, strict=False) for text in pair]
+    n = min(len(one), len(other))
+    return list(dict.fromkeys([*pairs, *one[n:], *other[n:]]))
+
+
+def _scalarised(share: Array, weights: Array) -> Array:
+    """One number (P,) for M scores (P, M), each 1 at the best that was found: what is missing most, by weight.
+
+    Source: augmented Chebyshev with random weights, ParEGO, Knowles 2006 (doi:10.1109/TEVC.2005.851274), equation 2.
+    """
+    missing = weights * (1.0 - share)
+    value: Array = -(missing.max(axis=1) + 0.05 * missing.sum(axis=1))
+    return value
+
+
+def _fitness(scores: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """What is maximised among molecules of like violation: the score, or minus the front and then the room on it."""
+    n_scores = max(map(len, scores), default=0)
+    if n_scores <= 1:
+        return [values or (-np.inf,) for values in scores]
+    points = np.array([values or (0.0,) * n_scores for values in scores])
+    front = ranks(points)
+    room = np.zeros(len(points))
+    for level in np.unique(front):
+        room[front == level] = crowding(points[front == level])
+    return list(zip((-front).astype(float), room, strict=True))

@@ -1,0 +1,89 @@
+"""A Gaussian process over molecules: what a score probably is where it was not asked, and how sure that is.
+
+The kernel is the Tanimoto similarity of count fingerprints, so the process knows molecules and not points: two points
+that decode to the same molecule are the same to it.
+
+Notation: N molecules with scores, P candidates, M scores each, F bits of a fingerprint.
+Sources: Tanimoto kernel, Ralaivola et al., Neural Networks 2005, 18, 1093; regression, Rasmussen & Williams 2006,
+algorithm 2.1; a structure kernel over decoded molecules, COWBOYS, Moss et al. 2025 .
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+
+N_BITS = 2048
+NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
+"""Variances of the noise, over that of the signal, among which the data choose."""
+
+MIN_VARIANCE = 1e-12
+
+Bits = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+
+@cache
+def _generator() -> rdFingerprintGenerator.FingerprintGenerator64:
+    return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=N_BITS, countSimulation=True)
+
+
+def fingerprints(mols: Sequence[Chem.Mol]) -> Bits:
+    """Morgan fingerprints of radius 2 (N, F), counts written as bits: one for each of 1, 2, 4 and 8 occurrences."""
+    rows = [_generator().GetFingerprintAsNumPy(mol) for mol in mols]
+    return np.array(rows, dtype=np.float32).reshape(len(mols), N_BITS)
+
+
+def similarities(a: Bits, b: Bits) -> Array:
+    """Tanimoto similarities (N, P) in [0, 1] of fingerprints (N, F) and (P, F)."""
+    common = (a @ b.T).astype(np.float64)
+    union = a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :] - common
+    shares: Array = common / np.maximum(union, 1.0)
+    return shares
+
+
+class TanimotoProcess:
+    """A Gaussian process with a constant mean, fitted to N scored molecules.
+
+    Attributes:
+        likelihood: Log marginal likelihood of the scores, summed over the M of them, mean and signal variance at their
+            likeliest values (Rasmussen & Williams 2006, equations 2.30 and 2.45).
+    """
+
+    def __init__(self, bits: Bits, scores: Array, noise: float) -> None:
+        """Fits to fingerprints (N, F) and finite scores (N, M), N at least 1; `noise` is over the signal's variance."""
+        self._bits = bits
+        kernel = similarities(bits, bits)
+        kernel[np.diag_indices_from(kernel)] += noise
+        self._root = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+        ones = self._solved(np.ones(len(bits)))
+        self._mean = ones @ scores / ones.sum()
+        residual = scores - self._mean
+        self._weights = self._solved(residual)
+        variance = (residual * self._weights).mean(axis=0)
+        self._spread = np.sqrt(np.maximum(variance, MIN_VARIANCE))
+        log_determinant = 2.0 * np.log(np.diag(self._root)).sum()
+        self.likelihood = float(-(len(bits) * np.log(self._spread) + 0.5 * log_determinant).sum())
+
+    @classmethod
+    def likeliest(cls, bits: Bits, scores: Array) -> tuple[TanimotoProcess, float]:
+        """The process with the likeliest of `NOISES`, and that noise."""
+        fits = [(cls(bits, scores, noise), noise) for noise in NOISES]
+        return max(fits, key=lambda fit: fit[0].likelihood)
+
+    def predict(self, bits: Bits) -> tuple[Array, Array]:
+        """Mean and standard deviation of the noiseless scores of P candidates, each (P, M)."""
+        kernel = similarities(bits, self._bits)
+        reach = solve_triangular(self._root, kernel.T, lower=True, check_finite=False)
+        doubt = np.sqrt(np.maximum(1.0 - np.square(reach).sum(axis=0), 0.0))
+        return self._mean + kernel @ self._weights, doubt[:, None] * self._spread
+
+    def _solved(self, right: Array) -> Array:
+        solution: Array = cho_solve((self._root, True), right, check_finite=False)
+        return solution
