@@ -34,11 +34,13 @@ Edit = Callable[[Generator, Chem.RWMol], bool]
 
 UNLIKELY = (
     "[#6]=[#6]=[#6,#7]",
+    "*#;@*",
     "[O,S;X2]-[O;X2]",
     "[F,Cl,Br]-[!#6;!#15;!#16]",
     "[N;X3;!$(N~[!#6;!#7;!#1])]-[N;X3]-[N;X3]",
 )
-"""What no chemist would keep: cumulated double bonds, peroxides, halogens on nitrogen or oxygen, chains of nitrogen."""
+"""What no chemist would keep: cumulated double bonds, triple bonds in rings, peroxides, halogens on nitrogen or oxygen,
+and chains of nitrogen."""
 
 _UNLIKELY = tuple(Chem.MolFromSmarts(pattern) for pattern in UNLIKELY)
 _CUT = Chem.MolFromSmarts("[*]-;!@[*]")
@@ -73,9 +75,13 @@ def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
 
 @lru_cache(maxsize=4096)
 def _kekulised(smiles: str) -> Chem.Mol:
-    """The molecule of a valid SMILES, with its Kekule structure; not to be changed."""
+    """The molecule of a valid SMILES, not to be changed: its Kekule structure, hydrogens left to the valence."""
     mol = Chem.MolFromSmiles(smiles)
     Chem.Kekulize(mol, clearAromaticFlags=True)
+    for atom in mol.GetAtoms():
+        if not atom.GetNumRadicalElectrons():
+            atom.SetNoImplicit(False)
+            atom.SetNumExplicitHs(0)
     return mol
 
 
@@ -197,45 +203,28 @@ def _order(rng: Generator, but: Chem.BondType | None = None) -> Chem.BondType:
 
 
 def _drawn_atom(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Atom], bool]) -> Chem.Atom | None:
-    atoms = [atom for atom in mol.GetAtoms() if is_fit(atom)]
-    return atoms[int(rng.integers(len(atoms)))] if atoms else None
+    """Any of the atoms that fit."""
+    return next(filter(is_fit, map(mol.GetAtomWithIdx, rng.permutation(mol.GetNumAtoms()).tolist())), None)
 
 
 def _drawn_bond(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Bond], bool]) -> Chem.Bond | None:
-    bonds = [bond for bond in mol.GetBonds() if is_fit(bond)]
-    return bonds[int(rng.integers(len(bonds)))] if bonds else None
+    """Any of the bonds that fit."""
+    return next(filter(is_fit, map(mol.GetBondWithIdx, rng.permutation(mol.GetNumBonds()).tolist())), None)
 
 
 def _finished(mol: Chem.RWMol) -> Chem.Mol | None:
     """An edited molecule, None where it cannot be, is in pieces, or is nothing that a chemist would keep."""
+    if not 0 < mol.GetNumAtoms() <= MAX_ATOMS:
+        return None
     try:
         Chem.SanitizeMol(mol)
     except ValueError:
         return None
     rings = mol.GetRingInfo().AtomRings()
-    if not 0 < mol.GetNumAtoms() <= MAX_ATOMS or any(len(ring) > MAX_RING for ring in rings):
-        return None
-    if len(Chem.GetMolFrags(mol)) > 1:
-        return None
-    if any(_is_strained(bond) for bond in mol.GetBonds()) or any(map(mol.HasSubstructMatch, _UNLIKELY)):
-        return None
-    if any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms()):
+    is_whole = mol.GetNumBonds() - mol.GetNumAtoms() + 1 == len(rings) and len(Chem.GetMolFrags(mol)) == 1
+    if not is_whole or any(len(ring) > MAX_RING for ring in rings) or any(map(mol.HasSubstructMatch, _UNLIKELY)):
         return None
     return mol.GetMol()
-
-
-def _is_strained(bond: Chem.Bond) -> bool:
-    """A triple bond, or neighbouring double bonds, in a ring."""
-    if not bond.IsInRing():
-        return False
-    if bond.GetBondType() == Chem.BondType.TRIPLE:
-        return True
-    return bond.GetBondType() == Chem.BondType.DOUBLE and any(
-        other.GetIdx() != bond.GetIdx() and other.GetBondType() == Chem.BondType.DOUBLE and other.IsInRing()
-        for atom in (bond.GetBeginAtom(), bond.GetEndAtom())
-        if atom.GetSymbol() == "C"
-        for other in atom.GetBonds()
-    )
 
 
 def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = None) -> Chem.Mol | None:
@@ -261,8 +250,6 @@ def _open_at_hydrogen(rng: Generator, smiles: str) -> Chem.Mol | None:
     atom = _drawn_atom(rng, opened, lambda a: a.GetTotalNumHs() > 0)
     if atom is None:
         return None
-    if atom.GetNumExplicitHs():
-        atom.SetNumExplicitHs(atom.GetNumExplicitHs() - 1)
     dummy = opened.AddAtom(Chem.Atom(0))
     opened.AddBond(atom.GetIdx(), dummy, Chem.BondType.SINGLE)
     return opened.GetMol()

@@ -26,7 +26,7 @@ from molgen.latent.adaptive import AdaptiveSpace
 from molgen.latent.space import LatentSpace
 from molgen.search.breeding import LATENT, Breeder, Child
 from molgen.search.pareto import crowding, ranks
-from molgen.search.surrogate import Bits, TanimotoProcess, fingerprints
+from molgen.search.surrogate import Similarities, TanimotoProcess, fingerprints
 
 Array = NDArray[np.float64]
 Violations = Callable[[Sequence[Molecule]], Array]
@@ -56,7 +56,8 @@ class LatentSearchConfig:
         confidence: Deviations that are added to the mean at most; how many is drawn anew for each batch.
         n_fitted: Molecules that the process is fitted to, at most.
         ways: How children are made, with the weight of each.
-        learn_every: Molecules told between two times that the space learns from the best of them; 0 for never.
+        learn_every: Molecules told between two times that the space learns from the best of them, or a twentieth of
+            all, if that is more; 0 for never.
         has_surrogate: Whether the process judges the pool; else proposals are drawn from it at random.
     """
 
@@ -111,6 +112,7 @@ class LatentSearch:
         self._asked: dict[str, Child] = {}
         self._points: dict[str, Array] = {}
         self._parents: list[str] = []
+        self._similarities = Similarities()
         self._noise, self._n_at_noise = 0.0, 0
         self._strangers: list[str] = []
         self._n_at_learning = 0
@@ -148,8 +150,8 @@ class LatentSearch:
 
     def _adapt(self) -> None:
         """Trains the space on the parents, where enough has been told since the last time."""
-        every = self.config.learn_every
-        if not every or not self._strangers or len(self._told) < self._n_at_learning + every:
+        every = max(self.config.learn_every, len(self._told) // 20)
+        if not self.config.learn_every or not self._strangers or len(self._told) < self._n_at_learning + every:
             return
         self._n_at_learning = len(self._told)
         rng = np.random.default_rng([self._seed, self._generation, 1])
@@ -213,13 +215,11 @@ class LatentSearch:
 
     def _guess(self, rng: np.random.Generator) -> Callable[[Sequence[Molecule]], Array]:
         """What guesses the scores (P,) of molecules, at random where there is nothing to go by."""
-        scored = [i for i, told in enumerate(self._told.values()) if told.scores]
-        if not (scored and self.config.has_surrogate):
+        scored = np.array([i for i, told in enumerate(self._told.values()) if told.scores], dtype=np.int64)
+        if not (len(scored) and self.config.has_surrogate):
             return lambda molecules: rng.random(len(molecules))
         scores = np.array([told.scores for told in self._told.values() if told.scores])
-        rows = self._fitted_rows(scores, rng)
-        bits = np.array([self._bits[scored[row]] for row in rows])
-        process = self._process(bits, scores[rows])
+        process = self._process(scored, scores)
         low, high = scores.min(axis=0), scores.max(axis=0)
         weights = rng.dirichlet(np.ones(scores.shape[1]))
         boldness = self.config.confidence * rng.random()
@@ -231,24 +231,28 @@ class LatentSearch:
 
         return guess
 
-    def _process(self, bits: Bits, scores: Array) -> TanimotoProcess:
-        """A process fitted to the scores (N, M); its noise is chosen anew whenever there is a quarter more of them."""
-        if len(self._told) > 1.25 * self._n_at_noise:
-            process, self._noise = TanimotoProcess.likeliest(bits, scores)
-            self._n_at_noise = len(self._told)
-            return process
-        return TanimotoProcess(bits, scores, self._noise)
+    def _process(self, scored: NDArray[np.int64], scores: Array) -> TanimotoProcess:
+        """A process fitted to the molecules numbered `scored` (N,) with these scores (N, M), or to some of them.
 
-    def _fitted_rows(self, scores: Array, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Rows of scores (N, M) to fit to: two thirds the best, a sixth the latest, a sixth any of the rest."""
+        Its noise is chosen anew whenever there is a quarter more of them.
+        """
+        chosen = self._fitted(scores)
+        bits = np.array([self._bits[row] for row in scored[chosen]])
+        kernel = self._similarities.of(scored[chosen], bits)
+        if len(scored) > 1.25 * self._n_at_noise:
+            process, self._noise = TanimotoProcess.likeliest(bits, kernel, scores[chosen])
+            self._n_at_noise = len(scored)
+            return process
+        return TanimotoProcess(bits, kernel, scores[chosen], self._noise)
+
+    def _fitted(self, scores: Array) -> NDArray[np.int64]:
+        """Which rows of scores (N, M) to fit to: the best, two thirds of all, and the latest."""
         n, limit = len(scores), self.config.n_fitted
         if n <= limit:
             return np.arange(n)
         order = np.argsort(-scores.mean(axis=1), kind="stable")
         best, rest = order[: limit * 2 // 3], np.sort(order[limit * 2 // 3 :])
-        latest, others = rest[-(limit // 6) :], rest[: -(limit // 6)]
-        n_others = min(len(others), limit - len(best) - len(latest))
-        return np.concatenate([best, latest, rng.choice(others, n_others, replace=False)])
+        return np.concatenate([best, rest[len(best) - limit :]])
 
     def _points_of(self, smiles: Sequence[str]) -> Array:
         """Points (N, D) of molecules, NaN where there is none."""

@@ -48,6 +48,26 @@ def similarities(a: Bits, b: Bits) -> Array:
     return shares
 
 
+class Similarities:
+    """Similarities of molecules among one another, of which only those are computed that were not asked for last."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty(0, dtype=np.int64)
+        self._matrix: Array = np.empty((0, 0))
+
+    def of(self, rows: NDArray[np.int64], bits: Bits) -> Array:
+        """The similarities (N, N) of the molecules numbered `rows` (N,), with fingerprints `bits` (N, F)."""
+        place = {row: i for i, row in enumerate(self._rows.tolist())}
+        was = np.array([place.get(row, -1) for row in rows.tolist()], dtype=np.int64)
+        old, new = np.flatnonzero(was >= 0), np.flatnonzero(was < 0)
+        matrix = np.empty((len(rows), len(rows)))
+        matrix[np.ix_(old, old)] = self._matrix[np.ix_(was[old], was[old])]
+        matrix[new] = similarities(bits[new], bits)
+        matrix[:, new] = matrix[new].T
+        self._rows, self._matrix = rows, matrix
+        return matrix
+
+
 class TanimotoProcess:
     """A Gaussian process with a constant mean, fitted to N scored molecules.
 
@@ -56,12 +76,17 @@ class TanimotoProcess:
             likeliest values (Rasmussen & Williams 2006, equations 2.30 and 2.45).
     """
 
-    def __init__(self, bits: Bits, scores: Array, noise: float) -> None:
-        """Fits to fingerprints (N, F) and finite scores (N, M), N at least 1; `noise` is over the signal's variance."""
+    def __init__(self, bits: Bits, kernel: Array, scores: Array, noise: float) -> None:
+        """Fits to N molecules, at least one.
+
+        Args:
+            bits: (N, F) fingerprints.
+            kernel: (N, N) their similarities.
+            scores: (N, M), finite.
+            noise: Variance of the noise, over that of the signal.
+        """
         self._bits = bits
-        kernel = similarities(bits, bits)
-        kernel[np.diag_indices_from(kernel)] += noise
-        self._root = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+        self._root = cholesky(kernel + noise * np.eye(len(kernel)), lower=True, overwrite_a=True, check_finite=False)
         ones = self._solved(np.ones(len(bits)))
         self._mean = ones @ scores / ones.sum()
         residual = scores - self._mean
@@ -72,9 +97,9 @@ class TanimotoProcess:
         self.likelihood = float(-(len(bits) * np.log(self._spread) + 0.5 * log_determinant).sum())
 
     @classmethod
-    def likeliest(cls, bits: Bits, scores: Array) -> tuple[TanimotoProcess, float]:
+    def likeliest(cls, bits: Bits, kernel: Array, scores: Array) -> tuple[TanimotoProcess, float]:
         """The process with the likeliest of `NOISES`, and that noise."""
-        fits = [(cls(bits, scores, noise), noise) for noise in NOISES]
+        fits = [(cls(bits, kernel, scores, noise), noise) for noise in NOISES]
         return max(fits, key=lambda fit: fit[0].likelihood)
 
     def predict(self, bits: Bits) -> tuple[Array, Array]:
