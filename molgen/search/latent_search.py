@@ -38,7 +38,7 @@ N_STRANGERS = 500
 
 def default_ways() -> dict[str, float]:
     """How children are made, with the weight of each."""
-    return {LATENT: 0.15, "mutate": 0.3, "cross": 0.3, "graft": 0.125, "cross with prior": 0.125}
+    return {LATENT: 0.4, "mutate": 0.2, "cross": 0.2, "graft": 0.1, "cross with prior": 0.1}
 
 
 @dataclass(frozen=True)
