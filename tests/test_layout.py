@@ -85,11 +85,13 @@ ORDER = [
     "bench.moses_vae",
     "bench.speed",
     "bench.outcome",
+    "bench.pharmacophore",
     "bench.rules",
     "bench.learned",
     "bench.pmo",
     "bench.pmo_run",
     "bench.pmo_report",
+    "bench.assay",
 ]
 
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from molgen.chem.molecule import Molecule, parse
 from molgen.errors import FileError, RunError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.run import SPEC, RunFolder
+from molgen.search.breeding import EDITS, LATENT
 from molgen.search.latent_search import LatentSearch
 from molgen.search.study import LatentStudy, SamplerRequest, Told, search_config
 
@@ -36,8 +38,21 @@ COLUMNS = ("call", "smiles", "value")
 POLL_S = 0.5
 MAX_IDLE = 50
 """Batches without a new molecule after which a run ends early."""
-SEARCHES = ("latent", "perturb", "random")
-"""Samplers that are molgen's own search; the others are Optuna's."""
+SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "latent": {},
+        "latent-moves-only": {"ways": {LATENT: 1.0}},
+        "edits-only": {"ways": dict.fromkeys(EDITS, 1.0), "learn_every": 0},
+        "no-learning": {"learn_every": 0},
+        "no-parts-of-the-prior": {"ways": {LATENT: 0.5, "mutate": 0.25, "cross": 0.25}},
+        "one-round": {"n_rounds": 1},
+        "no-surrogate": {"has_surrogate": False},
+        "perturb": {},
+        "random": {},
+    }
+)
+"""molgen's own search and parts of it, by what differs from the whole; other samplers are Optuna's."""
+OPTUNA = ("cmaes", "tpe", "gp")
 
 if TYPE_CHECKING:
     from ctypes import Array, c_longlong
@@ -53,7 +68,7 @@ class PmoRun:
         task: Name of the oracle.
         seed: Source of all randomness.
         budget: Unique valid molecules to be scored.
-        sampler: One of `search.spec.SAMPLERS`.
+        sampler: A key of `SEARCHES`, or one of `OPTUNA`.
         checkpoint: The model, or None for the one that molgen ships.
         folder: Where its file is.
     """
@@ -104,7 +119,8 @@ class _Searching:
     """molgen's own search."""
 
     def __init__(self, space: LatentSpace, run: PmoRun) -> None:
-        self._search = LatentSearch(space, seed=run.seed, config=search_config(run.sampler, run.budget))
+        config = replace(search_config(run.sampler, run.budget), **SEARCHES[run.sampler])
+        self._search = LatentSearch(space, seed=run.seed, config=config)
         self._asked: list[Molecule] = []
 
     def ask(self, n: int) -> list[Molecule | None]:
@@ -141,8 +157,8 @@ class _Studying:
 
 
 def batch_size(n_calls: int) -> int:
-    """Molecules to ask for after `n_calls` calls: a hundredth of them, 10 to 50."""
-    return max(10, min(50, n_calls // 100))
+    """Molecules to ask for after `n_calls` calls: a fiftieth of them, 10 to 50."""
+    return max(10, min(50, n_calls // 50))
 
 
 def require_tasks(names: Sequence[str]) -> list[str]:
@@ -159,6 +175,17 @@ def require_tasks(names: Sequence[str]) -> list[str]:
             near = get_close_matches(name, known, n=3) or known
             raise SpecError("tasks", f"there is no oracle {name!r}", remedy=f"Did you mean {', '.join(near)}?")
     return list(dict.fromkeys(names))
+
+
+def require_sampler(name: str) -> None:
+    """Asks for a sampler that there is.
+
+    Raises:
+        SpecError: There is none of that name.
+    """
+    known = (*SEARCHES, *OPTUNA)
+    if name not in known:
+        raise SpecError("sampler", f"there is no {name!r}", remedy=f"Known: {', '.join(known)}.")
 
 
 def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:

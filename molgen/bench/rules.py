@@ -19,9 +19,9 @@ from types import MappingProxyType
 
 from rdkit import Chem, DataStructs
 from rdkit.Chem import GraphDescriptors, rdFingerprintGenerator, rdMolDescriptors
-from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 from rdkit.Chem.QED import qed
 
+from molgen.bench.pharmacophore import pharmacophore_similarity, pharmacophores
 from molgen.chem.properties import crippen_logp
 
 Part = Callable[[Chem.Mol], float]
@@ -84,25 +84,22 @@ def _atom_pairs() -> Callable[[Chem.Mol], DataStructs.ULongSparseIntVect]:
     return rdFingerprintGenerator.GetAtomPairGenerator(maxDistance=10).GetSparseCountFingerprint
 
 
-def _pharmacophores(mol: Chem.Mol) -> DataStructs.SparseBitVect:
-    bits: DataStructs.SparseBitVect = Generate.Gen2DFingerprint(mol, Gobbi_Pharm2D.factory)
-    return bits
-
-
 FINGERPRINTS: Mapping[str, Callable[[Chem.Mol], DataStructs.ULongSparseIntVect]] = MappingProxyType(
     {
         "ECFP4": _morgan(2),
         "ECFP6": _morgan(3),
         "FCFP4": _morgan(2, is_feature=True),
         "AP": _atom_pairs(),
-        "PHCO": _pharmacophores,
     }
 )
-"""Morgan and feature Morgan counts, atom pairs to distance 10, and Gobbi's two-dimensional pharmacophores."""
+"""Counts: Morgan and feature Morgan of radius 2 and 3, and atom pairs to distance 10."""
 
 
 def similarity(target: str, kind: str) -> Part:
-    """Tanimoto similarity to a target's SMILES, of counts where the fingerprint has them."""
+    """Tanimoto similarity to a target's SMILES, of counts; of kind PHCO, of Gobbi's pharmacophores."""
+    if kind == "PHCO":
+        wanted = pharmacophores(Chem.MolFromSmiles(target))
+        return lambda mol: pharmacophore_similarity(pharmacophores(mol), wanted)
     fingerprint = FINGERPRINTS[kind]
     goal = fingerprint(Chem.MolFromSmiles(target))
     return lambda mol: float(DataStructs.TanimotoSimilarity(fingerprint(mol), goal))

@@ -56,14 +56,14 @@ class LatentSearchConfig:
         confidence: Deviations that are added to the mean at most; how many is drawn anew for each batch.
         n_fitted: Molecules that the process is fitted to, at most.
         ways: How children are made, with the weight of each.
-        learn_every: Molecules told between two times that the space learns from the best of them, or a twentieth of
-            all, if that is more; 0 for never.
+        learn_every: Molecules told between two times that the space learns from the best of them, or a tenth of all,
+            if that is more; 0 for never.
         has_surrogate: Whether the process judges the pool; else proposals are drawn from it at random.
     """
 
     n_initial: int = 100
     n_parents: int = 60
-    children_per_proposal: int = 12
+    children_per_proposal: int = 10
     n_rounds: int = 2
     greed: float = 1.5
     temperature: float = 1.0
@@ -150,7 +150,7 @@ class LatentSearch:
 
     def _adapt(self) -> None:
         """Trains the space on the parents, where enough has been told since the last time."""
-        every = max(self.config.learn_every, len(self._told) // 20)
+        every = max(self.config.learn_every, len(self._told) // 10)
         if not self.config.learn_every or not self._strangers or len(self._told) < self._n_at_learning + every:
             return
         self._n_at_learning = len(self._told)
@@ -218,7 +218,7 @@ class LatentSearch:
         scored = np.array([i for i, told in enumerate(self._told.values()) if told.scores], dtype=np.int64)
         if not (len(scored) and self.config.has_surrogate):
             return lambda molecules: rng.random(len(molecules))
-        scores = np.array([told.scores for told in self._told.values() if told.scores])
+        scores = _standardised(np.array([told.scores for told in self._told.values() if told.scores]))
         process = self._process(scored, scores)
         low, high = scores.min(axis=0), scores.max(axis=0)
         weights = rng.dirichlet(np.ones(scores.shape[1]))
@@ -276,6 +276,16 @@ def _interleaved(one: Sequence[str], other: Sequence[str]) -> list[str]:
     pairs = [text for pair in zip(one, other, strict=False) for text in pair]
     n = min(len(one), len(other))
     return list(dict.fromkeys([*pairs, *one[n:], *other[n:]]))
+
+
+def _standardised(scores: Array) -> Array:
+    """Scores (N, M) with a deviation of 1, however small they are; those that are all alike stay so."""
+    centred = scores - scores.mean(axis=0)
+    size = np.abs(centred).max(axis=0)
+    centred = centred / np.where(size > 0.0, size, 1.0)
+    deviation = centred.std(axis=0)
+    standard: Array = centred / np.where(deviation > 0.0, deviation, 1.0)
+    return standard
 
 
 def _scalarised(share: Array, weights: Array) -> Array:

@@ -1,0 +1,158 @@
+"""A campaign on an assay, as a chemist would run it, whose outcome can be checked.
+
+The measured molecules are halved at random. The search knows the measurements of one half; the oracle is a random
+forest fitted to the other half, which the search never sees and may ask a few hundred times. What counts is how many of
+the best molecules it then holds are above every molecule that was known.
+
+Notation: N molecules of a half, B the budget, F bits of a fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.DataStructs import ConvertToNumpyArray
+
+from molgen.bench.pmo_run import SEARCHES
+from molgen.bench.regression import FEATURE_SHARE, N_TREES, require_baseline
+from molgen.chem.checks import check
+from molgen.chem.molecule import FINGERPRINT_BITS, fingerprint
+from molgen.chem.properties import synthetic_accessibility
+from molgen.chem.table import Tally, read_molecules
+from molgen.latent.space import LatentSpace
+from molgen.search.latent_search import LatentSearch
+from molgen.search.study import search_config
+
+N_TOP = 20
+BATCH_SIZE = 10
+
+COMPARED = ("latent", "latent-moves-only", "edits-only", "perturb", "random")
+"""Of `pmo_run.SEARCHES`: the whole search, parts of it, random moves of the best molecules' points, and the prior."""
+
+
+@dataclass(frozen=True)
+class Assay:
+    """The two halves of an assay.
+
+    Attributes:
+        known: Canonical SMILES of the half that the search knows.
+        measured: (N,) their measurements.
+        hidden: The other half.
+        hidden_measured: Its measurements.
+        seed: How it was halved.
+    """
+
+    known: Sequence[str]
+    measured: NDArray[np.float64]
+    hidden: Sequence[str]
+    hidden_measured: NDArray[np.float64]
+    seed: int
+
+    @classmethod
+    def read(cls, path: Path, column: str, seed: int) -> Assay:
+        """The assay of a file with measurements in `column`; the first of equal molecules counts.
+
+        Raises:
+            FileError: The file cannot be used.
+        """
+        tally = Tally()
+        found: dict[str, float] = {}
+        for record in tally.sift(read_molecules(path, properties=(column,))):
+            if np.isfinite(record.values[0]):
+                found.setdefault(record.molecule.smiles, record.values[0])
+        tally.require_kept(path)
+        order = np.random.default_rng(seed).permutation(len(found))
+        texts, values = np.array(list(found), dtype=object), np.array(list(found.values()))
+        first, second = order[: len(order) // 2], order[len(order) // 2 :]
+        return cls(list(texts[first]), values[first], list(texts[second]), values[second], seed)
+
+    @cached_property
+    def oracle(self) -> Callable[[Sequence[Chem.Mol]], NDArray[np.float64]]:
+        """The forest of the hidden half, from molecules to values.
+
+        Raises:
+            SpecError: scikit-learn is not installed.
+        """
+        require_baseline()
+        from sklearn.ensemble import RandomForestRegressor
+
+        forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=self.seed)
+        forest.fit(_bits([Chem.MolFromSmiles(text) for text in self.hidden]), self.hidden_measured)
+        return lambda mols: np.asarray(forest.predict(_bits(mols)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class AssayResult:
+    """What one search made of an assay.
+
+    Attributes:
+        search: One of `COMPARED`.
+        seed: Of the halving and of the search.
+        best_known: The oracle's highest value of a known molecule.
+        n_above: How many of the 20 best molecules that were asked for are above that.
+        best: The highest value that was found.
+        mean_top: Mean of the 20 best.
+        sa: Their mean SA score, 1 (easy to make) to 10.
+        passes_brenk: Share of them without a BRENK alert.
+        smiles: The 20 best, best first.
+    """
+
+    search: str
+    seed: int
+    best_known: float
+    n_above: int
+    best: float
+    mean_top: float
+    sa: float
+    passes_brenk: float
+    smiles: tuple[str, ...]
+
+
+def search_assay(assay: Assay, space: LatentSpace, search: str, budget: int) -> AssayResult:
+    """Asks the oracle `budget` times, beginning with the measurements of the known half.
+
+    Raises:
+        SpecError: scikit-learn is not installed.
+    """
+    n_calls = len(assay.known) + budget
+    config = replace(search_config(search, n_calls, has_start=search != "random"), **SEARCHES[search])
+    latent = LatentSearch(space, seed=assay.seed, config=config)
+    latent.tell(assay.known, [(value,) for value in assay.measured.tolist()], [0.0] * len(assay.known))
+    found: dict[str, float] = {}
+    while len(found) < budget:
+        molecules = [child.molecule for child in latent.ask(min(BATCH_SIZE, budget - len(found)))]
+        if not molecules:
+            break
+        values = assay.oracle([molecule.mol for molecule in molecules]).tolist()
+        smiles = [molecule.smiles for molecule in molecules]
+        found |= zip(smiles, values, strict=True)
+        latent.tell(smiles, [(value,) for value in values], [0.0] * len(values))
+    best_known = float(assay.oracle([Chem.MolFromSmiles(text) for text in assay.known]).max())
+    top = sorted(found, key=found.__getitem__, reverse=True)[:N_TOP]
+    mols = [Chem.MolFromSmiles(text) for text in top]
+    return AssayResult(
+        search=search,
+        seed=assay.seed,
+        best_known=best_known,
+        n_above=sum(found[text] > best_known for text in top),
+        best=found[top[0]],
+        mean_top=float(np.mean([found[text] for text in top])),
+        sa=float(np.mean([synthetic_accessibility(mol) for mol in mols])),
+        passes_brenk=float(np.mean([check(mol, "brenk").passes for mol in mols])),
+        smiles=tuple(top),
+    )
+
+
+def _bits(mols: Sequence[Chem.Mol]) -> NDArray[np.float32]:
+    """Morgan fingerprints (N, F) of radius 2, each bit 0 or 1."""
+    bits: NDArray[Any] = np.zeros((len(mols), FINGERPRINT_BITS), dtype=np.float32)
+    for row, mol in zip(bits, mols, strict=True):
+        ConvertToNumpyArray(fingerprint(mol), row)
+    return bits
