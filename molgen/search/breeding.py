@@ -105,7 +105,7 @@ class Breeder:
     def learn(self, successful: Sequence[Child]) -> None:
         """Takes in which children turned out well, of those made since the last time."""
         tried = np.concatenate(self._tried) if self._tried else np.empty(0, dtype=np.int64)
-        well = np.array([self._names.index(child.way) for child in successful if child.way], dtype=np.int64)
+        well = np.array([self._names.index(c.way) for c in successful if c.way in self._names], dtype=np.int64)
         self._choice.learn(tried, well)
         self._tried = []
 

@@ -31,9 +31,15 @@ from molgen.search.surrogate import Similarities, TanimotoProcess, fingerprints
 Array = NDArray[np.float64]
 Violations = Callable[[Sequence[Molecule]], Array]
 """From P molecules to by how much each misses constraints that cost nothing to check, 0 where it keeps them."""
+Promise = Callable[[Sequence[Child]], list[tuple[float, float]]]
+"""From P children to what they are ordered by."""
 
 N_STRANGERS = 500
 """Molecules of the prior that parts are taken from."""
+DRAWS_PER_PROPOSAL = 50
+"""Molecules of the prior that are judged for each that is proposed."""
+MAX_BREADTH = 4.0
+"""Times the children that are bred at most, where few keep the constraints."""
 
 
 def default_ways() -> dict[str, float]:
@@ -49,7 +55,7 @@ class LatentSearchConfig:
         n_initial: Molecules of the prior that are proposed before evolution begins. 0 where molecules are given: then
             their surroundings are searched from the first, even while all score the same.
         n_parents: K, the molecules that have children.
-        children_per_proposal: P over the number of proposals.
+        children_per_proposal: P over the number of proposals, of children that keep the constraints.
         n_rounds: Generations bred between two batches of proposals.
         greed: How strongly better parents are preferred: parent number floor(K u^greed), u uniform.
         temperature: At which every other moved point is decoded.
@@ -58,6 +64,7 @@ class LatentSearchConfig:
         ways: How children are made, with the weight of each.
         learn_every: Molecules told between two times that the space learns from the best of them, or a tenth of all,
             if that is more; 0 for never.
+        prior_share: Share of the proposals that are molecules of the prior, the most promising of many.
         has_surrogate: Whether the process judges the pool; else proposals are drawn from it at random.
     """
 
@@ -71,6 +78,7 @@ class LatentSearchConfig:
     n_fitted: int = 1500
     ways: dict[str, float] = field(default_factory=default_ways)
     learn_every: int = 100
+    prior_share: float = 0.05
     has_surrogate: bool = True
 
 
@@ -115,6 +123,7 @@ class LatentSearch:
         self._similarities = Similarities()
         self._noise, self._n_at_noise = 0.0, 0
         self._strangers: list[str] = []
+        self._breadth = 1.0
         self._n_at_learning = 0
 
     @property
@@ -127,8 +136,17 @@ class LatentSearch:
         rng = np.random.default_rng([self._seed, self._generation])
         self._generation += 1
         n_initial = self.config.n_initial
-        is_early = not self._parents or len(self._told) < n_initial or (n_initial > 0 and not self._has_slope())
-        return self._new(self._drawn(2 * n + 8, rng) if is_early else self._bred(n, rng), n)
+        if not self._told or len(self._told) < n_initial or (n_initial > 0 and not self._has_slope()):
+            return self._new(self._drawn(2 * n + 8, rng), n)
+        promise = self._promise(rng)
+        explored = self._explored(int(rng.binomial(n, self.config.prior_share)), promise, rng)
+        return explored + self._new(self._bred(n - len(explored), promise, rng), n - len(explored))
+
+    def _explored(self, n: int, promise: Promise, rng: np.random.Generator) -> list[Child]:
+        """Those `n` molecules of the prior, of many that are drawn, that promise most."""
+        drawn = self._drawn(n * DRAWS_PER_PROPOSAL, rng)
+        rated = promise(drawn)
+        return self._new([drawn[i] for i in sorted(range(len(drawn)), key=rated.__getitem__, reverse=True)], n)
 
     def tell(self, smiles: Sequence[str], scores: Sequence[tuple[float, ...]], violations: Sequence[float]) -> None:
         """Takes in what became of N molecules.
@@ -183,24 +201,26 @@ class LatentSearch:
                 chosen.append(self._asked[molecule.smiles])
         return chosen
 
-    def _bred(self, n: int, rng: np.random.Generator) -> list[Child]:
+    def _bred(self, n: int, promise: Promise, rng: np.random.Generator) -> list[Child]:
         """Children of the best molecules and of the best children, those first that promise most."""
         if not self._strangers:
             self._strangers = [child.molecule.smiles for child in self._drawn(N_STRANGERS, rng)]
-        promise = self._promise(rng)
         pool: dict[str, tuple[tuple[float, float], Child]] = {}
-        parents = self._parents
+        best: list[Child] = []
         for _ in range(self.config.n_rounds):
-            size = n * self.config.children_per_proposal // self.config.n_rounds
+            parents = _interleaved([c.molecule.smiles for c in best[: self.config.n_parents // 2]], self._parents)
+            size = int(self._breadth * n * self.config.children_per_proposal) // self.config.n_rounds
             children = self._breeder.children(rng, parents, self._strangers, self._points_of, size)
             made = {child.molecule.smiles: child for child in children}
             fresh = {text: child for text, child in made.items() if text not in self._told and text not in pool}
             pool |= zip(fresh, zip(promise(list(fresh.values())), fresh.values(), strict=True), strict=True)
             best = [child for _, child in sorted(pool.values(), key=lambda entry: entry[0], reverse=True)]
-            parents = _interleaved([c.molecule.smiles for c in best[: self.config.n_parents // 2]], self._parents)
+        if pool:
+            kept = np.mean([rating[0] >= 0.0 for rating, _ in pool.values()])
+            self._breadth = 1.0 / max(float(kept), 1.0 / MAX_BREADTH)
         return best
 
-    def _promise(self, rng: np.random.Generator) -> Callable[[Sequence[Child]], list[tuple[float, float]]]:
+    def _promise(self, rng: np.random.Generator) -> Promise:
         """What rates children: by the constraints they miss first, then by the optimistic guess of their scores."""
         guess = self._guess(rng)
 
