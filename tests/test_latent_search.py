@@ -45,7 +45,7 @@ def run(search: LatentSearch, score: Score, n_batches: int, n: int = 10) -> list
 
 
 def small(**settings: object) -> LatentSearchConfig:
-    return LatentSearchConfig(**{"n_initial": 20, "learn_every": 50, **settings})  # type: ignore[arg-type]
+    return LatentSearchConfig(**{"n_initial": 20, "learn_every": 50, "prior_share": 0.0, **settings})  # type: ignore[arg-type]
 
 
 def test_it_climbs_far_above_the_prior(space: LatentSpace) -> None:
@@ -108,6 +108,24 @@ def test_two_scores_are_followed_along_the_front(space: LatentSpace) -> None:
     scores = np.array([both(parse(text)) for text in asked])
     start, end = scores[:20], scores[20:]
     assert (end.max(axis=0) > start.max(axis=0)).all()
+
+
+def test_the_most_promising_of_the_prior_take_their_share(space: LatentSpace) -> None:
+    search = LatentSearch(space, seed=0, config=small(prior_share=0.5))
+    run(search, nitrogens, 2)
+    children = [child for _ in range(4) for child in search.ask(10)]
+    explored = [nitrogens(child.molecule)[0] for child in children if not child.way]
+    assert 10 <= len(explored) <= 30
+    prior = [nitrogens(parse(text))[0] for text in space.sample(200, 7) if text]
+    assert np.mean(explored) > np.mean(prior) + 1.0
+
+
+def test_scores_of_any_size_are_followed_alike(space: LatentSpace) -> None:
+    def tiny(molecule: Molecule) -> tuple[float, ...]:
+        return (1e-17 * nitrogens(molecule)[0],)
+
+    plain = run(LatentSearch(space, seed=0, config=small()), nitrogens, 6)
+    assert run(LatentSearch(space, seed=0, config=small()), tiny, 6) == plain
 
 
 def test_where_nothing_differs_it_draws_from_the_prior(space: LatentSpace) -> None:

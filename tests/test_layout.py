@@ -67,6 +67,7 @@ ORDER = [
     "search.proposal",
     "search.surrogate",
     "search.breeding",
+    "search.pool",
     "search.latent_search",
     "search.sampler",
     "search.study",

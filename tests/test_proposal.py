@@ -21,7 +21,7 @@ def test_ways_that_pay_are_chosen_more_and_none_is_given_up() -> None:
     chance = choice.probabilities()
     assert chance.sum() == pytest.approx(1.0)
     assert chance.argmax() == 2
-    assert chance.min() >= 0.25 / 4
+    assert chance.min() >= 0.5 / 4
 
 
 def test_before_any_outcome_the_chances_are_the_weights() -> None:

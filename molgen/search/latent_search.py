@@ -26,13 +26,12 @@ from molgen.latent.adaptive import AdaptiveSpace
 from molgen.latent.space import LatentSpace
 from molgen.search.breeding import LATENT, Breeder, Child
 from molgen.search.pareto import crowding, ranks
+from molgen.search.pool import Judge, Pool
 from molgen.search.surrogate import Similarities, TanimotoProcess, fingerprints
 
 Array = NDArray[np.float64]
 Violations = Callable[[Sequence[Molecule]], Array]
 """From P molecules to by how much each misses constraints that cost nothing to check, 0 where it keeps them."""
-Promise = Callable[[Sequence[Child]], list[tuple[float, float]]]
-"""From P children to what they are ordered by."""
 
 N_STRANGERS = 500
 """Molecules of the prior that parts are taken from."""
@@ -59,7 +58,7 @@ class LatentSearchConfig:
         n_rounds: Generations bred between two batches of proposals.
         greed: How strongly better parents are preferred: parent number floor(K u^greed), u uniform.
         temperature: At which every other moved point is decoded.
-        confidence: Deviations that are added to the mean at most; how many is drawn anew for each batch.
+        confidence: Deviations that are added to the mean at most; how many is drawn anew for each proposal.
         n_fitted: Molecules that the process is fitted to, at most.
         ways: How children are made, with the weight of each.
         learn_every: Molecules told between two times that the space learns from the best of them, or a tenth of all,
@@ -138,15 +137,13 @@ class LatentSearch:
         n_initial = self.config.n_initial
         if not self._told or len(self._told) < n_initial or (n_initial > 0 and not self._has_slope()):
             return self._new(self._drawn(2 * n + 8, rng), n)
-        promise = self._promise(rng)
-        explored = self._explored(int(rng.binomial(n, self.config.prior_share)), promise, rng)
-        return explored + self._new(self._bred(n - len(explored), promise, rng), n - len(explored))
-
-    def _explored(self, n: int, promise: Promise, rng: np.random.Generator) -> list[Child]:
-        """Those `n` molecules of the prior, of many that are drawn, that promise most."""
-        drawn = self._drawn(n * DRAWS_PER_PROPOSAL, rng)
-        rated = promise(drawn)
-        return self._new([drawn[i] for i in sorted(range(len(drawn)), key=rated.__getitem__, reverse=True)], n)
+        judge = self._judge(rng)
+        drawn = Pool(judge, self.config.confidence)
+        n_drawn = int(rng.binomial(n, self.config.prior_share))
+        drawn.add(self._drawn(n_drawn * DRAWS_PER_PROPOSAL, rng))
+        explored = self._new(drawn.picks(2 * n_drawn, rng), n_drawn)
+        n_bred = n - len(explored)
+        return explored + self._new(self._bred(n_bred, judge, rng).picks(2 * n_bred, rng), n_bred)
 
     def tell(self, smiles: Sequence[str], scores: Sequence[tuple[float, ...]], violations: Sequence[float]) -> None:
         """Takes in what became of N molecules.
@@ -201,55 +198,39 @@ class LatentSearch:
                 chosen.append(self._asked[molecule.smiles])
         return chosen
 
-    def _bred(self, n: int, promise: Promise, rng: np.random.Generator) -> list[Child]:
-        """Children of the best molecules and of the best children, those first that promise most."""
+    def _bred(self, n: int, judge: Judge, rng: np.random.Generator) -> Pool:
+        """Children of the best molecules and of the best children."""
         if not self._strangers:
             self._strangers = [child.molecule.smiles for child in self._drawn(N_STRANGERS, rng)]
-        pool: dict[str, tuple[tuple[float, float], Child]] = {}
-        best: list[Child] = []
+        pool = Pool(judge, self.config.confidence)
+        parents = self._parents
         for _ in range(self.config.n_rounds):
-            parents = _interleaved([c.molecule.smiles for c in best[: self.config.n_parents // 2]], self._parents)
             size = int(self._breadth * n * self.config.children_per_proposal) // self.config.n_rounds
             children = self._breeder.children(rng, parents, self._strangers, self._points_of, size)
-            made = {child.molecule.smiles: child for child in children}
-            fresh = {text: child for text, child in made.items() if text not in self._told and text not in pool}
-            pool |= zip(fresh, zip(promise(list(fresh.values())), fresh.values(), strict=True), strict=True)
-            best = [child for _, child in sorted(pool.values(), key=lambda entry: entry[0], reverse=True)]
-        if pool:
-            kept = np.mean([rating[0] >= 0.0 for rating, _ in pool.values()])
-            self._breadth = 1.0 / max(float(kept), 1.0 / MAX_BREADTH)
-        return best
+            pool.add([child for child in children if child.molecule.smiles not in self._told])
+            best = pool.picks(self.config.n_parents // 2, rng)
+            parents = _interleaved([child.molecule.smiles for child in best], self._parents)
+        self._breadth = 1.0 / max(pool.share_kept(), 1.0 / MAX_BREADTH)
+        return pool
 
-    def _promise(self, rng: np.random.Generator) -> Promise:
-        """What rates children: by the constraints they miss first, then by the optimistic guess of their scores."""
-        guess = self._guess(rng)
-
-        def rate(children: Sequence[Child]) -> list[tuple[float, float]]:
-            if not children:
-                return []
-            molecules = [child.molecule for child in children]
-            missed = self._violations(molecules) if self._violations else np.zeros(len(molecules))
-            return list(zip((-missed).tolist(), guess(molecules).tolist(), strict=True))
-
-        return rate
-
-    def _guess(self, rng: np.random.Generator) -> Callable[[Sequence[Molecule]], Array]:
-        """What guesses the scores (P,) of molecules, at random where there is nothing to go by."""
+    def _judge(self, rng: np.random.Generator) -> Judge:
+        """What judges molecules: by how much they miss constraints, and mean and spread of their scores."""
         scored = np.array([i for i, told in enumerate(self._told.values()) if told.scores], dtype=np.int64)
-        if not (len(scored) and self.config.has_surrogate):
-            return lambda molecules: rng.random(len(molecules))
-        scores = _standardised(np.array([told.scores for told in self._told.values() if told.scores]))
-        process = self._process(scored, scores)
-        low, high = scores.min(axis=0), scores.max(axis=0)
-        weights = rng.dirichlet(np.ones(scores.shape[1]))
-        boldness = self.config.confidence * rng.random()
+        process = None
+        if len(scored) and self.config.has_surrogate:
+            scores = _standardised(np.array([told.scores for told in self._told.values() if told.scores]))
+            process = self._process(scored, scores)
+            low, high = scores.min(axis=0), scores.max(axis=0)
 
-        def guess(molecules: Sequence[Molecule]) -> Array:
+        def judge(molecules: Sequence[Molecule]) -> tuple[Array, Array, Array]:
+            missed = self._violations(molecules) if self._violations else np.zeros(len(molecules))
+            if process is None:
+                return missed, rng.random((len(molecules), 1)), np.zeros((len(molecules), 1))
             mean, spread = process.predict(fingerprints([molecule.mol for molecule in molecules]))
-            share = (mean + boldness * spread - low) / np.maximum(high - low, 1e-12)
-            return _scalarised(share, weights)
+            width = np.maximum(high - low, 1e-12)
+            return missed, (mean - low) / width, spread / width
 
-        return guess
+        return judge
 
     def _process(self, scored: NDArray[np.int64], scores: Array) -> TanimotoProcess:
         """A process fitted to the molecules numbered `scored` (N,) with these scores (N, M), or to some of them.
@@ -306,16 +287,6 @@ def _standardised(scores: Array) -> Array:
     deviation = centred.std(axis=0)
     standard: Array = centred / np.where(deviation > 0.0, deviation, 1.0)
     return standard
-
-
-def _scalarised(share: Array, weights: Array) -> Array:
-    """One number (P,) for M scores (P, M), each 1 at the best that was found: what is missing most, by weight.
-
-    Source: augmented Chebyshev with random weights, ParEGO, Knowles 2006 (doi:10.1109/TEVC.2005.851274), equation 2.
-    """
-    missing = weights * (1.0 - share)
-    value: Array = -(missing.max(axis=1) + 0.05 * missing.sum(axis=1))
-    return value
 
 
 def _fitness(scores: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:

@@ -78,7 +78,7 @@ class WayChoice:
     Source: adaptive operator selection, Thierens 2005 (doi:10.1145/1068009.1068251), section 2.
     """
 
-    def __init__(self, weights: Sequence[float], *, floor: float = 0.25, memory: float = 0.97) -> None:
+    def __init__(self, weights: Sequence[float], *, floor: float = 0.5, memory: float = 0.97) -> None:
         """A choice that has seen nothing, by weights (W,) of the ways, each above 0.
 
         Args:

@@ -115,6 +115,7 @@ def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentS
             ways={LATENT: 1.0},
             has_surrogate=False,
             learn_every=0,
+            prior_share=0.0,
         )
     return LatentSearchConfig(n_initial=n_initial)
 
