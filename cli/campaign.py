@@ -58,7 +58,7 @@ def campaign(  # noqa: PLR0913 - one parameter an option
         str | None, typer.Option("--reference", help="What similarity compares with; by default the start.")
     ] = None,
     budget: Annotated[int | None, typer.Option("--budget", help="Molecules to score; default 1000.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="Proposals decoded at once.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Molecules proposed at once.")] = None,
     sampler: Annotated[
         Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"] | None,
         typer.Option("--sampler", help="Who proposes; default latent."),

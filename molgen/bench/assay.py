@@ -13,17 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.DataStructs import ConvertToNumpyArray
 
 from molgen.bench.pmo_run import SEARCHES
-from molgen.bench.regression import FEATURE_SHARE, N_TREES, require_baseline
+from molgen.bench.regression import FEATURE_SHARE, N_TREES, bits_of, require_baseline
 from molgen.chem.checks import check
-from molgen.chem.molecule import FINGERPRINT_BITS, fingerprint
 from molgen.chem.properties import synthetic_accessibility
 from molgen.chem.table import Tally, read_molecules
 from molgen.latent.space import LatentSpace
@@ -84,8 +81,8 @@ class Assay:
         from sklearn.ensemble import RandomForestRegressor
 
         forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=self.seed)
-        forest.fit(_bits([Chem.MolFromSmiles(text) for text in self.hidden]), self.hidden_measured)
-        return lambda mols: np.asarray(forest.predict(_bits(mols)), dtype=np.float64)
+        forest.fit(bits_of([Chem.MolFromSmiles(text) for text in self.hidden]), self.hidden_measured)
+        return lambda mols: np.asarray(forest.predict(bits_of(mols)), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -148,11 +145,3 @@ def search_assay(assay: Assay, space: LatentSpace, search: str, budget: int) -> 
         passes_brenk=float(np.mean([check(mol, "brenk").passes for mol in mols])),
         smiles=tuple(top),
     )
-
-
-def _bits(mols: Sequence[Chem.Mol]) -> NDArray[np.float32]:
-    """Morgan fingerprints (N, F) of radius 2, each bit 0 or 1."""
-    bits: NDArray[Any] = np.zeros((len(mols), FINGERPRINT_BITS), dtype=np.float32)
-    for row, mol in zip(bits, mols, strict=True):
-        ConvertToNumpyArray(fingerprint(mol), row)
-    return bits

@@ -27,7 +27,6 @@ from molgen.paths import replacing, shipped
 
 LOG_EVERY = 100
 """Calls between two points of the curve that the area lies under."""
-BUDGET = 10_000
 SELF_TEST_TOLERANCE = 1e-6
 
 

@@ -5,7 +5,7 @@ Notation: R runs, N calls, K molecules at the top.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -135,8 +135,3 @@ def _diversity(prints: Sequence[DataStructs.ExplicitBitVect]) -> float:
 
 def _mean(values: Sequence[float] | np.ndarray[Any, Any]) -> float:
     return float(np.mean(values)) if len(values) else 0.0
-
-
-def field_sums(tasks: Sequence[str]) -> Mapping[str, float]:
-    """The published methods' sums over some of the tasks."""
-    return {name: sum(table[task] for task in tasks) for name, table in PUBLISHED.items()}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit import Chem
 from rdkit.DataStructs import ConvertToNumpyArray
 
 from molgen.chem.molecule import FINGERPRINT_BITS, Policy, fingerprint, parse
@@ -87,8 +88,12 @@ def predictor_fits(
 
 def fingerprints(data: TokenSet, vocabulary: Vocabulary, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Morgan fingerprints (N, 2048) of radius 2, each bit 0 or 1, of the molecules `rows` (N,)."""
-    bits = np.zeros((len(rows), FINGERPRINT_BITS), dtype=np.float32)
-    for out, row in zip(bits, rows, strict=True):
-        molecule = parse(vocabulary.to_smiles(data[row]), AS_IT_IS)
-        ConvertToNumpyArray(fingerprint(molecule.mol), out)
+    return bits_of([parse(vocabulary.to_smiles(data[row]), AS_IT_IS).mol for row in rows])
+
+
+def bits_of(mols: Sequence[Chem.Mol]) -> NDArray[np.float32]:
+    """Morgan fingerprints (N, 2048) of radius 2, each bit 0 or 1."""
+    bits = np.zeros((len(mols), FINGERPRINT_BITS), dtype=np.float32)
+    for row, mol in zip(bits, mols, strict=True):
+        ConvertToNumpyArray(fingerprint(mol), row)
     return bits

@@ -266,7 +266,7 @@ def _cut_bonds(rng: Generator, mol: Chem.Mol, n_cuts: int) -> list[int] | None:
 
 
 def _joined(rng: Generator, one: Chem.Mol, other: Chem.Mol) -> Chem.Mol | None:
-    """Two parts joined at their dummies, with the bond orders of the first."""
+    """Two parts joined at their dummies, each bond with the order it had in one of them."""
     joined = Chem.RWMol(Chem.CombineMols(one, other))
     dummies = [atom.GetIdx() for atom in joined.GetAtoms() if atom.GetAtomicNum() == 0]
     n_cuts = len(dummies) // 2

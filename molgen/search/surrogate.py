@@ -5,7 +5,7 @@ that decode to the same molecule are the same to it.
 
 Notation: N molecules with scores, P candidates, M scores each, F bits of a fingerprint.
 Sources: Tanimoto kernel, Ralaivola et al., Neural Networks 2005, 18, 1093; regression, Rasmussen & Williams 2006,
-algorithm 2.1; a structure kernel over decoded molecules, COWBOYS, Moss et al. 2025 .
+algorithm 2.1; a structure kernel over decoded molecules, COWBOYS, Moss et al. 2025.
 """
 
 from __future__ import annotations
