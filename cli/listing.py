@@ -1,0 +1,68 @@
+"""Molecules as the result of a command: a table, JSON, and a file where one is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import show
+from .outputs import require_free
+
+if TYPE_CHECKING:
+    from molgen.output.listing import Listing, Value
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Also write the molecules: .csv, .smi, .sdf, or a picture: .svg, .png."),
+]
+
+
+def require_output(output: Path | None, is_forced: bool) -> None:
+    """Asks, before the work is done, that the file that is asked for can be written.
+
+    Raises:
+        SpecError: Its suffix is unknown.
+        FileError: It cannot be written, or exists and that is not forced.
+    """
+    from molgen.output.listing import require_listing_file
+
+    if output:
+        require_listing_file(output)
+        require_free(output, is_forced)
+
+
+def show_listing(title: str, listing: Listing, report: Mapping[str, Any], output: Path | None, is_json: bool) -> None:
+    """Prints molecules, or `report` and them as JSON, and writes the file that is asked for.
+
+    Args:
+        title: Above the table.
+        listing: What was found.
+        report: Further figures, only for JSON; the title tells them to a reader.
+        output: The file, or None for none.
+        is_json: Whether JSON is printed.
+    """
+    from molgen.output.listing import write_listing
+
+    if output:
+        write_listing(output, listing)
+        show.note(f"The molecules are in {output}")
+    if is_json:
+        molecules = [{"smiles": smiles or None, **_plain(values)} for smiles, values in listing.rows()]
+        show.as_json({**report, "molecules": molecules})
+        return
+    rows = [[*map(_short, values.values()), smiles] for smiles, values in listing.rows()]
+    show.table(title, [*listing.columns, "SMILES"], rows)
+
+
+def _plain(values: Mapping[str, Value]) -> dict[str, Value | None]:
+    return {name: value if isinstance(value, str) or math.isfinite(value) else None for name, value in values.items()}
+
+
+def _short(value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if math.isnan(value) else f"{value:.4g}"

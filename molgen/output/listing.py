@@ -1,0 +1,145 @@
+"""Molecules in an order, each with what was found for it: as CSV, SMILES lines, SDF or a picture."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdkit import Chem
+from rdkit.Chem import rdDepictor
+from rdkit.Chem.Draw import rdMolDraw2D
+
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import SpecError
+from molgen.paths import replacing, write_text
+
+LISTING_SUFFIXES = (".csv", ".smi", ".sdf", ".svg", ".png")
+COLUMNS = 5
+CELL_PX = 240
+MAX_DRAWN = 100
+"""Molecules of a picture: more cannot be looked at."""
+N_LEGENDS = 3
+"""Columns told below a structure: the first so many."""
+
+Value = float | str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Molecules with named columns.
+
+    Attributes:
+        smiles: N canonical SMILES; "" for a row that has no molecule.
+        columns: N values under each name, in the order in which they are shown; NaN where there is none.
+
+    Raises:
+        ValueError: A column has another length.
+    """
+
+    smiles: tuple[str, ...]
+    columns: Mapping[str, tuple[Value, ...]]
+
+    def __post_init__(self) -> None:
+        for name, values in self.columns.items():
+            if len(values) != len(self.smiles):
+                raise ValueError(f"{name} has {len(values)} values for {len(self.smiles)} molecules")
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Value]]]:
+        """Each SMILES with its values."""
+        for i, smiles in enumerate(self.smiles):
+            yield smiles, {name: values[i] for name, values in self.columns.items()}
+
+
+def require_listing_file(path: Path) -> None:
+    """Asks for a file name whose kind can be written.
+
+    Raises:
+        SpecError: Its suffix is none of `LISTING_SUFFIXES`.
+    """
+    if path.suffix.lower() not in LISTING_SUFFIXES:
+        raise SpecError("output", f"{path} must end in one of {', '.join(LISTING_SUFFIXES)}")
+
+
+def write_listing(path: Path, listing: Listing) -> None:
+    """Writes molecules in one step, as the suffix of `path` says; rows without a molecule only to CSV.
+
+    Raises:
+        SpecError: The suffix is unknown.
+        OSError: The file cannot be written; it is then as it was.
+    """
+    require_listing_file(path)
+    write = {".csv": _write_csv, ".smi": _write_smi, ".sdf": _write_sdf, ".svg": _write_svg, ".png": _write_png}
+    write[path.suffix.lower()](path, listing)
+
+
+def text_of(value: Value) -> str:
+    """A value with six digits; "" for NaN."""
+    if isinstance(value, str):
+        return value
+    return "" if math.isnan(value) else f"{value:.6g}"
+
+
+def _write_csv(path: Path, listing: Listing) -> None:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["smiles", *listing.columns])
+        writer.writerows([smiles, *map(text_of, values.values())] for smiles, values in listing.rows())
+
+
+def _write_smi(path: Path, listing: Listing) -> None:
+    write_text(path, "".join(f"{smiles}\n" for smiles in listing.smiles if smiles))
+
+
+def _write_sdf(path: Path, listing: Listing) -> None:
+    """V2000 with 2D coordinates; the title is the row's number, from 1."""
+    with replacing(path) as temporary:
+        writer = Chem.SDWriter(str(temporary))
+        for number, (smiles, values) in enumerate(listing.rows(), 1):
+            if smiles:
+                mol = _flat(parse(smiles))
+                mol.SetProp("_Name", str(number))
+                for name, value in {"smiles": smiles, **values}.items():
+                    mol.SetProp(name, text_of(value))
+                writer.write(mol)
+        writer.close()
+
+
+def _write_svg(path: Path, listing: Listing) -> None:
+    drawing = rdMolDraw2D.MolDraw2DSVG(*_canvas(listing))
+    _draw(listing, drawing)
+    write_text(path, drawing.GetDrawingText())
+
+
+def _write_png(path: Path, listing: Listing) -> None:
+    drawing = rdMolDraw2D.MolDraw2DCairo(*_canvas(listing))
+    _draw(listing, drawing)
+    with replacing(path) as temporary:
+        temporary.write_bytes(drawing.GetDrawingText())
+
+
+def _canvas(listing: Listing) -> tuple[int, int, int, int]:
+    """Width and height of a grid of five a row, and of a cell, in pixels."""
+    n = max(1, min(MAX_DRAWN, sum(map(bool, listing.smiles))))
+    return min(COLUMNS, n) * CELL_PX, -(-n // COLUMNS) * CELL_PX, CELL_PX, CELL_PX
+
+
+def _draw(listing: Listing, drawing: rdMolDraw2D.MolDraw2D) -> None:
+    """Draws each structure above its first values."""
+    shown = [(parse(smiles), values) for smiles, values in listing.rows() if smiles][:MAX_DRAWN]
+    mols = [_flat(molecule) for molecule, _ in shown]
+    drawing.DrawMolecules(mols, legends=[_legend(values) for _, values in shown])
+    drawing.FinishDrawing()
+
+
+def _legend(values: Mapping[str, Value]) -> str:
+    parts = [(name, value) for name, value in values.items() if text_of(value)][:N_LEGENDS]
+    return "  ".join(f"{name} {value if isinstance(value, str) else f'{value:.3g}'}" for name, value in parts)
+
+
+def _flat(molecule: Molecule) -> Chem.Mol:
+    mol = Chem.Mol(molecule.mol)
+    rdDepictor.Compute2DCoords(mol)
+    return mol

@@ -1,0 +1,52 @@
+"""Molecules that a user names have a point, or the message tells the token and the nearest molecule that has one."""
+
+import numpy as np
+import pytest
+
+from molgen.chem.molecule import parse
+from molgen.errors import MoleculeError
+from molgen.latent.encodable import nearest_encodable, points_of
+from molgen.latent.space import LatentSpace
+
+
+@pytest.fixture(scope="module")
+def space() -> LatentSpace:
+    return LatentSpace.load()
+
+
+def test_points_are_those_of_the_space(space: LatentSpace) -> None:
+    molecules, z = points_of(space, ["OCC", "c1ccccc1"])
+    assert [molecule.smiles for molecule in molecules] == ["CCO", "c1ccccc1"]
+    assert np.array_equal(z, space.encode(["CCO", "c1ccccc1"]))
+
+
+@pytest.mark.parametrize(
+    ("smiles", "token", "nearest"),
+    [
+        ("C[Se]C", "[Se]", "CSC"),
+        ("CC[2H]", "[2H]", "CC"),
+        ("c1cc[te]c1", "[Te]", "c1ccsc1"),
+        ("CCC[Hg]C", "[CH2]", "CCC"),
+        ("c1ccccc1[Si](C)(C)[13CH3]", "[Si]", "CC(C)(C)c1ccccc1"),
+    ],
+)
+def test_what_cannot_be_encoded_is_told_with_its_token_and_the_nearest_that_can(
+    space: LatentSpace, smiles: str, token: str, nearest: str
+) -> None:
+    with pytest.raises(MoleculeError, match="cannot be encoded") as raised:
+        points_of(space, ["CCO", smiles])
+    assert token in raised.value.reason
+    assert raised.value.remedy.endswith(nearest)
+    assert np.isfinite(space.encode([nearest])).all()
+
+
+def test_where_no_change_helps_the_remedy_is_training(space: LatentSpace) -> None:
+    assert nearest_encodable(space, parse("[Fe]")) is None
+    with pytest.raises(MoleculeError) as raised:
+        points_of(space, ["[Fe]"])
+    assert "molgen train" in raised.value.remedy
+
+
+def test_a_text_that_is_no_molecule_is_refused(space: LatentSpace) -> None:
+    with pytest.raises(MoleculeError, match="not a SMILES"):
+        points_of(space, ["C(("])

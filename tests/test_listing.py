@@ -1,0 +1,57 @@
+"""Listings: what is written reads back; hostile texts stay data."""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+from rdkit import Chem
+
+from molgen.errors import SpecError
+from molgen.output.listing import Listing, require_listing_file, write_listing
+
+LISTING = Listing(
+    ("CCO", "", "C[C@H](N)C(=O)[O-]"),
+    {"similarity": (1.0, math.nan, 0.123456789), "reason": ('a,"b"', "unknown token", "")},
+)
+
+
+def test_csv_keeps_every_row_and_text(tmp_path: Path) -> None:
+    write_listing(tmp_path / "a.csv", LISTING)
+    rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
+    assert [row["smiles"] for row in rows] == list(LISTING.smiles)
+    assert [row["similarity"] for row in rows] == ["1", "", "0.123457"]
+    assert [row["reason"] for row in rows] == list(LISTING.columns["reason"])
+
+
+def test_sdf_reads_back_to_the_same_molecules(tmp_path: Path) -> None:
+    write_listing(tmp_path / "a.sdf", LISTING)
+    mols = list(Chem.SDMolSupplier(str(tmp_path / "a.sdf")))
+    assert [Chem.MolToSmiles(mol) for mol in mols] == ["CCO", "C[C@H](N)C(=O)[O-]"]
+    assert [mol.GetProp("_Name") for mol in mols] == ["1", "3"]
+    assert mols[0].GetProp("reason") == 'a,"b"'
+
+
+def test_smi_holds_the_molecules_alone(tmp_path: Path) -> None:
+    write_listing(tmp_path / "a.smi", LISTING)
+    assert (tmp_path / "a.smi").read_text() == "CCO\nC[C@H](N)C(=O)[O-]\n"
+
+
+def test_pictures_are_what_their_suffix_says(tmp_path: Path) -> None:
+    for name in ("a.svg", "a.png", "empty.svg"):
+        write_listing(tmp_path / name, LISTING if name[0] == "a" else Listing((), {}))
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "empty.svg").read_text()
+
+
+def test_a_record_does_not_end_where_a_text_says_so(tmp_path: Path) -> None:
+    write_listing(tmp_path / "a.sdf", Listing(("C", "CC"), {"name": ("x\n$$$$\ny", "z")}))
+    assert len(list(Chem.SDMolSupplier(str(tmp_path / "a.sdf")))) == 2
+
+
+def test_columns_must_fit_and_suffixes_be_known() -> None:
+    with pytest.raises(ValueError, match="1 values for 2"):
+        Listing(("C", "CC"), {"a": (1.0,)})
+    with pytest.raises(SpecError, match=r"must end in one of \.csv"):
+        require_listing_file(Path("a.docx"))
