@@ -14,13 +14,14 @@ from .outputs import Temperature, require_molecule_file, write_molecules
 if TYPE_CHECKING:
     from molgen.bench.samples import Samples
     from molgen.latent.space import LatentSpace
+    from molgen.search.request import Request
 
 CHUNK = 1024
 
 
 def sample(  # noqa: PLR0913 - one parameter an option
     n: Annotated[
-        int, typer.Option("-n", min=1, max=10_000_000, help="Points to draw; with --where, molecules to find.")
+        int, typer.Option("-n", min=1, max=10_000_000, help="Points to draw; with a request, molecules to find.")
     ],
     output: Annotated[
         Path | None,
@@ -31,6 +32,11 @@ def sample(  # noqa: PLR0913 - one parameter an option
         list[str] | None,
         typer.Option(help='What molecules must keep, such as "qed > 0.8" or "2 < logp < 3"; once for each.'),
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(help="SMILES of a molecule that all must resemble: Tanimoto 0.4 or what --where asks."),
+    ] = None,
+    scaffold: Annotated[str | None, typer.Option(help="SMILES of a substructure that all must hold.")] = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
     temperature: Temperature = 0.0,
@@ -41,20 +47,24 @@ def sample(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Sample molecules from a prior of the latent space; points that give none are left out.
 
-    With --where, only different molecules that meet the request come out, and their share is told.
+    With a request (--where, --like, --scaffold), only different molecules that meet it come out, and their share is
+    told.
 
     Example: molgen sample -n 1000 --prior diffusion --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
     from molgen.errors import NothingValidError
     from molgen.latent.space import LatentSpace
     from molgen.model.device import resolve_device, use_threads
+    from molgen.search.request import Request
 
     if output:
         require_molecule_file(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    if where:
-        smiles, report, summary = _requested(space, where, n, seed, prior)
+    is_request = bool(where or like or scaffold)
+    if is_request:
+        request = Request(where or [], space, like=like, scaffold=scaffold)
+        smiles, report, summary = _requested(space, request, n, seed, prior)
     else:
         smiles, report, summary = _drawn(space, n, seed, prior, temperature)
     if output:
@@ -66,7 +76,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
             show.data(text)
     show.note(summary)
     if not smiles:
-        raise NothingValidError("no point met the request" if where else "no point gave a molecule")
+        raise NothingValidError("no point met the request" if is_request else "no point gave a molecule")
 
 
 def _drawn(
@@ -86,12 +96,11 @@ def _drawn(
 
 
 def _requested(
-    space: LatentSpace, where: list[str], n: int, seed: int, prior: str
+    space: LatentSpace, request: Request, n: int, seed: int, prior: str
 ) -> tuple[list[str], dict[str, Any], str]:
     """At most `n` molecules that meet a request, what it took, and that in words."""
-    from molgen.search.request import Request, answer
+    from molgen.search.request import answer
 
-    request = Request(where, space)
     with show.progress(n, "Searching") as advance:
         found = answer(space, request, n, seed=seed, prior=prior, on_found=advance)
     report = {

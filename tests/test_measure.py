@@ -134,3 +134,10 @@ def test_no_name_causes_anything_but_a_spec_error(name: str) -> None:
     except SpecError:
         return
     assert measure([ASPIRIN]).shape == (1,)
+
+
+def test_a_scaffold_counts_its_places_whatever_hangs_on_it() -> None:
+    measure = resolve("scaffold:c1cc[nH]c1", MeasureContext())
+    assert measure([parse(text) for text in ("Cn1cccc1", "c1cc[nH]c1-c1ccc[nH]1", "c1ccoc1")]).tolist() == [1, 2, 0]
+    with pytest.raises(SpecError, match="not a SMILES"):
+        resolve("scaffold:c1((", MeasureContext())

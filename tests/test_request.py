@@ -9,11 +9,11 @@ import pytest
 from scipy.stats import norm
 from typer.testing import Result
 
-from molgen.chem.molecule import parse
+from molgen.chem.molecule import fingerprint, parse, tanimoto
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
-from molgen.search.request import Request, answer
+from molgen.search.request import LIKE, Request, answer
 
 RunMolgen = Callable[..., Result]
 
@@ -31,6 +31,32 @@ def test_what_is_found_meets_the_request(space: LatentSpace, monkeypatch: pytest
     assert request.is_met(request.values([parse(text) for text in found.smiles])).all()
     assert found.share > found.plain_share > 0
     assert answer(space, request, 60, seed=1, prior="gaussian") == found
+
+
+@pytest.mark.parametrize("name", ["like", "scaffold"])
+def test_molecules_like_one_and_with_a_scaffold_are_found_though_the_prior_has_none(
+    space: LatentSpace, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molgen.search.request.N_PILOT", 200)
+    text = "CC(C)NCC(O)COc1cccc2ccccc12"
+    request = Request([], space, **{name: text})  # type: ignore[arg-type]
+    found = answer(space, request, 5, seed=1, prior="gaussian")
+    molecules = [parse(smiles) for smiles in found.smiles]
+    assert len({m.smiles for m in molecules}) == 5
+    query = parse(text).mol
+    if name == "scaffold":
+        assert all(m.mol.HasSubstructMatch(query) for m in molecules)
+    else:
+        near = [tanimoto(fingerprint(m.mol), fingerprint(query)) for m in molecules]
+        assert min(near) >= LIKE
+    assert found.share > found.plain_share == 0.0
+    assert answer(space, request, 5, seed=1, prior="gaussian") == found
+
+
+def test_how_alike_is_asked_by_a_constraint(space: LatentSpace) -> None:
+    request = Request(["similarity:CCO >= 0.7"], space, like="CCO")
+    assert [str(c) for c in request.constraints] == ["similarity:CCO >= 0.7"]
+    assert [str(c) for c in Request([], space, like="OCC").constraints] == ["similarity:CCO >= 0.4"]
 
 
 def test_what_is_common_is_found_in_the_first_draw(space: LatentSpace) -> None:

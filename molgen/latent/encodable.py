@@ -37,8 +37,8 @@ def points_of(space: LatentSpace, texts: Sequence[str]) -> tuple[list[Molecule],
 def nearest_encodable(space: LatentSpace, molecule: Molecule) -> str | None:
     """SMILES of a molecule as like `molecule` as a few changes allow that can be encoded; None where none of them can.
 
-    The changes, each but the last tried alone, then all up to it: drop isotopes, stereochemistry and charges; put a common
-    element of the same group in place of each rare one; drop what is still not common in organic molecules.
+    The changes, each but the last tried alone, then all up to it: drop isotopes, stereochemistry and charges; put a
+    common element of the same group in place of each rare one; drop what is still not common in organic molecules.
     """
     for smiles in _variants(molecule):
         if not space.explain([smiles], is_refined=False).reasons[0]:

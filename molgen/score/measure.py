@@ -113,7 +113,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     """The measure of a name; `key` is the option that names it, for error messages.
 
     `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto
-    similarity of ECFP4; `smarts:PATTERN`, the number of unique matches; `alerts:pains` and `alerts:brenk`,
+    similarity of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
+    substructure, whatever hangs on it; `alerts:pains` and `alerts:brenk`,
     the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME` (mean),
     `lower:NAME` and `upper:NAME` (mean minus and plus 1 spread) and `spread:NAME`; and the user's scorers.
 
@@ -127,10 +128,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     kind, colon, argument = name.partition(":")
     if name == "similarity":
         return _similarity(name, _reference(context, key))
-    if colon and kind == "similarity":
-        return _similarity(name, _molecule(name, argument, key))
-    if colon and kind == "smarts":
-        return _matches(name, argument, key)
+    if colon and kind in _ARGUED:
+        return _ARGUED[kind](name, argument, key)
     if colon and kind == "alerts" and argument in CHECKS:
         return _alerts(name, argument)
     if colon and kind in _PREDICTED and argument in context.property_names:
@@ -143,6 +142,10 @@ def _described(descriptor: Descriptor) -> BuiltIn:
         return np.array([descriptor.function(molecule.mol) for molecule in molecules], dtype=np.float64)
 
     return BuiltIn(descriptor.name, values, default_scale=(descriptor.low, descriptor.high))
+
+
+def _similarity_to(name: str, smiles: str, key: str) -> BuiltIn:
+    return _similarity(name, _molecule(name, smiles, key))
 
 
 def _similarity(name: str, reference: Molecule) -> BuiltIn:
@@ -159,6 +162,21 @@ def _matches(name: str, pattern: str, key: str) -> BuiltIn:
         query = Chem.MolFromSmarts(pattern)
     if query is None or query.GetNumAtoms() == 0:
         raise SpecError(key, f"{name}: {pattern!r} is no SMARTS", remedy="Write it like smarts:c1ccccc1.")
+    return _counted(name, query)
+
+
+def _places(name: str, smiles: str, key: str) -> BuiltIn:
+    return _counted(name, _molecule(name, smiles, key).mol)
+
+
+_ARGUED: Mapping[str, Callable[[str, str, str], BuiltIn]] = MappingProxyType(
+    {"similarity": _similarity_to, "smarts": _matches, "scaffold": _places}
+)
+"""Measures named `KIND:ARGUMENT`, from the name, the argument and the option that names them."""
+
+
+def _counted(name: str, query: Chem.Mol) -> BuiltIn:
+    """How often a molecule holds `query` at different places."""
 
     def values(molecules: Sequence[Molecule]) -> Array:
         counts = [len(m.mol.GetSubstructMatches(query, maxMatches=_MAX_MATCHES)) for m in molecules]
@@ -206,5 +224,5 @@ def _unknown(name: str, context: MeasureContext, key: str) -> SpecError:
     plain = [*DESCRIPTORS, *context.scorers, *alerts, *predicted]
     near = get_close_matches(name, [*plain, "similarity"], n=3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    known = ", ".join([*plain, "similarity", "similarity:SMILES", "smarts:PATTERN"])
+    known = ", ".join([*plain, "similarity", "similarity:SMILES", "smarts:PATTERN", "scaffold:SMILES"])
     return SpecError(key, f"there is no measure {name!r}", remedy=f"{hint}Known: {known}.")

@@ -4,6 +4,9 @@ A first draw shows what the prior gives. Predictors of the requested measures ar
 only those points are decoded that probably meet the request, by rejection, so that what comes out is distributed as the
 prior is where the predictors are right.
 
+Molecules like one, or with a scaffold, are too rare for that. Points are then drawn between points of the prior and
+molecules that meet the request, of which the one that is named is the first.
+
 Notation: N points, D latent dimensions, P measures, C constraints.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +22,7 @@ from numpy.typing import NDArray
 
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import SpecError
+from molgen.latent.encodable import points_of
 from molgen.latent.space import Floats, LatentSpace
 from molgen.model.predictor import PredictorConfig
 from molgen.model.refit import fitted
@@ -30,6 +35,11 @@ OVERSAMPLING = 8
 """Points that are weighed for each that is decoded."""
 MAX_DECODED, MIN_DECODED = 50, 10_000
 """Points that are decoded for each molecule that is asked for, and in any case, before the search gives up."""
+
+LIKE = 0.4
+"""Tanimoto similarity that makes molecules alike, where the request does not say."""
+SHORTEST, LONGEST = 0.05, 0.6
+"""Of the way from a molecule that meets the request to a point of the prior, how much is gone."""
 
 Doubles = NDArray[np.float64]
 
@@ -64,19 +74,33 @@ class Answer:
 
 
 class Request:
-    """Bounds on measures that samples must keep."""
+    """Bounds on measures that samples must keep.
 
-    def __init__(self, texts: Sequence[str], space: LatentSpace) -> None:
+    Attributes:
+        centres: (C, D), points of the molecules that samples must be like or hold; none where no such is named.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], space: LatentSpace, *, like: str | None = None, scaffold: str | None = None
+    ) -> None:
         """Reads the constraints.
 
         Args:
-            texts: Constraints as in campaigns, such as `2 < logp < 3`; at least one.
+            texts: Constraints as in campaigns, such as `2 < logp < 3`; with neither of the others, at least one.
             space: Its checkpoint may predict properties.
+            like: SMILES of a molecule that samples must resemble, by `LIKE` unless a constraint on
+                `similarity:SMILES` says otherwise.
+            scaffold: SMILES of a substructure that samples must hold.
 
         Raises:
             SpecError: A text cannot be read, a measure is unknown, or two contradict each other.
+            MoleculeError: `like` or `scaffold` is no molecule that the checkpoint can encode.
         """
-        self.constraints = [constraint for text in texts for constraint in Constraint.parse(text)]
+        named, self.centres = points_of(space, [text for text in (like, scaffold) if text is not None])
+        implied = [f"similarity:{m.smiles} >= {LIKE}" for m in named[:1] if like is not None]
+        implied = [] if any(text.lstrip().startswith("similarity:") for text in texts) else implied
+        implied += [f"scaffold:{m.smiles} >= 1" for m in named[-1:] if scaffold is not None]
+        self.constraints = [constraint for text in (*implied, *texts) for constraint in Constraint.parse(text)]
         if not self.constraints:
             raise SpecError("where", "no constraint is given")
         require_consistent(self.constraints)
@@ -144,24 +168,80 @@ def answer(
     values, is_met = _look(space, request, points, result)
     result.n_plain, result.n_plain_met = len(points), int(is_met.sum())
     is_known = np.isfinite(values).all(axis=1)
-    if not is_known.any():
+    if not is_known.any() and not len(request.centres):
         return result
-    config = PredictorConfig(tuple(request.measures), space.size, n_members=5)
-    predictor = fitted(config, torch.from_numpy(points[is_known]), torch.from_numpy(values[is_known]).float(), seed)
-    rng = np.random.default_rng(seed)
+    draw: _Draw
+    if len(request.centres):
+        draw = _Between(np.concatenate([request.centres, points[is_met]]), seed)
+    else:
+        draw = _Weighed(request, points[is_known], values[is_known], seed)
     limit = max(MIN_DECODED, MAX_DECODED * n)
     round_ = 0
     while len(result.smiles) < n and result.n_decoded < limit:
         round_ += 1
-        pool = space.sample_points(OVERSAMPLING * BATCH_SIZE, seed + round_, prior=prior)
-        mean, spread = (part.double().numpy() for part in predictor.predict(torch.from_numpy(pool)))
-        chosen = _accepted(request.probability(mean, spread), rng)
-        _, is_met = _look(space, request, pool[chosen], result)
+        chosen = draw.points(space.sample_points(draw.n_pool, seed + round_, prior=prior))
+        n_before = len(result.smiles)
+        _, is_met = _look(space, request, chosen, result)
+        if len(result.smiles) > n_before:
+            draw.learn(chosen[is_met])
         result.n_decoded += len(chosen)
         result.n_met += int(is_met.sum())
         on_found(min(n, len(result.smiles)))
     result.smiles = result.smiles[:n]
     return result
+
+
+class _Draw(Protocol):
+    """Chooses points to decode.
+
+    Attributes:
+        n_pool: Points of the prior that it chooses with.
+    """
+
+    n_pool: int
+
+    def points(self, pool: Floats) -> Floats:
+        """At most a batch of points (N, D), by points (n_pool, D) of the prior."""
+
+    def learn(self, points: Floats) -> None:
+        """Takes notice of points (N, D) that met the request."""
+
+
+class _Weighed:
+    """Points of the prior, each kept with its probability to meet the request, by predictors fitted to a first draw."""
+
+    n_pool = OVERSAMPLING * BATCH_SIZE
+
+    def __init__(self, request: Request, points: Floats, values: Doubles, seed: int) -> None:
+        config = PredictorConfig(tuple(request.measures), points.shape[1], n_members=5)
+        self._predictor = fitted(config, torch.from_numpy(points), torch.from_numpy(values).float(), seed)
+        self._request = request
+        self._rng = np.random.default_rng(seed)
+
+    def points(self, pool: Floats) -> Floats:
+        mean, spread = (part.double().numpy() for part in self._predictor.predict(torch.from_numpy(pool)))
+        return pool[_accepted(self._request.probability(mean, spread), self._rng)]
+
+    def learn(self, points: Floats) -> None:
+        pass
+
+
+class _Between:
+    """Points between molecules that meet the request and points of the prior."""
+
+    n_pool = BATCH_SIZE
+
+    def __init__(self, centres: Floats, seed: int) -> None:
+        self._centres = centres
+        self._rng = np.random.default_rng(seed)
+
+    def points(self, pool: Floats) -> Floats:
+        centres = self._centres[self._rng.integers(len(self._centres), size=len(pool))]
+        share = self._rng.uniform(SHORTEST, LONGEST, (len(pool), 1)).astype(np.float32)
+        return centres + share * (pool - centres)
+
+    def learn(self, points: Floats) -> None:
+        self._centres = np.concatenate([self._centres, points])
 
 
 def _accepted(probability: Doubles, rng: np.random.Generator) -> NDArray[np.int64]:
