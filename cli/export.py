@@ -43,6 +43,7 @@ def export(  # noqa: PLR0913 - one argument an option
 
     Example: molgen export run -o candidates.sdf --top 50 --diverse
     """
+    from molgen.latent.trust import trust_values
     from molgen.output.candidates import describe
     from molgen.output.sdf import require_format
     from molgen.run import RunFolder
@@ -59,6 +60,7 @@ def export(  # noqa: PLR0913 - one argument an option
         knows=space.knows,
         predict=(lambda smiles: space.predict(space.encode(smiles))) if space.property_names else None,
         property_names=space.property_names,
+        trust=trust_values(space),
     )
     n_without_3d = _write(output, candidates, seed, is_flat)
     if is_json:

@@ -42,7 +42,7 @@ def train(  # noqa: PLR0913 - one parameter an option
         float | None,
         typer.Option(
             help="Passes over the molecules; by default 10 with --init and --property. 0 trains no autoencoder, and "
-            "fits predictor and priors only."
+            "fits predictor and priors only; with neither, it measures on molecules kept out what trust is told by."
         ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Time to train, instead of --epochs.")] = None,
@@ -99,7 +99,7 @@ def train(  # noqa: PLR0913 - one parameter an option
         experiment.prepare(lambda: advance(next(rows)))
     _note_inputs(experiment)
     with show.progress(1.0, "Training") as advance:
-        experiment.train(_watch(advance), lambda kind, share: advance(share, f"fitting the prior {kind}"))
+        experiment.train(_watch(advance), lambda kind, share: advance(share, f"fitting {kind}"))
     report = report_of(experiment)
     if is_json:
         show.as_json(report)

@@ -211,3 +211,13 @@ def test_predictions_belong_to_their_molecules() -> None:
     for candidate in candidates:
         n = float(len(candidate.molecule.smiles))
         assert candidate.predicted == {"length": (n, n / 10), "minus": (-n, n / 100)}
+
+
+def test_trust_belongs_to_its_molecule_and_is_nothing_where_nobody_knows() -> None:
+    def trust(smiles: Sequence[str]) -> NDArray[np.float64]:
+        return np.array([1 / len(text) for text in smiles])
+
+    picks = select(ledger([0.2, 0.3, 0.9, 0.1]), 4).picks
+    for candidate in describe(picks, knows=knows_nothing, trust=trust):
+        assert candidate.trust == 1 / len(candidate.molecule.smiles)
+    assert all(math.isnan(candidate.trust) for candidate in describe(picks, knows=knows_nothing))

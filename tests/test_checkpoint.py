@@ -18,6 +18,7 @@ from molgen.errors import CheckpointError
 from molgen.model.checkpoint import Checkpoint, gaps_of, hashes_of, load
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.tokens import Vocabulary
+from molgen.model.typicality import Typicality
 from molgen.model.vae import Vae, VaeConfig
 
 VOCABULARY = Vocabulary(("[=O]", "[C]", "[N]"))
@@ -35,6 +36,7 @@ def checkpoint(properties: tuple[str, ...] = ("pKi", "logD")) -> Checkpoint:
         predictor=predictor,
         known=np.array([1, 5, 2**32 - 1], dtype=np.uint32),
         card={"licence": "CC0", "metrics": {"exact": 0.5}, "note": "ä"},
+        typicality=Typicality.of(np.random.default_rng(0).gamma(2.0, size=(25, 5))),
     )
 
 
@@ -68,9 +70,15 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, properties: tuple[str, 
         for key, value in module.state_dict().items():
             written = value.half().float() if name == "vae" else value
             assert torch.equal(loaded.modules[name].state_dict()[key], written)
+    assert loaded.typicality == saved.typicality
     assert torch.equal(loaded.prior_mean, saved.prior_mean)
     assert torch.equal(loaded.prior_factor, saved.prior_factor)
     assert not loaded.vae.training
+
+
+def test_a_checkpoint_from_before_there_was_typicality_is_one_without(path: Path) -> None:
+    rewrite(path, lambda description: description.pop("typicality"))
+    assert load(path).typicality is None
 
 
 def test_saving_what_was_loaded_changes_nothing(path: Path, tmp_path: Path) -> None:
@@ -218,6 +226,14 @@ HUGE = {"latent_size": 4096, "encoder_size": 4096, "decoder_size": 4096}
         lambda d: d["constraints"].update(C=10**9),
         lambda d: d.update(max_tokens=10**9),
         lambda d: d.update(card="text"),
+        lambda d: d.update(typicality=[]),
+        lambda d: d["typicality"].update(n=10**400, more=1),
+        lambda d: d["typicality"].update(levels=[1.0] * 10_000),
+        lambda d: d["typicality"].update(spread=[0.0, 1.0, 1.0]),
+        lambda d: d["typicality"].update(centre=[10**400, 0.0, 0.0]),
+        lambda d: d["typicality"]["combined"].reverse(),
+        lambda d: d["typicality"]["scores"].pop(),
+        lambda d: d["typicality"]["scores"][0].pop(),
         lambda d: d.update(predictor={}),
         lambda d: d["predictor"].update(properties="ab"),
         lambda d: d["predictor"].update(latent_size=5),

@@ -116,6 +116,45 @@ def test_no_epoch_fits_the_predictor_and_leaves_the_rest_alone(tmp_path: Path, a
     assert again.best.read_bytes() == once
 
 
+def test_a_finished_model_knows_what_is_usual_among_molecules_kept_out(tmp_path: Path) -> None:
+    assay = write_assay(tmp_path / "assay.csv", 600)
+    experiment = finished(tmp_path / "run", spec_of(assay, epochs=0.1))
+    scale = checkpoint.load(experiment.best).typicality
+    assert scale is not None
+    assert scale.n == int(experiment.data.is_validation.sum())
+    few = finished(tmp_path / "few", spec_of(write_assay(tmp_path / "few.csv", 60), epochs=1.0))
+    assert checkpoint.load(few.best).typicality is None
+
+
+def test_no_epoch_and_nothing_to_fit_only_measures_what_is_usual(tmp_path: Path, assay: Path) -> None:
+    first = finished(tmp_path / "first", spec_of(assay, property=["size"]))
+    others = tmp_path / "others.smi"
+    lines = write_assay(tmp_path / "all.csv", 300).read_text().splitlines()[101:]
+    others.write_text("".join(line.split(",")[0] + "\n" for line in lines))
+    options = {"init": first.best, "epochs": 0.0, "threads": 1, "device": "cpu"}
+    second = finished(tmp_path / "second", TrainingSpec.of({"data": [others], **options}))
+    assert second.best.read_bytes() == first.best.read_bytes()
+    a, b = checkpoint.load(first.best), checkpoint.load(second.best)
+    assert (a.typicality, b.properties) == (None, ("size",))
+    is_known = np.isin((second.data.keys >> np.uint64(32)).astype(np.uint32), a.known)
+    assert b.typicality is not None
+    assert b.typicality.n == int((~is_known).sum()) < len(second.data)
+    assert b.card["typicality"]["data"][0]["file"] == "others.smi"
+    assert {**b.card, "typicality": None} == {**a.card, "typicality": None}
+    third = finished(
+        tmp_path / "third", TrainingSpec.of({"data": [assay], "property": ["size"], **options} | {"init": second.best})
+    )
+    assert checkpoint.load(third.best).typicality == b.typicality
+
+
+def test_molecules_it_was_trained_on_do_not_tell_what_is_usual(tmp_path: Path) -> None:
+    assay = write_assay(tmp_path / "assay.csv", 60)
+    first = finished(tmp_path / "first", spec_of(assay))
+    spec = TrainingSpec.of({"data": [assay], "init": first.best, "epochs": 0.0, "threads": 1, "device": "cpu"})
+    with pytest.raises(SpecError, match="20 molecules or more that the checkpoint was not trained on"):
+        finished(tmp_path / "second", spec)
+
+
 def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Path) -> None:
     init = checkpoint.load(finished(tmp_path / "run", spec_of(assay)).best)
     spec = TrainingSpec.of({"data": [assay], "init": tmp_path / "x", "property": ["size"]}).resolved(init)
@@ -135,7 +174,7 @@ def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Pat
         ({"split": "sideways"}, "split: is of the wrong type"),
         ({"batch_size": True}, "batch_size: is of the wrong type"),
         ({"property": ["size", "size"]}, "property: the same"),
-        ({"epochs": 0.0}, "epochs: 0 fits predictors and priors only"),
+        ({"epochs": 0.0}, "epochs: 0 trains no autoencoder, and needs one: give --init"),
         ({"data": []}, "data: name at least one"),
         ({"device": "abacus"}, "device: must be"),
         ({"device": "cuda:99"}, "device: this machine has no"),

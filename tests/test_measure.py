@@ -141,3 +141,16 @@ def test_a_scaffold_counts_its_places_whatever_hangs_on_it() -> None:
     assert measure([parse(text) for text in ("Cn1cccc1", "c1cc[nH]c1-c1ccc[nH]1", "c1ccoc1")]).tolist() == [1, 2, 0]
     with pytest.raises(SpecError, match="not a SMILES"):
         resolve("scaffold:c1((", MeasureContext())
+
+
+def test_trust_is_what_the_checkpoint_says_of_each_molecule() -> None:
+    context = MeasureContext(trust=lambda smiles: np.array([1 / len(text) for text in smiles]))
+    measure = resolve("trust", context)
+    assert (measure.name, measure.is_cheap, measure.default_scale) == ("trust", True, (0.0, 1.0))
+    assert measure(MOLECULES).tolist() == [1 / len(m.smiles) for m in MOLECULES]
+    with pytest.raises(SpecError, match="does not know which molecules are usual") as caught:
+        resolve("trust", EMPTY, key="constraint")
+    assert caught.value.key == "constraint"
+    assert "--epochs 0" in caught.value.remedy
+    with pytest.raises(SpecError, match="trust is a measure of molgen's own"):
+        MeasureContext(scorers={"trust": BuiltIn("trust", lambda molecules: np.zeros(len(molecules)))})

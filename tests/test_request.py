@@ -13,6 +13,7 @@ from molgen.chem.molecule import fingerprint, parse, tanimoto
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
+from molgen.latent.trust import trust_of
 from molgen.search.request import LIKE, Request, answer
 
 RunMolgen = Callable[..., Result]
@@ -39,7 +40,7 @@ def test_molecules_like_one_and_with_a_scaffold_are_found_though_the_prior_has_n
 ) -> None:
     monkeypatch.setattr("molgen.search.request.N_PILOT", 200)
     text = "CC(C)NCC(O)COc1cccc2ccccc12"
-    request = Request([], space, **{name: text})  # type: ignore[arg-type]
+    request = Request([], space, **{name: text})
     found = answer(space, request, 5, seed=1, prior="gaussian")
     molecules = [parse(smiles) for smiles in found.smiles]
     assert len({m.smiles for m in molecules}) == 5
@@ -100,3 +101,11 @@ def test_bad_requests_end_with_2(run_molgen: RunMolgen, option: tuple[str, str])
 def test_a_request_that_cannot_be_is_refused(space: LatentSpace, texts: list[str]) -> None:
     with pytest.raises(SpecError):
         Request(texts, space)
+
+
+def test_molecules_are_found_that_the_model_trusts(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molgen.search.request.N_PILOT", 200)
+    request = Request(["trust >= 0.4"], space)
+    found = answer(space, request, 5, seed=1, prior="gaussian")
+    assert len(found.smiles) == 5
+    assert trust_of(space, found.smiles).values.min() >= 0.4

@@ -6,6 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,14 @@ def test_the_suffix_tells_the_format() -> None:
     for name in ("a", "a.mol2", "sdf", "a.sdf.gz"):
         with pytest.raises(SpecError, match=r"\.sdf, \.csv, \.smi or \.svg"):
             require_format(Path(name))
+
+
+def test_trust_is_told_once(tmp_path: Path) -> None:
+    trusted = [replace(candidate, trust=0.25) for candidate in made()]
+    assert list(fields(trusted[0])) == [*FIELDS, "trust"]
+    assert fields(trusted[0])["trust"] == "0.25"
+    write_csv(tmp_path / "c.csv", trusted)
+    assert (tmp_path / "c.csv").read_text().splitlines()[1].endswith(",0.25")
+    measured = [replace(candidate, trust=0.25) for candidate in made(trust=0.5)]
+    assert [name for name in fields(measured[0]) if "trust" in name] == ["trust"]
+    assert fields(measured[0])["trust"] == "0.5"

@@ -27,7 +27,7 @@ def report_of(experiment: Experiment) -> dict[str, Any]:
     """
     spec, data = experiment.spec, experiment.data
     model = checkpoint.load(experiment.best, spec.device)
-    kept_out = np.flatnonzero(data.is_validation)
+    kept_out = np.arange(len(data)) if spec.only_measures() else np.flatnonzero(data.is_validation)
     measured = kept_out if len(kept_out) else np.arange(len(data))
     report: dict[str, Any] = {
         "checkpoint": str(experiment.best),
@@ -37,12 +37,13 @@ def report_of(experiment: Experiment) -> dict[str, Any]:
         "minutes": model.card["minutes"],
         "training_molecules": len(data) - len(kept_out),
         "validation_molecules": len(kept_out),
+        "typicality_molecules": model.typicality.n if model.typicality else 0,
         "split": spec.split,
         "measured_on": "molecules kept out" if len(kept_out) else "training molecules, too few to keep some out",
         "reconstruction": asdict(reconstruct(model.vae, data, measured)),
         "predictor": [],
     }
-    if model.predictor:
+    if model.predictor and spec.property:
         fits = predictor_fits(model.vae, model.predictor, data, kept_out)
         report["predictor"] = [asdict(fit) for fit in fits]
     if spec.baseline:

@@ -26,6 +26,7 @@ from molgen.errors import CheckpointError
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.prior import MODELS, Diffusion, Gan, Kind, PriorConfig
 from molgen.model.tokens import Vocabulary
+from molgen.model.typicality import Typicality
 from molgen.model.vae import Vae, VaeConfig
 from molgen.paths import replacing, write_text
 
@@ -52,6 +53,7 @@ class Checkpoint:
         known: Sorted 32-bit hashes of all molecules it was ever trained on, to tell what is new.
         card: What a reader wants to know: data, training, metrics, licence. JSON values only.
         digest: SHA-256 of the weights file; empty for a checkpoint that was never on disk.
+        typicality: How usual molecules are to it, or None where that was not measured.
     """
 
     vocabulary: Vocabulary
@@ -64,6 +66,7 @@ class Checkpoint:
     known: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     card: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+    typicality: Typicality | None = None
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -104,6 +107,7 @@ class Checkpoint:
             "vae": asdict(self.vae.config),
             "predictor": asdict(self.predictor.config) if self.predictor else None,
             "priors": {kind: asdict(prior.config) for kind, prior in self.priors.items()},
+            "typicality": self.typicality.as_json() if self.typicality else None,
             "versions": {name: version(name) for name in ("molgen", "selfies", "torch", "rdkit", "numpy")},
             "card": self.card,
         }
@@ -190,7 +194,8 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Che
     if not isinstance(card, dict):
         raise ValueError("card must be an object")
     priors = _priors(description, tensors, size)
-    return Checkpoint(vocabulary, vae, max_tokens, mean, factor, predictor, priors, known, card)
+    typicality = Typicality.from_json(description.get("typicality"))
+    return Checkpoint(vocabulary, vae, max_tokens, mean, factor, predictor, priors, known, card, typicality=typicality)
 
 
 def _vocabulary(description: Mapping[str, Any]) -> Vocabulary:

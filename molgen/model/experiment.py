@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from molgen.chem.table import Tally, writing_rejections
 from molgen.errors import FileError, InterruptedRunError, RunError, SpecError
@@ -22,7 +24,7 @@ from molgen.model.batches import Schedule
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet, prepare
 from molgen.model.device import has_fast_bf16, use_threads
-from molgen.model.origin import first_model, load_init, untrained
+from molgen.model.origin import files_of, first_model, load_init, untrained
 from molgen.model.prepared import DATA
 from molgen.model.prior import KINDS
 from molgen.model.prior_fit import with_prior
@@ -30,6 +32,8 @@ from molgen.model.refit import refit
 from molgen.model.tokens import Vocabulary
 from molgen.model.training import SAVE_EVERY_S, Status, Training, TrainingConfig
 from molgen.model.training_spec import TrainingSpec
+from molgen.model.typicality import MIN_MOLECULES
+from molgen.model.typicality_fit import with_typicality
 from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry, versions
 
 MODEL = "model.safetensors"
@@ -163,19 +167,25 @@ class Experiment:
         *,
         save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Trains to the end, from wherever the run stands, then fits predictor and priors.
+        """Trains to the end, from wherever the run stands, then fits predictor and priors, and measures what is usual.
 
         Args:
             on_status: Called after each step.
-            on_prior: Called with the kind of prior that is being fitted, and the share done.
+            on_prior: Called with the kind of prior that is being fitted, or `typicality`, and the share done.
             save_every_s: Time between two savings of the state: what a crash may cost.
 
         Raises:
             InterruptedRunError: A signal came; the state is saved.
             RunError: The saved state is damaged.
             MolgenError: The training diverged.
+            SpecError: Only what is usual was to be measured, on molecules that `init` was trained on.
         """
-        model = first_model(self.spec, self.vocabulary, self._init, self.run.manifest()["inputs"])
+        inputs = self.run.manifest()["inputs"]
+        if self._init and self.spec.only_measures():
+            card = {**self._init.card, "typicality": {"data": files_of(inputs)}}
+            self._finish(self._calibrated(replace(self._init, card=card), on_prior))
+            return
+        model = first_model(self.spec, self.vocabulary, self._init, inputs)
         if self.spec.epochs == 0:
             model = untrained(model, self.data)
         else:
@@ -186,6 +196,18 @@ class Experiment:
         for kind in KINDS:
             if kind in self.spec.prior:
                 model = with_prior(model, kind, self.data, self.spec.seed, partial(on_prior, kind))
+        self._finish(model if model.typicality else self._calibrated(model, on_prior))
+
+    def _calibrated(self, model: Checkpoint, watch: Callable[[str, float], object]) -> Checkpoint:
+        """The model, told what is usual among molecules kept out; where nothing was fitted, they all are."""
+        rows = np.arange(len(self.data)) if self.spec.only_measures() else np.flatnonzero(self.data.is_validation)
+        model = with_typicality(model, self.data, rows, self.spec.seed, partial(watch, "typicality"))
+        if model.typicality is None and self.spec.only_measures():
+            message = f"must hold {MIN_MOLECULES} molecules or more that the checkpoint was not trained on"
+            raise SpecError("data", message, remedy="Give molecules that were kept out of its training.")
+        return model
+
+    def _finish(self, model: Checkpoint) -> None:
         model.save(self.best)  # done twice, after a crash, it changes nothing
         self.run.update(end=now())
         self.run.log(f"finished: {self.best.name} has SHA-256 {model.digest}")

@@ -58,7 +58,15 @@ def first_model(
             predictor = Predictor(PredictorConfig(spec.property, size, HIDDEN_SIZE, N_MEMBERS))
     max_tokens = spec.max_tokens or model.max_tokens
     priors = model.priors if spec.epochs == 0 else {}  # another encoder has other points
-    return replace(model, max_tokens=max_tokens, predictor=predictor, priors=priors, card=_card(spec, init, inputs))
+    typicality = model.typicality if spec.epochs == 0 else None
+    return replace(
+        model,
+        max_tokens=max_tokens,
+        predictor=predictor,
+        priors=priors,
+        typicality=typicality,
+        card=_card(spec, init, inputs),
+    )
 
 
 def untrained(model: Checkpoint, data: TokenSet) -> Checkpoint:
@@ -68,15 +76,20 @@ def untrained(model: Checkpoint, data: TokenSet) -> Checkpoint:
     return replace(model, known=np.union1d(model.known, keys), card=card)
 
 
+def files_of(inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a card says of files by their manifest entries: names without folders, which are nobody's business."""
+    return [{"file": Path(e["path"]).name, "sha256": e["sha256"], "rows": e["rows_kept"]} for e in inputs]
+
+
 def _new(spec: TrainingSpec, vocabulary: Vocabulary) -> Checkpoint:
     sizes = {name: getattr(spec, name) for name in SIZES}
     return new_model(vocabulary, Vae(VaeConfig(len(vocabulary), **sizes)), spec.max_tokens or 0)
 
 
 def _card(spec: TrainingSpec, init: Checkpoint | None, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The origin of a model; file names without their folders, which are nobody's business."""
+    """The origin of a model."""
     card: dict[str, Any] = {
-        "data": [{"file": Path(e["path"]).name, "sha256": e["sha256"], "rows": e["rows_kept"]} for e in inputs],
+        "data": files_of(inputs),
         "split": spec.split,
         "licence": spec.licence,
     }

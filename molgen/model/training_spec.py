@@ -57,7 +57,8 @@ class TrainingSpec:
         prior: Kinds of learned priors to fit when the model stands.
         init: Checkpoint to start from, `default` for the one that is shipped.
         epochs: Passes over the molecules; by default 10 where `init` and `property` are given. With 0, `init` stays
-            as it is, and only predictor and priors are fitted.
+            as it is, and only predictor and priors are fitted; with neither of these, it is told what is usual among
+            those of the molecules that it was not trained on.
         minutes: Wall-clock time, instead of `epochs`.
         learning_rate: By default 2e-3, with `init` 3e-4.
         validate_every: Steps; by default an epoch, at most 1000.
@@ -173,13 +174,17 @@ class TrainingSpec:
                 raise SpecError(name, message, remedy="Leave it out.")
 
     def _epochs(self) -> float | None:
-        if self.epochs == 0 and not (self.init and (self.property or self.prior)):
-            raise SpecError("epochs", "0 fits predictors and priors only: give --init, and --property or --prior")
+        if self.epochs == 0 and not self.init:
+            raise SpecError("epochs", "0 trains no autoencoder, and needs one: give --init")
         if self.epochs is not None or self.minutes is not None:
             return self.epochs
         if self.init and self.property:
             return FINE_TUNING_EPOCHS
         raise SpecError("epochs", "say how long to train", remedy="Give --minutes or --epochs.")
+
+    def only_measures(self) -> bool:
+        """Whether nothing is trained or fitted, and what is usual is measured anew."""
+        return self.epochs == 0 and not self.property and not self.prior
 
     def source(self) -> Source:
         """How its molecules are read."""

@@ -87,6 +87,30 @@ class Encoder(nn.Module):
         mean, log_variance = self.posterior(torch.cat(states, dim=1)).float().chunk(2, dim=1)
         return mean * self.scale, log_variance.clamp(-12.0, 4.0) + 2 * self.scale.log()
 
+    def depths(self, tokens: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """What each depth holds of molecules, from the surface to the meaning: (B, F) by name, F differing.
+
+        The mean embedding of the tokens, of both reading directions; the mean and the last state of each direction; the
+        posterior mean, and its coarse dimensions.
+        """
+        orders = tokens, reverse(tokens, lengths)
+        is_token = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        embedded = [table(tokens) for table in self.inputs]
+        means = [(x * is_token[:, :, None]).sum(dim=1) / lengths[:, None] for x in embedded]
+        (last, mean), (back_last, back_mean) = (
+            self._read(i, ids, lengths).chunk(2, dim=1) for i, ids in enumerate(orders)
+        )
+        point, _ = self(tokens, lengths)
+        return {
+            "embedding": torch.cat(means, dim=1),
+            "forward mean": mean,
+            "backward mean": back_mean,
+            "forward last": last,
+            "backward last": back_last,
+            "posterior mean": point,
+            "coarse part": point[:, self.scale == 1.0],
+        }
+
     def _read(self, direction: int, tokens: Tensor, lengths: Tensor) -> Tensor:
         """The last and the mean state (B, 2H) of one reading direction."""
         x = self.inputs[direction](tokens.t())

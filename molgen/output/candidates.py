@@ -20,7 +20,7 @@ from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 from molgen.chem.checks import CHECKS, CheckResult, check
 from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto
 from molgen.errors import MoleculeError, NothingValidError
-from molgen.score.measure import Predict
+from molgen.score.measure import Predict, Trust
 from molgen.search.ledger import Evaluation
 from molgen.search.pareto import is_dominated
 
@@ -74,6 +74,7 @@ class Candidate:
         parent: The molecule it was derived from, or None.
         parent_similarity: Tanimoto similarity of ECFP4 to the parent, in [0, 1]; NaN without one.
         is_novel: Whether the checkpoint was not trained on it.
+        trust: How usual it is to the checkpoint, in [0, 1]; NaN where that does not know.
     """
 
     rank: int
@@ -83,6 +84,7 @@ class Candidate:
     parent: Molecule | None
     parent_similarity: float
     is_novel: bool
+    trust: float = math.nan
 
     @property
     def id(self) -> str:
@@ -163,6 +165,7 @@ def describe(
     knows: Knows,
     predict: Predict | None = None,
     property_names: Sequence[str] = (),
+    trust: Trust | None = None,
 ) -> list[Candidate]:
     """Candidates of `picks`, in the same order, ranked from 1.
 
@@ -171,11 +174,13 @@ def describe(
         knows: Tells which molecules the checkpoint was trained on.
         predict: The checkpoint's predictor, where it has one.
         property_names: What it predicts.
+        trust: The checkpoint's trust in molecules, where it knows what is usual.
     """
     smiles = [pick.molecule.smiles for pick in picks]
     nothing = np.zeros((len(picks), 0))
     mean, spread = predict(smiles) if predict else (nothing, nothing)
     is_known = knows(smiles)
+    trusts = trust(smiles) if trust else np.full(len(picks), math.nan)
     parents = [_parent(pick.evaluation) for pick in picks]
     return [
         Candidate(
@@ -189,6 +194,7 @@ def describe(
             parent=parent,
             parent_similarity=_similarity(pick.molecule, parent) if parent else math.nan,
             is_novel=not is_known[row],
+            trust=float(trusts[row]),
         )
         for row, (pick, parent) in enumerate(zip(picks, parents, strict=True))
     ]

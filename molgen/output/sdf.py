@@ -12,6 +12,7 @@ Fields, in this order:
 | `passes_pains`, `passes_brenk`, `alerts` | checks, and the alerts matched as `check:alert; ...` |
 | `parent`, `parent_similarity` | what it was derived from, and the Tanimoto similarity of ECFP4 to that |
 | `is_novel` | whether the checkpoint was not trained on it |
+| `trust` | how usual it is to the checkpoint, unless that does not know or the campaign measured it |
 | `hypervolume`, `on_front` | if objectives are kept apart: of the front at its call; if it is on the last |
 | `coordinates` | only in SDF: 3D, or 2D where that was asked for or no 3D conformer was found |
 
@@ -169,6 +170,8 @@ def _provenance(candidate: Candidate) -> dict[str, str]:
         "parent_similarity": _number(candidate.parent_similarity),
         "is_novel": _truth(candidate.is_novel),
     }
+    if math.isfinite(candidate.trust) and "trust" not in candidate.evaluation.values:
+        texts["trust"] = _number(candidate.trust)
     if math.isnan(candidate.evaluation.hypervolume):
         return texts
     front = {

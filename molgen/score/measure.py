@@ -27,6 +27,9 @@ Predict = Callable[[Sequence[str]], tuple[npt.NDArray[np.floating], npt.NDArray[
 """From N SMILES to mean and spread, each (N, P); NaN where a molecule cannot be encoded. The same SMILES must
 always get the same numbers."""
 
+Trust = Callable[[Sequence[str]], npt.NDArray[np.floating]]
+"""From N SMILES to the trust (N,) in [0, 1] that a checkpoint has in molecules; 0 where one cannot be encoded."""
+
 _PREDICTED: Mapping[str, Callable[[Array, Array], Array]] = {
     "predicted": lambda mean, spread: mean,
     "lower": lambda mean, spread: mean - spread,
@@ -81,17 +84,19 @@ class MeasureContext:
         predict: The checkpoint's predictor, where it has one.
         property_names: P names of what it predicts.
         scorers: The user's own scorers by name.
+        trust: The checkpoint's trust in molecules, where it knows what is usual.
     """
 
     reference: Molecule | None = None
     predict: Predict | None = None
     property_names: tuple[str, ...] = ()
     scorers: Mapping[str, Measure] = field(default_factory=lambda: MappingProxyType({}))
+    trust: Trust | None = None
 
     def __post_init__(self) -> None:
         """Refuses a scorer by the name of a built-in measure, by a SpecError."""
         for name in self.scorers:
-            if name in DESCRIPTORS or name == "similarity":
+            if name in DESCRIPTORS or name in ("similarity", "trust"):
                 raise SpecError("scorer", f"{name} is a measure of molgen's own", remedy=f"Rename it: my_{name}=...")
 
     @cached_property
@@ -116,7 +121,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     similarity of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
     substructure, whatever hangs on it; `alerts:pains` and `alerts:brenk`,
     the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME` (mean),
-    `lower:NAME` and `upper:NAME` (mean minus and plus 1 spread) and `spread:NAME`; and the user's scorers.
+    `lower:NAME` and `upper:NAME` (mean minus and plus 1 spread) and `spread:NAME`; `trust`, how usual the molecule
+    is to the checkpoint; and the user's scorers.
 
     Raises:
         SpecError: The name is unknown, or what it refers to is missing or cannot be read.
@@ -128,6 +134,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     kind, colon, argument = name.partition(":")
     if name == "similarity":
         return _similarity(name, _reference(context, key))
+    if name == "trust":
+        return _trust(context, key)
     if colon and kind in _ARGUED:
         return _ARGUED[kind](name, argument, key)
     if colon and kind == "alerts" and argument in CHECKS:
@@ -201,6 +209,21 @@ def _predicted(name: str, kind: str, column: int, context: MeasureContext) -> Bu
     return BuiltIn(name, values)
 
 
+def _trust(context: MeasureContext, key: str) -> BuiltIn:
+    judge = context.trust
+    if judge is None:
+        raise SpecError(
+            key,
+            "trust: this checkpoint does not know which molecules are usual",
+            remedy="Measure it on molecules it was not trained on: `molgen train DATA --init CHECKPOINT --epochs 0`.",
+        )
+
+    def values(molecules: Sequence[Molecule]) -> Array:
+        return np.asarray(judge([molecule.smiles for molecule in molecules]), dtype=np.float64)
+
+    return BuiltIn("trust", values, default_scale=(0.0, 1.0))
+
+
 def _reference(context: MeasureContext, key: str) -> Molecule:
     if context.reference is None:
         raise SpecError(
@@ -221,7 +244,7 @@ def _molecule(name: str, smiles: str, key: str) -> Molecule:
 def _unknown(name: str, context: MeasureContext, key: str) -> SpecError:
     alerts = [f"alerts:{check_name}" for check_name in CHECKS]
     predicted = [f"{kind}:{property_name}" for kind in _PREDICTED for property_name in context.property_names]
-    plain = [*DESCRIPTORS, *context.scorers, *alerts, *predicted]
+    plain = [*DESCRIPTORS, *(["trust"] if context.trust else []), *context.scorers, *alerts, *predicted]
     near = get_close_matches(name, [*plain, "similarity"], n=3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     known = ", ".join([*plain, "similarity", "similarity:SMILES", "smarts:PATTERN", "scaffold:SMILES"])

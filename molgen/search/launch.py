@@ -15,6 +15,7 @@ from molgen.chem.molecule import Molecule
 from molgen.errors import SpecError
 from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace, default_checkpoint
+from molgen.latent.trust import trust_values
 from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry
 from molgen.score.constraint import Constraint
 from molgen.score.measure import MeasureContext
@@ -148,6 +149,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
         predict=(lambda smiles: space.predict(space.encode(smiles))) if space.property_names else None,
         property_names=space.property_names,
         scorers=scorers,
+        trust=trust_values(space),
     )
     oracle = Oracle(objectives, constraints, context, extra=spec.record)
     _require_pareto_makes_sense(spec, oracle)

@@ -24,6 +24,7 @@ from molgen.chem.molecule import Molecule, parse
 from molgen.errors import SpecError
 from molgen.latent.encodable import points_of
 from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.trust import trust_values
 from molgen.model.predictor import PredictorConfig
 from molgen.model.refit import fitted
 from molgen.score.constraint import Constraint, require_consistent
@@ -108,6 +109,7 @@ class Request:
         context = MeasureContext(
             predict=(lambda smiles: space.predict(space.encode(smiles))) if predicts else None,
             property_names=space.property_names,
+            trust=trust_values(space),
         )
         names = dict.fromkeys(constraint.name for constraint in self.constraints)
         self.measures: dict[str, Measure] = {name: resolve(name, context, key="where") for name in names}
