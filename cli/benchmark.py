@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from . import options, show
+from . import gallery, instruments, options, show
 
 app = typer.Typer(no_args_is_help=True, help="Run a benchmark: what molgen's numbers come from.")
+app.command()(instruments.instruments)
+app.command()(gallery.gallery)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import benchmark, campaign, decode, encode, evaluate, explore, export, sample, show, train
+from . import benchmark, campaign, decode, encode, evaluate, explore, export, index, sample, show, train
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
 
@@ -114,5 +114,6 @@ app.command()(decode.decode)
 app.command()(sample.sample)
 app.command()(campaign.campaign)
 app.command()(export.export)
+app.command()(index.index)
 app.add_typer(explore.app, name="explore")
 app.add_typer(benchmark.app, name="benchmark")

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pytest
 from numpy.typing import ArrayLike, NDArray
-from sklearn.manifold import trustworthiness as sklearn_trustworthiness
 
 from molgen.bench.smoothness import (
     RADII,
@@ -13,7 +11,6 @@ from molgen.bench.smoothness import (
     geometry_of,
     neighbourhood_of,
     neighbourhood_steps,
-    trustworthiness,
 )
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, fingerprint, parse, tanimoto
 from molgen.latent.space import Floats, LatentSpace
@@ -64,15 +61,6 @@ def test_points_that_lie_as_molecules_do_have_the_best_geometry() -> None:
 def _centred(squares: NDArray[np.float64]) -> NDArray[np.float64]:
     centred: NDArray[np.float64] = squares - squares.mean(axis=0) - squares.mean(axis=1)[:, None] + squares.mean()
     return centred
-
-
-@pytest.mark.parametrize("k", [1, 5, 10])
-def test_trustworthiness_is_that_of_scikit_learn(k: int) -> None:
-    rng = np.random.default_rng(k)
-    original, embedded = rng.normal(size=(40, 6)), rng.normal(size=(40, 3))
-    distances = [np.linalg.norm(x[:, None] - x, axis=2) for x in (original, embedded)]
-    wanted = sklearn_trustworthiness(original, embedded, n_neighbors=k)
-    assert trustworthiness(distances[0], distances[1], k) == pytest.approx(wanted, abs=1e-12)
 
 
 def test_useful_neighbours_are_different_molecules_neither_too_near_nor_too_far() -> None:

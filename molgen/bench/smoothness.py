@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from molgen.bench.reconstruction import AS_IT_IS
 from molgen.chem.molecule import fingerprint, parse, tanimoto_to_many
+from molgen.latent.projection import NEIGHBOURS, trustworthiness
 from molgen.latent.space import Floats, LatentSpace
 
-NEIGHBOURS = (5, 10, 30)
 N_GEOMETRY = 2000
 """Molecules whose distances are compared: two million pairs."""
 N_CENTRES, N_SCOUTS, N_DECODES = 200, 40, 100
@@ -126,21 +126,6 @@ def _profile(latent: Doubles, chemical: Doubles) -> tuple[Tenth, ...]:
         for i in range(10)
         if (tenths == i).any()
     )
-
-
-def trustworthiness(original: Doubles, embedded: Doubles, k: int) -> float:
-    """Trustworthiness in [0, 1] of the `k` nearest neighbours under the distances `embedded` (N, N); k below N / 2.
-
-    Those that are not among the k nearest under `original` (N, N) count by how much farther down they rank.
-
-    Source: Venna & Kaski 2001 (doi:10.1007/3-540-44668-0_68), equation 1.
-    """
-    n = len(original)
-    far = np.diag(np.full(n, np.inf))
-    rank = np.argsort(np.argsort(original + far, axis=1, kind="stable"), axis=1) + 1
-    nearest = np.argsort(embedded + far, axis=1, kind="stable")[:, :k]
-    excess = np.maximum(0, np.take_along_axis(rank, nearest, axis=1) - k).sum()
-    return float(1.0 - 2.0 / (n * k * (2 * n - 3 * k - 1)) * excess)
 
 
 def neighbourhood_of(

@@ -1,0 +1,115 @@
+"""The command `molgen index`, and libraries as other commands open them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options, show
+from .outputs import require_free
+from .quality import note_rows
+
+if TYPE_CHECKING:
+    from molgen.chem.table import Rejection, Row
+    from molgen.latent.index import Index
+    from molgen.latent.space import LatentSpace
+
+TOLD_LINES = 500
+"""Lines between two movements of the progress bar."""
+
+Library = Annotated[
+    Path | None,
+    typer.Option("--library", help="What to search: an index that `molgen index` made, or a file of molecules."),
+]
+
+
+def index(  # noqa: PLR0913 - one parameter an option
+    files: Annotated[list[Path], typer.Argument(help="Files of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .safetensors.")],
+    checkpoint: options.Checkpoint = None,
+    fragment: options.Fragment = "largest",
+    charge: options.Charge = "keep",
+    stereo: options.Stereo = "keep",
+    smiles_column: options.SmilesColumn = None,
+    rejects: options.Rejects = None,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
+    is_forced: options.Force = False,
+) -> None:
+    """Encode a library once, to search it in milliseconds.
+
+    The index serves `molgen explore neighbours` and `molgen explore recommend`. It holds the SMILES and names of the
+    library, and fits the checkpoint that it was made with.
+
+    Example: molgen index library.smi.gz -o library.safetensors
+    """
+    from molgen.chem.molecule import Policy
+    from molgen.chem.table import Tally, writing_rejections
+    from molgen.errors import SpecError
+    from molgen.latent.index import SUFFIX
+    from molgen.latent.library import build_index
+    from molgen.latent.space import LatentSpace
+    from molgen.model.device import resolve_device, use_threads
+
+    if output.suffix != SUFFIX:
+        raise SpecError("output", f"{output} must end in {SUFFIX}")
+    require_free(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint, device=resolve_device(device))
+    with writing_rejections(rejects) if rejects else nullcontext() as listing:
+        tally = Tally(on_rejection=listing)
+        with _rows(files, smiles_column) as rows:
+            build_index(space, rows, output, tally, Policy(fragment, charge, stereo))
+    note_rows(", ".join(map(str, files)), tally.kept, tally.read, tally.rejected)
+    show.note(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+@contextmanager
+def opened(library: Path, space: LatentSpace, smiles_column: str | None = None) -> Iterator[Index]:
+    """The index in a file, or one of a file of molecules, encoded for as long as it is needed.
+
+    Raises:
+        FileError: The file cannot be used, or was made with another checkpoint.
+    """
+    from molgen.chem.table import Tally
+    from molgen.latent.index import SUFFIX, Index
+    from molgen.latent.library import build_index
+
+    if library.suffix == SUFFIX:
+        found = Index.open(library)
+        found.require_checkpoint(library, space.model.digest)
+        yield found
+        return
+    with TemporaryDirectory() as folder:
+        path, tally = Path(folder) / f"library{SUFFIX}", Tally()
+        with _rows([library], smiles_column) as rows:
+            build_index(space, rows, path, tally)
+        note_rows(library, tally.kept, tally.read, tally.rejected)
+        yield Index.open(path)
+
+
+@contextmanager
+def _rows(files: Sequence[Path], smiles_column: str | None) -> Iterator[Iterator[Row | Rejection]]:
+    """The rows of files, one file after the other, under a bar that tells the time left by lines."""
+    from molgen.chem.formats import lines
+    from molgen.chem.table import read_rows
+
+    counts = [sum(1 for _ in lines(path)) for path in files]
+    with show.progress(sum(counts), "Encoding") as advance:
+
+        def told() -> Iterator[Row | Rejection]:
+            before = 0
+            for path, n_lines in zip(files, counts, strict=True):
+                for number, row in enumerate(read_rows(path, smiles_column=smiles_column)):
+                    if number % TOLD_LINES == 0:
+                        advance(before + row.line)
+                    yield row
+                before += n_lines
+                advance(before)
+
+        yield told()

@@ -1,0 +1,253 @@
+"""Analogies: A is to B as C is to which molecule? The difference of two points, carried over to a third.
+
+A change of molecules, such as hydrogen to fluorine, is learned from one pair or from many. What it does to a point
+depends on where in the molecule it happens, so with many pairs the differences of those whose first molecule is near C
+are tried as they are, beside their mean, the mean of all and a linear fit. All are decoded at several lengths, with
+some noise, and what comes out is ranked by how far it changed C as the pairs changed. Molecules come from points alone;
+no graph is edited.
+
+Notation: M pairs, D latent dimensions, F substructures, K points.
+Source: arithmetic on embeddings, Mikolov et al. 2013 (NAACL, N13-1090), section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
+
+from molgen.chem.molecule import FINGERPRINT_BITS, Molecule, fingerprint, parse, tanimoto
+from molgen.chem.table import Record, read_molecules
+from molgen.errors import FileError, SpecError
+from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.vectors import AS_IT_IS
+
+PAIR_COLUMNS = ("smiles_a", "smiles_b")
+N_DECODES = 1200
+SECOND_SHARE = 1 / 3
+"""Of the decodes: those around what the first ones found."""
+N_PARENTS = 8
+MAX_ANSWERS = 100
+N_NEAREST = 20
+"""Pairs whose mean is the local difference."""
+RIDGE = 200.0
+"""Penalty of the linear fit, in squared standard deviations of the prior."""
+FEW = 20
+"""Pairs below which there is no fit."""
+NOISE, SECOND_NOISES = 0.1, (0.05, 0.1, 0.2)
+"""In standard deviations of the prior: little, since neighbourhoods are rough."""
+ONE_LENGTH, LOCAL_LENGTH, MEAN_LENGTH, FIT_LENGTH = (0.5, 1.5), (1.0, 2.0), (0.7, 3.0), (0.9, 1.9)
+"""How many times a difference is taken, at least and at most: a mean is shorter than what it averages."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was done to molecules, learned from pairs of them.
+
+    Attributes:
+        origins: (M, D) points of the first molecules.
+        differences: (M, D) from the first molecule's point to the second's.
+        counts: (F,) mean change of the counts of substructures, see `counts_of`.
+
+    Raises:
+        SpecError: There are no pairs, or counts do not change.
+    """
+
+    origins: Floats
+    differences: Floats
+    counts: Doubles
+
+    def __post_init__(self) -> None:
+        if not len(self.origins):
+            raise SpecError(
+                "pairs", "none can be encoded", remedy="Give pairs of molecules that `molgen encode` takes."
+            )
+        if not self.counts.any():
+            remedy = "Give two molecules that differ in more than their stereochemistry."
+            raise SpecError("pairs", "both molecules have the same groups, so nothing changes", remedy=remedy)
+
+    def nearest(self, space: LatentSpace, point: Floats) -> NDArray[np.int64]:
+        """Rows (M,) of the pairs, those whose first molecule is nearest to a point (D,) first."""
+        return np.argsort(np.linalg.norm((self.origins - point) / space.prior_deviation, axis=1), kind="stable")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A molecule that is to C as B is to A.
+
+    Attributes:
+        smiles: Canonical SMILES.
+        agreement: Cosine, in [-1, 1], of the change of substructure counts from C with that of the pairs.
+        similarity: Tanimoto similarity (ECFP4) to C, in [0, 1].
+        distance: Euclidean distance of its own point to where the change leads, see `target_of`; NaN where it has
+            none.
+    """
+
+    smiles: str
+    agreement: float
+    similarity: float
+    distance: float = float("nan")
+
+    @property
+    def score(self) -> float:
+        """What answers are ranked by: agreement times similarity."""
+        return self.agreement * self.similarity
+
+
+def counts_of(mol: Chem.Mol) -> Doubles:
+    """How often each of F substructures occurs: atoms with their neighbours (Morgan, radius 1, folded)."""
+    counts: Doubles = _morgan().GetCountFingerprintAsNumPy(mol).astype(np.float64)
+    return counts
+
+
+def learn_change(space: LatentSpace, pairs: Sequence[tuple[str, str]]) -> Change:
+    """What leads from the first to the second molecule of pairs of canonical SMILES.
+
+    Raises:
+        SpecError: None of them can be encoded, or nothing changes.
+    """
+    points = space.encode([text for pair in pairs for text in pair], AS_IT_IS, is_refined=False)
+    points = points.reshape(len(pairs), 2, space.size)
+    rows = np.flatnonzero(np.isfinite(points).all(axis=(1, 2))).tolist()
+    changes = [_count_change(*pairs[row]) for row in rows]
+    counts = np.mean(changes, axis=0) if changes else np.zeros(FINGERPRINT_BITS)
+    return Change(points[rows, 0], points[rows, 1] - points[rows, 0], counts)
+
+
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """Canonical SMILES of the pairs of a table with the columns `smiles_a` and `smiles_b`; other rows are left out.
+
+    Raises:
+        FileError: The file cannot be used, lacks a column, or holds no pair of different molecules.
+    """
+    found: list[dict[int, str]] = []
+    for column in PAIR_COLUMNS:
+        items = read_molecules(path, smiles_column=column)
+        found.append({item.line: item.molecule.smiles for item in items if isinstance(item, Record)})
+    first, second = found
+    pairs = [(text, second[line]) for line, text in first.items() if line in second and second[line] != text]
+    if not pairs:
+        remedy = f"Give a CSV file with the columns {' and '.join(PAIR_COLUMNS)}."
+        raise FileError(path, "holds no pair of different molecules", remedy=remedy)
+    return pairs
+
+
+def answers_of(
+    space: LatentSpace, change: Change, molecule: Molecule, point: Floats, *, n_decodes: int = N_DECODES, seed: int = 0
+) -> list[Answer]:
+    """Different molecules that follow from `molecule` by a change, the best hundred at most, best first.
+
+    Two thirds of the points are where the change leads; the last third lies around the best that those gave.
+
+    Args:
+        space: Where to look.
+        change: What is to be done.
+        molecule: C, which is no answer itself.
+        point: (D,), of C.
+        n_decodes: Points decoded.
+        seed: Draws lengths and noise.
+    """
+    rng = np.random.default_rng(seed)
+    judge = _Judge(molecule, change.counts)
+    n_second = int(n_decodes * SECOND_SHARE)
+    judge.look(space, points_of_change(space, change, point, n_decodes - n_second, rng))
+    if n_second and judge.found:
+        judge.look(space, _around(space, judge, n_second, rng))
+    ranked = judge.ranked()[:MAX_ANSWERS]
+    target = target_of(space, change, point)
+    own = space.encode([answer.smiles for answer in ranked], AS_IT_IS, is_refined=False)
+    distances = np.linalg.norm(own - target, axis=1)
+    return [replace(answer, distance=float(distance)) for answer, distance in zip(ranked, distances, strict=True)]
+
+
+def target_of(space: LatentSpace, change: Change, point: Floats) -> Floats:
+    """Where (D,) the mean difference of the pairs nearest to a point (D,) leads."""
+    rows = change.nearest(space, point)[:N_NEAREST]
+    target: Floats = point + change.differences[rows].mean(axis=0)
+    return target
+
+
+def points_of_change(space: LatentSpace, change: Change, point: Floats, n: int, rng: np.random.Generator) -> Floats:
+    """Points (n, D) where a change may lead from a point (D,)."""
+    ways = _ways(space, change, point)
+    parts = []
+    for rows, (differences, (shortest, longest)) in zip(np.array_split(np.arange(n), len(ways)), ways, strict=True):
+        length = rng.uniform(shortest, longest, (len(rows), 1))
+        parts.append(length * differences[np.arange(len(rows)) % len(differences)])
+    noise = NOISE * space.prior_deviation * rng.standard_normal((n, space.size))
+    return np.asarray(point + np.concatenate(parts) + noise, dtype=np.float32)
+
+
+def _ways(space: LatentSpace, change: Change, point: Floats) -> list[tuple[Floats, tuple[float, float]]]:
+    """Differences (K, D), and how many times each is taken at least and at most."""
+    nearest = change.differences[change.nearest(space, point)]
+    if len(nearest) == 1:
+        return [(nearest, ONE_LENGTH)]
+    local, mean = nearest[:N_NEAREST].mean(axis=0, keepdims=True), nearest.mean(axis=0, keepdims=True)
+    ways = [(nearest, (1.0, 1.0)), (local, LOCAL_LENGTH), (mean, MEAN_LENGTH)]
+    if len(nearest) >= FEW:
+        ways.append((_fitted(space, change, point)[None], FIT_LENGTH))
+    return ways
+
+
+def _fitted(space: LatentSpace, change: Change, point: Floats) -> Floats:
+    """The difference (D,) that a ridge regression of differences on origins tells for a point (D,)."""
+    known = np.c_[change.origins / space.prior_deviation, np.ones(len(change.origins))].astype(np.float64)
+    penalty = np.diag(np.append(np.full(space.size, RIDGE), 0.0))
+    weights = np.linalg.solve(known.T @ known + penalty, known.T @ change.differences)
+    return np.asarray(np.append(point / space.prior_deviation, 1.0) @ weights, dtype=np.float32)
+
+
+class _Judge:
+    """What was found so far, and how well it follows from a molecule by a change."""
+
+    def __init__(self, molecule: Molecule, wanted: Doubles) -> None:
+        self._molecule = molecule
+        self._wanted = wanted / np.linalg.norm(wanted)
+        self._counts, self._bits = counts_of(molecule.mol), fingerprint(molecule.mol)
+        self.found: dict[str, tuple[Answer, Floats]] = {}
+        """By SMILES: the answer, and the point (D,) that gave it."""
+
+    def look(self, space: LatentSpace, points: Floats) -> None:
+        """Decodes points (K, D)."""
+        for point, text in zip(points, space.decode(points), strict=True):
+            if text is not None and text != self._molecule.smiles and text not in self.found:
+                self.found[text] = self._answer(text), point
+
+    def ranked(self) -> list[Answer]:
+        """Answers, best first."""
+        answers = [answer for answer, _ in self.found.values()]
+        return sorted(answers, key=lambda answer: (-answer.score, answer.smiles))
+
+    def _answer(self, text: str) -> Answer:
+        mol = parse(text, AS_IT_IS).mol
+        change = counts_of(mol) - self._counts
+        agreement = float(change @ self._wanted) / max(float(np.linalg.norm(change)), 1.0)
+        return Answer(text, agreement, tanimoto(fingerprint(mol), self._bits))
+
+
+def _around(space: LatentSpace, judge: _Judge, n: int, rng: np.random.Generator) -> Floats:
+    """Points (n, D) around the best answers: around what gave them, and around their own points."""
+    best = [answer.smiles for answer in judge.ranked()[:N_PARENTS]]
+    points = np.stack([judge.found[text][1] for text in best])
+    own = space.encode(best, AS_IT_IS, is_refined=False)
+    centres = np.concatenate([points, np.where(np.isfinite(own), own, points)])
+    step = rng.choice(SECOND_NOISES, (n, 1)) * space.prior_deviation * rng.standard_normal((n, space.size))
+    return np.asarray(centres[np.arange(n) % len(centres)] + step, dtype=np.float32)
+
+
+def _count_change(first: str, second: str) -> Doubles:
+    return counts_of(parse(second, AS_IT_IS).mol) - counts_of(parse(first, AS_IT_IS).mol)
+
+
+@cache
+def _morgan() -> rdFingerprintGenerator.FingerprintGenerator64:
+    return rdFingerprintGenerator.GetMorganGenerator(radius=1, fpSize=FINGERPRINT_BITS)

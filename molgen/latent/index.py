@@ -1,0 +1,237 @@
+"""A library encoded once, in a file that is searched in milliseconds: its points, rotated, and its SMILES.
+
+The points are the encoder's means. They are rotated onto the principal axes of the library, so that the leading
+coordinates hold most of a distance. A search takes the distances in these for all rows, which no full distance is
+below, and the full distance only of rows that can still be among the nearest: what it finds is exact.
+
+The file is one of safetensors, written by `latent.library` and read through a memory map. It is hostile input until
+checked.
+
+Notation: N rows, D latent dimensions, Q leading coordinates, k neighbours.
+Source: lower bounds of distances from leading principal axes, Chakrabarti & Mehrotra, VLDB 2000, 89.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from molgen.errors import FileError, SpecError
+from molgen.latent.space import Floats
+
+SUFFIX = ".safetensors"
+FORMAT = "molgen-index-1"
+N_LEADING = 16
+"""Q at the most: the coarse dimensions of the shipped checkpoint hold three quarters of a squared distance."""
+SAMPLE_STEP = 64
+"""Of so many partial distances one is in the sample that tells which are small."""
+
+_REMEDY = "Make it anew with `molgen index FILE -o INDEX.safetensors`."
+_ROUNDING = 1e-5
+"""More than the share of squared lengths by which float32 can be off in a sum of 16 products."""
+
+Doubles = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """N texts in one piece.
+
+    Attributes:
+        blob: Their UTF-8 bytes, uint8.
+        ends: (N,) int64: where each ends in `blob`.
+
+    Raises:
+        ValueError: The ends do not rise to the length of the blob.
+    """
+
+    blob: NDArray[np.uint8]
+    ends: Rows
+
+    def __post_init__(self) -> None:
+        steps = np.diff(self.ends, prepend=0)
+        if (steps < 0).any() or (self.ends[-1] if len(self.ends) else 0) != len(self.blob):
+            raise ValueError("texts must end one after the other, the last where their bytes do")
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: int) -> str:
+        start = int(self.ends[row - 1]) if row else 0
+        return self.blob[start : int(self.ends[row])].tobytes().decode("utf-8", errors="replace")
+
+
+@dataclass(frozen=True)
+class Index:
+    """A library that can be searched.
+
+    Attributes:
+        leading: (N, Q) float32: the rotated points' first coordinates.
+        rest: (N, D - Q) float16: the others.
+        rotation: (D, D) float64: column i is the axis of coordinate i.
+        centre: (D,) float64: what is subtracted before the rotation.
+        smiles: N SMILES as the library writes them.
+        names: N names, or none where the library has no names.
+        checkpoint_sha256: Of the checkpoint that encoded it.
+
+    Raises:
+        ValueError: Shapes or types do not fit, or there is no row.
+    """
+
+    leading: Floats
+    rest: NDArray[np.float16]
+    rotation: Doubles
+    centre: Doubles
+    smiles: Texts
+    names: Texts | None
+    checkpoint_sha256: str
+
+    def __post_init__(self) -> None:
+        n, size = len(self.smiles), len(self.centre)
+        n_leading = min(N_LEADING, size)
+        wanted = {
+            "leading": ((n, n_leading), np.float32),
+            "rest": ((n, size - n_leading), np.float16),
+            "rotation": ((size, size), np.float64),
+            "centre": ((size,), np.float64),
+        }
+        for name, (shape, dtype) in wanted.items():
+            value = getattr(self, name)
+            if value.shape != shape or value.dtype != dtype:
+                raise ValueError(
+                    f"{name} must be {np.dtype(dtype)} of shape {shape}, but is {value.dtype}{value.shape}"
+                )
+        if not n or (self.names is not None and len(self.names) != n):
+            raise ValueError("there must be rows, and as many names as rows, or none")
+        if not np.isfinite(self.rotation).all() or not np.isfinite(self.centre).all():
+            raise ValueError("rotation and centre must be finite")
+        if not np.isfinite(self._lengths).all():
+            raise ValueError("leading must be finite")
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+    @classmethod
+    def open(cls, path: Path) -> Index:
+        """The index in a file, of which only what a search needs is read.
+
+        Raises:
+            FileError: The file is missing, damaged, or no index.
+        """
+        if not path.is_file():
+            raise FileError(path, "is not a file", remedy="Check the path.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name).numpy() for name in file.keys()}  # noqa: SIM118
+                metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"its format is {metadata.get('format')!r}, not {FORMAT!r}")
+            return cls._of(tensors, metadata)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise FileError(path, f"is not an index of a library: {reason}", remedy=_REMEDY) from None
+
+    @classmethod
+    def _of(cls, tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> Index:
+        parts = {name: tensors[name] for name in ("leading", "rest", "rotation", "centre")}
+        names = _texts(tensors, "names") if "names" in tensors else None
+        smiles = _texts(tensors, "smiles")
+        return cls(**parts, smiles=smiles, names=names, checkpoint_sha256=metadata["checkpoint_sha256"])
+
+    def require_checkpoint(self, path: Path, digest: str) -> None:
+        """Asks that this index, of the file `path`, is of the checkpoint with SHA-256 `digest`.
+
+        Raises:
+            FileError: It is of another one.
+        """
+        if self.checkpoint_sha256 != digest:
+            message = f"was made with the checkpoint {self.checkpoint_sha256:.12}..., not with {digest:.12}..."
+            remedy = f"Name the checkpoint that it was made with by --checkpoint. {_REMEDY}"
+            raise FileError(path, message, remedy=remedy)
+
+    def points(self, rows: slice | Rows) -> Floats:
+        """Points (M, D) of rows, as the encoder gave them, to three digits."""
+        rotated = np.concatenate([self.leading[rows], self.rest[rows].astype(np.float32)], axis=1)
+        back: Floats = rotated @ self.rotation.T.astype(np.float32) + self.centre.astype(np.float32)
+        return back
+
+    def nearest(self, point: Floats, k: int) -> tuple[Rows, Floats]:
+        """The `k` rows nearest to a point (D,), or all if they are fewer, and their distances, nearest first.
+
+        Of equal distances the earlier row comes first.
+
+        Raises:
+            SpecError: The point is not D finite numbers.
+        """
+        if point.shape != self.centre.shape or not np.isfinite(point).all():
+            raise SpecError("point", f"must be {len(self.centre)} finite numbers")
+        k = min(k, len(self))
+        query = ((point - self.centre) @ self.rotation).astype(np.float32)
+        partial = self._partial_squares(query[: self.leading.shape[1]])
+        slack = np.float32(_ROUNDING * (float(self._lengths.max()) + float(query @ query)))
+        bound = np.partition(self._squares(query, _likely(partial, k)), k - 1)[k - 1] + slack
+        rows = np.flatnonzero(partial <= bound)
+        squares = self._squares(query, rows)
+        order = np.lexsort((rows, squares))[:k]
+        return rows[order], np.sqrt(squares[order])
+
+    def in_order(self, point: Floats) -> Iterator[tuple[int, float]]:
+        """All rows from the nearest to a point (D,) on, each with its distance.
+
+        Raises:
+            SpecError: The point is not D finite numbers.
+        """
+        n_seen, k = 0, 64
+        while n_seen < len(self):
+            rows, distances = self.nearest(point, k)
+            yield from zip(rows[n_seen:].tolist(), distances[n_seen:].tolist(), strict=True)
+            n_seen, k = len(rows), 4 * k
+
+    def _partial_squares(self, query: Floats) -> Floats:
+        """Squared distances (N,) of a rotated point to all rows in the leading coordinates (Q,) alone."""
+        partial: Floats = self.leading @ (np.float32(-2.0) * query)
+        partial += self._lengths + np.float32(query @ query)
+        return partial
+
+    def _squares(self, query: Floats, rows: Rows) -> Floats:
+        """Squared distances (M,) of a rotated point (D,) to rows; infinite where a coordinate is not finite."""
+        n_leading = self.leading.shape[1]
+        leading, rest = self.leading[rows] - query[:n_leading], self.rest[rows].astype(np.float32) - query[n_leading:]
+        squares: Floats = np.einsum("mq,mq->m", leading, leading) + np.einsum("mq,mq->m", rest, rest)
+        squares[~np.isfinite(squares)] = np.inf
+        return squares
+
+    @cached_property
+    def _lengths(self) -> Floats:
+        """Squared lengths (N,) of the leading coordinates."""
+        lengths: Floats = np.einsum("nq,nq->n", self.leading, self.leading)
+        return lengths
+
+
+def _texts(tensors: dict[str, NDArray[Any]], name: str) -> Texts:
+    blob, ends = tensors[name], tensors[f"{name}.ends"]
+    if blob.ndim != 1 or blob.dtype != np.uint8 or ends.ndim != 1 or ends.dtype != np.int64:
+        raise ValueError(f"{name} must be bytes with whole numbers where each text ends")
+    return Texts(blob, ends)
+
+
+def _likely(partial: Floats, k: int) -> Rows:
+    """At least `k` rows, among them most of the `k` with the smallest partial distances (N,).
+
+    Which distance leaves enough rows is read off a sample.
+    """
+    n_wanted = max(4 * k, 256)
+    sample = partial[::SAMPLE_STEP]
+    place = -(-n_wanted // SAMPLE_STEP)
+    if place >= len(sample):
+        return np.arange(len(partial))
+    rows = np.flatnonzero(partial <= np.partition(sample, place)[place])
+    return rows if len(rows) >= k else np.argpartition(partial, k)[:k]

@@ -1,0 +1,209 @@
+"""Points of a latent space as a picture of two dimensions, and how far the picture can be trusted.
+
+Notation: N molecules, D latent dimensions, k neighbours.
+
+| method | keeps | needs |
+| --- | --- | --- |
+| `pca` | the two directions of the largest variance: a shadow, without distortion, of which most is hidden | nothing |
+| `tsne` | who is near whom; distances between clusters mean little | openTSNE |
+| `umap` | who is near whom, clusters drawn more tightly; distances between clusters mean little | umap-learn |
+
+Sources: Pearson 1901, doi:10.1080/14786440109462720; van der Maaten & Hinton, J. Mach. Learn. Res. 2008, 9, 2579,
+computed as in Linderman et al. 2019, doi:10.1038/s41592-018-0308-4; McInnes et al. 2018, arXiv:1802.03426.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.errors import SpecError
+from molgen.extras import require_package
+
+NEIGHBOURS = (5, 10, 30)
+N_JUDGED = 2000
+"""Points whose distances judge a picture: two million pairs."""
+MIN_POINTS = 3
+"""Below, there is no picture."""
+PERPLEXITY = 30
+"""Neighbours that t-SNE looks at, roughly; van der Maaten & Hinton 2008 advise 5 to 50."""
+UMAP_NEIGHBOURS = 15
+"""Neighbours that UMAP looks at: its authors' default."""
+
+Doubles = NDArray[np.float64]
+Ranks = NDArray[np.intp]
+OnDone = Callable[[float], object]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A picture of N points.
+
+    Attributes:
+        method: `pca`, `tsne` or `umap`.
+        points: (N, 2) float64, in the units of the method: of the latent space for `pca`, else none.
+        explained: Shares in [0, 1] of the variance along the two axes of `pca`; empty for the other methods.
+        n_judged: Points drawn for `trustworthiness`.
+        trustworthiness: By k: how far the k nearest points in the picture are near in the latent space, 1 at best and
+            0.5 by chance (see `trustworthiness`); None where fewer than 2 k points were judged.
+    """
+
+    method: str
+    points: Doubles
+    explained: tuple[float, ...]
+    n_judged: int
+    trustworthiness: Mapping[str, float | None]
+
+
+def require_method(method: str) -> None:
+    """Asks that `method` is known and what computes it is installed.
+
+    Raises:
+        SpecError: It is not.
+    """
+    if method not in METHODS:
+        raise SpecError("method", f"must be one of {', '.join(METHODS)}, but got {method!r}")
+    if method == "tsne":
+        require_package("openTSNE", package="openTSNE", extra="map", key="method")
+    if method == "umap":
+        require_package("umap", package="umap-learn", extra="umap", key="method")
+
+
+def project(z: NDArray[np.float32], method: str, seed: int = 0, *, on_done: OnDone = lambda share: None) -> Projection:
+    """The picture of points (N, D), the same for the same points and seed.
+
+    Args:
+        z: At least three points, none missing.
+        method: `pca`, `tsne` or `umap`.
+        seed: Of t-SNE's and UMAP's draws, and of the points that judge the picture.
+        on_done: Called with the share of the work that is done, in [0, 1].
+
+    Raises:
+        SpecError: The method is unknown or not installed, or the points are too few or missing.
+    """
+    require_method(method)
+    if z.ndim != 2 or len(z) < MIN_POINTS or not np.isfinite(z).all():
+        raise SpecError("z", f"must be at least {MIN_POINTS} rows of finite numbers, but its shape is {z.shape}")
+    axes, explained = principal_axes(z)
+    points = METHODS[method](z, axes, seed, on_done)
+    judged = np.sort(np.random.default_rng(seed).permutation(len(z))[:N_JUDGED])
+    return Projection(
+        method=method,
+        points=points,
+        explained=explained if method == "pca" else (),
+        n_judged=len(judged),
+        trustworthiness=judgement(z[judged], points[judged]),
+    )
+
+
+def judgement(z: NDArray[np.float32], points: Doubles) -> dict[str, float | None]:
+    """Trustworthiness by k of a picture (N, 2) of points (N, D); None where N is below 2 k."""
+    rank, nearest = _ranks(_distances(z.astype(np.float64))), _nearest(_distances(points))
+    return {str(k): _trust(rank, nearest, k) if len(z) >= 2 * k else None for k in NEIGHBOURS}
+
+
+def trustworthiness(original: Doubles, embedded: Doubles, k: int) -> float:
+    """Trustworthiness in [0, 1] of the `k` nearest neighbours under the distances `embedded` (N, N); k below N / 2.
+
+    Those that are not among the k nearest under `original` (N, N) count by how much farther down they rank.
+
+    Source: Venna & Kaski 2001 (doi:10.1007/3-540-44668-0_68), equation 1.
+    """
+    return _trust(_ranks(original), _nearest(embedded), k)
+
+
+def principal_axes(z: NDArray[np.float32]) -> tuple[Doubles, tuple[float, float]]:
+    """Coordinates (N, 2) along the two directions of the largest variance, and the shares in [0, 1] they explain.
+
+    A direction and its opposite are the same to the method: the one whose largest entry is positive is taken.
+    """
+    centred = z.astype(np.float64) - z.mean(axis=0, dtype=np.float64)
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    axes = np.zeros((z.shape[1], 2))
+    shares = [0.0, 0.0]
+    for place in range(min(2, z.shape[1])):
+        axis = vectors[:, -1 - place]
+        axes[:, place] = axis * np.sign(axis[np.argmax(np.abs(axis))])
+        shares[place] = float(max(values[-1 - place], 0.0) / max(values.sum(), np.finfo(np.float64).tiny))
+    return centred @ axes, (shares[0], shares[1])
+
+
+def _trust(rank: Ranks, nearest: Ranks, k: int) -> float:
+    n = len(rank)
+    excess = np.maximum(0, np.take_along_axis(rank, nearest[:, :k], axis=1) - k).sum()
+    return float(1.0 - 2.0 / (n * k * (2 * n - 3 * k - 1)) * excess)
+
+
+def _ranks(distances: Doubles) -> Ranks:
+    """Place of each point among the neighbours of each (N, N), from 1 for the nearest."""
+    return np.argsort(_nearest(distances), axis=1) + 1
+
+
+def _nearest(distances: Doubles) -> Ranks:
+    """Neighbours of each point (N, N), the nearest first, itself last."""
+    return np.argsort(distances + np.diag(np.full(len(distances), np.inf)), axis=1, kind="stable")
+
+
+def _distances(points: Doubles) -> Doubles:
+    from scipy.spatial.distance import pdist, squareform
+
+    return np.asarray(squareform(pdist(points)), dtype=np.float64)
+
+
+def _pca(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> Doubles:
+    return axes
+
+
+def _tsne(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> Doubles:
+    from openTSNE import TSNE
+
+    n_steps = 250 + 500  # openTSNE's early exaggeration, and the steps after it
+    done = [0]
+
+    def told(step: int, error: float, embedding: object) -> None:
+        done[0] += _TOLD_EVERY
+        on_done(min(1.0, done[0] / n_steps))
+
+    model = TSNE(
+        perplexity=min(PERPLEXITY, (len(z) - 1) / 3),
+        initialization=_small(axes, 1e-4),
+        random_state=seed,
+        n_jobs=1,  # with more, sums depend on which thread ends first
+        callbacks=told,
+        callbacks_every_iters=_TOLD_EVERY,
+    )
+    return np.array(model.fit(z), dtype=np.float64)
+
+
+_TOLD_EVERY = 10
+
+
+def _umap(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> Doubles:
+    from umap import UMAP
+
+    model = UMAP(
+        n_neighbors=min(UMAP_NEIGHBOURS, len(z) - 1),
+        init=_small(axes, 1.0).astype(np.float32),
+        random_state=seed,
+        n_jobs=1,
+    )
+    return np.asarray(model.fit_transform(z), dtype=np.float64)
+
+
+def _small(axes: Doubles, spread: float) -> Doubles:
+    """The start that keeps the large outlines: principal axes scaled to a standard deviation of `spread`.
+
+    Source: Kobak & Linderman 2021, doi:10.1038/s41587-020-00809-z.
+    """
+    deviation = axes[:, 0].std()
+    return axes / deviation * spread if deviation > 0.0 else axes
+
+
+METHODS: Mapping[str, Callable[[NDArray[np.float32], Doubles, int, OnDone], Doubles]] = MappingProxyType(
+    {"pca": _pca, "tsne": _tsne, "umap": _umap}
+)
+"""What computes a picture from points (N, D), their principal axes (N, 2) and a seed."""

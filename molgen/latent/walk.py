@@ -1,0 +1,135 @@
+"""Walks of a molecule along a direction of the latent space.
+
+Directions differ in how far they can be followed: the size of a molecule changes within two standard deviations of
+the prior, its polarity within ten. So a walk goes a little farther, on each side, than molecules stay recognisable
+along its direction. The neighbourhood of a molecule is rough: at each step several points are decoded, and the molecule
+most like the one before is kept.
+
+Notation: N molecules, D latent dimensions, T steps, K draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto_to_many
+from molgen.errors import SpecError
+from molgen.latent.space import Floats, LatentSpace
+
+AS_IT_IS = Policy(fragment="keep")
+REACHES = tuple(np.geomspace(0.7, 24.0, 16).tolist())
+"""Lengths tried, in standard deviations of the prior; two points of the prior are 14 apart."""
+RECOGNISABLE = 0.3
+"""Tanimoto similarity (ECFP4) below which a decoded molecule is no longer like the first one."""
+BEYOND = 1.2
+"""A walk ends at so many times the length at which half of the molecules are no longer recognisable."""
+NOISE = 0.15
+"""Spread of the points around a step, in standard deviations of the prior."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a molecule is steered.
+
+    Attributes:
+        reach: Length of each side in standard deviations of the prior.
+        n_steps: Steps on each side of the molecule.
+        n_draws: K, points decoded at each step: the one on the line, and others around it.
+        seed: Draws these.
+
+    Raises:
+        SpecError: A number is out of range.
+    """
+
+    reach: float
+    n_steps: int = 4
+    n_draws: int = 12
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1 or self.n_draws < 1:
+            raise SpecError("steps", f"must be at least 1, but got {min(self.n_steps, self.n_draws)}")
+        if not 0.0 < self.reach < np.inf:
+            raise SpecError("reach", f"must be above 0, but got {self.reach:g}")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Molecules on a walk.
+
+    Attributes:
+        t: Where each is, in steps of the direction; 0 is the start, in the middle.
+        smiles: Canonical SMILES; None where no molecule came out.
+    """
+
+    t: tuple[float, ...]
+    smiles: tuple[str | None, ...]
+
+    def different(self) -> Series:
+        """The same without steps that give no molecule, and each molecule once, where it is nearest to the start."""
+        seen: set[str | None] = {None}
+        rows = []
+        for row in sorted(range(len(self.t)), key=lambda row: (abs(self.t[row]), self.t[row])):
+            if self.smiles[row] not in seen:
+                rows.append(row)
+                seen.add(self.smiles[row])
+        rows.sort()
+        return Series(tuple(self.t[row] for row in rows), tuple(self.smiles[row] for row in rows))
+
+
+def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles, walk: Walk) -> Series:
+    """The molecules on a walk from `molecule`, whose point is `point` (D,), against `vector` (D,) and along it."""
+    t = np.linspace(-walk.reach, walk.reach, 2 * walk.n_steps + 1)
+    deviation = space.prior_deviation.astype(np.float64)
+    noise = np.random.default_rng(walk.seed).standard_normal((len(t), walk.n_draws, space.size))
+    noise[:, 0] = 0.0
+    points = (point + t[:, None] * vector)[:, None] + NOISE * deviation * noise
+    decoded = space.decode(points.reshape(-1, space.size))
+    drawn = [decoded[i * walk.n_draws : (i + 1) * walk.n_draws] for i in range(len(t))]
+    middle = walk.n_steps
+    down = _kept(molecule, drawn[:middle][::-1])
+    up = _kept(molecule, drawn[middle + 1 :])
+    return Series(tuple(t.tolist()), (*down[::-1], molecule.smiles, *up))
+
+
+def reach_of(space: LatentSpace, smiles: Sequence[str], points: Floats, vector: Doubles) -> float:
+    """How far to walk along `vector` (D,): a little farther than half of the molecules stay recognisable.
+
+    Args:
+        space: Where the walk is.
+        smiles: N canonical SMILES.
+        points: Theirs (N, D).
+        vector: A step, one standard deviation of the prior long.
+    """
+    lengths = np.concatenate([-np.array(REACHES), REACHES])
+    line = points[:, None].astype(np.float64) + lengths[:, None] * vector
+    decoded = space.decode(line.reshape(-1, space.size))
+    rows = [decoded[i * len(lengths) : (i + 1) * len(lengths)] for i in range(len(smiles))]
+    alike = np.concatenate([likeness(text, row).reshape(2, -1) for text, row in zip(smiles, rows, strict=True)])
+    limits = [REACHES[int(side.argmax())] if side.any() else REACHES[-1] for side in alike < RECOGNISABLE]
+    return BEYOND * float(np.median(limits))
+
+
+def _kept(molecule: Molecule, drawn: Sequence[Sequence[str | None]]) -> list[str | None]:
+    """Of the molecules drawn at each step, the one most like the one before; the first step follows `molecule`."""
+    kept: list[str | None] = []
+    before = molecule.smiles
+    for texts in drawn:
+        found = sorted({text for text in texts if text})
+        kept.append(found[int(likeness(before, found).argmax())] if found else None)
+        before = kept[-1] or before
+    return kept
+
+
+def likeness(smiles: str, others: Sequence[str | None]) -> Doubles:
+    """Tanimoto similarity (N,), ECFP4, of a canonical SMILES to others; 0 where there is none."""
+    found = {text: fingerprint(parse(text, AS_IT_IS).mol) for text in others if text}
+    values = tanimoto_to_many(fingerprint(parse(smiles, AS_IT_IS).mol), list(found.values()))
+    known = dict(zip(found, values.tolist(), strict=True))
+    return np.array([known[text] if text else 0.0 for text in others])

@@ -1,0 +1,188 @@
+"""Molecules as points of a picture: as a figure and as a table.
+
+Notation: N molecules, C columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.errors import SpecError
+from molgen.extras import require_package
+from molgen.paths import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+
+FIGURES = (".png", ".svg")
+SUFFIXES = (".html", *FIGURES, ".csv")
+
+_POINT_COLOUR = "#4878a8"
+_MISSING_COLOUR = "#b4bac2"
+_COLOURS = "viridis"
+_DPI = 130
+_LINE = 120  # characters below the figure
+_AREA = (2.0, 28.0)
+"""Of a point in square typographic points, at the least and at the most."""
+_METADATA: Mapping[str, Mapping[str, str | None]] = {".svg": {"Date": None}, ".png": {"Software": None}}
+"""Without date and version the same chart is drawn to the same bytes."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range of a column that colours tell apart.
+
+    Attributes:
+        low: 1st percentile of the column.
+        high: 99th percentile; colours of what lies beyond are those of the ends.
+        least: Smallest value.
+        greatest: Largest value.
+        median: Median.
+    """
+
+    low: float
+    high: float
+    least: float
+    greatest: float
+    median: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Molecules with their places in a picture.
+
+    Attributes:
+        title: One line above it.
+        subtitle: One line more.
+        notes: Lines below it: how far it can be trusted.
+        axes: What the two axes are called; empty texts where they mean nothing.
+        points: (N, 2) places, finite; any unit, the same for both axes.
+        smiles: N canonical SMILES; a page of 100,000 could not hold as many molecules in memory.
+        names: N texts, empty where there is none.
+        columns: Numbers (N,) by name, NaN where there is none; the first one colours the figure.
+
+    Raises:
+        ValueError: Lengths do not fit.
+    """
+
+    title: str
+    subtitle: str
+    notes: tuple[str, ...]
+    axes: tuple[str, str]
+    points: Doubles
+    smiles: tuple[str, ...]
+    names: tuple[str, ...]
+    columns: Mapping[str, Doubles]
+
+    def __post_init__(self) -> None:
+        n = len(self.smiles)
+        if self.points.shape != (n, 2) or not np.isfinite(self.points).all():
+            raise ValueError(f"points must be ({n}, 2) finite numbers, but their shape is {self.points.shape}")
+        if len(self.names) != n or any(values.shape != (n,) for values in self.columns.values()):
+            raise ValueError(f"names and columns must hold {n} values each")
+
+
+def require_chart(path: Path) -> None:
+    """Asks that the suffix of `path` is that of a chart, and that it can be drawn.
+
+    Raises:
+        SpecError: It is not, or matplotlib is not installed.
+    """
+    if path.suffix not in SUFFIXES:
+        raise SpecError("output", f"{path} must end in one of {', '.join(SUFFIXES)}")
+    if path.suffix in FIGURES:
+        require_package("matplotlib", package="matplotlib", extra="map", key="output")
+
+
+def scale_of(values: Doubles) -> Scale:
+    """The scale of a column (N,); NaN throughout where it has no value."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Scale(*[math.nan] * 5)
+    low, median, high = np.percentile(known, (1, 50, 99)).tolist()
+    return Scale(low, high, float(known.min()), float(known.max()), median)
+
+
+def write_table(path: Path, chart: Chart) -> None:
+    """Writes a CSV of SMILES, names, places and columns in one step.
+
+    Raises:
+        OSError: The file cannot be written; it is then as it was.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["smiles", "name", "x", "y", *chart.columns])
+        numbers = np.column_stack([chart.points, *chart.columns.values()])
+        for smiles, name, row in zip(chart.smiles, chart.names, numbers.tolist(), strict=True):
+            writer.writerow([smiles, name, *("" if math.isnan(value) else f"{value:.6g}" for value in row)])
+
+
+def draw_figure(path: Path, chart: Chart) -> None:
+    """Draws the chart in one step, coloured by its first column, as the suffix of `path` says.
+
+    Raises:
+        OSError: The file cannot be written; it is then as it was.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    # ids that do not change, and a `$` of a file that is a `$`
+    with replacing(path) as temporary, rc_context({"svg.hashsalt": "molgen", "text.parse_math": False}):
+        figure = Figure(figsize=(7.6, 6.6), layout="constrained")
+        _draw(figure, chart)
+        figure.savefig(temporary, format=path.suffix[1:], dpi=_DPI, metadata=dict(_METADATA[path.suffix]))
+
+
+def _draw(figure: Figure, chart: Chart) -> None:
+    axes = figure.subplots()
+    name, values = next(iter(chart.columns.items()), ("", np.full(len(chart.smiles), math.nan)))
+    is_known = np.isfinite(values)
+    _dots(axes, chart.points[~is_known], len(values), color=_MISSING_COLOUR if name else _POINT_COLOUR)
+    if is_known.any():
+        scale = scale_of(values)
+        colours = {"c": values[is_known], "cmap": _COLOURS, "vmin": scale.low, "vmax": scale.high}
+        dots = _dots(axes, chart.points[is_known], len(values), **colours)
+        bar = figure.colorbar(dots, ax=axes, shrink=0.7, pad=0.02, label=_shown(name), extend=_beyond(scale))
+        bar.outline.set_visible(False)
+    axes.set_title(_shown(chart.title), loc="left", fontsize=11)
+    axes.set(xlabel=chart.axes[0], ylabel=chart.axes[1], aspect="equal", xmargin=0.02, ymargin=0.02)
+    axes.set_adjustable("datalim")
+    if not any(chart.axes):
+        axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_color("#c9ced6")
+    axes.tick_params(color="#c9ced6", labelcolor="#5d6670", labelsize=8)
+    below = "\n".join(fill(text, _LINE) for text in (chart.subtitle, *chart.notes))
+    figure.supxlabel(below, x=0.01, ha="left", fontsize=7.5, color="#5d6670")
+
+
+def _dots(axes: Axes, places: Doubles, n: int, **colours: Any) -> PathCollection:
+    """Points, rasterised because no program opens an SVG of 100,000 circles; the more there are, the smaller."""
+    area = min(_AREA[1], max(_AREA[0], 6e4 / n))
+    return axes.scatter(places[:, 0], places[:, 1], s=area, linewidths=0, rasterized=True, **colours)
+
+
+def _beyond(scale: Scale) -> Literal["neither", "both", "min", "max"]:
+    """Which ends of the colour bar are pointed: those that values lie beyond."""
+    has_less, has_more = scale.least < scale.low, scale.greatest > scale.high
+    if has_less and has_more:
+        return "both"
+    return "min" if has_less else "max" if has_more else "neither"
+
+
+def _shown(text: str) -> str:
+    """A text of a file as a figure shows it: one line of 80 printable characters at most."""
+    return "".join(char if char.isprintable() else " " for char in text)[:80]
