@@ -68,11 +68,11 @@ EXHIBITS = (
     ),
     Exhibit(
         "Outliers",
-        "explore outliers d3_ki.csv --limit 5 -o outliers.svg",
+        "explore outliers natural_products.smi --limit 10 -o outliers.svg",
         "outliers.svg",
         "outliers",
-        "The strangest molecules of an assay to the model: large, or rich in rare parts. Do not believe what is said "
-        "of them, nor of what is found around them.",
+        "Natural products, the strangest to the model first; those that cannot be encoded at all come before the rest. "
+        "Do not believe what is said of such molecules, nor what is found around them.",
     ),
     Exhibit(
         "A map",
@@ -84,7 +84,7 @@ EXHIBITS = (
     ),
     Exhibit(
         "Steering",
-        f"explore steer '{INDOMETHACIN}' --along logp -o steer.svg",
+        f"explore steer '{INDOMETHACIN}' --along tpsa -o steer.svg",
         "steer.svg",
         "steer",
         "The same molecule with less and with more of a property; t = 0 is the molecule itself. The property follows, "
@@ -169,7 +169,7 @@ def _files(folder: Path) -> dict[str, Path]:
     data = shipped("data")
     measured = [item for item in read_molecules(data / "d3_ki.csv", properties=("y",)) if isinstance(item, Record)]
     ranked = [item.molecule.smiles for item in sorted(measured, key=lambda item: -item.values[0])]
-    files = {name: data / name for name in ("moses_sample.csv", "d3_ki.csv")}
+    files = {name: data / name for name in ("moses_sample.csv", "d3_ki.csv", "natural_products.smi")}
     for name, some in (("liked.smi", ranked[:N_LABELLED]), ("disliked.smi", ranked[-N_LABELLED:])):
         files[name] = folder / name
         write_text(files[name], "".join(f"{smiles}\n" for smiles in some))
@@ -179,10 +179,13 @@ def _files(folder: Path) -> dict[str, Path]:
 def _run(context: typer.Context, exhibit: Exhibit, files: Mapping[str, Path]) -> str:
     """What a command prints."""
     arguments = [str(files.get(word, word)) for word in shlex.split(exhibit.command)]
-    said = io.StringIO()
-    with redirect_stdout(said):
+    printed = io.StringIO()
+    with redirect_stdout(printed):
         context.find_root().command.main(arguments, standalone_mode=False)
-    return said.getvalue().rstrip()
+    answer = printed.getvalue()
+    for name, path in files.items():
+        answer = answer.replace(str(path), name)
+    return "\n".join(line.rstrip() for line in answer.splitlines()).rstrip()
 
 
 def _section(exhibit: Exhibit, answer: str, lines: Sequence[Mapping[str, Any]]) -> str:

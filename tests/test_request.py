@@ -34,12 +34,13 @@ def test_what_is_found_meets_the_request(space: LatentSpace, monkeypatch: pytest
     assert answer(space, request, 60, seed=1, prior="gaussian") == found
 
 
-@pytest.mark.parametrize("name", ["like", "scaffold"])
+@pytest.mark.parametrize(
+    ("name", "text"), [("like", "CC(C)NCC(O)COc1cccc2ccccc12"), ("scaffold", "c1ccc(-c2ccncc2)cc1")]
+)
 def test_molecules_like_one_and_with_a_scaffold_are_found_though_the_prior_has_none(
-    space: LatentSpace, name: str, monkeypatch: pytest.MonkeyPatch
+    space: LatentSpace, name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("molgen.search.request.N_PILOT", 200)
-    text = "CC(C)NCC(O)COc1cccc2ccccc12"
     request = Request([], space, **{name: text})
     found = answer(space, request, 5, seed=1, prior="gaussian")
     molecules = [parse(smiles) for smiles in found.smiles]

@@ -31,7 +31,7 @@ from molgen.latent.vectors import AS_IT_IS
 SIMILAR = 0.6
 """Tanimoto similarity (ECFP4) to the molecule that was to be changed, from which an answer counts."""
 N_TOP = 10
-N_TEST = 12
+N_TEST = 35
 """Molecules changed, of each kind."""
 N_LEARN, N_SITES = 600, 3
 """Molecules learned from, of each kind, and sites of each at most."""
