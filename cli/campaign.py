@@ -16,7 +16,6 @@ from . import options, show
 if TYPE_CHECKING:
     from molgen.search.campaign import Status
     from molgen.search.launch import Reports, Result
-    from molgen.search.ledger import Evaluation
 
 
 def _texts(name: str, help_text: str) -> Any:
@@ -152,20 +151,11 @@ def _report(result: Result, folder: Path, *, is_json: bool) -> None:
     best = sorted((e for e in result.evaluations if e.is_feasible), key=lambda e: -e.total)[:10]
     status = result.status
     if is_json:
-        summary = {key: _finite(value) for key, value in asdict(status).items()}
-        top = [{"smiles": e.smiles, "total": _finite(e.total), **_values(e)} for e in best]
-        show.as_json({"run": str(folder), **summary, "best_10": top})
+        top = [{"smiles": e.smiles, "total": e.total, **e.values} for e in best]
+        show.as_json({"run": str(folder), **asdict(status), "best_10": top})
         return
     columns = ["call", "total", *(best[0].values if best else ()), "SMILES"]
     rows = [[str(e.index), f"{e.total:.4g}", *(f"{v:.4g}" for v in e.values.values()), e.smiles] for e in best]
     show.table(f"best of {status.n_scored} molecules", columns, rows)
     show.note(f"{_line(status)}; {status.n_invalid} invalid, {status.n_duplicate} met before")
     show.note(f"next: molgen export {folder} -o {folder / 'candidates.sdf'}")
-
-
-def _values(evaluation: Evaluation) -> dict[str, float | None]:
-    return {name: _finite(value) for name, value in evaluation.values.items()}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +69,7 @@ def layers(  # noqa: PLR0913 - one parameter an option
         draw_depths(depths, figure)
         show.note(f"The figure is {figure}")
     if is_json:
-        show.as_json({"n": len(records), "depths": [_plain(depth) for depth in depths]})
+        show.as_json({"n": len(records), "depths": [asdict(depth) for depth in depths]})
     else:
         _show(depths, len(records))
 
@@ -91,11 +92,6 @@ def read_encodable(
     note_rows(data, tally.kept, tally.read, tally.rejected)
     tally.require_kept(data)
     return [record for record, reason in zip(records, reasons, strict=True) if not reason]
-
-
-def _plain(depth: Depth) -> dict[str, object]:
-    scores = {name: value if value == value else None for name, value in depth.scores.items()}
-    return {"name": depth.name, "size": depth.size, "scores": scores}
 
 
 def _show(depths: Sequence[Depth], n: int) -> None:

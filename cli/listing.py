@@ -51,15 +51,11 @@ def show_listing(title: str, listing: Listing, report: Mapping[str, Any], output
         write_listing(output, listing)
         show.note(f"The molecules are in {output}")
     if is_json:
-        molecules = [{"smiles": smiles or None, **_plain(values)} for smiles, values in listing.rows()]
+        molecules = [{"smiles": smiles or None, **values} for smiles, values in listing.rows()]
         show.as_json({**report, "molecules": molecules})
         return
     rows = [[*map(_short, values.values()), smiles] for smiles, values in listing.rows()]
     show.table(title, [*listing.columns, "SMILES"], rows)
-
-
-def _plain(values: Mapping[str, Value]) -> dict[str, Value | None]:
-    return {name: value if isinstance(value, str) or math.isfinite(value) else None for name, value in values.items()}
 
 
 def _short(value: Value) -> str:

@@ -14,7 +14,6 @@ from .listing import Output, require_output, show_listing
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-    from molgen.bench.interpolation import InterpolationScore
     from molgen.latent.path import Path as Way
     from molgen.latent.path import Route
     from molgen.latent.space import LatentSpace
@@ -69,9 +68,9 @@ def path(  # noqa: PLR0913 - one parameter an option
     report = {
         "kind": kind,
         "between": way.n_between,
-        "leaves_a": _number(leaving),
-        "nears_b": _number(coming),
-        "worst_confidence": _number(way.worst_confidence),
+        "leaves_a": leaving,
+        "nears_b": coming,
+        "worst_confidence": way.worst_confidence,
         "largest_leap": way.largest_leap,
     }
     title = (
@@ -140,20 +139,9 @@ def _compare(space: LatentSpace, file: Path, route: Route, n_pairs: int, is_json
     with show.progress(1.0, "Walking") as advance:
         score = compare_paths(space, pairs, route, advance)
     if is_json:
-        show.as_json(_plain(score))
+        show.as_json(asdict(score))
         return
     rows = [[way, *(f"{value:.3f}" for value in asdict(figures).values())] for way, figures in score.means.items()]
     rows.append(["p, linear against spherical", *(f"{value:.2g}" for value in score.p_values.values())])
     columns = ["between", "leaves A", "nears B", "worst confidence", "largest leap"]
     show.table(f"Paths of {score.n} pairs: means, and p of Wilcoxon's paired test", ["way", *columns], rows)
-
-
-def _plain(score: InterpolationScore) -> dict[str, object]:
-    from molgen.bench.evaluation import without_nan
-
-    plain: dict[str, object] = without_nan(asdict(score))
-    return plain
-
-
-def _number(value: float) -> float | None:
-    return None if value != value else value  # NaN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,12 +29,19 @@ def data(text: str) -> None:
 
 
 def as_json(value: object) -> None:
-    """Prints a result as JSON; what is not a number (NaN, infinite) must be None already.
+    """Prints a result as JSON; NaN and infinite numbers, which JSON does not have, become null."""
+    data(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
 
-    Raises:
-        ValueError: `value` holds NaN or an infinite number, which JSON does not have.
-    """
-    data(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+def _finite(value: object) -> object:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in value]
+    return value
 
 
 def note(text: str) -> None:

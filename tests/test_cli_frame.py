@@ -149,9 +149,9 @@ def test_data_goes_to_standard_output_and_notes_do_not(show: ModuleType, capsys:
     assert seen.err == "read 1 row\n"  # the bar is silent where nobody looks
 
 
-def test_json_never_holds_what_json_does_not_have(show: ModuleType) -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        show.as_json({"total": float("nan")})
+def test_json_never_holds_what_json_does_not_have(show: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    show.as_json({"total": float("nan"), "parts": [1.0, (float("inf"),)], "n": 2})
+    assert json.loads(capsys.readouterr().out) == {"total": None, "parts": [1.0, [None]], "n": 2}
 
 
 @pytest.mark.parametrize("is_result", [True, False])

@@ -12,6 +12,7 @@ from molgen.paths import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SUFFIXES = (".svg", ".png", ".pdf")
 
@@ -40,12 +41,22 @@ def draw_report(report: Mapping[str, Any], path: Path) -> None:
     _draw_lengths(left, report["reconstruction"])
     _draw_distances(middle, report["geometry"])
     _draw_shares(right, report)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], metadata=_METADATA.get(path.suffix))
+    save_figure(figure, path)
 
 
-_METADATA = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""Without a date the same report is drawn to the same bytes."""
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure in one step, in the format of the suffix: the same bytes for the same figure.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from matplotlib import rc_context
+
+    with replacing(path) as temporary, rc_context({"svg.hashsalt": "molgen"}):
+        figure.savefig(temporary, format=path.suffix[1:], metadata=_UNDATED.get(path.suffix))
+
+
+_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
 def _draw_lengths(axes: Axes, reconstruction: Mapping[str, Any]) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from molgen.bench.figure import save_figure
 from molgen.bench.reconstruction import AS_IT_IS
 from molgen.chem.molecule import Molecule, parse
 from molgen.latent.probe import FINGERPRINT, SHUFFLED, Depth, probe_depths
 from molgen.latent.space import LatentSpace
 from molgen.latent.units import Dci, units_of
-from molgen.paths import replacing
 
 N_PROBED = 2000
 _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -100,7 +100,6 @@ def draw_depths(depths: Sequence[Depth], path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4.5), layout="constrained")
@@ -115,5 +114,4 @@ def draw_depths(depths: Sequence[Depth], path: Path) -> None:
     axes.set_xticks(range(len(depths)), [depth.name.replace(" ", "\n") for depth in depths], fontsize=8)
     axes.set(title="What each depth knows", ylabel="R2, or AUROC for tokens and groups", ylim=(-0.12, 1.02))
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    with replacing(path) as temporary, rc_context({"svg.hashsalt": "molgen"}):
-        figure.savefig(temporary, format=path.suffix[1:], metadata=_UNDATED.get(path.suffix))
+    save_figure(figure, path)

@@ -130,7 +130,7 @@ def _draw(listing: Listing, drawing: rdMolDraw2D.MolDraw2D) -> None:
     """Draws each structure above its first values."""
     shown = [(parse(smiles), values) for smiles, values in listing.rows() if smiles][:MAX_DRAWN]
     mols = [_flat(molecule) for molecule, _ in shown]
-    drawing.drawOptions().drawMolsSameScale = False
+    drawing.drawOptions().drawMolsSameScale = False  # type: ignore[assignment] # RDKit's stub is wrong
     drawing.DrawMolecules(mols, legends=[_legend(values) for _, values in shown])
     drawing.FinishDrawing()
 
