@@ -126,8 +126,11 @@ EXHIBITS = (
 def gallery(
     context: typer.Context,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for README.md and its pictures, made if need be.")],
-    report: Annotated[
-        Path | None, typer.Option(help="Report of `molgen benchmark instruments`, whose figures are to be told.")
+    reports: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--report", help="Report of `molgen benchmark instruments`, whose figures are told; once for each."
+        ),
     ] = None,
     is_forced: options.Force = False,
 ) -> None:
@@ -140,7 +143,7 @@ def gallery(
 
     if (out / "README.md").exists() and not is_forced:
         raise FileError(out / "README.md", "exists already", remedy="Name another folder, or replace it by --force.")
-    lines = _lines(report) if report else []
+    lines = [line for report in reports or () for line in _lines(report)]
     out.mkdir(parents=True, exist_ok=True)
     parts = [_INTRODUCTION]
     with TemporaryDirectory() as folder, show.progress(float(len(EXHIBITS)), "Showing") as advance:

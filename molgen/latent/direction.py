@@ -4,23 +4,29 @@ A probe reads a concept, such as logP or activity, off latent points. The way up
 deviations of the prior, is the concept's direction. What merely comes with the size of a molecule is taken out: the
 part of the concept that heavy atoms and tokens explain, and the part of the direction along which these two change.
 
+What an encoder tells of a concept is not all that a decoder does: a concept that can be told of any molecule, as a
+descriptor can, is told of what is decoded far along ways beside the direction too, and the direction is turned towards
+those that do better: one step of an evolution strategy.
+
 Files that are read are hostile input: they are JSON of a bounded size, and every number in them is checked.
 
 Notation: N molecules, D latent dimensions.
 Sources: concept vectors, Kim et al. 2018 (arXiv:1711.11279); probes, Alain & Bengio 2016 (arXiv:1610.01644); concepts
-without what confounds them, by residuals and alignment, Elabid et al. 2026 (arXiv:2605.06303).
+without what confounds them, by residuals and alignment, Elabid et al. 2026 (arXiv:2605.06303); slopes from mirrored
+random steps, Salimans et al. 2017 (arXiv:1703.03864).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit.Chem import Mol
 
 from molgen.chem.molecule import Molecule, Policy, parse
 from molgen.chem.properties import DESCRIPTORS
@@ -44,7 +50,14 @@ N_SCOUTS = 40
 CONFOUNDS = ("heavy_atoms", "tokens")
 IS_SIZE = 0.8
 """Correlation with heavy atoms from which on a concept is itself a size, and keeps what comes with it."""
+TURN = 0.75
+"""Tangent of the angle by which a direction is turned; with more than 1, molecules are lost sooner."""
+OUTLIERS = (2.0, 98.0)
+"""Percentiles to which changes of decoded molecules are clipped."""
+FAINTEST = 0.5
+"""Correlation of the probe with the concept down to which walks get longer, as its inverse."""
 Doubles = NDArray[np.float64]
+Measure = Callable[[Mol], float]
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class Direction:
         unit: Of the concept, "" for a pure number.
         vector: (D,) one step: as long as one standard deviation of the prior.
         scale: Change of the concept that the probe expects of one step.
-        reach: Steps after which most molecules have changed.
+        reach: Steps after which most molecules have changed, and more where the probe is weak.
         weight: (D,) of the probe of the whole concept.
         intercept: Of that probe.
         checkpoint_sha256: Of the checkpoint in whose space it is.
@@ -112,7 +125,13 @@ class Direction:
 
 
 def fit_direction(
-    space: LatentSpace, molecules: Sequence[Molecule], values: Sequence[float], name: str, unit: str = "", seed: int = 0
+    space: LatentSpace,
+    molecules: Sequence[Molecule],
+    values: Sequence[float],
+    name: str,
+    unit: str = "",
+    seed: int = 0,
+    measure: Measure | None = None,
 ) -> Direction:
     """The direction of a concept that molecules are labelled with.
 
@@ -122,7 +141,8 @@ def fit_direction(
         values: N labels, NaN where missing: measured values, or 0 and 1.
         name: Of the concept.
         unit: Of the concept.
-        seed: Draws the folds.
+        seed: Draws the folds, and ways beside the direction.
+        measure: Tells the concept of a decoded molecule, where it can be told of any.
 
     Raises:
         SpecError: Fewer than 20 labelled molecules can be encoded, or all have the same label.
@@ -140,25 +160,32 @@ def fit_direction(
     unit_points = z / deviation
     probe = fit_probe(unit_points, np.column_stack([y, rest]))
     slope = probe.weight[:, 1]
+    size_slopes = fit_probe(unit_points, sizes).weight
     if not is_size:
-        slope = without(slope, fit_probe(unit_points, sizes).weight)
+        slope = without(slope, size_slopes)
     length = float(np.linalg.norm(slope))
     if length == 0.0:
         raise SpecError("property", f"{name} cannot be told from latent points", remedy="Give other labels, or more.")
-    vector = deviation * slope / length
+    step = slope / length
     chosen = np.random.default_rng(seed).permutation(len(known))[:N_SCOUTS]
     scouts = [known[i].smiles for i in chosen.tolist()]
+    places = space.encode(scouts, AS_IT_IS)
+    if measure is not None and not is_size:
+        far = reach_of(space, scouts, places, deviation * step)
+        step = _turned(_mirrored(space, z, step, far, measure, seed), step, size_slopes)
+    read = left_out(unit_points, np.column_stack([y, rest]), seed)
+    faintness = max(_correlation(y, read[:, 0]), FAINTEST)
     return Direction(
         name=name,
         unit=unit,
-        vector=vector,
-        scale=length,
-        reach=reach_of(space, scouts, space.encode(scouts, AS_IT_IS), vector),
+        vector=deviation * step,
+        scale=float(slope @ step),
+        reach=reach_of(space, scouts, places, deviation * step) / faintness,
         weight=probe.weight[:, 0] / deviation,
         intercept=float(probe.intercept[0]),
         checkpoint_sha256=space.model.digest,
         n=len(y),
-        strength=_strength(unit_points, y, rest, sizes, seed),
+        strength=_strength(y, rest, read, left_out(sizes, y[:, None], seed)[:, 0]),
         confounds=() if is_size else CONFOUNDS,
     )
 
@@ -175,7 +202,7 @@ def descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: int = 
     molecules = shipped_molecules(n, seed)
     descriptor = DESCRIPTORS[name]
     values = [float(descriptor.function(molecule.mol)) for molecule in molecules]
-    return fit_direction(space, molecules, values, name, descriptor.unit, seed)
+    return fit_direction(space, molecules, values, name, descriptor.unit, seed, descriptor.function)
 
 
 def shipped_molecules(n: int, seed: int = 0) -> list[Molecule]:
@@ -197,9 +224,48 @@ def without(slope: Doubles, others: Doubles) -> Doubles:
     return rest
 
 
-def _strength(points: Doubles, y: Doubles, rest: Doubles, sizes: Doubles, seed: int) -> Strength:
-    read = left_out(points, np.column_stack([y, rest]), seed)
-    from_sizes = left_out(sizes, y[:, None], seed)[:, 0]
+@dataclass(frozen=True)
+class _Mirrored:
+    """What changes between points decoded at either end of M ways.
+
+    Attributes:
+        ways: (M, D), each of length 1, in standard deviations of the prior.
+        changes: (M, 2) of the concept and of heavy atoms.
+    """
+
+    ways: Doubles
+    changes: Doubles
+
+
+def _mirrored(space: LatentSpace, z: Doubles, step: Doubles, far: float, measure: Measure, seed: int) -> _Mirrored:
+    """What is decoded `far` off points (N, D), on a random way beside `step` (D,) for each and against it."""
+    ways = step + np.random.default_rng(seed).standard_normal(z.shape) / np.sqrt(len(step))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    shift = far * space.prior_deviation * ways
+    rows, changes = [], []
+    for row, ends in enumerate(zip(space.decode(z + shift), space.decode(z - shift), strict=True)):
+        up, down = (parse(text, AS_IT_IS).mol if text else None for text in ends)
+        if up is not None and down is not None:
+            rows.append(row)
+            changes.append((measure(up) - measure(down), float(up.GetNumHeavyAtoms() - down.GetNumHeavyAtoms())))
+    return _Mirrored(ways[rows], np.array(changes, dtype=np.float64).reshape(-1, 2))
+
+
+def _turned(found: _Mirrored, step: Doubles, size_slopes: Doubles) -> Doubles:
+    """`step` (D,) turned towards ways on which the concept changes more, but sizes (slopes (D, C)) do not."""
+    if len(found.ways) < MIN_LABELS:
+        return step
+    changes = np.clip(found.changes, *np.percentile(found.changes, OUTLIERS, axis=0))
+    concept, atoms = changes[:, :1], changes[:, 1:]
+    slopes = fit_probe(found.ways, np.column_stack([concept - fit_probe(atoms, concept)(atoms), atoms])).weight
+    beside = without(slopes[:, 0], np.column_stack([step, size_slopes, slopes[:, 1]]))
+    length = float(np.linalg.norm(beside))
+    turned = step + TURN * beside / length if length > 0.0 else step
+    straight: Doubles = turned / np.linalg.norm(turned)
+    return straight
+
+
+def _strength(y: Doubles, rest: Doubles, read: Doubles, from_sizes: Doubles) -> Strength:
     cleaned = strength_of(y, read[:, 1]) if is_binary(y) else explained(rest, read[:, 1])
     return Strength(strength_of(y, read[:, 0]), strength_of(y, from_sizes), cleaned)
 
