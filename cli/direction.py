@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from .quality import note_rows
 if TYPE_CHECKING:
     from molgen.chem.table import Record
     from molgen.latent.direction import Direction
+    from molgen.latent.walk import Measure
 
 
 def direction(  # noqa: PLR0913 - one parameter an option
@@ -54,9 +56,9 @@ def direction(  # noqa: PLR0913 - one parameter an option
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     records = _read(data, property_, smiles_column, limit, seed)
-    name, unit, values = _labels(records, property_, descriptor)
+    name, unit, values, measure = _labels(records, property_, descriptor)
     with show.progress(None, "Fitting"):
-        found = fit_direction(space, [record.molecule for record in records], values, name, unit, seed)
+        found = fit_direction(space, [record.molecule for record in records], values, name, unit, seed, measure)
     write_direction(output, found)
     show.note(f"The direction is {output}")
     report = _report(found)
@@ -82,18 +84,21 @@ def _read(data: Path, property_: str | None, smiles_column: str | None, limit: i
     return records
 
 
-def _labels(records: list[Record], property_: str | None, descriptor: str | None) -> tuple[str, str, list[float]]:
-    """Name, unit and values of the concept."""
+def _labels(
+    records: list[Record], property_: str | None, descriptor: str | None
+) -> tuple[str, str, list[float], Measure | None]:
+    """Name, unit and values of the concept, and what tells it of any molecule."""
     from molgen.chem.properties import DESCRIPTORS
     from molgen.errors import SpecError
 
     if property_ is not None:
-        return property_, "", [record.values[0] for record in records]
+        return property_, "", [record.values[0] for record in records], None
     known = DESCRIPTORS.get(descriptor or "")
     if known is None:
         remedy = f"Descriptors: {', '.join(DESCRIPTORS)}."
         raise SpecError("descriptor", f"{descriptor!r} is unknown", remedy=remedy)
-    return known.name, known.unit, [float(known.function(record.molecule.mol)) for record in records]
+    values = [float(known.function(record.molecule.mol)) for record in records]
+    return known.name, known.unit, values, known.function
 
 
 def _report(found: Direction) -> dict[str, Any]:
@@ -101,9 +106,9 @@ def _report(found: Direction) -> dict[str, Any]:
     return {
         "name": found.name,
         "n": found.n,
-        "strength": _finite(strength.plain),
-        "strength_of_size_alone": _finite(strength.confounds),
-        "strength_without_size": _finite(strength.cleaned),
+        "strength": strength.plain,
+        "strength_of_size_alone": strength.confounds,
+        "strength_without_size": strength.cleaned,
         "taken_out": ", ".join(found.confounds) or "nothing: it is a size itself",
         "change_a_step": found.scale,
         "reach": found.reach,
@@ -111,11 +116,7 @@ def _report(found: Direction) -> dict[str, Any]:
     }
 
 
-def _finite(value: float) -> float | None:
-    return value if value == value else None
-
-
 def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)

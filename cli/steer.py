@@ -67,7 +67,7 @@ def steer(  # noqa: PLR0913 - one parameter an option
         f"{direction.name} along its direction, which a probe reads with a strength of {direction.strength.plain:.2f}; "
         "t in standard deviations of the prior"
     )
-    report = {"start": start.smiles, "concept": direction.name, "strength": _finite(direction.strength.plain)}
+    report = {"start": start.smiles, "concept": direction.name, "strength": direction.strength.plain}
     show_listing(title, _listing(space, start, direction, series), report, output, is_json)
 
 
@@ -102,7 +102,3 @@ def _listing(space: LatentSpace, start: Molecule, direction: Direction, series: 
     columns["tanimoto"] = tuple(likeness(start.smiles, series.smiles).tolist())
     columns |= {name: described(name) for name in SHOWN if name != direction.name}
     return Listing(tuple(text or "" for text in series.smiles), columns)
-
-
-def _finite(value: float) -> float | None:
-    return value if value == value else None

@@ -12,6 +12,7 @@ from molgen.chem.molecule import Molecule
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import FileError, SpecError
 from molgen.latent.direction import (
+    FAINTEST,
     Direction,
     descriptor_direction,
     fit_direction,
@@ -22,6 +23,7 @@ from molgen.latent.direction import (
 )
 from molgen.latent.linear import fit_probe
 from molgen.latent.space import LatentSpace
+from molgen.latent.walk import reach_of
 
 N = 400
 
@@ -75,11 +77,26 @@ def test_a_concept_that_is_size_and_noise_is_found_to_be_nothing_else(
     assert found.strength.cleaned < 0.1
 
 
+def test_a_descriptor_is_turned_to_what_is_decoded_and_walked_farther_where_the_probe_is_weak(
+    space: LatentSpace, molecules: list[Molecule], polarity: Direction
+) -> None:
+    values = [float(DESCRIPTORS["tpsa"].function(m.mol)) for m in molecules]
+    plain = fit_direction(space, molecules, values, "tpsa")
+    cosine = np.dot(plain.vector / space.prior_deviation, polarity.vector / space.prior_deviation)
+    assert cosine == pytest.approx(np.sqrt(0.5))
+    assert polarity.scale == pytest.approx(plain.scale * np.sqrt(0.5))
+    assert np.array_equal(plain.weight, polarity.weight)
+    shuffled = fit_direction(space, molecules, np.random.default_rng(0).permutation(values).tolist(), "noise")
+    scouts = [molecules[i].smiles for i in np.random.default_rng(0).permutation(len(molecules))[:40].tolist()]
+    plain_reach = reach_of(space, scouts, space.encode(scouts), shuffled.vector)
+    assert shuffled.reach == pytest.approx(plain_reach / FAINTEST)
+
+
 def test_labels_0_and_1_are_judged_by_auroc(space: LatentSpace, molecules: list[Molecule]) -> None:
     values = [float(DESCRIPTORS["fsp3"].function(m.mol) > 0.35) for m in molecules]
     found = fit_direction(space, molecules, values, "saturated")
     assert found.strength.plain > 0.85
-    plain = descriptor_direction(space, "fsp3", n=N)
+    plain = fit_direction(space, molecules, [DESCRIPTORS["fsp3"].function(m.mol) for m in molecules], "fsp3")
     cosine = np.dot(found.vector / space.prior_deviation, plain.vector / space.prior_deviation)
     assert cosine > 0.7
 

@@ -7,7 +7,7 @@ from molgen.chem.molecule import fingerprint, parse, tanimoto
 from molgen.errors import SpecError
 from molgen.latent.direction import descriptor_direction, reach_for
 from molgen.latent.space import LatentSpace
-from molgen.latent.walk import BEYOND, REACHES, Series, Walk, likeness, reach_of, steer
+from molgen.latent.walk import BEYOND, REACHES, Series, Walk, likeness, mirrored, reach_of, steer
 
 START = "CC(C)NC(=O)c1cccc(NC(=O)C2CCCO2)c1"
 
@@ -40,6 +40,20 @@ def test_a_reach_is_where_half_of_the_sides_are_no_longer_recognisable(space: La
     )  # nothing ever changes
     size = descriptor_direction(space, "heavy_atoms", n=400)
     assert reach_of(space, [start.smiles], points, size.vector) < 15.0
+
+
+def test_mirrored_ways_tell_what_changes_between_their_ends(space: LatentSpace) -> None:
+    points = np.repeat(space.encode([START]).astype(np.float64), 3, axis=0)
+    step = np.zeros(space.size)
+    step[0] = 1.0
+    found = mirrored(space, points, step, 2.0, lambda mol: float(mol.GetNumHeavyAtoms()), 0)
+    assert found.changes[:, 0] == pytest.approx(found.changes[:, 1])
+    assert np.linalg.norm(found.ways, axis=1) == pytest.approx(np.ones(len(found.ways)))
+    shift = 2.0 * space.prior_deviation * found.ways[0]
+    up, down = (
+        parse(text or "").mol.GetNumHeavyAtoms() for text in space.decode([points[0] + shift, points[0] - shift])
+    )
+    assert found.changes[0, 0] == up - down
 
 
 def test_different_molecules_are_told_once_where_they_are_nearest_to_the_start() -> None:

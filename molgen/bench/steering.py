@@ -2,8 +2,9 @@
 
 Monotonicity is Spearman's correlation, over the steps of a walk, of the place with the property of the decoded
 molecule. Steps that give no molecule are left out; repeated molecules stay, as ties; a walk on which the property never
-changes, or that has fewer than three molecules, counts as 0. The property is never looked at on the way: who chooses
-among decoded molecules by it gets a high correlation on any direction (0.7 to 0.9 on random ones), which says nothing.
+changes, or that has fewer than three molecules, counts as 0. The property is never looked at on the way, only when
+the direction is learned from other molecules: who chooses among decoded molecules by it gets a high correlation on any
+direction (0.7 to 0.9 on random ones), which says nothing.
 
 Notation: N molecules, D latent dimensions.
 Source of the protocol: decoded traversals, Elabid et al. 2026 (arXiv:2605.06303).

@@ -19,14 +19,13 @@ random steps, Salimans et al. 2017 (arXiv:1703.03864).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit.Chem import Mol
 
 from molgen.chem.molecule import Molecule, Policy, parse
 from molgen.chem.properties import DESCRIPTORS
@@ -34,7 +33,7 @@ from molgen.chem.table import Rejection, read_rows
 from molgen.errors import FileError, SpecError
 from molgen.latent.linear import explained, fit_probe, is_binary, left_out, strength_of
 from molgen.latent.space import Floats, LatentSpace
-from molgen.latent.walk import reach_of
+from molgen.latent.walk import Measure, Mirrored, mirrored, reach_of
 from molgen.paths import shipped, write_text
 
 FORMAT = "molgen-direction-1"
@@ -50,14 +49,11 @@ N_SCOUTS = 40
 CONFOUNDS = ("heavy_atoms", "tokens")
 IS_SIZE = 0.8
 """Correlation with heavy atoms from which on a concept is itself a size, and keeps what comes with it."""
-TURN = 0.75
-"""Tangent of the angle by which a direction is turned; with more than 1, molecules are lost sooner."""
 OUTLIERS = (2.0, 98.0)
 """Percentiles to which changes of decoded molecules are clipped."""
 FAINTEST = 0.5
 """Correlation of the probe with the concept down to which walks get longer, as its inverse."""
 Doubles = NDArray[np.float64]
-Measure = Callable[[Mol], float]
 
 
 @dataclass(frozen=True)
@@ -172,7 +168,7 @@ def fit_direction(
     places = space.encode(scouts, AS_IT_IS)
     if measure is not None and not is_size:
         far = reach_of(space, scouts, places, deviation * step)
-        step = _turned(_mirrored(space, z, step, far, measure, seed), step, size_slopes)
+        step = _turned(mirrored(space, z, step, far, measure, seed), step, size_slopes)
     read = left_out(unit_points, np.column_stack([y, rest]), seed)
     faintness = max(_correlation(y, read[:, 0]), FAINTEST)
     return Direction(
@@ -224,35 +220,8 @@ def without(slope: Doubles, others: Doubles) -> Doubles:
     return rest
 
 
-@dataclass(frozen=True)
-class _Mirrored:
-    """What changes between points decoded at either end of M ways.
-
-    Attributes:
-        ways: (M, D), each of length 1, in standard deviations of the prior.
-        changes: (M, 2) of the concept and of heavy atoms.
-    """
-
-    ways: Doubles
-    changes: Doubles
-
-
-def _mirrored(space: LatentSpace, z: Doubles, step: Doubles, far: float, measure: Measure, seed: int) -> _Mirrored:
-    """What is decoded `far` off points (N, D), on a random way beside `step` (D,) for each and against it."""
-    ways = step + np.random.default_rng(seed).standard_normal(z.shape) / np.sqrt(len(step))
-    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    shift = far * space.prior_deviation * ways
-    rows, changes = [], []
-    for row, ends in enumerate(zip(space.decode(z + shift), space.decode(z - shift), strict=True)):
-        up, down = (parse(text, AS_IT_IS).mol if text else None for text in ends)
-        if up is not None and down is not None:
-            rows.append(row)
-            changes.append((measure(up) - measure(down), float(up.GetNumHeavyAtoms() - down.GetNumHeavyAtoms())))
-    return _Mirrored(ways[rows], np.array(changes, dtype=np.float64).reshape(-1, 2))
-
-
-def _turned(found: _Mirrored, step: Doubles, size_slopes: Doubles) -> Doubles:
-    """`step` (D,) turned towards ways on which the concept changes more, but sizes (slopes (D, C)) do not."""
+def _turned(found: Mirrored, step: Doubles, size_slopes: Doubles) -> Doubles:
+    """`step` (D,) turned halfway to the ways on which the concept changes more, but sizes (slopes (D, C)) do not."""
     if len(found.ways) < MIN_LABELS:
         return step
     changes = np.clip(found.changes, *np.percentile(found.changes, OUTLIERS, axis=0))
@@ -260,9 +229,8 @@ def _turned(found: _Mirrored, step: Doubles, size_slopes: Doubles) -> Doubles:
     slopes = fit_probe(found.ways, np.column_stack([concept - fit_probe(atoms, concept)(atoms), atoms])).weight
     beside = without(slopes[:, 0], np.column_stack([step, size_slopes, slopes[:, 1]]))
     length = float(np.linalg.norm(beside))
-    turned = step + TURN * beside / length if length > 0.0 else step
-    straight: Doubles = turned / np.linalg.norm(turned)
-    return straight
+    turned: Doubles = (step + beside / length) / np.sqrt(2.0) if length > 0.0 else step
+    return turned
 
 
 def _strength(y: Doubles, rest: Doubles, read: Doubles, from_sizes: Doubles) -> Strength:

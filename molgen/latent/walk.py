@@ -10,11 +10,12 @@ Notation: N molecules, D latent dimensions, T steps, K draws.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit.Chem import Mol
 
 from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto_to_many
 from molgen.errors import SpecError
@@ -31,6 +32,7 @@ NOISE = 0.15
 """Spread of the points around a step, in standard deviations of the prior."""
 
 Doubles = NDArray[np.float64]
+Measure = Callable[[Mol], float]
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Series:
 
 def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles, walk: Walk) -> Series:
     """The molecules on a walk from `molecule`, whose point is `point` (D,), against `vector` (D,) and along it."""
-    t = np.linspace(-walk.reach, walk.reach, 2 * walk.n_steps + 1)
+    t = walk.reach * np.arange(-walk.n_steps, walk.n_steps + 1) / walk.n_steps
     deviation = space.prior_deviation.astype(np.float64)
     noise = np.random.default_rng(walk.seed).standard_normal((len(t), walk.n_draws, space.size))
     noise[:, 0] = 0.0
@@ -114,6 +116,45 @@ def reach_of(space: LatentSpace, smiles: Sequence[str], points: Floats, vector: 
     alike = np.concatenate([likeness(text, row).reshape(2, -1) for text, row in zip(smiles, rows, strict=True)])
     limits = [REACHES[int(side.argmax())] if side.any() else REACHES[-1] for side in alike < RECOGNISABLE]
     return BEYOND * float(np.median(limits))
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """What changes between the molecules at either end of M ways.
+
+    Attributes:
+        ways: (M, D), each of length 1, in standard deviations of the prior.
+        changes: (M, 2), of a concept and of heavy atoms.
+    """
+
+    ways: Doubles
+    changes: Doubles
+
+
+def mirrored(space: LatentSpace, z: Doubles, step: Doubles, far: float, measure: Measure, seed: int) -> Mirrored:
+    """What is decoded from each of N points on a random way of its own, 45 degrees off a direction on average.
+
+    Args:
+        space: Where the ways are.
+        z: Points (N, D).
+        step: The direction (D,), of length 1, in standard deviations of the prior.
+        far: Distance of either end from its point, in standard deviations of the prior.
+        measure: Tells the concept of a molecule.
+        seed: Draws the ways.
+
+    Returns:
+        The ways at both ends of which there is a molecule.
+    """
+    ways = step + np.random.default_rng(seed).standard_normal(z.shape) / np.sqrt(len(step))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    shift = far * space.prior_deviation * ways
+    rows, changes = [], []
+    for row, ends in enumerate(zip(space.decode(z + shift), space.decode(z - shift), strict=True)):
+        up, down = (parse(text, AS_IT_IS).mol if text else None for text in ends)
+        if up is not None and down is not None:
+            rows.append(row)
+            changes.append((measure(up) - measure(down), float(up.GetNumHeavyAtoms() - down.GetNumHeavyAtoms())))
+    return Mirrored(ways[rows], np.array(changes, dtype=np.float64).reshape(-1, 2))
 
 
 def _kept(molecule: Molecule, drawn: Sequence[Sequence[str | None]]) -> list[str | None]:
