@@ -113,10 +113,10 @@ def counting(calls: list[str], *, fail_after: int | None = None) -> MeasureConte
 
 
 def test_a_scorer_that_fails_loses_nothing_and_is_asked_nothing_twice(tmp_path: Path, space: LatentSpace) -> None:
-    spec = replace(SPEC, maximize=("length",))
+    spec = replace(SPEC, maximize=("length",), budget=40)
     calls: list[str] = []
     with pytest.raises(ScorerError, match="tired"):
-        run(campaign(tmp_path, spec, space, counting(calls, fail_after=40)))
+        run(campaign(tmp_path, spec, space, counting(calls, fail_after=30)))
     n_saved = len(read_evaluations(tmp_path / ledger.NAME))
     assert n_saved == len(calls) > 0
     run(campaign(tmp_path, spec, space, counting(calls)))
@@ -159,7 +159,7 @@ def test_the_journal_holds_the_same_trials_as_the_ledger(tmp_path: Path, space: 
 def test_constraints_that_nothing_keeps_are_reported(
     tmp_path: Path, space: LatentSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("molgen.search.campaign.MAX_IDLE_BATCHES", 5)
+    monkeypatch.setattr("molgen.search.campaign.MAX_IDLE_BATCHES", 2)
     spec = replace(SPEC, constraint=("heavy_atoms <= 0",))
     with pytest.raises(NothingValidError, match="against a constraint"):
         run(campaign(tmp_path, spec, space))

@@ -78,7 +78,8 @@ class Request:
     """Bounds on measures that samples must keep.
 
     Attributes:
-        centres: (C, D), points of the molecules that samples must be like or hold; none where no such is named.
+        named: Canonical SMILES of the C molecules that samples must be like or hold; these do not count as samples.
+        centres: (C, D), their points.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Request:
             MoleculeError: `like` or `scaffold` is no molecule that the checkpoint can encode.
         """
         named, self.centres = points_of(space, [text for text in (like, scaffold) if text is not None])
+        self.named = frozenset(molecule.smiles for molecule in named)
         implied = [f"similarity:{m.smiles} >= {LIKE}" for m in named[:1] if like is not None]
         implied = [] if any(text.lstrip().startswith("similarity:") for text in texts) else implied
         implied += [f"scaffold:{m.smiles} >= 1" for m in named[-1:] if scaffold is not None]
@@ -261,7 +263,8 @@ def _look(space: LatentSpace, request: Request, points: Floats, result: Answer) 
     if rows:
         molecules = [parse(decoded[i] or "") for i in rows]
         values[rows] = request.values(molecules)
-        is_met[rows] = request.is_met(values[rows])
+        is_new = np.array([molecule.smiles not in request.named for molecule in molecules])
+        is_met[rows] = request.is_met(values[rows]) & is_new
         found = dict.fromkeys(result.smiles)
         found.update(dict.fromkeys(m.smiles for m, i in zip(molecules, rows, strict=True) if is_met[i]))
         result.smiles = list(found)
