@@ -99,7 +99,7 @@ EXHIBITS = (
     ),
     Exhibit(
         "Layers",
-        "explore layers d3_ki.csv --property y --limit 1000 --figure layers.svg",
+        "explore layers d3_ki.csv --property y --limit 1000 -o layers.svg",
         "layers.svg",
         "layers",
         "What can be read off the encoder at each depth, from tokens to activity. The last two columns are no depths: "

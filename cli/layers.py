@@ -32,7 +32,9 @@ def layers(  # noqa: PLR0913 - one parameter an option
         list[str] | None, typer.Option("--property", help="Column of measured values or labels 0 and 1; once for each.")
     ] = None,
     limit: Annotated[int, typer.Option(min=50, help="Rows to draw from the file at random.")] = 1500,
-    figure: Annotated[Path | None, typer.Option(help="Draw the table: .svg, .png or .pdf.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the table: .csv; or draw it: .svg, .png or .pdf.")
+    ] = None,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
     seed: options.Seed = 0,
@@ -46,18 +48,16 @@ def layers(  # noqa: PLR0913 - one parameter an option
     to: AUROC for tokens and functional groups, where 0.5 is chance, else R2, where 0 is. Shuffled labels show what
     chance looks like, and the Morgan fingerprint what is known without a model.
 
-    Example: molgen explore layers assay.csv --property pKi --figure layers.svg
+    Example: molgen explore layers assay.csv --property pKi -o layers.svg
     """
-    from molgen.bench.figure import require_figure
-    from molgen.bench.probing import draw_depths
     from molgen.latent.probe import probe_depths
     from molgen.latent.space import LatentSpace
     from molgen.model.device import use_threads
     from molgen.paths import shipped
 
-    if figure:
-        require_figure(figure)
-        require_free(figure, is_forced)
+    if output:
+        _require_kind(output)
+        require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     names = properties or ([SHIPPED_PROPERTY] if data is None else [])
@@ -65,9 +65,9 @@ def layers(  # noqa: PLR0913 - one parameter an option
     labels = {name: [record.values[i] for record in records] for i, name in enumerate(names)}
     with show.progress(1.0, "Probing") as advance:
         depths = probe_depths(space, [record.molecule for record in records], labels, seed, advance)
-    if figure:
-        draw_depths(depths, figure)
-        show.note(f"The figure is {figure}")
+    if output:
+        _write(output, depths)
+        show.note(f"The table is in {output}")
     if is_json:
         show.as_json({"n": len(records), "depths": [asdict(depth) for depth in depths]})
     else:
@@ -92,6 +92,25 @@ def read_encodable(
     note_rows(data, tally.kept, tally.read, tally.rejected)
     tally.require_kept(data)
     return [record for record, reason in zip(records, reasons, strict=True) if not reason]
+
+
+def _require_kind(output: Path) -> None:
+    from molgen.bench.figure import require_figure
+
+    if output.suffix != ".csv":
+        require_figure(output)
+
+
+def _write(output: Path, depths: Sequence[Depth]) -> None:
+    from molgen.bench.probing import draw_depths
+    from molgen.paths import write_text
+
+    if output.suffix != ".csv":
+        draw_depths(depths, output)
+        return
+    rows = [["depth", "size", *depths[0].scores]]
+    rows += [[d.name, str(d.size), *(f"{v:.6g}" if v == v else "" for v in d.scores.values())] for d in depths]
+    write_text(output, "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows))
 
 
 def _show(depths: Sequence[Depth], n: int) -> None:

@@ -1,3 +1,4 @@
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ RunMolgen = Callable[..., Result]
 
 def test_the_shipped_assay_is_looked_at_by_default(run_molgen: RunMolgen, tmp_path: Path) -> None:
     figure = tmp_path / "layers.svg"
-    result = run_molgen("explore", "layers", "--limit", 80, "--figure", figure, "--json")
+    result = run_molgen("explore", "layers", "--limit", 80, "-o", figure, "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["n"] <= 80
@@ -22,16 +23,20 @@ def test_the_shipped_assay_is_looked_at_by_default(run_molgen: RunMolgen, tmp_pa
 def test_a_file_without_labels_will_do(run_molgen: RunMolgen, tmp_path: Path) -> None:
     path = tmp_path / "m.smi"
     path.write_text("".join(f"{'C' * n}{end}\n" for n in range(1, 11) for end in ("O", "N", "F", "Cl", "C=O", "C#N")))
-    result = run_molgen("explore", "layers", path)
+    table = tmp_path / "layers.csv"
+    result = run_molgen("explore", "layers", path, "-o", table)
     assert result.exit_code == 0, result.stderr
     assert "Morgan fingerprint" in result.stdout
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert rows[0]["depth"] == "embedding"
+    assert 0 <= float(rows[0]["tokens"]) <= 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("few.smi",), "need 50"),
-        (("few.smi", "--figure", "x.docx"), "must end in"),
+        (("few.smi", "-o", "x.docx"), "must end in"),
         (("missing.smi",), "missing.smi"),
     ],
 )

@@ -22,7 +22,9 @@ CELL_PX = 240
 MAX_DRAWN = 100
 """Molecules of a picture: more cannot be looked at."""
 N_LEGENDS = 3
-"""Columns told below a structure: the first so many."""
+"""Columns told below a structure: the first so many whose values are short."""
+LONGEST_TOLD = 24
+"""Characters of a value that is still told there."""
 
 Value = float | str
 
@@ -136,7 +138,7 @@ def _draw(listing: Listing, drawing: rdMolDraw2D.MolDraw2D) -> None:
 
 
 def _legend(values: Mapping[str, Value]) -> str:
-    parts = [(name, value) for name, value in values.items() if text_of(value)][:N_LEGENDS]
+    parts = [(name, value) for name, value in values.items() if 0 < len(text_of(value)) <= LONGEST_TOLD][:N_LEGENDS]
     return "  ".join(f"{name} {value if isinstance(value, str) else f'{value:.3g}'}" for name, value in parts)
 
 
