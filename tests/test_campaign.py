@@ -94,7 +94,7 @@ def test_a_stopped_and_resumed_campaign_leaves_the_same_ledger(
 def test_a_ledger_cut_anywhere_is_completed_to_the_same(tmp_path: Path, space: LatentSpace) -> None:
     run(campaign(tmp_path, SPEC, space))
     whole = ledger_bytes(tmp_path)
-    for share in (0.02, 0.3, 0.77, 0.999):
+    for share in (0.02, 0.6, 0.999):
         (tmp_path / ledger.NAME).write_bytes(whole[: int(share * len(whole))])
         run(campaign(tmp_path, SPEC, space))
         assert ledger_bytes(tmp_path) == whole

@@ -2,9 +2,20 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from typer.testing import Result
 
+from molgen.paths import shipped
+
 RunMolgen = Callable[..., Result]
+
+
+@pytest.fixture
+def some(tmp_path: Path) -> Path:
+    """A few of the shipped molecules."""
+    lines = (shipped("data") / "moses_sample.csv").read_text().splitlines()
+    (tmp_path / "some.csv").write_text("\n".join(lines[:121]) + "\n")
+    return tmp_path / "some.csv"
 
 
 def test_units_are_told_and_traversed(run_molgen: RunMolgen, tmp_path: Path) -> None:
@@ -21,16 +32,16 @@ def test_units_are_told_and_traversed(run_molgen: RunMolgen, tmp_path: Path) -> 
     assert (again.exit_code, "--force" in again.stderr) == (2, True)
 
 
-def test_the_molecule_to_change_can_be_named(run_molgen: RunMolgen) -> None:
-    result = run_molgen("explore", "dims", "--limit", 60, "--start", "CCOc1ccccc1")
+def test_the_molecule_to_change_can_be_named(run_molgen: RunMolgen, some: Path) -> None:
+    result = run_molgen("explore", "dims", some, "--limit", 60, "--start", "CCOc1ccccc1")
     assert result.exit_code == 0, result.stderr
     assert "turned at random" in result.stdout
 
 
-def test_bad_input_is_told_and_ends_with_2(run_molgen: RunMolgen, tmp_path: Path) -> None:
+def test_bad_input_is_told_and_ends_with_2(run_molgen: RunMolgen, tmp_path: Path, some: Path) -> None:
     few = tmp_path / "few.smi"
     few.write_text("CCO\n")
-    for arguments, words in (((few,), "50 or more"), (("--limit", 60, "--start", "C("), "C(")):
+    for arguments, words in (((few,), "50 or more"), ((some, "--start", "C("), "C(")):
         result = run_molgen("explore", "dims", *arguments)
         assert result.exit_code == 2, result.stderr
         assert words in result.stderr

@@ -65,9 +65,9 @@ def test_a_limit_draws_rows_by_the_seed(run_molgen: RunMolgen, checkpoint: Path,
         options = ("--samples", 5, "--limit", 4, "--seed", seed, "--json")
         return str(run_molgen("evaluate", molecules, "--checkpoint", checkpoint, *options).stdout)
 
-    reports = {seed: report(seed) for seed in range(3)}
-    assert report(1) == reports[1]
-    assert len(set(reports.values())) > 1
+    first = report(1)
+    assert report(1) == first
+    assert report(2) != first
 
 
 @pytest.mark.parametrize(
