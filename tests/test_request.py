@@ -59,6 +59,8 @@ def test_how_alike_is_asked_by_a_constraint(space: LatentSpace) -> None:
     request = Request(["similarity:CCO >= 0.7"], space, like="CCO")
     assert [str(c) for c in request.constraints] == ["similarity:CCO >= 0.7"]
     assert [str(c) for c in Request([], space, like="OCC").constraints] == ["similarity:CCO >= 0.4"]
+    either_side = Request(["0.3 <= similarity:CCO < 0.9"], space, like="CCO")
+    assert [str(c) for c in either_side.constraints] == ["similarity:CCO >= 0.3", "similarity:CCO < 0.9"]
 
 
 def test_what_is_common_is_found_in_the_first_draw(space: LatentSpace) -> None:

@@ -100,10 +100,13 @@ class Request:
         """
         named, self.centres = points_of(space, [text for text in (like, scaffold) if text is not None])
         self.named = frozenset(molecule.smiles for molecule in named)
-        implied = [f"similarity:{m.smiles} >= {LIKE}" for m in named[:1] if like is not None]
-        implied = [] if any(text.lstrip().startswith("similarity:") for text in texts) else implied
-        implied += [f"scaffold:{m.smiles} >= 1" for m in named[-1:] if scaffold is not None]
-        self.constraints = [constraint for text in (*implied, *texts) for constraint in Constraint.parse(text)]
+        stated = [constraint for text in texts for constraint in Constraint.parse(text)]
+        implied = []
+        if like is not None and not any(constraint.name.startswith("similarity:") for constraint in stated):
+            implied.append(Constraint(f"similarity:{named[0].smiles}", ">=", LIKE))
+        if scaffold is not None:
+            implied.append(Constraint(f"scaffold:{named[-1].smiles}", ">=", 1.0))
+        self.constraints = [*implied, *stated]
         if not self.constraints:
             raise SpecError("where", "no constraint is given")
         require_consistent(self.constraints)
