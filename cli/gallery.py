@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from . import options, show
+from .quality import number
 
 INDOMETHACIN = "COc1ccc2c(c1)c(CC(=O)O)c(C)n2C(=O)c1ccc(Cl)cc1"
 PROPRANOLOL = "CC(C)NCC(O)COc1cccc2ccccc12"
@@ -201,16 +202,12 @@ def _table(lines: Sequence[Mapping[str, Any]]) -> str:
     if not lines:
         return ""
     rows = [
-        f"| {line['measure']} | {_short(line['figure'])} | {line['control']} | {_short(line['control_figure'])} "
-        f"| {_short(line['aim'])} |"
+        f"| {line['measure']} | {number(line['figure'])} | {line['control']} | {number(line['control_figure'])} "
+        f"| {number(line['aim'])} |"
         for line in lines
     ]
     header = "| measure | figure | compared with | its figure | aim |\n| --- | --- | --- | --- | --- |"
     return "\n\n" + "\n".join([header, *rows])
-
-
-def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def _lines(report: Path) -> list[dict[str, Any]]:

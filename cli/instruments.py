@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from . import options, show
 from .outputs import require_free
+from .quality import number
 
 
 def instruments(  # noqa: PLR0913 - one parameter an option
@@ -53,7 +53,7 @@ def instruments(  # noqa: PLR0913 - one parameter an option
     )
     names = tuple(INSTRUMENTS) if only == "all" else tuple(only.split(","))
     with show.progress(1.0, "Scoring") as advance:
-        report, lines = score_instruments(space, inputs, names, advance)
+        report, _ = score_instruments(space, inputs, names, advance)
     if output:
         write_text(output, json.dumps(report, indent=1, allow_nan=False) + "\n")
         show.note(f"The report is {output}")
@@ -64,11 +64,10 @@ def instruments(  # noqa: PLR0913 - one parameter an option
         f"{report['molecules']}, {report['n']} molecules, seed {seed}",
         ["instrument", "measure", "figure", "control", "its figure", "aim"],
         [
-            [x.instrument, x.measure, _short(x.figure), x.control, _short(x.control_figure), _short(x.aim)]
-            for x in lines
+            [
+                *(line["instrument"], line["measure"], number(line["figure"])),
+                *(line["control"], number(line["control_figure"]), number(line["aim"])),
+            ]
+            for line in report["lines"]
         ],
     )
-
-
-def _short(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f}"

@@ -157,8 +157,8 @@ def _located(space: LatentSpace, rows: Sequence[Row], tally: Tally) -> Located:
     """The rows that can be encoded, with the encoder's means: a map needs no point to decode exactly."""
     import numpy as np
 
+    from molgen.chem.molecule import AS_IT_IS
     from molgen.chem.table import Rejection
-    from molgen.latent.vectors import AS_IT_IS
 
     kept, points = [], [np.empty((0, space.size), dtype=np.float32)]
     with show.progress(len(rows), "Encoding") as advance:

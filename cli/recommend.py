@@ -77,8 +77,8 @@ def _labelled(path: Path, space: LatentSpace, smiles_column: str | None) -> tupl
     """The different molecules of a file that can be encoded, and their points (M, D); perhaps none."""
     import numpy as np
 
+    from molgen.chem.molecule import AS_IT_IS
     from molgen.chem.table import Rejection, Tally, read_molecules
-    from molgen.latent.vectors import AS_IT_IS
 
     tally = Tally()
     records = list(tally.sift(read_molecules(path, smiles_column=smiles_column)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -30,18 +29,9 @@ def data(text: str) -> None:
 
 def as_json(value: object) -> None:
     """Prints a result as JSON; NaN and infinite numbers, which JSON does not have, become null."""
-    data(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    from molgen.plain import without_nan
 
-
-def _finite(value: object) -> object:
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: _finite(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_finite(inner) for inner in value]
-    return value
+    data(json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def note(text: str) -> None:

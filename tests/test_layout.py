@@ -13,6 +13,7 @@ ORDER = [
     "errors",
     "extras",
     "paths",
+    "plain",
     "interrupt",
     "chem.molecule",
     "chem.formats",

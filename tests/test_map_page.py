@@ -22,7 +22,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from molgen.chem.molecule import Policy, parse
+from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.errors import MoleculeError
 from molgen.output.chart import Chart
 from molgen.output.map_page import MAX_ATOMS, UNIT, Structures, packed, unpacked, write_page
@@ -45,7 +45,6 @@ REAL = (
     "C[SiH2][13CH3]",
     "CC(=O)N1CCN(c2ccc(OC[C@H]3CO[C@](Cn4ccnc4)(c4ccc(Cl)cc4Cl)O3)cc2)CC1",
 )
-AS_IT_IS = Policy(fragment="keep")
 SMILES = [parse(text, AS_IT_IS).smiles for text in REAL]
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 NAMES = (EVIL, "$$$$", "two\nlines", "M  END", "> <x>", "\u202eright to left", "\ud800", "", "@@SCRIPT@@")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.bench.reconstruction import AS_IT_IS, Reconstruction, reconstruction_of, token_accuracy
+from molgen.bench.reconstruction import Reconstruction, reconstruction_of, token_accuracy
 from molgen.bench.samples import internal_diversity, quality_of
-from molgen.chem.molecule import fingerprint, parse, tanimoto
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto
 from molgen.latent.space import LatentSpace
 from molgen.model.reading import hash_key
 from molgen.model.tokens import Vocabulary, split, to_selfies

@@ -22,11 +22,10 @@ from rdkit import Chem
 from rdkit.Chem import rdChemReactions
 from rdkit.rdBase import BlockLogs
 
-from molgen.chem.molecule import parse
+from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.analogy import Answer, Change, answers_of, learn_change
 from molgen.latent.space import Floats, LatentSpace
-from molgen.latent.vectors import AS_IT_IS
 
 SIMILAR = 0.6
 """Tanimoto similarity (ECFP4) to the molecule that was to be changed, from which an answer counts."""

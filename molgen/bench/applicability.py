@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from molgen.bench.reconstruction import AS_IT_IS
-from molgen.chem.molecule import fingerprint, parse, saturated, tanimoto_to_many
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, saturated, tanimoto_to_many
 from molgen.chem.table import Record, read_molecules
 from molgen.errors import MoleculeError
+from molgen.latent import linear
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import PARTS, trust_of
 from molgen.model.tokens import split, to_selfies
@@ -278,15 +278,8 @@ def _telling(columns: Sequence[Doubles], kinds: Sequence[str]) -> Telling:
 
 
 def auroc(inside: Doubles, outside: Doubles) -> float:
-    """The probability that one of `inside` (N,) is greater than one of `outside` (M,), ties counted half.
-
-    Source: Hanley & McNeil 1982 (doi:10.1148/radiology.143.1.7063747): it is the Wilcoxon statistic.
-    """
-    from scipy.stats import rankdata
-
-    n, m = len(inside), len(outside)
-    ranks = rankdata(np.concatenate([inside, outside]))
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+    """The probability that one of `inside` (N,) is greater than one of `outside` (M,), ties counted half."""
+    return linear.auroc(np.repeat([1, 0], [len(inside), len(outside)]), np.concatenate([inside, outside]))
 
 
 def _unevenness(values: Doubles) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from molgen.bench.reconstruction import AS_IT_IS, reconstruction_of
+from molgen.bench.reconstruction import reconstruction_of
 from molgen.bench.regression import predictor_fits
 from molgen.bench.samples import quality_of, require_fcd
 from molgen.bench.smoothness import (
@@ -21,10 +20,11 @@ from molgen.bench.smoothness import (
     neighbourhood_of,
     neighbourhood_steps,
 )
-from molgen.chem.molecule import parse
+from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.chem.table import Record, Rejection, Row, Tally, has_property, read_rows
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.space import GAUSSIAN, Floats, LatentSpace
+from molgen.plain import without_nan
 
 T = TypeVar("T")
 
@@ -150,15 +150,6 @@ def drawn(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
         if place < limit:
             kept[place] = i, item
     return [item for _, item in sorted(kept.values(), key=lambda pair: pair[0])]
-
-
-def without_nan(value: Any) -> Any:
-    """`value` with None for each number in it that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _properties(space: LatentSpace, question: Question) -> tuple[str, ...]:

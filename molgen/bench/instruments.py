@@ -11,7 +11,7 @@ import numpy as np
 
 from molgen.bench.analogies import analogies_score
 from molgen.bench.applicability import applicability_score
-from molgen.bench.evaluation import read_drawn, without_nan
+from molgen.bench.evaluation import read_drawn
 from molgen.bench.interpolation import interpolation_score
 from molgen.bench.probing import probing_score, units_score
 from molgen.bench.recommendation import N_DRAWS, recommendation_score
@@ -23,6 +23,7 @@ from molgen.errors import SpecError
 from molgen.latent.probe import FINGERPRINT, POINT, SHUFFLED
 from molgen.latent.projection import judgement, project
 from molgen.latent.space import GAUSSIAN, LatentSpace
+from molgen.plain import without_nan
 from molgen.search.request import Request, answer
 
 OnDone = Callable[[float], object]

@@ -13,13 +13,12 @@ from pathlib import Path as File
 import numpy as np
 
 from molgen.bench.evaluation import read_drawn
-from molgen.chem.molecule import parse
+from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.chem.table import has_property
 from molgen.errors import MissingColumnError, SpecError
 from molgen.latent.analogy import PAIR_COLUMNS, read_pairs
 from molgen.latent.path import KINDS, LINEAR, SPHERICAL, Path, Route, find_path, line_of
 from molgen.latent.space import LatentSpace
-from molgen.latent.vectors import AS_IT_IS
 
 N_PAIRS = 60
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from molgen.bench.evaluation import without_nan
 from molgen.bench.regression import forest_fits
 from molgen.model import checkpoint
 from molgen.model.experiment import Experiment
 from molgen.model.validation import predictor_fits, reconstruct
 from molgen.paths import write_text
+from molgen.plain import without_nan
 
 REPORT = "report.json"
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from molgen.bench.figure import save_figure
-from molgen.bench.reconstruction import AS_IT_IS
-from molgen.chem.molecule import Molecule, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.latent.probe import FINGERPRINT, SHUFFLED, Depth, probe_depths
 from molgen.latent.space import LatentSpace
 from molgen.latent.units import Dci, units_of

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit.DataStructs import ExplicitBitVect
 
-from molgen.chem.molecule import fingerprint, parse, tanimoto_to_many
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.errors import SpecError
 from molgen.latent.preference import NOISE, Labelled, Preference
 from molgen.latent.space import LatentSpace
-from molgen.latent.vectors import AS_IT_IS
 
 N_LABELS = 10
 """Molecules that are liked, and disliked."""

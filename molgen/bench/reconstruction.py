@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from molgen.chem.molecule import Policy
+from molgen.chem.molecule import AS_IT_IS
 from molgen.errors import MoleculeError
 from molgen.latent.space import Floats, LatentSpace
 from molgen.model.dataset import TokenSet
@@ -20,8 +20,6 @@ from molgen.model.reading import hash_key
 from molgen.model.tokens import split, to_selfies
 from molgen.model.validation import reconstruct
 
-AS_IT_IS = Policy(fragment="keep")
-"""Canonical SMILES are standardised already."""
 LENGTHS = (0, 20, 30, 40, 50, 60, 80)
 """SELFIES symbols above which the bands of the report begin."""
 

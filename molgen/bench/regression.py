@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.DataStructs import ConvertToNumpyArray
 
-from molgen.chem.molecule import FINGERPRINT_BITS, Policy, fingerprint, parse
+from molgen.chem.molecule import AS_IT_IS, FINGERPRINT_BITS, fingerprint, parse
 from molgen.extras import require_package
 from molgen.latent.space import LatentSpace
 from molgen.model.dataset import TokenSet
@@ -24,8 +24,6 @@ from molgen.model.validation import Fit, fit_of
 N_TREES = 500
 FEATURE_SHARE = 1 / 3
 """Of the bits tried at each split (Breiman 2001, Random forests, for regression)."""
-AS_IT_IS = Policy(fragment="keep")
-"""Molecules of a token set are standardised already."""
 
 
 def require_baseline() -> None:

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.chem.formats import Row
-from molgen.chem.molecule import fingerprint, parse, tanimoto_to_many
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.chem.table import Tally
 from molgen.errors import SpecError
 from molgen.latent.index import Index, Rows
 from molgen.latent.library import build_index
 from molgen.latent.space import Floats, LatentSpace
-from molgen.latent.vectors import AS_IT_IS
 
 K = 10
 N_QUERIES = 100

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from molgen.bench.reconstruction import AS_IT_IS
-from molgen.chem.molecule import fingerprint, parse, tanimoto_to_many
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.latent.projection import NEIGHBOURS, trustworthiness
 from molgen.latent.space import Floats, LatentSpace
 

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from molgen.bench.reconstruction import AS_IT_IS
-from molgen.chem.molecule import Molecule, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.latent.direction import N_SHIPPED, descriptor_direction, reach_for
 from molgen.latent.space import LatentSpace

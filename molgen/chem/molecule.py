@@ -42,6 +42,8 @@ class Policy:
 
 
 DEFAULT_POLICY = Policy()
+AS_IT_IS = Policy(fragment="keep")
+"""For canonical SMILES, which are standardised already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 
-from molgen.chem.molecule import FINGERPRINT_BITS, Molecule, fingerprint, parse, tanimoto
+from molgen.chem.molecule import AS_IT_IS, FINGERPRINT_BITS, Molecule, fingerprint, parse, tanimoto
 from molgen.chem.table import Record, read_molecules
 from molgen.errors import FileError, SpecError
 from molgen.latent.space import Floats, LatentSpace
-from molgen.latent.vectors import AS_IT_IS
 
 PAIR_COLUMNS = ("smiles_a", "smiles_b")
 N_DECODES = 1200

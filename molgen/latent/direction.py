@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from molgen.chem.molecule import Molecule, Policy, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.chem.table import Rejection, read_rows
 from molgen.errors import FileError, SpecError
@@ -35,12 +35,12 @@ from molgen.latent.linear import explained, fit_probe, is_binary, left_out, stre
 from molgen.latent.space import Floats, LatentSpace
 from molgen.latent.walk import Measure, Mirrored, mirrored, reach_of
 from molgen.paths import shipped, write_text
+from molgen.plain import without_nan
 
 FORMAT = "molgen-direction-1"
 MAX_BYTES = 1 << 20
 MAX_NAME = 200
 _REMEDY = "Use a file that `molgen explore direction` wrote."
-AS_IT_IS = Policy(fragment="keep")
 MIN_LABELS = 20
 N_SHIPPED = 5000
 """Shipped molecules that a descriptor's direction is fitted to; three times as many give hardly better ones."""
@@ -263,7 +263,7 @@ def write_direction(path: Path, direction: Direction) -> None:
         OSError: The file cannot be written.
     """
     values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(direction).items()}
-    values["strength"] = {key: None if value != value else value for key, value in asdict(direction.strength).items()}
+    values["strength"] = without_nan(asdict(direction.strength))
     write_text(path, json.dumps({"format": FORMAT, **values}, indent=1, allow_nan=False) + "\n")
 
 

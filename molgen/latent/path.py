@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from rdkit import Chem, DataStructs
 from torch.nn import functional
 
-from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
+from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.space import BATCH_SIZE, Floats, LatentSpace
-from molgen.latent.vectors import AS_IT_IS
 from molgen.model.tokens import PAD, pad
 from molgen.model.vae import targets
 

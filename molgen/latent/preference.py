@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rdkit.DataStructs import ExplicitBitVect
 
-from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto_to_many
+from molgen.chem.molecule import AS_IT_IS, Molecule, Policy, fingerprint, parse, tanimoto_to_many
 from molgen.errors import SpecError
 from molgen.latent.index import Index
 from molgen.latent.space import Floats, LatentSpace
-from molgen.latent.vectors import AS_IT_IS
 
 WIDTH = 0.2
 """Distance at which the latent covariance has fallen to 1/e, as a share of the root mean square distance of two points

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.chem.formats import lines
-from molgen.chem.molecule import Policy
+from molgen.chem.molecule import AS_IT_IS
 from molgen.chem.table import Record, Rejection, Tally
 from molgen.errors import FileError, SpecError
 from molgen.latent.space import LatentSpace
@@ -33,8 +33,6 @@ MAX_SIZE = 4096
 """D at the most."""
 CHUNK = 1024
 """Rows encoded at once."""
-AS_IT_IS = Policy(fragment="keep")
-"""For canonical SMILES, which are standardised already."""
 
 _REMEDY = "Use a file that `molgen encode` wrote."
 _DIGEST = "checkpoint_sha256"

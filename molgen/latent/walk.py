@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit.Chem import Mol
 
-from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto_to_many
+from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.errors import SpecError
 from molgen.latent.space import Floats, LatentSpace
 
-AS_IT_IS = Policy(fragment="keep")
 REACHES = tuple(np.geomspace(0.7, 24.0, 16).tolist())
 """Lengths tried, in standard deviations of the prior; two points of the prior are 14 apart."""
 RECOGNISABLE = 0.3

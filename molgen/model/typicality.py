@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from molgen.chem.molecule import Policy, parse, saturated
+from molgen.chem.molecule import AS_IT_IS, parse, saturated
 from molgen.errors import MoleculeError
 from molgen.model.tokens import PAD, Vocabulary, pad
 from molgen.model.vae import Vae, targets
@@ -53,7 +53,6 @@ MAX_NUMBER = 1e12
 DIGITS = 6
 
 Doubles = NDArray[np.float64]
-_AS_IT_IS = Policy(fragment="keep")
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,7 @@ def _read_again(ids: Sequence[int], vocabulary: Vocabulary, max_tokens: int) -> 
     """Token ids of the molecule that decoded ones stand for; none where it cannot be encoded."""
     text = vocabulary.to_smiles(ids, max_tokens)
     try:
-        tokens = vocabulary.tokenise(parse(saturated(text) if "[" in text else text, _AS_IT_IS).smiles)
+        tokens = vocabulary.tokenise(parse(saturated(text) if "[" in text else text, AS_IT_IS).smiles)
     except MoleculeError:
         return np.empty(0, dtype=np.uint16)
     return tokens[:0] if len(tokens) > max_tokens else tokens

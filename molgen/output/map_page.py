@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molgen.chem.conformer import embed
-from molgen.chem.molecule import Molecule, Policy, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.errors import MoleculeError
 from molgen.output.chart import Chart, Doubles, Scale, scale_of
 from molgen.paths import write_text
@@ -38,7 +38,6 @@ MAX_ATOMS = 999
 
 _HERE = Path(__file__).resolve().parent
 _KINDS = {"f4": np.float32, "i2": np.int16, "u2": np.uint16, "u1": np.uint8}
-_AS_IT_IS = Policy(fragment="keep")
 _ALIGNED = 8  # bytes at whose multiples arrays begin
 
 Array = NDArray[Any]
@@ -60,7 +59,7 @@ def write_page(path: Path, chart: Chart, *, on_drawn: Callable[[int], object] = 
     """
     structures = Structures()
     for n_drawn, smiles in enumerate(chart.smiles, 1):
-        structures.add(parse(smiles, _AS_IT_IS))
+        structures.add(parse(smiles, AS_IT_IS))
         on_drawn(n_drawn)
     write_text(path, page_of(chart, structures))
 

@@ -1,0 +1,15 @@
+"""Results as plain values: what JSON can hold."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def without_nan(value: Any) -> Any:
+    """`value`, of dicts, lists and tuples, with None for each number in it that JSON does not have: NaN, infinite."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
