@@ -29,7 +29,7 @@ Checkpoint = Annotated[
 ]
 Prior = Annotated[
     str,
-    typer.Option("--prior", help="What to draw from: gaussian, or one that the checkpoint learned: diffusion, gan."),
+    typer.Option("--prior", help="What to draw from: gaussian, or what was learned: diffusion, gan, language."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]

@@ -11,8 +11,8 @@ from molgen.errors import CheckpointError, SpecError
 from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.model import checkpoint
 from molgen.model.checkpoint import Checkpoint
-from molgen.model.prior import KINDS, Kind, PriorConfig
-from molgen.model.prior_fit import fitted_prior, whitened
+from molgen.model.prior import TRANSPORTS, Kind, PriorConfig
+from molgen.model.prior_fit import fitted_transport, whitened
 from molgen.model.tokens import Vocabulary
 from molgen.model.training import new_model
 from molgen.model.vae import Vae, VaeConfig
@@ -37,7 +37,7 @@ def model(size: int = 2) -> Checkpoint:
 
 
 def test_a_diffusion_learns_a_shape_that_no_gaussian_has() -> None:
-    prior = fitted_prior("diffusion", ring(4000), seed=0, config=SMALL, n_steps=400)
+    prior = fitted_transport("diffusion", ring(4000), seed=0, config=SMALL, n_steps=400)
     radius = prior.sample(noise(2000)).norm(dim=1)
     assert (radius < 0.7).float().mean() < 0.05  # of a standard Gaussian 0.22
     assert radius.mean() == pytest.approx(2**0.5, abs=0.15)
@@ -45,13 +45,13 @@ def test_a_diffusion_learns_a_shape_that_no_gaussian_has() -> None:
 
 def test_a_gan_moves_noise_toward_the_data() -> None:
     far = 3.0 + 0.1 * noise(2000)
-    prior = fitted_prior("gan", far, seed=0, config=SMALL, n_steps=150)
+    prior = fitted_transport("gan", far, seed=0, config=SMALL, n_steps=150)
     assert (prior.sample(noise(500)) - far.mean(dim=0)).norm(dim=1).mean() < 3.0  # of noise 4.4
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TRANSPORTS)
 def test_the_seed_decides_and_draws_do_not_depend_on_the_batch(kind: Kind) -> None:
-    one, same, other = (fitted_prior(kind, ring(600), seed=seed, config=SMALL, n_steps=3) for seed in (1, 1, 2))
+    one, same, other = (fitted_transport(kind, ring(600), seed=seed, config=SMALL, n_steps=3) for seed in (1, 1, 2))
     points = noise(40)
     assert torch.equal(one.sample(points), same.sample(points))
     assert not torch.equal(one.sample(points), other.sample(points))
@@ -67,12 +67,12 @@ def test_whitened_points_have_mean_nought_and_covariance_one() -> None:
 
 def test_what_is_learned_is_sampled_by_name_and_survives_on_disk(tmp_path: Path) -> None:
     start = model()
-    start.priors = {kind: fitted_prior(kind, ring(600), seed=0, config=SMALL, n_steps=3) for kind in KINDS}
+    start.priors = {kind: fitted_transport(kind, ring(600), seed=0, config=SMALL, n_steps=3) for kind in TRANSPORTS}
     start.save(tmp_path / "a.safetensors")
     space = LatentSpace.load(tmp_path / "a.safetensors")
-    assert space.prior_names == (GAUSSIAN, *KINDS)
+    assert space.prior_names == (GAUSSIAN, *TRANSPORTS)
     drawn = {name: space.sample_points(300, 5, prior=name) for name in space.prior_names}
-    for kind in KINDS:
+    for kind in TRANSPORTS:
         before = LatentSpace(start).sample_points(300, 5, prior=kind)
         assert np.abs(drawn[kind] - before).max() < 0.01  # half precision on disk
         assert np.abs(drawn[kind] - drawn[GAUSSIAN]).max() > 0.1
@@ -101,7 +101,7 @@ def test_sizes_out_of_range_are_refused(sizes: dict[str, int]) -> None:
 )
 def test_a_checkpoint_whose_sizes_lie_is_refused(tmp_path: Path, path: tuple[str, ...], value: object) -> None:
     start = model()
-    start.priors = {"diffusion": fitted_prior("diffusion", ring(600), seed=0, config=SMALL, n_steps=1)}
+    start.priors = {"diffusion": fitted_transport("diffusion", ring(600), seed=0, config=SMALL, n_steps=1)}
     start.save(tmp_path / "a.safetensors")
     description = json.loads((tmp_path / "a.json").read_text())
     if path:

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from molgen.model.speaker import targets
 from molgen.model.tokens import EOS, N_SPECIAL, PAD
-from molgen.model.vae import Vae, VaeConfig, reverse, targets
+from molgen.model.vae import Vae, VaeConfig, reverse
 
 V = 12
 

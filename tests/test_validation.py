@@ -9,8 +9,9 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 
 from molgen.model.dataset import TokenSet
 from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.model.speaker import targets
 from molgen.model.tokens import EOS
-from molgen.model.vae import Vae, VaeConfig, targets
+from molgen.model.vae import Vae, VaeConfig
 from molgen.model.validation import (
     aggregate_posterior,
     encode_rows,

@@ -25,8 +25,8 @@ from torch.nn import functional
 from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.space import BATCH_SIZE, Floats, LatentSpace
+from molgen.model.speaker import targets
 from molgen.model.tokens import PAD, pad
-from molgen.model.vae import targets
 
 LINEAR, SPHERICAL = "linear", "spherical"
 KINDS = (LINEAR, SPHERICAL)

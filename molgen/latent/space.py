@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,8 +21,10 @@ from molgen.errors import MoleculeError, SpecError
 from molgen.model import checkpoint
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.inversion import comes_back, double_of, invert
+from molgen.model.language import Language
+from molgen.model.prior import Kind, Transport
 from molgen.model.reading import hash_key
-from molgen.model.tokens import pad
+from molgen.model.tokens import N_SPECIAL, pad
 from molgen.model.vae import Vae
 from molgen.paths import shipped
 
@@ -179,9 +182,13 @@ class LatentSpace:
         Raises:
             SpecError: The checkpoint has no such prior.
         """
+        self.require_prior(prior)
+        model = None if prior == GAUSSIAN else self.model.priors[cast(Kind, prior)]
+        if isinstance(model, Language):
+            return self._spoken(model, n, seed)
         normal = np.random.default_rng(seed).standard_normal((n, self.size))
-        if prior != GAUSSIAN:
-            normal = self._transported(normal, prior)
+        if model is not None:
+            normal = self._transported(model, normal)
         factor = self.model.prior_factor.double().numpy()
         points = self.model.prior_mean.double().numpy() + normal @ factor.T
         return np.asarray(points, dtype=np.float32)
@@ -224,15 +231,23 @@ class LatentSpace:
         deviation: Floats = self.model.prior_factor.square().sum(dim=1).sqrt().numpy()
         return deviation
 
-    def _transported(self, normal: NDArray[np.float64], prior: str) -> NDArray[np.float64]:
+    def _transported(self, model: Transport, normal: NDArray[np.float64]) -> NDArray[np.float64]:
         """Whitened points (n, D) that a learned prior makes of standard normal ones."""
-        self.require_prior(prior)
-        (model,) = (model for kind, model in self.model.priors.items() if kind == prior)
         points = np.empty_like(normal)
         for start in range(0, len(normal), BATCH_SIZE):
             chunk = slice(start, start + BATCH_SIZE)
             points[chunk] = model.sample(torch.from_numpy(normal[chunk]).float().to(self.device)).cpu().numpy()
         return points
+
+    def _spoken(self, model: Language, n: int, seed: int) -> Floats:
+        """Points (n, D) of token sequences that a language model draws."""
+        generator = torch.Generator(self.device).manual_seed(seed)
+        sequences: list[NDArray[np.uint16]] = []
+        while len(sequences) < n:
+            drawn = model.sample(min(BATCH_SIZE, n - len(sequences)), self.model.max_tokens, generator)
+            rows = drawn.cpu().numpy().astype(np.uint16)
+            sequences += [row[row >= N_SPECIAL] for row in rows if row[0] >= N_SPECIAL]
+        return self._encode_tokens(sequences, is_refined=True)
 
     def _points(self, z: ArrayLike) -> Floats:
         try:

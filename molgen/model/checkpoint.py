@@ -23,8 +23,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from molgen.errors import CheckpointError
+from molgen.model.language import Language, LanguageConfig
 from molgen.model.predictor import Predictor, PredictorConfig
-from molgen.model.prior import MODELS, Diffusion, Gan, Kind, PriorConfig
+from molgen.model.prior import TRANSPORTS, Kind, Prior, PriorConfig, Transport
 from molgen.model.tokens import Vocabulary
 from molgen.model.typicality import Typicality
 from molgen.model.vae import Vae, VaeConfig
@@ -62,7 +63,7 @@ class Checkpoint:
     prior_mean: Tensor
     prior_factor: Tensor
     predictor: Predictor | None = None
-    priors: Mapping[Kind, Diffusion | Gan] = field(default_factory=dict)
+    priors: Mapping[Kind, Prior] = field(default_factory=dict)
     known: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     card: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
@@ -193,7 +194,7 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Che
         raise ValueError(f"max_tokens must be from 1 to {MAX_TOKENS}")
     if not isinstance(card, dict):
         raise ValueError("card must be an object")
-    priors = _priors(description, tensors, size)
+    priors = _priors(description, tensors, vae.config)
     typicality = Typicality.from_json(description.get("typicality"))
     return Checkpoint(vocabulary, vae, max_tokens, mean, factor, predictor, priors, known, card, typicality=typicality)
 
@@ -233,20 +234,33 @@ def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     return predictor
 
 
-def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], size: int) -> dict[Kind, Diffusion | Gan]:
-    priors: dict[Kind, Diffusion | Gan] = {}
+def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> dict[Kind, Prior]:
+    priors: dict[Kind, Prior] = {}
     for kind, sizes in description["priors"].items():
-        config = PriorConfig(**sizes)
-        if config.latent_size != size:
-            raise ValueError("prior and model differ in latent size")
-        first = f"{kind}.{'network' if kind == 'diffusion' else 'generator'}"
-        for i in range(1, config.n_blocks + 1):
-            _require_shape(tensors, f"{first}.{i}.up.weight", config.hidden_size, config.hidden_size)
-        with torch.random.fork_rng(devices=[]):
-            prior = MODELS[kind](config)
+        prior = _language(sizes, tensors, vae) if kind == "language" else _transport(kind, sizes, tensors, vae)
         _fill(prior, tensors, f"{kind}.")
         priors[kind] = prior
     return priors
+
+
+def _transport(kind: Kind, sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> Transport:
+    config = PriorConfig(**sizes)
+    if config.latent_size != vae.latent_size:
+        raise ValueError("prior and model differ in latent size")
+    first = f"{kind}.{'network' if kind == 'diffusion' else 'generator'}"
+    for i in range(1, config.n_blocks + 1):
+        _require_shape(tensors, f"{first}.{i}.up.weight", config.hidden_size, config.hidden_size)
+    with torch.random.fork_rng(devices=[]):
+        return TRANSPORTS[kind](config)
+
+
+def _language(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> Language:
+    config = LanguageConfig(**sizes)
+    if config.n_tokens != vae.n_tokens:
+        raise ValueError("prior and vocabulary differ in size")
+    _require_shape(tensors, "language.logits.weight", config.n_tokens, config.hidden_size)
+    with torch.random.fork_rng(devices=[]):
+        return Language(config)
 
 
 def _require_shape(tensors: Mapping[str, Tensor], name: str, *shape: int) -> None:

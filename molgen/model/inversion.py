@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from molgen.model.speaker import targets
 from molgen.model.tokens import PAD
-from molgen.model.vae import Decoder, Vae, targets
+from molgen.model.vae import Decoder, Vae
 
 N_STEPS = 60
 STEP_LENGTH = 0.3

@@ -1,9 +1,9 @@
 """Learned priors: from Gaussian noise to points like those that molecules are encoded to.
 
 The aggregate posterior is not Gaussian, and what its best Gaussian decodes to is less like the training molecules than
-it could be. Two models learn its true form, as alternatives behind one interface: a flow, the deterministic form of a
-latent diffusion, and a generative adversarial network. Both work in whitened units, in which the best Gaussian is the
-standard one.
+it could be. Three models learn its true form, as alternatives behind one interface. A flow, the deterministic form of a
+latent diffusion, and a generative adversarial network take noise to points; both work in whitened units, in which the
+best Gaussian is the standard one. A language model draws molecules, which the encoder takes to points.
 
 Notation: N points, D latent dimensions, H hidden units, t time from 0 (noise) to 1 (data).
 """
@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from molgen.model.language import Language
 from molgen.model.vae import MAX_SIZE
 
-Kind = Literal["diffusion", "gan"]
+Kind = Literal["diffusion", "gan", "language"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_BLOCKS = 64
 N_FREQUENCIES = 16
@@ -30,7 +31,7 @@ N_STEPS = 32
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """Sizes of a learned prior.
+    """Sizes of a transport.
 
     Attributes:
         latent_size: D.
@@ -156,4 +157,8 @@ class Gan(nn.Module):
         return points
 
 
-MODELS: dict[Kind, type[Diffusion] | type[Gan]] = {"diffusion": Diffusion, "gan": Gan}
+Transport = Diffusion | Gan
+"""What takes noise to points."""
+Prior = Transport | Language
+
+TRANSPORTS: dict[Kind, type[Diffusion] | type[Gan]] = {"diffusion": Diffusion, "gan": Gan}

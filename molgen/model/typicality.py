@@ -33,8 +33,9 @@ from torch.nn import functional
 
 from molgen.chem.molecule import AS_IT_IS, parse, saturated
 from molgen.errors import MoleculeError
+from molgen.model.speaker import targets
 from molgen.model.tokens import PAD, Vocabulary, pad
-from molgen.model.vae import Vae, targets
+from molgen.model.vae import Vae
 
 PARTS = ("likelihood", "density", "consistency")
 WEIGHTS = np.array([1.0, 1.0, 0.25])

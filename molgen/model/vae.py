@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from molgen.model.gru import Gru
-from molgen.model.tokens import BOS, EOS, PAD
+from molgen.model.speaker import Speaker, nats
+from molgen.model.tokens import PAD
 
 MIN_SCALE = 1e-3
 MAX_SIZE = 4096
@@ -121,61 +121,32 @@ class Encoder(nn.Module):
         return torch.cat([states[lengths - 1, rows], mean], dim=1)
 
 
-class Decoder(nn.Module):
+class Decoder(Speaker):
     """Latent vectors (B, D) to next-token logits, teacher-forced or free-running."""
 
     scale: Tensor
 
     def __init__(self, config: VaeConfig) -> None:
-        super().__init__()
-        size = config.decoder_size
+        super().__init__(config.n_tokens, config.decoder_size)
         self.register_buffer("scale", config.scale(), persistent=False)
-        self.first_state = nn.Linear(config.latent_size, size)
-        self.latent_inputs = nn.Linear(config.latent_size, 3 * size)
-        self.inputs = nn.Embedding(config.n_tokens, 3 * size)
-        self.recurrence = Gru(size)
-        self.logits = nn.Linear(size, config.n_tokens)
-        nn.init.normal_(self.inputs.weight, std=0.5)
+        self.first_state = nn.Linear(config.latent_size, config.decoder_size)
+        self.latent_inputs = nn.Linear(config.latent_size, 3 * config.decoder_size)
 
     def forward(self, z: Tensor, tokens: Tensor) -> Tensor:
         """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one its end."""
-        unit = z / self.scale
-        begin = torch.full_like(tokens[:, :1], BOS)
-        x = self.inputs(torch.cat([begin, tokens], dim=1).t()) + self.latent_inputs(unit)
-        logits: Tensor = self.logits(self.recurrence(x, torch.tanh(self.first_state(unit))))
-        return logits.float()
+        return self.read(tokens, *self._begin(z))
 
-    @torch.no_grad()
     def generate(
         self, z: Tensor, max_length: int, temperature: float | Tensor = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Token ids (B, at most `max_length`), each row ended by EOS where there was room.
+        """Token ids (B, at most `max_length`) of points (B, D); see `Speaker.speak`."""
+        with torch.no_grad():
+            return self.speak(*self._begin(z), max_length, temperature, generator)
 
-        Args:
-            z: (B, D).
-            max_length: Steps at the most.
-            temperature: 0 takes the likeliest token; above, tokens are drawn from the softened distribution. One
-                number, or one a row (B,).
-            generator: Source of randomness for a temperature above 0.
-        """
+    def _begin(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """First states (B, H) and what is added to the gate inputs of every step (B, 3H)."""
         unit = z / self.scale
-        h, latent = torch.tanh(self.first_state(unit)), self.latent_inputs(unit)
-        token = torch.full((len(z),), BOS, device=z.device)
-        softness = torch.as_tensor(temperature, device=z.device).expand(len(z))
-        tokens = torch.full((len(z), max_length), PAD, device=z.device)
-        rows = torch.arange(len(z), device=z.device)
-        n_steps = 0
-        while len(rows) and n_steps < max_length:
-            h = self.recurrence.step(self.inputs(token) + latent, h)
-            logits = self.logits(h)
-            logits[:, [PAD, BOS]] = -torch.inf
-            token = _choose(logits, softness, generator)
-            tokens[rows, n_steps] = token
-            n_steps += 1
-            if (token == EOS).any():
-                is_open = token != EOS
-                rows, h, latent, token, softness = (x[is_open] for x in (rows, h, latent, token, softness))
-        return tokens[:, :n_steps]
+        return torch.tanh(self.first_state(unit)), self.latent_inputs(unit)
 
 
 class Vae(nn.Module):
@@ -200,12 +171,10 @@ class Vae(nn.Module):
         mean, log_variance = self.encoder(tokens, lengths)
         z = mean + noise * torch.exp(0.5 * log_variance)
         logits = self.decoder(z, tokens.masked_fill(dropped, PAD))
-        nll = functional.cross_entropy(
-            logits.flatten(0, 1), targets(tokens, lengths).t().flatten(), ignore_index=PAD, reduction="none"
-        )
+        nll = nats(logits, tokens, lengths)
         prior = self.encoder.scale.square()
         kl = 0.5 * ((mean.square() + log_variance.exp()) / prior - 1.0 - log_variance + prior.log()).sum(dim=1)
-        return nll.view(len(logits), -1).sum(dim=0), kl, mean
+        return nll, kl, mean
 
 
 def reverse(tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -213,18 +182,3 @@ def reverse(tokens: Tensor, lengths: Tensor) -> Tensor:
     position = torch.arange(tokens.shape[1], device=tokens.device)
     source = torch.where(position < lengths[:, None], lengths[:, None] - 1 - position, position)
     return tokens.gather(1, source)
-
-
-def targets(tokens: Tensor, lengths: Tensor) -> Tensor:
-    """What the decoder must say (B, L + 1): the tokens, then EOS, then padding."""
-    padded = functional.pad(tokens, (0, 1), value=PAD)
-    return padded.scatter(1, lengths[:, None], EOS)
-
-
-def _choose(logits: Tensor, temperature: Tensor, generator: torch.Generator | None) -> Tensor:
-    """The likeliest token of each row of logits (B, V) at temperature (B,) 0, else one drawn (Gumbel-max trick)."""
-    if (temperature == 0.0).all():
-        return logits.argmax(dim=1)
-    # far outside the prior logits may be infinite or NaN
-    noise = torch.empty_like(logits).exponential_(generator=generator).log_().neg_()
-    return (torch.nan_to_num(logits) + temperature[:, None] * noise).argmax(dim=1)

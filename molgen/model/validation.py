@@ -15,8 +15,9 @@ from torch import Tensor
 from molgen.model.batches import collate
 from molgen.model.dataset import TokenSet
 from molgen.model.predictor import Predictor
+from molgen.model.speaker import targets
 from molgen.model.tokens import EOS
-from molgen.model.vae import Vae, targets
+from molgen.model.vae import Vae
 
 BATCH_SIZE = 256
 ACTIVE_VARIANCE = 0.01
