@@ -24,12 +24,14 @@ from molgen.model.inversion import comes_back, double_of, invert
 from molgen.model.language import Language
 from molgen.model.prior import Kind, Transport
 from molgen.model.reading import hash_key
-from molgen.model.tokens import N_SPECIAL, pad
+from molgen.model.tokens import pad
 from molgen.model.vae import Vae
 from molgen.paths import shipped
 
 BATCH_SIZE = 256
 GAUSSIAN = "gaussian"
+MIN_SPOKEN = 0.02
+"""Share of what a language model says that must be molecules: below, it has learned nothing."""
 
 Floats = NDArray[np.float32]
 
@@ -240,14 +242,22 @@ class LatentSpace:
         return points
 
     def _spoken(self, model: Language, n: int, seed: int) -> Floats:
-        """Points (n, D) of token sequences that a language model draws."""
+        """Points (n, D) of molecules that a language model draws."""
         generator = torch.Generator(self.device).manual_seed(seed)
         sequences: list[NDArray[np.uint16]] = []
+        n_drawn = 0
         while len(sequences) < n:
-            drawn = model.sample(min(BATCH_SIZE, n - len(sequences)), self.model.max_tokens, generator)
-            rows = drawn.cpu().numpy().astype(np.uint16)
-            sequences += [row[row >= N_SPECIAL] for row in rows if row[0] >= N_SPECIAL]
-        return self._encode_tokens(sequences, is_refined=True)
+            for text in model.sample(BATCH_SIZE, generator):
+                try:
+                    sequences.append(self._tokenise(text, DEFAULT_POLICY))
+                except MoleculeError:
+                    continue
+            n_drawn += BATCH_SIZE
+            if len(sequences) < MIN_SPOKEN * n_drawn:
+                raise SpecError(
+                    "prior", f"says a molecule in {len(sequences)} of {n_drawn} texts", remedy="Fit it anew."
+                )
+        return self._encode_tokens(sequences[:n], is_refined=True)
 
     def _points(self, z: ArrayLike) -> Floats:
         try:

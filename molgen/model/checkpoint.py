@@ -26,6 +26,7 @@ from molgen.errors import CheckpointError
 from molgen.model.language import Language, LanguageConfig
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.prior import TRANSPORTS, Kind, Prior, PriorConfig, Transport
+from molgen.model.smiles_tokens import SmilesTokens
 from molgen.model.tokens import Vocabulary
 from molgen.model.typicality import Typicality
 from molgen.model.vae import Vae, VaeConfig
@@ -237,7 +238,7 @@ def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
 def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> dict[Kind, Prior]:
     priors: dict[Kind, Prior] = {}
     for kind, sizes in description["priors"].items():
-        prior = _language(sizes, tensors, vae) if kind == "language" else _transport(kind, sizes, tensors, vae)
+        prior = _language(sizes, tensors) if kind == "language" else _transport(kind, sizes, tensors, vae)
         _fill(prior, tensors, f"{kind}.")
         priors[kind] = prior
     return priors
@@ -254,11 +255,12 @@ def _transport(kind: Kind, sizes: Mapping[str, Any], tensors: Mapping[str, Tenso
         return TRANSPORTS[kind](config)
 
 
-def _language(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> Language:
-    config = LanguageConfig(**sizes)
-    if config.n_tokens != vae.n_tokens:
-        raise ValueError("prior and vocabulary differ in size")
-    _require_shape(tensors, "language.logits.weight", config.n_tokens, config.hidden_size)
+def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Language:
+    tokens = description["tokens"]
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError("tokens must be texts")
+    config = LanguageConfig(**{**description, "tokens": tuple(tokens)})
+    _require_shape(tensors, "language.logits.weight", len(SmilesTokens(config.tokens)), config.hidden_size)
     with torch.random.fork_rng(devices=[]):
         return Language(config)
 

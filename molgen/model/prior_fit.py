@@ -1,11 +1,10 @@
-"""Learned priors fitted to the points, or to the molecules, of a finished autoencoder.
+"""Learned priors fitted to the points or the molecules of a finished autoencoder.
 
 Notation: N points, D latent dimensions.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molgen.model.batches import Schedule
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet
-from molgen.model.language import Language, LanguageConfig
+from molgen.model.language_fit import fitted_language, texts_of
 from molgen.model.prior import TRANSPORTS, Diffusion, Gan, Kind, Prior, PriorConfig, Transport
 from molgen.model.validation import encode_rows
 
@@ -25,15 +23,9 @@ BATCH_SIZE = 256
 N_STEPS: dict[Kind, int] = {"diffusion": 12_000, "gan": 3_000}
 SIZES: dict[Kind, tuple[int, int]] = {"diffusion": (384, 3), "gan": (256, 2)}
 """Hidden units and residual blocks; both fits take five minutes or so on one core."""
-RATES: dict[Kind, float] = {"diffusion": 1e-3, "gan": 1e-4, "language": 3e-3}
+RATES: dict[Kind, float] = {"diffusion": 1e-3, "gan": 1e-4}
 N_CRITIC = 5
 """Steps of the critic for each of the generator (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1)."""
-LANGUAGE_BATCH_SIZE = 128
-LANGUAGE_EPOCHS = 6
-LANGUAGE_STEPS = 2_000, 27_000
-"""Fewest and most."""
-WARMUP_STEPS, COOLDOWN_SHARE = 200, 0.8
-MAX_GRADIENT = 5.0
 
 Watch = Callable[[float], object]
 """Told the share of a fit that is done, in [0, 1]."""
@@ -51,7 +43,7 @@ def with_prior(model: Checkpoint, kind: Kind, data: TokenSet, seed: int, watch: 
     """
     prior: Prior
     if kind == "language":
-        prior = fitted_language(LanguageConfig(model.vae.config.n_tokens), data, seed, watch)
+        prior = fitted_language(texts_of(model.vocabulary, data, seed), seed, watch)
     else:
         rows = np.flatnonzero(~data.is_validation)
         rows = np.random.default_rng(seed).permutation(rows)[:N_POINTS]
@@ -88,36 +80,6 @@ def fitted_transport(
     return _fit_gan(prior, draws, n_steps, watch)
 
 
-def fitted_language(
-    config: LanguageConfig,
-    data: TokenSet,
-    seed: int,
-    watch: Watch = lambda _: None,
-    *,
-    n_steps: int | None = None,
-) -> Language:
-    """A language model of the training molecules of `data`, on the CPU; a function of its arguments alone.
-
-    Without `n_steps` it reads each molecule six times, within bounds; an hour for 600,000 molecules on one core.
-    """
-    n_molecules = int((~data.is_validation).sum())
-    fewest, most = LANGUAGE_STEPS
-    n_steps = n_steps or int(np.clip(LANGUAGE_EPOCHS * n_molecules // LANGUAGE_BATCH_SIZE, fewest, most))
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        language = Language(config)
-    unlabelled = replace(data, labels=np.empty((len(data), 0), dtype=np.float32))  # labelled ones would be repeated
-    schedule = Schedule(unlabelled, LANGUAGE_BATCH_SIZE, seed)
-    optimiser = torch.optim.Adam(language.parameters(), lr=RATES["language"], betas=(0.9, 0.98))
-    for step in range(n_steps):
-        left = 1.0 - step / n_steps
-        _set_rate(optimiser, RATES["language"] * min(1.0, (step + 1) / WARMUP_STEPS, left / COOLDOWN_SHARE))
-        batch = schedule.batch(step)
-        _descend(optimiser, language.loss(batch.tokens, batch.lengths).mean(), MAX_GRADIENT)
-        watch((step + 1) / n_steps)
-    return language.eval()
-
-
 class _Draws:
     """Batches of points and the noise to go with them, from one seed."""
 
@@ -150,10 +112,9 @@ def _fit_gan(prior: Gan, draws: _Draws, n_steps: int, watch: Watch) -> Gan:
     return prior.eval()
 
 
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, max_gradient: float = math.inf) -> None:
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     optimiser.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], max_gradient)
     optimiser.step()
 
 
