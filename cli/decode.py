@@ -13,11 +13,18 @@ from .outputs import Temperature, require_molecule_file, write_molecules
 CHUNK = 1024
 
 
-def decode(
+def decode(  # noqa: PLR0913 - one parameter an option
     vectors: Annotated[Path, typer.Argument(help="File of latent vectors: .npz, .csv or .parquet.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .smi or .csv.")],
     checkpoint: options.Checkpoint = None,
     temperature: Temperature = 0.0,
+    is_nearest: Annotated[
+        bool,
+        typer.Option(
+            "--nearest",
+            help="Decode to the molecule whose own vector lies nearest, as far as a search finds it: slower by far.",
+        ),
+    ] = False,
     seed: options.Seed = 0,
     threads: options.Threads = None,
     device: options.Device = "auto",
@@ -29,11 +36,14 @@ def decode(
 
     Example: molgen decode vectors.npz -o molecules.smi
     """
-    from molgen.errors import NothingValidError
+    from molgen.errors import NothingValidError, SpecError
+    from molgen.latent.nearest import nearest_molecules
     from molgen.latent.space import LatentSpace
     from molgen.latent.vectors import read_vectors
     from molgen.model.device import resolve_device, use_threads
 
+    if is_nearest and temperature > 0.0:
+        raise SpecError("nearest", "cannot be combined with a temperature")
     require_molecule_file(output, is_forced)
     use_threads(threads)
     points = read_vectors(vectors)
@@ -43,7 +53,10 @@ def decode(
     with show.progress(len(points), "Decoding") as advance:
         for start in range(0, len(points), CHUNK):
             chunk = points.z[start : start + CHUNK]
-            smiles += space.decode(chunk, temperature=temperature, seed=seed + start)
+            if is_nearest:
+                smiles += nearest_molecules(space, chunk, seed)
+            else:
+                smiles += space.decode(chunk, temperature=temperature, seed=seed + start)
             advance(len(smiles))
     n_valid = sum(text is not None for text in smiles)
     show.note(f"{vectors}: {n_valid} of {len(smiles)} rows gave a molecule")

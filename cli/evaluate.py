@@ -27,6 +27,12 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     fcd: Annotated[
         bool, typer.Option("--fcd", help="Also take the samples' Frechet ChemNet distance to the file: minutes.")
     ] = False,
+    nearest: Annotated[
+        bool,
+        typer.Option(
+            "--nearest", help="Also decode points to the molecules whose codes are nearest: some ten minutes."
+        ),
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to draw from the file at random.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the report: .svg, .png or .pdf.")] = None,
     smiles_column: options.SmilesColumn = None,
@@ -55,7 +61,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         require_free(figure, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    question = Question(data, tuple(properties or ()), samples, prior, fcd, limit, seed, smiles_column)
+    question = Question(data, tuple(properties or ()), samples, prior, fcd, limit, seed, smiles_column, nearest)
     with (
         writing_rejections(rejects) if rejects else nullcontext() as listing,
         show.progress(1.0, "Measuring") as advance,
@@ -106,14 +112,23 @@ def _show_smoothness(report: dict[str, Any]) -> None:
         rows.append(["Pearson, latent with Tanimoto distance", number(geometry["pearson"]), about])
         rows.append(["Spearman, the same", number(geometry["spearman"]), about])
         rows += [[f"trustworthiness@{k}", number(value), about] for k, value in geometry["trustworthiness"].items()]
+    rows += _decoding_rows(report, "")
+    if report["nearest"]:
+        rows += _decoding_rows(report["nearest"], ", decoded to the nearest molecules")
+    show.table("Whether near points are like molecules", ["measure", "value", "over"], rows)
+
+
+def _decoding_rows(report: dict[str, Any], how: str) -> list[list[str]]:
+    """Rows of neighbourhoods and consistency, and how points were decoded."""
+    rows = []
     if around := report["neighbourhood"]:
         about = f"{around['n']} molecules, step {around['radius']} of the prior's deviation"
-        rows.append(["useful of 100 neighbours", number(around["useful"]), about])
+        rows.append([f"useful of 100 neighbours{how}", number(around["useful"]), about])
     consistency = report["consistency"]
     about = f"{consistency['n']} points of the prior"
-    rows.append(["distance of a decoded molecule to its point", number(consistency["distance"]), about])
-    rows.append(["changed by a second round trip", _share(consistency["changed"]), about])
-    show.table("Whether near points are like molecules", ["measure", "value", "over"], rows)
+    rows.append([f"distance of a decoded molecule to its point{how}", number(consistency["distance"]), about])
+    rows.append([f"changed by a second round trip{how}", _share(consistency["changed"]), about])
+    return rows
 
 
 def _share(value: float | None) -> str:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from typer.testing import Result
 
+from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import LatentSpace
 from molgen.latent.vectors import Vectors, read_vectors, write_vectors
 from molgen.model.tokens import Vocabulary, split, to_selfies
@@ -84,6 +85,17 @@ def test_decoding_keeps_the_order_too(
         assert rows == ["row,smiles", *(f"{i},{text}" for i, text in enumerate(wanted, 1)), ""]
     else:
         assert rows == [*wanted, ""]
+
+
+def test_nearest_molecules_are_those_of_the_library(run_molgen: RunMolgen, tmp_path: Path, checkpoint: Path) -> None:
+    points = np.random.default_rng(0).standard_normal((3, 6)).astype(np.float32)
+    write_vectors(tmp_path / "z.csv", Vectors(points, ("", "", "")))
+    arguments = ("decode", tmp_path / "z.csv", "-o", tmp_path / "back.smi", "--checkpoint", checkpoint, "--nearest")
+    assert run_molgen(*arguments, "--seed", 5).exit_code == 0
+    found = nearest_molecules(LatentSpace.load(checkpoint), points, 5)
+    assert (tmp_path / "back.smi").read_text().split("\n") == [*(text or "" for text in found), ""]
+    both = run_molgen(*arguments, "--temperature", 1)
+    assert (both.exit_code, "temperature" in both.stderr) == (2, True)
 
 
 def test_where_nothing_comes_out_the_exit_code_is_3(run_molgen: RunMolgen, tmp_path: Path, checkpoint: Path) -> None:

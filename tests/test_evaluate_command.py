@@ -50,7 +50,7 @@ def test_one_report_of_everything(run_molgen: RunMolgen, tmp_path: Path, checkpo
     assert [(fit["name"], fit["n"]) for fit in report["predictor"]] == [("y", 6)]  # `other` is not in the file
     assert "8,C(,not a SMILES" in (tmp_path / "rejects.csv").read_text()
     assert report["geometry"]["n"] == 6
-    assert report["neighbourhood"]["n"] == 6
+    assert (report["neighbourhood"]["n"], report["nearest"]) == (6, None)
     figure = tmp_path / "report.svg"
     tables = run_molgen(*arguments, "--figure", figure)
     assert "Tanimoto distance" in figure.read_text()
@@ -58,6 +58,15 @@ def test_one_report_of_everything(run_molgen: RunMolgen, tmp_path: Path, checkpo
     assert (again.exit_code, "--force" in again.stderr) == (2, True)
     assert "7 molecules, 85.71% of them encodable" in tables.stdout
     assert "latent predictor" in tables.stdout
+
+
+def test_nearest_molecules_are_reported_beside_what_is_decoded_greedily(
+    run_molgen: RunMolgen, tmp_path: Path, checkpoint: Path
+) -> None:
+    (tmp_path / "one.smi").write_text("CCCCCC\n")
+    result = run_molgen("evaluate", tmp_path / "one.smi", "--checkpoint", checkpoint, "--samples", 5, "--nearest")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.replace("\n", " ").count("distance of a decoded molecule to its point") == 2
 
 
 def test_a_limit_draws_rows_by_the_seed(run_molgen: RunMolgen, checkpoint: Path, molecules: Path) -> None:

@@ -55,6 +55,7 @@ ORDER = [
     "model.origin",
     "model.experiment",
     "latent.space",
+    "latent.nearest",
     "latent.adaptive",
     "latent.vectors",
     "latent.encodable",

@@ -9,6 +9,8 @@ from molgen.bench.smoothness import (
     RADII,
     consistency_of,
     geometry_of,
+    nearest_decode,
+    nearest_neighbourhood_of,
     neighbourhood_of,
     neighbourhood_steps,
 )
@@ -81,3 +83,18 @@ def test_a_space_that_undoes_itself_is_consistent() -> None:
     measured = consistency_of(Ladder(), 200, seed=0)
     assert (measured.n, measured.changed) == (200, 0.0)
     assert measured.distance < 0.2  # a quarter of a rung, of two and a third between two points
+
+
+def test_where_a_point_is_the_nearest_molecule_s_all_that_is_there_is_found() -> None:
+    decode = nearest_decode(Ladder(), seed=0)
+    places = np.linspace(-0.9, 8.2, 50, dtype=np.float32)[:, None]  # beyond either end, greedy decoding gives none
+    wanted = [ALCOHOLS[int(np.abs(np.arange(len(ALCOHOLS)) - place).argmin())] for place in places[:, 0]]
+    assert decode(places) == wanted
+    assert consistency_of(Ladder(), 50, 0, decode).changed == 0.0
+
+
+def test_neighbourhoods_of_nearest_molecules_tell_each_centre() -> None:
+    told: list[None] = []
+    found = nearest_neighbourhood_of(Ladder(), ["CCCCO", "CCCO"], 0, lambda: told.append(None))
+    assert (found.n, len(told)) == (2, 2)
+    assert found.useful >= 1

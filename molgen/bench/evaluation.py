@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from molgen.bench.reconstruction import reconstruction_of
 from molgen.bench.regression import predictor_fits
 from molgen.bench.samples import quality_of, require_fcd
 from molgen.bench.smoothness import (
     N_GEOMETRY,
+    N_NEAREST,
     consistency_of,
     geometry_of,
+    nearest_decode,
+    nearest_neighbourhood_of,
     neighbourhood_of,
     neighbourhood_steps,
 )
@@ -31,6 +35,10 @@ T = TypeVar("T")
 MIN_GEOMETRY = 3
 N_CONSISTENCY = 1000
 """Points of the prior that are decoded, encoded and decoded again."""
+N_NEAREST_CONSISTENCY = 100
+"""The same where points are decoded to the nearest molecules, which takes longer."""
+PLAIN_SHARE = 0.3
+"""Of the time that a report with nearest molecules takes, how much the rest of it does."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Question:
         limit: Rows to draw from the file at random, or None for all.
         seed: Draws rows and points.
         smiles_column: Name of the SMILES column, or None to detect it.
+        nearest: Whether to look at neighbourhoods and consistency with points decoded to the nearest molecules, too.
     """
 
     path: Path
@@ -56,6 +65,7 @@ class Question:
     limit: int | None = None
     seed: int = 0
     smiles_column: str | None = None
+    nearest: bool = False
 
 
 def evaluate_file(
@@ -77,18 +87,23 @@ def evaluate_file(
     if question.fcd:
         require_fcd()
     names = _properties(space, question)
-    on_done(0.0, "reading")
+    plain_share = PLAIN_SHARE if question.nearest else 1.0
+
+    def on_part(share: float, what: str) -> object:
+        return on_done(plain_share * share, what)
+
+    on_part(0.0, "reading")
     rows = read_rows(question.path, smiles_column=question.smiles_column, properties=names)
     records = list(tally.sift(_parsed(drawn(rows, question.limit, question.seed))))
     tally.require_kept(question.path)
     smiles = [record.molecule.smiles for record in records]
-    on_done(0.05, "reconstruction")
+    on_part(0.05, "reconstruction")
     z = space.encode(smiles, AS_IT_IS)
     reconstruction = reconstruction_of(space, smiles, z)
-    on_done(0.2, "samples")
+    on_part(0.2, "samples")
     decoded = space.sample(question.n_samples, question.seed, prior=question.prior)
     samples = quality_of(space, decoded, smiles if question.fcd else None)
-    on_done(0.4, "predictions")
+    on_part(0.4, "predictions")
     y = np.array([record.values for record in records], dtype=np.float64)
     fits = predictor_fits(space, names, z, y) if names else []
     report = {
@@ -97,7 +112,8 @@ def evaluate_file(
         "reconstruction": asdict(reconstruction),
         "samples": {"prior": question.prior, **asdict(samples)},
         "predictor": [asdict(fit) for fit in fits],
-        **_smoothness(space, smiles, z, question.seed, on_done),
+        **_smoothness(space, smiles, z, question.seed, on_part),
+        "nearest": _nearest(space, smiles, z, question.seed, on_done) if question.nearest else None,
     }
     return dict(without_nan(report))
 
@@ -106,8 +122,7 @@ def _smoothness(
     space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
 ) -> dict[str, Any]:
     """The parts of the report on encodable molecules in random order; None where there are too few."""
-    rows = np.flatnonzero(np.isfinite(z).all(axis=1))
-    rows = np.random.default_rng(seed).permutation(rows)[:N_GEOMETRY]
+    rows = _encodable(z, seed)[:N_GEOMETRY]
     chosen = [smiles[row] for row in rows.tolist()]
     on_done(0.45, "distances")
     geometry = asdict(geometry_of(z[rows], chosen)) if len(rows) >= MIN_GEOMETRY else None
@@ -122,6 +137,28 @@ def _smoothness(
     on_done(0.95, "consistency")
     consistency = asdict(consistency_of(space, N_CONSISTENCY, seed))
     return {"geometry": geometry, "neighbourhood": neighbourhood, "consistency": consistency}
+
+
+def _nearest(
+    space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
+) -> dict[str, Any]:
+    """Neighbourhoods, of the first of the same molecules, and consistency with points decoded to the nearest ones."""
+    chosen = [smiles[row] for row in _encodable(z, seed)[:N_NEAREST].tolist()]
+    done = count(1)
+    neighbourhood = None
+    what, part = "nearest molecules", 0.9 * (1.0 - PLAIN_SHARE) / max(1, len(chosen))
+    on_done(PLAIN_SHARE, what)
+    if chosen:
+        looked = nearest_neighbourhood_of(space, chosen, seed, lambda: on_done(PLAIN_SHARE + part * next(done), what))
+        neighbourhood = asdict(looked)
+    consistency = consistency_of(space, N_NEAREST_CONSISTENCY, seed, nearest_decode(space, seed))
+    on_done(1.0, what)
+    return {"neighbourhood": neighbourhood, "consistency": asdict(consistency)}
+
+
+def _encodable(z: Floats, seed: int) -> NDArray[np.int64]:
+    """Rows of points (N, D) that there are, in random order."""
+    return np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(z).all(axis=1)))
 
 
 def read_drawn(path: Path, limit: int | None, seed: int = 0) -> list[str]:
