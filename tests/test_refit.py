@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.model.predictor import PredictorConfig
-from molgen.model.refit import fitted
+from molgen.model import refit as refitting
+from molgen.model.dataset import TokenSet
+from molgen.model.learner import Learner, TrainingConfig
+from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.model.process import Process
+from molgen.model.refit import fitted, refit
+from molgen.model.tokens import Vocabulary
+from molgen.model.training import new_model
+from molgen.model.vae import Vae, VaeConfig
 from molgen.model.validation import fit_of
 
 CONFIG = PredictorConfig(("a", "b"), latent_size=6, hidden_size=32, n_members=8)
@@ -56,3 +63,35 @@ def test_a_handful_of_molecules_gives_finite_numbers(n: int) -> None:
     z, y = draw(n, 0, 0.2)
     predictor = fitted(CONFIG, z, y, seed=0)
     assert all(part.isfinite().all() for part in predictor.predict(z))
+
+
+def words(n: int) -> TokenSet:
+    """Molecules of random tokens, with their share of the first one as label; every fifth is kept out."""
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(3, 5, size=(n, 8)).astype(np.uint16)
+    return TokenSet(
+        tokens=tokens.reshape(-1),
+        offsets=np.arange(n + 1) * 8,
+        labels=(tokens == 3).mean(axis=1, dtype=np.float32)[:, None],
+        keys=np.arange(n, dtype=np.uint64),
+        fingerprints=np.zeros((n, 0), dtype=np.uint8),
+        is_validation=np.arange(n) % 5 == 0,
+    )
+
+
+def test_few_molecules_are_for_a_process_and_many_for_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    vocabulary = Vocabulary(("[C]", "[N]"))
+    vae = Vae(VaeConfig(len(vocabulary), latent_size=6, encoder_size=8, decoder_size=8)).eval()
+    model = new_model(vocabulary, vae, 8, Predictor(PredictorConfig(("share",), 6, 32, 2)))
+    data = words(100)
+    few = refit(model, data, seed=0)
+    assert isinstance(few.predictor, Process)
+    assert few.predictor.config.n_points == 80
+    assert few.card["validation_fits"][0]["n"] == 20
+    monkeypatch.setattr(refitting, "MAX_POINTS", 79)
+    assert isinstance(refit(model, data, seed=0).predictor, Predictor)
+    with pytest.raises(ValueError, match="learned along"):
+        refit(few, data, seed=0)
+    with pytest.raises(ValueError, match="by steps"):
+        Learner(TrainingConfig(epochs=1.0), data, few)

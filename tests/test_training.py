@@ -276,7 +276,7 @@ def test_labels_that_are_all_missing_are_no_error(make: Make, prepared: tuple[Vo
     data = replace(prepared[1], labels=np.full_like(prepared[1].labels, np.nan))
     training = make(data=data)
     predictor = training.model.predictor
-    assert predictor is not None
+    assert isinstance(predictor, Predictor)
     before = predictor.hidden.detach().clone()
     finish(training)
     assert torch.equal(predictor.hidden, before)

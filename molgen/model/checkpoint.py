@@ -26,6 +26,7 @@ from molgen.errors import CheckpointError
 from molgen.model.language import Language, LanguageConfig
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.prior import TRANSPORTS, Kind, Prior, PriorConfig, Transport
+from molgen.model.process import Process, ProcessConfig
 from molgen.model.smiles_tokens import SmilesTokens
 from molgen.model.tokens import Vocabulary
 from molgen.model.typicality import Typicality
@@ -63,7 +64,7 @@ class Checkpoint:
     max_tokens: int
     prior_mean: Tensor
     prior_factor: Tensor
-    predictor: Predictor | None = None
+    predictor: Predictor | Process | None = None
     priors: Mapping[Kind, Prior] = field(default_factory=dict)
     known: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     card: Mapping[str, Any] = field(default_factory=dict)
@@ -219,20 +220,36 @@ def _vae(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vae:
     return vae
 
 
-def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Predictor | None:
-    if description["predictor"] is None:
+def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Predictor | Process | None:
+    sizes = description["predictor"]
+    if sizes is None:
         return None
-    properties = description["predictor"]["properties"]
+    properties = sizes["properties"]
     if not isinstance(properties, list) or not all(isinstance(name, str) for name in properties):
         raise ValueError("properties must be texts")
-    config = PredictorConfig(**description["predictor"] | {"properties": tuple(properties)})
+    sizes = sizes | {"properties": tuple(properties)}
+    return _process(sizes, tensors) if "n_points" in sizes else _network(sizes, tensors)
+
+
+def _network(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Predictor:
+    config = PredictorConfig(**sizes)
     members, hidden = config.n_members, config.hidden_size
     _require_shape(tensors, "predictor.hidden", members, config.latent_size, hidden)
-    _require_shape(tensors, "predictor.output", members, hidden, 2 * len(properties))
+    _require_shape(tensors, "predictor.output", members, hidden, 2 * len(config.properties))
     with torch.random.fork_rng(devices=[]):
         predictor = Predictor(config)
     _fill(predictor, tensors, "predictor.")
     return predictor
+
+
+def _process(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Process:
+    config = ProcessConfig(**sizes)
+    _require_shape(tensors, "predictor.points", config.n_points, config.latent_size)
+    _require_shape(tensors, "predictor.weights", config.n_points, len(config.properties))
+    process = Process(config)
+    _fill(process, tensors, "predictor.")
+    process.require_sound()
+    return process
 
 
 def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> dict[Kind, Prior]:
@@ -272,7 +289,8 @@ def _require_shape(tensors: Mapping[str, Tensor], name: str, *shape: int) -> Non
 
 
 def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    own = {name: _tensor(tensors, prefix + name) for name in part(tensors, prefix)}
+    dtypes = {name: value.dtype for name, value in module.state_dict().items()}
+    own = {name: _tensor(tensors, prefix + name, dtypes[name]) for name in part(tensors, prefix)}
     module.load_state_dict(own, assign=True)
 
 

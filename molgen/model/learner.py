@@ -18,6 +18,7 @@ from molgen.model.batches import Batch, Schedule, bootstrap
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet
 from molgen.model.geometry import geometry_loss
+from molgen.model.process import Process
 
 MAX_GRADIENT = 5.0
 WARMUP_STEPS = 200
@@ -98,6 +99,9 @@ class Learner:
             model: Its weights are changed in place.
             device: Torch device.
             bf16: Compute matrix products in bfloat16.
+
+        Raises:
+            ValueError: The model's predictor is one that is fitted, not learned.
         """
         self.config = config
         self.model = model
@@ -106,11 +110,14 @@ class Learner:
         self.schedule = Schedule(data, config.batch_size, config.seed)
         for module in model.modules.values():
             module.to(self.device)
-        if model.predictor:
+        if isinstance(model.predictor, Process):
+            raise ValueError("a Gaussian process does not learn by steps")
+        self._predictor = model.predictor
+        if self._predictor:
             labels = torch.from_numpy(data.labels[~data.is_validation])
-            model.predictor.standardise(labels.to(self.device))
+            self._predictor.standardise(labels.to(self.device))
         self.optimiser = torch.optim.Adam(self._parameters(), lr=config.learning_rate, betas=(0.9, 0.98))
-        n_members = model.predictor.config.n_members if model.predictor else 0
+        n_members = self._predictor.config.n_members if self._predictor else 0
         self._member_weights = bootstrap(n_members, len(data), config.seed)
 
     def rates(self, step: int, fraction: float) -> tuple[float, float]:
@@ -146,7 +153,7 @@ class Learner:
         return [p for module in self.model.modules.values() for p in module.parameters()]
 
     def _loss(self, batch: Batch, kl_weight: float, generator: torch.Generator) -> Tensor:
-        vae, predictor = self.model.vae, self.model.predictor
+        vae, predictor = self.model.vae, self._predictor
         noise = torch.randn(len(batch.rows), vae.config.latent_size, generator=generator)
         dropped = torch.rand(batch.tokens.shape, generator=generator) < self.config.token_dropout
         nll, kl, mean = vae(batch.tokens, batch.lengths, noise.to(self.device), dropped.to(self.device))

@@ -1,7 +1,8 @@
 """The predictor, fitted anew to the points of a finished autoencoder, and told how wrong it is where it did not look.
 
 While the autoencoder learns, the predictor follows moving points and lags behind. Once they stand still, a fit
-takes seconds and costs no reconstruction.
+takes seconds and costs no reconstruction. Of a few thousand molecules Gaussian processes learn more than networks do
+(docs/results.md); of more, they would keep too many points.
 
 Notation: N labelled molecules, D latent dimensions, P properties, K members.
 """
@@ -19,6 +20,8 @@ from molgen.model.batches import bootstrap
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet
 from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.model.process import MAX_POINTS, Process
+from molgen.model.process_fit import COVERAGE, COVERAGE_SPREADS, fitted_process
 from molgen.model.validation import encode_rows, predictor_fits
 
 EPOCHS = 30
@@ -26,9 +29,10 @@ MAX_STEPS = 20_000
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
 COOLDOWN_SHARE = 0.4
-COVERAGE, COVERAGE_SPREADS = 0.9, 1.6449
-"""The share of a normal distribution within so many standard deviations of its mean."""
 MAX_LOG_SCALE = 6.0
+
+MAX_PROCESSES = 16
+"""Properties; each takes seconds."""
 
 
 def refit(model: Checkpoint, data: TokenSet, seed: int) -> Checkpoint:
@@ -40,13 +44,18 @@ def refit(model: Checkpoint, data: TokenSet, seed: int) -> Checkpoint:
         seed: See `fitted`.
 
     Raises:
-        ValueError: `model` has no predictor.
+        ValueError: `model` has no predictor that learned along.
     """
-    if model.predictor is None:
-        raise ValueError("the model has no predictor")
+    if not isinstance(model.predictor, Predictor):
+        raise ValueError("the model has no predictor that learned along")
     rows = np.flatnonzero(~data.is_validation & ~np.isnan(data.labels).all(axis=1))
     z, _ = encode_rows(model.vae, data, rows)
-    predictor = fitted(model.predictor.config, z, torch.from_numpy(data.labels[rows]), seed)
+    y = torch.from_numpy(data.labels[rows])
+    predictor: Predictor | Process
+    if 1 <= len(rows) <= MAX_POINTS and len(model.properties) <= MAX_PROCESSES:
+        predictor = fitted_process(model.properties, z, y, model.vae.encoder.scale, seed)
+    else:
+        predictor = fitted(model.predictor.config, z, y, seed)
     predictor.to(model.predictor.location.device)
     fits = predictor_fits(model.vae, predictor, data, np.flatnonzero(data.is_validation))
     entries = [{key: None if value != value else value for key, value in asdict(fit).items()} for fit in fits]
@@ -54,7 +63,7 @@ def refit(model: Checkpoint, data: TokenSet, seed: int) -> Checkpoint:
 
 
 def fitted(config: PredictorConfig, z: Tensor, y: Tensor, seed: int) -> Predictor:
-    """A predictor of `y` from `z`, its spread calibrated; a function of its arguments alone.
+    """An ensemble of `y` from `z`, its spread calibrated; a function of its arguments alone.
 
     Args:
         config: Its sizes.

@@ -15,6 +15,7 @@ from torch import Tensor
 from molgen.model.batches import collate
 from molgen.model.dataset import TokenSet
 from molgen.model.predictor import Predictor
+from molgen.model.process import Process
 from molgen.model.speaker import targets
 from molgen.model.tokens import EOS
 from molgen.model.vae import Vae
@@ -154,7 +155,7 @@ def _calibration_error(error: NDArray[np.float64], spread: NDArray[np.float64]) 
     return float(np.abs(observed - nominal).mean())
 
 
-def predictor_fits(vae: Vae, predictor: Predictor, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:
+def predictor_fits(vae: Vae, predictor: Predictor | Process, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:
     """How well each property with 2 labels or more is predicted for the molecules `rows` (N,) of `data`."""
     z, _ = encode_rows(vae, data, rows)
     predicted = predictor.predict(z.to(predictor.location.device))
