@@ -22,7 +22,7 @@ N_CENTRES, N_SCOUTS, N_DECODES = 200, 40, 100
 """Molecules whose neighbourhood is explored, how many of them choose the radius, decodes around each."""
 RADII = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 """Steps tried, in standard deviations of the prior in each dimension."""
-N_NEAREST, NEAREST_RADIUS = 50, 0.4
+N_NEAREST, NEAREST_RADIUS = 40, 0.4
 """The same where points are decoded to the nearest molecules, which takes longer: one step for all."""
 USEFUL = (0.5, 0.95)
 """Tanimoto similarities to the centre between which a neighbour is a new idea, and still the same series."""
@@ -166,7 +166,7 @@ def nearest_neighbourhood_of(
 
     Args:
         space: Where to look.
-        smiles: Canonical SMILES, at least one; the first fifty are used.
+        smiles: Canonical SMILES, at least one; the first forty are used.
         seed: Draws the directions, and what `nearest_molecules` draws.
         on_centre: Called for each molecule.
     """
