@@ -30,7 +30,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     nearest: Annotated[
         bool,
         typer.Option(
-            "--nearest", help="Also decode points to the molecules whose codes are nearest: some ten minutes."
+            "--nearest", help="Also decode points to the molecules whose codes are nearest: some twenty minutes."
         ),
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to draw from the file at random.")] = None,

@@ -50,6 +50,13 @@ def test_no_molecule_is_farther_than_the_greedy_one_and_most_are_nearer(space: L
     assert all(text is not None and parse(text, AS_IT_IS).smiles == text for text in found)
 
 
+def test_no_molecule_is_farther_than_one_that_was_known(space: LatentSpace) -> None:
+    noise = np.random.default_rng(0).standard_normal((10, space.size)).astype(np.float32)
+    points = space.encode([CAFFEINE], AS_IT_IS, is_refined=False) + 0.3 * space.prior_deviation * noise
+    found = nearest_molecules(space, points, known=[CAFFEINE, "not a molecule"])
+    assert (away(space, found, points) <= away(space, [CAFFEINE] * 10, points) + 1e-4).all()
+
+
 def test_around_a_molecule_more_of_what_is_found_is_like_it(space: LatentSpace) -> None:
     start = sample(1)
     noise = np.random.default_rng(0).standard_normal((50, space.size)).astype(np.float32)

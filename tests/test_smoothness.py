@@ -9,12 +9,12 @@ from molgen.bench.smoothness import (
     RADII,
     consistency_of,
     geometry_of,
-    nearest_decode,
     nearest_neighbourhood_of,
     neighbourhood_of,
     neighbourhood_steps,
 )
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, fingerprint, parse, tanimoto
+from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import Floats, LatentSpace
 
 ALCOHOLS = [f"{'C' * n}O" for n in range(1, 9)]
@@ -86,11 +86,11 @@ def test_a_space_that_undoes_itself_is_consistent() -> None:
 
 
 def test_where_a_point_is_the_nearest_molecule_s_all_that_is_there_is_found() -> None:
-    decode = nearest_decode(Ladder(), seed=0)
+    space = Ladder()
     places = np.linspace(-0.9, 8.2, 50, dtype=np.float32)[:, None]  # beyond either end, greedy decoding gives none
     wanted = [ALCOHOLS[int(np.abs(np.arange(len(ALCOHOLS)) - place).argmin())] for place in places[:, 0]]
-    assert decode(places) == wanted
-    assert consistency_of(Ladder(), 50, 0, decode).changed == 0.0
+    assert nearest_molecules(space, places) == wanted
+    assert consistency_of(space, 50, 0, lambda points: nearest_molecules(space, points)).changed == 0.0
 
 
 def test_neighbourhoods_of_nearest_molecules_tell_each_centre() -> None:

@@ -15,11 +15,10 @@ from molgen.bench.reconstruction import reconstruction_of
 from molgen.bench.regression import predictor_fits
 from molgen.bench.samples import quality_of, require_fcd
 from molgen.bench.smoothness import (
+    N_CENTRES,
     N_GEOMETRY,
-    N_NEAREST,
     consistency_of,
     geometry_of,
-    nearest_decode,
     nearest_neighbourhood_of,
     neighbourhood_of,
     neighbourhood_steps,
@@ -27,6 +26,7 @@ from molgen.bench.smoothness import (
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.chem.table import Record, Rejection, Row, Tally, has_property, read_rows
 from molgen.errors import MoleculeError, SpecError
+from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import GAUSSIAN, Floats, LatentSpace
 from molgen.plain import without_nan
 
@@ -143,7 +143,7 @@ def _nearest(
     space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
 ) -> dict[str, Any]:
     """Neighbourhoods, of the first of the same molecules, and consistency with points decoded to the nearest ones."""
-    chosen = [smiles[row] for row in _encodable(z, seed)[:N_NEAREST].tolist()]
+    chosen = [smiles[row] for row in _encodable(z, seed)[:N_CENTRES].tolist()]
     done = count(1)
     neighbourhood = None
     what, part = "nearest molecules", 0.9 * (1.0 - PLAIN_SHARE) / max(1, len(chosen))
@@ -151,7 +151,9 @@ def _nearest(
     if chosen:
         looked = nearest_neighbourhood_of(space, chosen, seed, lambda: on_done(PLAIN_SHARE + part * next(done), what))
         neighbourhood = asdict(looked)
-    consistency = consistency_of(space, N_NEAREST_CONSISTENCY, seed, nearest_decode(space, seed))
+    consistency = consistency_of(
+        space, N_NEAREST_CONSISTENCY, seed, lambda points: nearest_molecules(space, points, seed)
+    )
     on_done(1.0, what)
     return {"neighbourhood": neighbourhood, "consistency": asdict(consistency)}
 

@@ -22,8 +22,8 @@ N_CENTRES, N_SCOUTS, N_DECODES = 200, 40, 100
 """Molecules whose neighbourhood is explored, how many of them choose the radius, decodes around each."""
 RADII = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 """Steps tried, in standard deviations of the prior in each dimension."""
-N_NEAREST, NEAREST_RADIUS = 40, 0.4
-"""The same where points are decoded to the nearest molecules, which takes longer: one step for all."""
+NEAREST_RADIUS = 0.4
+"""The step where points are decoded to the nearest molecules, which takes too long to look for the best one."""
 USEFUL = (0.5, 0.95)
 """Tanimoto similarities to the centre between which a neighbour is a new idea, and still the same series."""
 
@@ -147,7 +147,7 @@ def neighbourhood_of(
     points = space.encode(centres, AS_IT_IS)
 
     def median(n: int, radius: float) -> float:
-        return _useful(space, points[:n], centres[:n], radius, seed, space.decode, on_centre)
+        return _useful(space, points[:n], centres[:n], radius, seed, lambda z, _: space.decode(z), on_centre)
 
     n_scouts = min(N_SCOUTS, len(centres))
     radius = max(RADII, key=lambda each: median(n_scouts, each))
@@ -164,21 +164,22 @@ def nearest_neighbourhood_of(
 ) -> Neighbourhood:
     """What is found around molecules that can be encoded, where a point is decoded to the nearest molecule.
 
+    The search for that begins with the molecule in the middle, among others.
+
     Args:
         space: Where to look.
-        smiles: Canonical SMILES, at least one; the first forty are used.
+        smiles: Canonical SMILES, at least one; the first 200 are used.
         seed: Draws the directions, and what `nearest_molecules` draws.
         on_centre: Called for each molecule.
     """
-    centres = list(smiles[:N_NEAREST])
+    centres = list(smiles[:N_CENTRES])
     points = space.encode(centres, AS_IT_IS)
-    useful = _useful(space, points, centres, NEAREST_RADIUS, seed, nearest_decode(space, seed), on_centre)
+
+    def decode(z: Floats, centre: str) -> list[str | None]:
+        return nearest_molecules(space, z, seed, [centre])
+
+    useful = _useful(space, points, centres, NEAREST_RADIUS, seed, decode, on_centre)
     return Neighbourhood(len(centres), NEAREST_RADIUS, useful)
-
-
-def nearest_decode(space: LatentSpace, seed: int) -> Decode:
-    """`nearest_molecules` of a space and a seed."""
-    return lambda points: nearest_molecules(space, points, seed)
 
 
 def consistency_of(space: LatentSpace, n: int, seed: int, decode: Decode | None = None) -> Consistency:
@@ -205,14 +206,14 @@ def _useful(
     centres: Sequence[str],
     radius: float,
     seed: int,
-    decode: Decode,
+    decode: Callable[[Floats, str], list[str | None]],
     on_centre: Callable[[], object],
 ) -> float:
     """Median, over molecules and their points (N, D), of different useful molecules among the decodes around one."""
     found = []
     for i, (point, smiles) in enumerate(zip(points, centres, strict=True)):
         noise = np.random.default_rng(seed + i).standard_normal((N_DECODES, space.size)).astype(np.float32)
-        texts = {text for text in decode(point + radius * space.prior_deviation * noise) if text is not None}
+        texts = {text for text in decode(point + radius * space.prior_deviation * noise, smiles) if text}
         bits = [fingerprint(parse(text).mol) for text in texts]
         similarity = tanimoto_to_many(fingerprint(parse(smiles).mol), bits)
         found.append(int(((similarity >= USEFUL[0]) & (similarity <= USEFUL[1])).sum()))

@@ -47,7 +47,7 @@ CHUNK = 512
 Doubles = NDArray[np.float64]
 
 
-def nearest_molecules(space: LatentSpace, z: ArrayLike, seed: int = 0) -> list[str | None]:
+def nearest_molecules(space: LatentSpace, z: ArrayLike, seed: int = 0, known: Sequence[str] = ()) -> list[str | None]:
     """Canonical SMILES of the molecules whose codes lie nearest to points (N, D); None where none was found.
 
     Far slower than `LatentSpace.decode` (a point takes some 0.1 to 0.3 s on one core), and faster where many points lie
@@ -57,6 +57,8 @@ def nearest_molecules(space: LatentSpace, z: ArrayLike, seed: int = 0) -> list[s
         space: Where the points are.
         z: Points; rows that are not finite give None.
         seed: Draws the points beside, and the edits.
+        known: Canonical SMILES of molecules that may lie near, such as the one that the points were drawn around; the
+            search begins with them, too.
 
     Raises:
         SpecError: `z` is not an array of rows of D numbers.
@@ -69,7 +71,7 @@ def nearest_molecules(space: LatentSpace, z: ArrayLike, seed: int = 0) -> list[s
         chunk = rows[start : start + CHUNK]
         beside = _beside(space, points[chunk], seed)
         search = _Search(space, points[chunk], _Surroundings(space, seed))
-        search.look([[first[row], *beside] for row, beside in zip(chunk, beside, strict=True)])
+        search.look([[first[row], *beside, *known] for row, beside in zip(chunk, beside, strict=True)])
         for _ in range(N_ROUNDS):
             search.step()
         for row, text in zip(chunk, search.best, strict=True):
