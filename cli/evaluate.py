@@ -23,7 +23,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=1_000_000, help="Points of the prior to decode.")] = 10_000,
-    prior: options.Prior = "gaussian",
+    prior: options.Prior = None,
     fcd: Annotated[
         bool, typer.Option("--fcd", help="Also take the samples' Frechet ChemNet distance to the file: minutes.")
     ] = False,
@@ -61,6 +61,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         require_free(figure, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
+    prior = prior or space.usual_prior
     question = Question(data, tuple(properties or ()), samples, prior, fcd, limit, seed, smiles_column, nearest)
     with (
         writing_rejections(rejects) if rejects else nullcontext() as listing,

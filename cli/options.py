@@ -28,8 +28,12 @@ Checkpoint = Annotated[
     ),
 ]
 Prior = Annotated[
-    str,
-    typer.Option("--prior", help="What to draw from: gaussian, or what was learned: diffusion, gan, language."),
+    str | None,
+    typer.Option(
+        "--prior",
+        help="What to draw from: gaussian, or what was learned: language, diffusion, gan. By default language, if "
+        "it was learned.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]

@@ -27,7 +27,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
         Path | None,
         typer.Option("--output", "-o", help="Where to: .smi or .csv; by default, standard output."),
     ] = None,
-    prior: options.Prior = "gaussian",
+    prior: options.Prior = None,
     where: Annotated[
         list[str] | None,
         typer.Option(help='What molecules must keep, such as "qed > 0.8" or "2 < logp < 3"; once for each.'),
@@ -50,7 +50,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
     With a request (--where, --like, --scaffold), only different molecules that meet it come out, and their share is
     told.
 
-    Example: molgen sample -n 1000 --prior diffusion --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
+    Example: molgen sample -n 1000 --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
     from molgen.errors import NothingValidError
     from molgen.latent.space import LatentSpace
@@ -61,6 +61,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
         require_molecule_file(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
+    prior = prior or space.usual_prior
     is_request = bool(where or like or scaffold)
     if is_request:
         request = Request(where or [], space, like=like, scaffold=scaffold)
@@ -109,11 +110,9 @@ def _requested(
         "share": found.share,
         "plain_share": found.plain_share,
     }
-    summary = (
-        f"{len(found.smiles)} different molecules meet the request: {found.share:.1%} of the {found.n_decoded} points "
-        f"decoded for it, {found.plain_share:.1%} of {found.n_plain} points of the prior as they come"
-    )
-    return found.smiles, report, summary
+    sought = f"{found.share:.1%} of the {found.n_decoded} points decoded for it, " if found.n_decoded else ""
+    plain = f"{found.plain_share:.1%} of {found.n_plain} points of the prior as they come"
+    return found.smiles, report, f"{len(found.smiles)} different molecules meet the request: {sought}{plain}"
 
 
 def _summary(quality: Samples) -> str:

@@ -36,7 +36,10 @@ def train(  # noqa: PLR0913 - one parameter an option
     ] = None,
     prior: Annotated[
         list[str] | None,
-        typer.Option("--prior", help="Also fit a learned prior, `diffusion` or `gan`; once for each: minutes."),
+        typer.Option(
+            "--prior",
+            help="Also fit a learned prior: `language` (best; up to an hour), `diffusion`, `gan`; once for each.",
+        ),
     ] = None,
     epochs: Annotated[
         float | None,

@@ -29,7 +29,7 @@ from molgen.model.vae import Vae
 from molgen.paths import shipped
 
 BATCH_SIZE = 256
-GAUSSIAN = "gaussian"
+GAUSSIAN, LANGUAGE = "gaussian", "language"
 MIN_SPOKEN = 0.02
 """Share of what a language model says that must be molecules: below, it has learned nothing."""
 
@@ -152,6 +152,11 @@ class LatentSpace:
     def prior_names(self) -> tuple[str, ...]:
         """The priors that can be sampled: `gaussian`, and what was learned."""
         return (GAUSSIAN, *self.model.priors)
+
+    @property
+    def usual_prior(self) -> str:
+        """`language` where it was learned, as its draws are most like the training molecules; else `gaussian`."""
+        return LANGUAGE if LANGUAGE in self.prior_names else GAUSSIAN
 
     def require_prior(self, prior: str) -> None:
         """Asks that there is a prior of that name.
