@@ -85,7 +85,7 @@ def test_probabilities_are_those_of_intervals(space: LatentSpace) -> None:
 def test_the_command_tells_the_share(run_molgen: RunMolgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molgen.search.request.N_PILOT", 500)
     out = tmp_path / "found.smi"
-    result = run_molgen("sample", "-n", 20, "--where", "logp > 5", "-o", out, "--json")
+    result = run_molgen("sample", "-n", 20, "--prior", "gaussian", "--where", "logp > 5", "-o", out, "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["n"] == 20

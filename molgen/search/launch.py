@@ -146,7 +146,9 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     space = LatentSpace.load(path, device=machine.device)
     context = MeasureContext(
         reference=_reference(spec, start),
-        predict=(lambda smiles: space.predict(space.encode(smiles))) if space.property_names else None,
+        predict=(lambda smiles: space.predict(space.encode(smiles, is_refined=False)))
+        if space.property_names
+        else None,
         property_names=space.property_names,
         scorers=scorers,
         trust=trust_values(space),
@@ -200,4 +202,4 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
 
 
 def _unencodable(parts: _Parts) -> Sequence[str]:
-    return parts.space.explain([molecule.smiles for molecule in parts.start]).reasons
+    return parts.space.explain([molecule.smiles for molecule in parts.start], is_refined=False).reasons
