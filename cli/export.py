@@ -58,9 +58,7 @@ def export(  # noqa: PLR0913 - one argument an option
     candidates = describe(
         selection.picks,
         knows=space.knows,
-        predict=(lambda smiles: space.predict(space.encode(smiles, is_refined=False)))
-        if space.property_names
-        else None,
+        predict=space.predict_molecules if space.property_names else None,
         property_names=space.property_names,
         trust=trust_values(space),
     )

@@ -28,6 +28,7 @@ ORDER = [
     "model.pieces",
     "model.gru",
     "model.smiles_tokens",
+    "model.sizes",
     "model.speaker",
     "model.vae",
     "model.inversion",

@@ -20,13 +20,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rdkit import Chem, DataStructs
-from torch.nn import functional
 
 from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.space import BATCH_SIZE, Floats, LatentSpace
-from molgen.model.speaker import targets
-from molgen.model.tokens import PAD, pad
+from molgen.model.speaker import nats
+from molgen.model.tokens import pad
 
 LINEAR, SPHERICAL = "linear", "spherical"
 KINDS = (LINEAR, SPHERICAL)
@@ -178,9 +177,7 @@ def confidence_of(space: LatentSpace, z: Floats, smiles: Sequence[str]) -> Doubl
         chunk = rows[start : start + BATCH_SIZE]
         ids, lengths = (torch.from_numpy(x).to(space.device) for x in pad(sequences[start : start + BATCH_SIZE]))
         logits = space.model.vae.decoder(torch.from_numpy(z[chunk]).to(space.device), ids)
-        wanted = targets(ids, lengths).t()
-        nll = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="none")
-        result[chunk] = torch.exp(-nll.view(wanted.shape).sum(dim=0) / (lengths + 1)).cpu().double().numpy()
+        result[chunk] = torch.exp(-nats(logits, ids, lengths) / (lengths + 1)).cpu().double().numpy()
     return result
 
 

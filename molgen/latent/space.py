@@ -222,6 +222,14 @@ class LatentSpace:
             values[is_missing] = np.nan
         return results
 
+    def predict_molecules(self, smiles: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What `predict` says of molecules (N,) at the encoder's own points, where the predictor was fitted.
+
+        Raises:
+            SpecError: The checkpoint predicts nothing.
+        """
+        return self.predict(self.encode(smiles, is_refined=False))
+
     def knows(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
         """Which canonical SMILES (N,) were in the training data of M molecules.
 

@@ -14,10 +14,8 @@ import copy
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from molgen.model.speaker import targets
-from molgen.model.tokens import PAD
+from molgen.model.speaker import is_likeliest, nats
 from molgen.model.vae import Decoder, Vae
 
 N_STEPS = 60
@@ -37,7 +35,7 @@ def double_of(vae: Vae) -> Vae:
 @torch.no_grad()
 def comes_back(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
     """Which points (B,) of `z` (B, D) decode greedily to `tokens` (B, L) of `lengths` (B,)."""
-    return _is_exact(decoder(z, tokens).transpose(0, 1), targets(tokens, lengths))
+    return is_likeliest(decoder(z, tokens), tokens, lengths)
 
 
 def invert(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_steps: int = N_STEPS) -> Tensor:
@@ -69,16 +67,9 @@ def invert(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_st
 def _look(decoder: Decoder, point: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Nats (B,), whether each token is the likeliest (B,), and the way up (B, D), one standard deviation long."""
     unit = (point / decoder.scale).requires_grad_()
-    wanted = targets(tokens, lengths)
     with torch.enable_grad():
-        logits = decoder(unit * decoder.scale, tokens).transpose(0, 1)
-        nll = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="none")
-        loss = nll.view(wanted.shape).sum(dim=1)
+        logits = decoder(unit * decoder.scale, tokens)
+        loss = nats(logits, tokens, lengths)
         (slope,) = torch.autograd.grad(loss.sum(), [unit])
     direction = slope / slope.norm(dim=1, keepdim=True).clamp_min(1e-12) * decoder.scale
-    return loss.detach(), _is_exact(logits, wanted), direction
-
-
-def _is_exact(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Where (B,) the likeliest token is the wanted one (B, L + 1) everywhere: then greedy decoding takes just these."""
-    return ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=1)
+    return loss.detach(), is_likeliest(logits, tokens, lengths), direction

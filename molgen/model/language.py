@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from molgen.model.sizes import MAX_SIZE, require_sizes
 from molgen.model.smiles_tokens import SmilesTokens
 from molgen.model.speaker import Speaker, nats
-from molgen.model.vae import MAX_SIZE
 
 MAX_LENGTH = 120
 """Tokens of a molecule at the most."""
@@ -41,8 +41,7 @@ class LanguageConfig:
 
     def __post_init__(self) -> None:
         SmilesTokens(self.tokens)
-        if not isinstance(self.hidden_size, int) or not 1 <= self.hidden_size <= MAX_SIZE:
-            raise ValueError(f"hidden_size must be a whole number from 1 to {MAX_SIZE}, but got {self.hidden_size!r}")
+        require_sizes(self, {"hidden_size": MAX_SIZE})
 
 
 class Language(Speaker):

@@ -20,7 +20,6 @@ from molgen.model.tokens import Vocabulary
 
 N_MOLECULES = 600_000
 N_PIECES = 512
-HIDDEN_SIZE = 448
 BATCH_SIZE = 128
 EPOCHS = 6
 MIN_STEPS, MAX_STEPS = 2_000, 27_000
@@ -50,7 +49,7 @@ def fitted_language(
     seed: int,
     watch: Watch = lambda _: None,
     *,
-    hidden_size: int = HIDDEN_SIZE,
+    hidden_size: int = LanguageConfig.hidden_size,
     n_steps: int | None = None,
 ) -> Language:
     """A language model of canonical SMILES, on the CPU; a function of its arguments alone.

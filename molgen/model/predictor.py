@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-MAX_PROPERTIES = 1024
-MAX_SIZE = 4096
+from molgen.model.sizes import MAX_SIZE, require_properties, require_sizes
+
 MAX_MEMBERS = 64
 
 
@@ -36,12 +36,8 @@ class PredictorConfig:
     n_members: int = 5
 
     def __post_init__(self) -> None:
-        if not 1 <= len(set(self.properties)) == len(self.properties) <= MAX_PROPERTIES:
-            raise ValueError(f"properties must be 1 to {MAX_PROPERTIES} different names")
-        for name, bound in (("latent_size", MAX_SIZE), ("hidden_size", MAX_SIZE), ("n_members", MAX_MEMBERS)):
-            size = getattr(self, name)
-            if not isinstance(size, int) or not 1 <= size <= bound:
-                raise ValueError(f"{name} must be a whole number from 1 to {bound}, but got {size!r}")
+        require_properties(self.properties)
+        require_sizes(self, {"latent_size": MAX_SIZE, "hidden_size": MAX_SIZE, "n_members": MAX_MEMBERS})
 
 
 class Predictor(nn.Module):

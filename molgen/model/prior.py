@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from molgen.model.language import Language
-from molgen.model.vae import MAX_SIZE
+from molgen.model.sizes import MAX_SIZE, require_sizes
 
 Kind = Literal["diffusion", "gan", "language"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -47,10 +47,7 @@ class PriorConfig:
     n_blocks: int = 3
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            limit = MAX_BLOCKS if name == "n_blocks" else MAX_SIZE
-            if not isinstance(value, int) or not 1 <= value <= limit:
-                raise ValueError(f"{name} must be a whole number from 1 to {limit}, but got {value!r}")
+        require_sizes(self, {"latent_size": MAX_SIZE, "hidden_size": MAX_SIZE, "n_blocks": MAX_BLOCKS})
 
 
 class _Block(nn.Module):

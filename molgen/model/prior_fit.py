@@ -5,7 +5,6 @@ Notation: N points, D latent dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.dataset import TokenSet
-from molgen.model.language_fit import fitted_language, texts_of
+from molgen.model.language_fit import Watch, fitted_language, texts_of
 from molgen.model.prior import TRANSPORTS, Diffusion, Gan, Kind, Prior, PriorConfig, Transport
 from molgen.model.validation import encode_rows
 
@@ -26,9 +25,6 @@ SIZES: dict[Kind, tuple[int, int]] = {"diffusion": (384, 3), "gan": (256, 2)}
 RATES: dict[Kind, float] = {"diffusion": 1e-3, "gan": 1e-4}
 N_CRITIC = 5
 """Steps of the critic for each of the generator (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1)."""
-
-Watch = Callable[[float], object]
-"""Told the share of a fit that is done, in [0, 1]."""
 
 
 def with_prior(model: Checkpoint, kind: Kind, data: TokenSet, seed: int, watch: Watch = lambda _: None) -> Checkpoint:

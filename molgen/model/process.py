@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from molgen.model.predictor import MAX_PROPERTIES, MAX_SIZE
+from molgen.model.sizes import MAX_SIZE, require_properties, require_sizes
 
 MAX_POINTS = 4096
 """N; a checkpoint keeps the points, in half precision."""
@@ -46,12 +46,8 @@ class ProcessConfig:
     n_points: int
 
     def __post_init__(self) -> None:
-        if not 1 <= len(set(self.properties)) == len(self.properties) <= MAX_PROPERTIES:
-            raise ValueError(f"properties must be 1 to {MAX_PROPERTIES} different names")
-        for name, bound in (("latent_size", MAX_SIZE), ("n_points", MAX_POINTS)):
-            size = getattr(self, name)
-            if not isinstance(size, int) or not 1 <= size <= bound:
-                raise ValueError(f"{name} must be a whole number from 1 to {bound}, but got {size!r}")
+        require_properties(self.properties)
+        require_sizes(self, {"latent_size": MAX_SIZE, "n_points": MAX_POINTS})
 
 
 class Process(nn.Module):

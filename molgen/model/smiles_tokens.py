@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from molgen.errors import MoleculeError
 from molgen.model.pieces import MAX_SYMBOLS, learn_pieces
-from molgen.model.tokens import MAX_VOCABULARY, N_SPECIAL
+from molgen.model.tokens import MAX_VOCABULARY, N_SPECIAL, TokenTree, require_tokens
 
 _SYMBOL = re.compile(r"\[[^\]]*\]|Br|Cl|%\d\d|.", re.DOTALL)
 MIN_COUNT = 10
@@ -39,10 +39,7 @@ class SmilesTokens:
     tokens: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if not self.tokens or list(self.tokens) != sorted(set(self.tokens)):
-            raise ValueError("tokens must be sorted, unique and at least one")
-        if len(self) > MAX_VOCABULARY:
-            raise ValueError(f"there may be {MAX_VOCABULARY - N_SPECIAL} tokens, but got {len(self.tokens)}")
+        require_tokens(self.tokens)
         for token in self.tokens:
             if not 1 <= len(token) <= MAX_TOKEN_LENGTH or len(symbols_of(token)) > MAX_SYMBOLS:
                 raise ValueError(f"{token[:20]!r} is not a run of 1 to {MAX_SYMBOLS} symbols of SMILES")
@@ -69,9 +66,8 @@ class SmilesTokens:
         return cls(tuple(sorted({*symbols, *pieces})))
 
     @cached_property
-    def _ids(self) -> dict[tuple[str, ...], int]:
-        """Ids of the tokens, by their symbols."""
-        return {tuple(symbols_of(token)): i for i, token in enumerate(self.tokens, start=N_SPECIAL)}
+    def _tree(self) -> TokenTree:
+        return TokenTree(map(symbols_of, self.tokens))
 
     def ids(self, smiles: str) -> NDArray[np.uint16]:
         """Token ids (L,) of a SMILES, without BOS and EOS: at each place the longest token that fits.
@@ -79,16 +75,10 @@ class SmilesTokens:
         Raises:
             MoleculeError: A symbol is unknown; the error names it.
         """
-        symbols = tuple(symbols_of(smiles))
-        ids, place = [], 0
-        while place < len(symbols):
-            ends = range(min(place + MAX_SYMBOLS, len(symbols)), place, -1)
-            end = next((end for end in ends if symbols[place:end] in self._ids), None)
-            if end is None:
-                raise MoleculeError(smiles, f"unknown symbol {symbols[place]}")
-            ids.append(self._ids[symbols[place:end]])
-            place = end
-        return np.array(ids, dtype=np.uint16)
+        try:
+            return self._tree.ids(symbols_of(smiles))
+        except KeyError as error:
+            raise MoleculeError(smiles, f"unknown symbol {error.args[0]}") from None
 
     def text(self, ids: Iterable[int]) -> str:
         """What token ids say; specials say nothing. Not always a SMILES."""

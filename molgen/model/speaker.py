@@ -88,6 +88,15 @@ def nats(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
     return nll.view(wanted.shape).sum(dim=0)
 
 
+def is_likeliest(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Where (B,) each of the tokens (B, L) of `lengths` (B,), and the end, is the likeliest under logits (L + 1, B, V).
+
+    Greedy decoding then takes just these.
+    """
+    wanted = targets(tokens, lengths).t()
+    return ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=0)
+
+
 def _choose(logits: Tensor, temperature: Tensor, generator: torch.Generator | None) -> Tensor:
     """The likeliest token of each row of logits (B, V) at temperature (B,) 0, else one drawn (Gumbel-max trick)."""
     if (temperature == 0.0).all():

@@ -51,6 +51,18 @@ def split(text: str) -> list[str]:
     return _SYMBOL.findall(text)
 
 
+def require_tokens(tokens: Sequence[str]) -> None:
+    """Asks for tokens that are sorted, unique, at least one, and not too many.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if not tokens or list(tokens) != sorted(set(tokens)):
+        raise ValueError("tokens must be sorted, unique and at least one")
+    if len(tokens) > MAX_VOCABULARY - N_SPECIAL:
+        raise ValueError(f"there may be {MAX_VOCABULARY - N_SPECIAL} tokens, but got {len(tokens)}")
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The tokens a model knows, sorted, and the SELFIES constraints they are read under.
@@ -65,10 +77,7 @@ class Vocabulary:
     constraints: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_CONSTRAINTS))
 
     def __post_init__(self) -> None:
-        if not self.tokens or list(self.tokens) != sorted(set(self.tokens)):
-            raise ValueError("tokens must be sorted, unique and at least one")
-        if len(self) > MAX_VOCABULARY:
-            raise ValueError(f"there may be {MAX_VOCABULARY - N_SPECIAL} tokens, but got {len(self.tokens)}")
+        require_tokens(self.tokens)
         with semantic_constraints(self.constraints):
             for symbol in {symbol for token in self.tokens for symbol in _symbols_of(token)}:
                 _require_decodable(symbol)
@@ -101,15 +110,8 @@ class Vocabulary:
         return Vocabulary(tuple(sorted({*self.tokens, *pieces})), self.constraints)
 
     @cached_property
-    def _trie(self) -> _Node:
-        """The tokens by their symbols, one after another; the id of a token is where its last symbol leads."""
-        root = _Node()
-        for i, token in enumerate(self.tokens):
-            node = root
-            for symbol in _symbols_of(token):
-                node = node.next.setdefault(symbol, _Node())
-            node.id = i + N_SPECIAL
-        return root
+    def _tree(self) -> TokenTree:
+        return TokenTree(map(_symbols_of, self.tokens))
 
     def tokenise(self, smiles: str) -> NDArray[np.uint16]:
         """Token ids (L,) of a molecule, without BOS and EOS.
@@ -125,27 +127,10 @@ class Vocabulary:
         Raises:
             MoleculeError: A symbol is unknown; the error names it.
         """
-        ids = []
-        place = 0
-        while place < len(symbols):
-            token, end = self._longest(symbols, place)
-            if token == PAD:
-                raise MoleculeError(smiles, f"unknown token {symbols[place]}")
-            ids.append(token)
-            place = end
-        return np.array(ids, dtype=np.uint16)
-
-    def _longest(self, symbols: Sequence[str], start: int) -> tuple[int, int]:
-        """The longest token that begins at `start`, PAD where none does, and where it ends."""
-        token, end = PAD, start
-        node: _Node | None = self._trie
-        for place in range(start, len(symbols)):
-            node = node.next.get(symbols[place]) if node else None
-            if node is None:
-                break
-            if node.id != PAD:
-                token, end = node.id, place + 1
-        return token, end
+        try:
+            return self._tree.ids(symbols)
+        except KeyError as error:
+            raise MoleculeError(smiles, f"unknown token {error.args[0]}") from None
 
     @cached_property
     def _sizes(self) -> tuple[int, ...]:
@@ -181,6 +166,47 @@ def to_selfies(smiles: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS
             return str(selfies.encoder(smiles))
     except (selfies.EncoderError, KeyError, IndexError, ValueError, RecursionError):
         raise MoleculeError(smiles, "SELFIES cannot express it") from None
+
+
+class TokenTree:
+    """Tokens by their symbols, one after another: what the last symbol of a token leads to holds its id."""
+
+    def __init__(self, tokens: Iterable[Sequence[str]]) -> None:
+        """The tree of tokens as their symbols; token i has id `i + N_SPECIAL`."""
+        self._root = _Node()
+        for i, symbols in enumerate(tokens):
+            node = self._root
+            for symbol in symbols:
+                node = node.next.setdefault(symbol, _Node())
+            node.id = i + N_SPECIAL
+
+    def ids(self, symbols: Sequence[str]) -> NDArray[np.uint16]:
+        """Ids (L,) of the tokens that make up `symbols`: at each place the longest that fits.
+
+        Raises:
+            KeyError: No token fits; the argument is the symbol that it would begin with.
+        """
+        ids = []
+        place = 0
+        while place < len(symbols):
+            token, end = self._longest(symbols, place)
+            if token == PAD:
+                raise KeyError(symbols[place])
+            ids.append(token)
+            place = end
+        return np.array(ids, dtype=np.uint16)
+
+    def _longest(self, symbols: Sequence[str], start: int) -> tuple[int, int]:
+        """The longest token that begins at `start`, PAD where none does, and where it ends."""
+        token, end = PAD, start
+        node: _Node | None = self._root
+        for place in range(start, len(symbols)):
+            node = node.next.get(symbols[place]) if node else None
+            if node is None:
+                break
+            if node.id != PAD:
+                token, end = node.id, place + 1
+        return token, end
 
 
 class _Node:

@@ -14,9 +14,10 @@ from molgen.model.checkpoint import MAX_TOKENS, Checkpoint
 from molgen.model.device import available_threads, resolve_device
 from molgen.model.prior import KINDS
 from molgen.model.reading import GUACAMOL_HOLD_OUT, Source, read_smiles
+from molgen.model.sizes import MAX_SIZE
 from molgen.model.splits import Split
 from molgen.model.training import TrainingConfig
-from molgen.model.vae import MAX_SIZE, VaeConfig
+from molgen.model.vae import VaeConfig
 
 SIZES = ("latent_size", "encoder_size", "decoder_size")
 FINE_TUNING_EPOCHS = 10.0

@@ -29,12 +29,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from molgen.chem.molecule import AS_IT_IS, parse, saturated
 from molgen.errors import MoleculeError
-from molgen.model.speaker import targets
-from molgen.model.tokens import PAD, Vocabulary, pad
+from molgen.model.speaker import is_likeliest, nats
+from molgen.model.tokens import Vocabulary, pad
 from molgen.model.vae import Vae
 
 PARTS = ("likelihood", "density", "consistency")
@@ -175,10 +174,10 @@ def features_of(
         rows = order[start : start + BATCH_SIZE]
         tokens, lengths = (torch.from_numpy(part).to(device) for part in pad([sequences[i] for i in rows]))
         mean, log_variance = vae.encoder(tokens, lengths)
-        nats, is_exact = _said(vae, mean, tokens, lengths)
+        nll, is_exact = _said(vae, mean, tokens, lengths)
         divergence, radius = _placed(vae, mean, log_variance)
         n_tokens = lengths + 1.0
-        columns = (nats / n_tokens, divergence, n_tokens, radius)
+        columns = (nll / n_tokens, divergence, n_tokens, radius)
         features[rows, :4] = torch.stack(columns, dim=1).double().cpu().numpy()
         features[rows, 4] = 0.0
         lost = np.flatnonzero(~is_exact.cpu().numpy())
@@ -189,11 +188,8 @@ def features_of(
 
 def _said(vae: Vae, z: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Nats (B,) that the decoder needs to say `tokens` (B, L) from `z` (B, D), and whether it says them by itself."""
-    wanted = targets(tokens, lengths)
-    logits = vae.decoder(z, tokens).transpose(0, 1)
-    nll = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="none")
-    is_exact = ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=1)
-    return nll.view(wanted.shape).sum(dim=1), is_exact
+    logits = vae.decoder(z, tokens)
+    return nats(logits, tokens, lengths), is_likeliest(logits, tokens, lengths)
 
 
 def _placed(vae: Vae, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:

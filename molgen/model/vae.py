@@ -21,12 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from molgen.model.gru import Gru
+from molgen.model.sizes import MAX_SIZE, require_sizes
 from molgen.model.speaker import Speaker, nats
 from molgen.model.tokens import PAD
 
 MIN_SCALE = 1e-3
-MAX_SIZE = 4096
-"""Upper bound of every width in a configuration, so that a hostile checkpoint cannot ask for all memory."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,8 @@ class VaeConfig:
     fine_scale: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("n_tokens", "latent_size", "encoder_size", "decoder_size", "coarse_size"):
-            size = getattr(self, name)
-            if not isinstance(size, int) or not 1 <= size <= MAX_SIZE:
-                raise ValueError(f"{name} must be a whole number from 1 to {MAX_SIZE}, but got {size!r}")
+        widths = ("n_tokens", "latent_size", "encoder_size", "decoder_size", "coarse_size")
+        require_sizes(self, dict.fromkeys(widths, MAX_SIZE))
         if not isinstance(self.fine_scale, int | float) or not MIN_SCALE <= self.fine_scale <= 1.0:
             raise ValueError(f"fine_scale must be from {MIN_SCALE} to 1, but got {self.fine_scale!r}")
 

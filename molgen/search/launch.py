@@ -146,9 +146,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     space = LatentSpace.load(path, device=machine.device)
     context = MeasureContext(
         reference=_reference(spec, start),
-        predict=(lambda smiles: space.predict(space.encode(smiles, is_refined=False)))
-        if space.property_names
-        else None,
+        predict=space.predict_molecules if space.property_names else None,
         property_names=space.property_names,
         scorers=scorers,
         trust=trust_values(space),

@@ -112,7 +112,7 @@ class Request:
         require_consistent(self.constraints)
         predicts = bool(space.property_names)
         context = MeasureContext(
-            predict=(lambda smiles: space.predict(space.encode(smiles, is_refined=False))) if predicts else None,
+            predict=space.predict_molecules if predicts else None,
             property_names=space.property_names,
             trust=trust_values(space),
         )

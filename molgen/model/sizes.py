@@ -1,0 +1,31 @@
+"""Bounds of configurations, so that a hostile checkpoint cannot ask for all memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+MAX_SIZE = 4096
+"""Upper bound of every width."""
+MAX_PROPERTIES = 1024
+
+
+def require_sizes(sizes: object, bounds: Mapping[str, int]) -> None:
+    """Asks that attributes of `sizes` are whole numbers from 1 to their `bounds`.
+
+    Raises:
+        ValueError: One is not; the message names it.
+    """
+    for name, bound in bounds.items():
+        size = getattr(sizes, name)
+        if not isinstance(size, int) or not 1 <= size <= bound:
+            raise ValueError(f"{name} must be a whole number from 1 to {bound}, but got {size!r}")
+
+
+def require_properties(properties: Sequence[str]) -> None:
+    """Asks for names of properties, at least one, none twice.
+
+    Raises:
+        ValueError: Names are missing, repeated or too many.
+    """
+    if not 1 <= len(set(properties)) == len(properties) <= MAX_PROPERTIES:
+        raise ValueError(f"properties must be 1 to {MAX_PROPERTIES} different names")
