@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molgen.chem.edit import MAX_ATOMS, MAX_RING, cross, graft, mutate
+from molgen.chem.edit import MAX_ATOMS, MAX_RING, cross, graft, join, mutate
 from molgen.chem.molecule import parse
 
 MOLECULES = (
@@ -24,7 +24,12 @@ MOLECULES = (
 )
 
 Edit = Callable[[np.random.Generator, str, str], Chem.Mol | None]
-EDITS: dict[str, Edit] = {"mutate": lambda rng, one, other: mutate(rng, one), "cross": cross, "graft": graft}
+EDITS: dict[str, Edit] = {
+    "mutate": lambda rng, one, other: mutate(rng, one),
+    "cross": cross,
+    "graft": graft,
+    "join": join,
+}
 
 
 @pytest.mark.parametrize("name", EDITS)
@@ -58,6 +63,15 @@ def test_mutations_of_ethanol_reach_its_neighbours() -> None:
     assert {"CCCO", "CO", "CCN", "CC=O", "CC", "COC"} <= found
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("CCc1cnn(C)c1", "CCn1cc(C)cn1"), ("Cc1cccnc1", "Cc1ccccn1"), ("c1cc[nH]c1", "c1cc[nH]c1")]
+)
+def test_one_mutation_exchanges_branches_or_neighbours(before: str, after: str) -> None:
+    rng = np.random.default_rng(0)
+    found = {Chem.MolToSmiles(mol) for mol in (mutate(rng, before) for _ in range(1000)) if mol}
+    assert Chem.CanonSmiles(after) in found
+
+
 def test_a_mutation_changes_few_atoms() -> None:
     rng = np.random.default_rng(0)
     before = Chem.MolFromSmiles(MOLECULES[1]).GetNumAtoms()
@@ -79,3 +93,13 @@ def test_a_graft_keeps_the_larger_part() -> None:
     made = [mol for mol in (graft(rng, "Cc1ccc2ncccc2c1", "CCCCCCF") for _ in range(100)) if mol]
     assert made
     assert all(mol.HasSubstructMatch(core) for mol in made)
+
+
+def test_two_molecules_joined_are_both_there_whole() -> None:
+    rng = np.random.default_rng(0)
+    one, other = "Cc1ccc2ncccc2c1", "O=C(NC1CC1)c1ccsc1"
+    made = [join(rng, one, other) for _ in range(50)]
+    assert {mol.GetNumAtoms() for mol in made if mol} == {
+        sum(Chem.MolFromSmiles(s).GetNumAtoms() for s in (one, other))
+    }
+    assert all(mol.HasSubstructMatch(Chem.MolFromSmiles(part)) for mol in made if mol for part in (one, other))

@@ -13,7 +13,7 @@ from rdkit.Chem.rdMolDescriptors import CalcCrippenDescriptors, CalcTPSA
 
 from molgen.chem.molecule import Molecule, parse
 from molgen.latent.space import LatentSpace
-from molgen.search.breeding import LATENT
+from molgen.search.breeding import LATENT, Breeder
 from molgen.search.latent_search import LatentSearch, LatentSearchConfig
 from molgen.search.sampler import SMILES, LatentBox, LatentSampler
 
@@ -128,10 +128,20 @@ def test_scores_of_any_size_are_followed_alike(space: LatentSpace) -> None:
     assert run(LatentSearch(space, seed=0, config=small()), tiny, 6) == plain
 
 
-def test_where_nothing_differs_it_draws_from_the_prior(space: LatentSpace) -> None:
+def test_where_nothing_differs_it_draws_from_the_prior_and_joins_what_it_draws(space: LatentSpace) -> None:
     search = LatentSearch(space, seed=0, config=small())
-    run(search, lambda molecule: (0.0,), 4)
+    asked = run(search, lambda molecule: (0.0,), 12)
     assert {child.way for child in search.ask(10)} == {""}
+    sizes = [parse(text).mol.GetNumAtoms() for text in asked]
+    assert np.mean(sizes[20:]) > 1.2 * np.mean(sizes[:20])
+
+
+def test_the_first_ten_parents_have_as_many_children_as_the_next_ninety(space: LatentSpace) -> None:
+    parents = ["C" * n + "O" for n in range(1, 101)]
+    breeder = Breeder(space, {"mutate": 1.0}, temperature=1.0)
+    children = breeder.children(np.random.default_rng(0), parents, ["CC"], lambda texts: np.empty((0, 0)), 2000)
+    first = sum(child.parent in parents[:10] for child in children)
+    assert 0.4 < first / len(children) < 0.6
 
 
 def test_given_molecules_are_bred_from_the_first(space: LatentSpace) -> None:

@@ -8,7 +8,7 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 from scipy.stats import multivariate_normal
 
-from molgen.search.surrogate import NOISES, Similarities, TanimotoProcess, fingerprints, similarities
+from molgen.search.surrogate import NOISES, Prediction, Similarities, TanimotoProcess, fingerprints, similarities
 
 SMILES = ("CCO", "CCN", "CCCO", "c1ccccc1", "Cc1ccccc1", "CC(=O)O", "CC(=O)N", "OCCO", "CCCCCC", "c1ccncc1")
 BITS = fingerprints([Chem.MolFromSmiles(text) for text in SMILES])
@@ -35,16 +35,25 @@ def test_similarities_asked_for_in_parts_are_those_asked_for_at_once() -> None:
 
 
 def test_predictions_are_those_of_the_textbook() -> None:
-    mean, spread = fitted(6).predict(BITS[6:])
+    said = fitted(6).predict(BITS[6:])
     kernel = similarities(BITS[:6], BITS[:6]) + NOISE * np.eye(6)
     inverse = np.linalg.inv(kernel)
     across = similarities(BITS[6:], BITS[:6])
     constant = (inverse.sum(axis=0) @ SCORES[:6]) / inverse.sum()
     residual = SCORES[:6] - constant
     variance = np.einsum("nm,nk,km->m", residual, inverse, residual) / 6
-    np.testing.assert_allclose(mean, constant + across @ inverse @ residual, rtol=1e-8)
-    doubt = 1.0 - np.einsum("pn,nk,pk->p", across, inverse, across)
-    np.testing.assert_allclose(spread, np.sqrt(doubt[:, None] * variance), rtol=1e-6)
+    np.testing.assert_allclose(said.mean, constant + across @ inverse @ residual, rtol=1e-8)
+    covariance = similarities(BITS[6:], BITS[6:]) - across @ inverse @ across.T
+    np.testing.assert_allclose(said.spread, np.sqrt(np.diag(covariance)[:, None] * variance), rtol=1e-6)
+    np.testing.assert_allclose([said.covariance(i) for i in range(4)], covariance, atol=1e-9)
+
+
+def test_predictions_joined_are_those_asked_for_at_once() -> None:
+    process = fitted(6)
+    joined = Prediction.joined([process.predict(BITS[6:8]), process.predict(BITS[8:])])
+    whole = process.predict(BITS[6:])
+    for name in ("mean", "spread", "bits", "reach"):
+        np.testing.assert_allclose(getattr(joined, name), getattr(whole, name), atol=1e-12)
 
 
 def test_the_likelihood_is_that_of_the_normal_distribution_up_to_a_constant() -> None:
@@ -69,14 +78,14 @@ def test_the_likelihood_is_that_of_the_normal_distribution_up_to_a_constant() ->
 
 def test_it_is_sure_of_what_it_saw_and_not_of_what_is_unlike() -> None:
     process = fitted(6)
-    mean, spread = process.predict(BITS[:6])
-    np.testing.assert_allclose(mean, SCORES[:6], atol=0.1)
-    _, elsewhere = process.predict(fingerprints([Chem.MolFromSmiles("FC(F)(F)S(=O)(=O)Br")]))
-    assert (spread < 0.2 * elsewhere).all()
+    said = process.predict(BITS[:6])
+    np.testing.assert_allclose(said.mean, SCORES[:6], atol=0.1)
+    elsewhere = process.predict(fingerprints([Chem.MolFromSmiles("FC(F)(F)S(=O)(=O)Br")]))
+    assert (said.spread < 0.2 * elsewhere.spread).all()
 
 
 def test_scores_that_are_all_alike_are_no_trouble() -> None:
     process, _ = TanimotoProcess.likeliest(BITS, similarities(BITS, BITS), np.ones((len(BITS), 1)))
-    mean, spread = process.predict(BITS)
-    assert mean == pytest.approx(1.0)
-    assert (spread < 1e-3).all()
+    said = process.predict(BITS)
+    assert said.mean == pytest.approx(1.0)
+    assert (said.spread < 1e-3).all()

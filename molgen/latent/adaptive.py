@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from molgen.chem.molecule import DEFAULT_POLICY
+from molgen.chem.molecule import DEFAULT_POLICY, Policy
 from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 from molgen.model.tokens import pad
@@ -25,6 +25,7 @@ LEARNING_RATE = 5e-4
 KL_WEIGHT = 0.1
 TOKEN_DROPOUT = 0.1
 MAX_GRADIENT = 5.0
+GREED = 1.5
 
 
 class AdaptiveSpace(LatentSpace):
@@ -36,15 +37,15 @@ class AdaptiveSpace(LatentSpace):
         self._optimiser = torch.optim.Adam(self.model.vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
         self._sequences: dict[str, NDArray[np.uint16]] = {}
 
-    def learn(self, best: Sequence[str], rehearsed: Sequence[str], rng: np.random.Generator, greed: float) -> None:
+    def learn(self, best: Sequence[str], rehearsed: Sequence[str], rng: np.random.Generator) -> None:
         """Takes a few steps on molecules, half of them of the `best`, ranked, and half of the `rehearsed`.
 
-        Molecule number floor(N u^greed) of the best N is taken, u uniform; those without tokens are passed over.
+        Molecule number floor(N u^GREED) of the best N is taken, u uniform; those without tokens are passed over.
         """
         if not best or not rehearsed:
             return
         half = N_STEPS * BATCH_SIZE // 2
-        texts = [best[int(len(best) * u**greed)] for u in rng.random(half)]
+        texts = [best[int(len(best) * u**GREED)] for u in rng.random(half)]
         texts += [rehearsed[i] for i in rng.integers(len(rehearsed), size=half)]
         chosen = sorted(filter(len, map(self._sequence, texts)), key=len)
         self.model.vae.train()
@@ -65,6 +66,10 @@ class AdaptiveSpace(LatentSpace):
             except MoleculeError:
                 self._sequences[smiles] = np.empty(0, dtype=np.uint16)
         return self._sequences[smiles]
+
+    def _tokenise(self, text: str, policy: Policy) -> NDArray[np.uint16]:
+        known = self._sequences.get(text) if policy == DEFAULT_POLICY else None
+        return known if known is not None and len(known) else super()._tokenise(text, policy)
 
     def _step(self, sequences: Sequence[NDArray[np.uint16]], rng: np.random.Generator) -> None:
         ids, lengths = (torch.from_numpy(array).to(self.device) for array in pad(sequences))

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from molgen.chem.edit import join
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import MoleculeError
 from molgen.latent.adaptive import AdaptiveSpace
@@ -27,7 +28,7 @@ from molgen.latent.space import LatentSpace
 from molgen.search.breeding import LATENT, Breeder, Child
 from molgen.search.pareto import crowding, ranks
 from molgen.search.pool import Judge, Pool
-from molgen.search.surrogate import Similarities, TanimotoProcess, fingerprints
+from molgen.search.surrogate import Prediction, Similarities, TanimotoProcess, fingerprints
 
 Array = NDArray[np.float64]
 Violations = Callable[[Sequence[Molecule]], Array]
@@ -35,15 +36,17 @@ Violations = Callable[[Sequence[Molecule]], Array]
 
 N_STRANGERS = 500
 """Molecules of the prior that parts are taken from."""
-DRAWS_PER_PROPOSAL = 50
+DRAWS_PER_PROPOSAL = 20
 """Molecules of the prior that are judged for each that is proposed."""
+JOINED_SHARE = 0.8
+"""Of the proposals while all scores are the same, two molecules of the prior in one."""
 MAX_BREADTH = 4.0
 """Times the children that are bred at most, where few keep the constraints."""
 
 
 def default_ways() -> dict[str, float]:
     """How children are made, with the weight of each."""
-    return {LATENT: 0.4, "mutate": 0.2, "cross": 0.2, "graft": 0.1, "cross with prior": 0.1}
+    return {LATENT: 0.2, "mutate": 0.15, "cross": 0.35, "graft": 0.15, "cross with prior": 0.15}
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,10 @@ class LatentSearchConfig:
     Attributes:
         n_initial: Molecules of the prior that are proposed before evolution begins. 0 where molecules are given: then
             their surroundings are searched from the first, even while all score the same.
-        n_parents: K, the molecules that have children.
+        n_parents: K, the molecules that have children, the better the more.
+        n_elites: The best of them, which the space learns from; a way of breeding did well whose child is among them.
         children_per_proposal: P over the number of proposals, of children that keep the constraints.
         n_rounds: Generations bred between two batches of proposals.
-        greed: How strongly better parents are preferred: parent number floor(K u^greed), u uniform.
         temperature: At which every other moved point is decoded.
         confidence: Deviations that are added to the mean at most; how many is drawn anew for each proposal.
         n_fitted: Molecules that the process is fitted to, at most.
@@ -68,10 +71,10 @@ class LatentSearchConfig:
     """
 
     n_initial: int = 100
-    n_parents: int = 60
-    children_per_proposal: int = 10
+    n_parents: int = 400
+    n_elites: int = 60
+    children_per_proposal: int = 15
     n_rounds: int = 2
-    greed: float = 1.5
     temperature: float = 1.0
     confidence: float = 2.0
     n_fitted: int = 1500
@@ -112,7 +115,7 @@ class LatentSearch:
         self._space = AdaptiveSpace(space)
         self._seed = seed
         self._violations = violations
-        self._breeder = Breeder(self._space, self.config.ways, self.config.greed, self.config.temperature)
+        self._breeder = Breeder(self._space, self.config.ways, self.config.temperature)
         self._generation = 0
         self._told: dict[str, _Told] = {}
         self._bits: list[NDArray[np.float32]] = []
@@ -126,6 +129,10 @@ class LatentSearch:
         self._n_at_learning = 0
 
     @property
+    def _elites(self) -> list[str]:
+        return self._parents[: self.config.n_elites]
+
+    @property
     def parents(self) -> list[str]:
         """The best molecules so far, best first."""
         return list(self._parents)
@@ -135,8 +142,10 @@ class LatentSearch:
         rng = np.random.default_rng([self._seed, self._generation])
         self._generation += 1
         n_initial = self.config.n_initial
-        if not self._told or len(self._told) < n_initial or (n_initial > 0 and not self._has_slope()):
+        if not self._told or len(self._told) < n_initial:
             return self._new(self._drawn(2 * n + 8, rng), n)
+        if n_initial > 0 and not self._has_slope():
+            return self._new(self._composed(2 * n + 8, rng), n)
         judge = self._judge(rng)
         drawn = Pool(judge, self.config.confidence)
         n_drawn = int(rng.binomial(n, self.config.prior_share))
@@ -153,13 +162,13 @@ class LatentSearch:
             scores: M of each, to be maximised; empty where a molecule was not scored. Not finite ones are passed over.
             violations: Of constraints, 0 where all hold; those of molecules that were not scored count as well.
         """
-        before = set(self._parents)
+        before = set(self._elites)
         for text, values, violation in zip(smiles, scores, violations, strict=True):
             if text not in self._told and np.isfinite([*values, violation]).all():
                 self._told[text] = _Told(tuple(values), float(violation))
                 self._bits.append(fingerprints([Chem.MolFromSmiles(text)])[0])
         self._rank()
-        entered = set(self._parents) - before
+        entered = set(self._elites) - before
         self._breeder.learn([self._asked[text] for text in smiles if text in entered and text in self._asked])
         self._adapt()
 
@@ -170,7 +179,7 @@ class LatentSearch:
             return
         self._n_at_learning = len(self._told)
         rng = np.random.default_rng([self._seed, self._generation, 1])
-        self._space.learn(self._parents, self._strangers, rng, self.config.greed)
+        self._space.learn(self._elites, self._strangers, rng)
         self._points.clear()
 
     def _has_slope(self) -> bool:
@@ -181,6 +190,15 @@ class LatentSearch:
         """Molecules of the prior, at most `n`."""
         texts = self._space.sample(n, int(rng.integers(2**31)))
         return [Child(parse(text), "", "") for text in texts if text]
+
+    def _composed(self, n: int, rng: np.random.Generator) -> list[Child]:
+        """Molecules of the prior, at most `n`, most of them two in one: more of what might count in each call."""
+        drawn = self._drawn(2 * n, rng)
+        composed = []
+        for one, other in zip(drawn[::2], drawn[1::2], strict=False):
+            mol = join(rng, one.molecule.smiles, other.molecule.smiles) if rng.random() < JOINED_SHARE else None
+            composed.append(one if mol is None else Child(Molecule(Chem.MolToSmiles(mol), mol), "", ""))
+        return composed
 
     def _new(self, found: Sequence[Child], n: int) -> list[Child]:
         """The first `n` children that read back, have a point, and were neither asked nor told before."""
@@ -208,7 +226,7 @@ class LatentSearch:
             size = int(self._breadth * n * self.config.children_per_proposal) // self.config.n_rounds
             children = self._breeder.children(rng, parents, self._strangers, self._points_of, size)
             pool.add([child for child in children if child.molecule.smiles not in self._told])
-            best = pool.picks(self.config.n_parents // 2, rng)
+            best = pool.picks(self.config.n_elites // 2, rng)
             parents = _interleaved([child.molecule.smiles for child in best], self._parents)
         self._breadth = 1.0 / max(pool.share_kept(), 1.0 / MAX_BREADTH)
         return pool
@@ -222,13 +240,13 @@ class LatentSearch:
             process = self._process(scored, scores)
             low, high = scores.min(axis=0), scores.max(axis=0)
 
-        def judge(molecules: Sequence[Molecule]) -> tuple[Array, Array, Array]:
+        def judge(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
             missed = self._violations(molecules) if self._violations else np.zeros(len(molecules))
             if process is None:
-                return missed, rng.random((len(molecules), 1)), np.zeros((len(molecules), 1))
-            mean, spread = process.predict(fingerprints([molecule.mol for molecule in molecules]))
+                return missed, _guess(len(molecules), rng)
+            said = process.predict(fingerprints([molecule.mol for molecule in molecules]))
             width = np.maximum(high - low, 1e-12)
-            return missed, (mean - low) / width, spread / width
+            return missed, replace(said, mean=(said.mean - low) / width, spread=said.spread / width)
 
         return judge
 
@@ -264,7 +282,7 @@ class LatentSearch:
     def _rank(self) -> None:
         """Orders what was told, the best first, and keeps K of them as parents."""
         scored = {text: told for text, told in self._told.items() if told.scores}
-        pool = scored if len(scored) >= self.config.n_parents else self._told
+        pool = scored if len(scored) >= self.config.n_elites else self._told
         fitness = _fitness([told.scores for told in pool.values()])
         keyed = [(told.violation, *(-f for f in fit)) for told, fit in zip(pool.values(), fitness, strict=True)]
         order = sorted(range(len(keyed)), key=keyed.__getitem__)[: self.config.n_parents]
@@ -277,6 +295,12 @@ def _interleaved(one: Sequence[str], other: Sequence[str]) -> list[str]:
     pairs = [text for pair in zip(one, other, strict=False) for text in pair]
     n = min(len(one), len(other))
     return list(dict.fromkeys([*pairs, *one[n:], *other[n:]]))
+
+
+def _guess(n: int, rng: np.random.Generator) -> Prediction:
+    """A prediction of one score of P = n molecules by chance."""
+    nothing = np.empty((n, 0))
+    return Prediction(rng.random((n, 1)), np.zeros((n, 1)), nothing.astype(np.float32), nothing)
 
 
 def _standardised(scores: Array) -> Array:

@@ -11,6 +11,7 @@ algorithm 2.1; a structure kernel over decoded molecules, COWBOYS, Moss et al. 2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -68,6 +69,39 @@ class Similarities:
         return matrix
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What a process says of P candidates, in this order.
+
+    Attributes:
+        mean: (P, M), of the noiseless scores.
+        spread: (P, M), their standard deviations.
+        bits: (P, F) fingerprints.
+        reach: (P, N), what the scored molecules say of each: 1 minus the sum of its squares is the
+            share of the variance that is left.
+    """
+
+    mean: Array
+    spread: Array
+    bits: Bits
+    reach: Array
+
+    @classmethod
+    def joined(cls, parts: Sequence[Prediction]) -> Prediction:
+        """Several predictions of one process as one."""
+        columns = zip(*((part.mean, part.spread, part.bits, part.reach) for part in parts), strict=True)
+        return cls(*map(np.concatenate, columns))
+
+    def covariance(self, index: int) -> Array:
+        """Of the score of candidate `index` with that of each (P,), in units of the signal's variance.
+
+        Source: Rasmussen & Williams 2006, equation 2.24.
+        """
+        kernel = similarities(self.bits, self.bits[index : index + 1])[:, 0]
+        left: Array = kernel - self.reach @ self.reach[index]
+        return left
+
+
 class TanimotoProcess:
     """A Gaussian process with a constant mean, fitted to N scored molecules.
 
@@ -102,12 +136,12 @@ class TanimotoProcess:
         fits = [(cls(bits, kernel, scores, noise), noise) for noise in NOISES]
         return max(fits, key=lambda fit: fit[0].likelihood)
 
-    def predict(self, bits: Bits) -> tuple[Array, Array]:
-        """Mean and standard deviation of the noiseless scores of P candidates, each (P, M)."""
+    def predict(self, bits: Bits) -> Prediction:
+        """The noiseless scores of P candidates with these fingerprints (P, F)."""
         kernel = similarities(bits, self._bits)
-        reach = solve_triangular(self._root, kernel.T, lower=True, check_finite=False)
-        doubt = np.sqrt(np.maximum(1.0 - np.square(reach).sum(axis=0), 0.0))
-        return self._mean + kernel @ self._weights, doubt[:, None] * self._spread
+        reach = solve_triangular(self._root, kernel.T, lower=True, check_finite=False).T
+        doubt = np.sqrt(np.maximum(1.0 - np.square(reach).sum(axis=1), 0.0))
+        return Prediction(self._mean + kernel @ self._weights, doubt[:, None] * self._spread, bits, reach)
 
     def _solved(self, right: Array) -> Array:
         solution: Array = cho_solve((self._root, True), right, check_finite=False)
