@@ -90,7 +90,8 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     """
     from molgen.bench.pmo import oracles, self_test
     from molgen.bench.pmo_report import report_of, result_of
-    from molgen.bench.pmo_run import PmoRun, execute_all, open_folder, require_sampler, require_tasks
+    from molgen.bench.pmo_run import PmoRun, execute_all, open_folder, require_tasks
+    from molgen.bench.proposer import require_sampler
     from molgen.errors import SpecError
     from molgen.latent.space import LatentSpace
     from molgen.paths import write_text

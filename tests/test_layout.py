@@ -117,6 +117,7 @@ ORDER = [
     "bench.rules",
     "bench.learned",
     "bench.pmo",
+    "bench.proposer",
     "bench.pmo_run",
     "bench.pmo_report",
     "bench.assay",

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from molgen.bench.pmo_run import SEARCHES
+from molgen.bench.proposer import SEARCHES
 from molgen.bench.regression import FEATURE_SHARE, N_TREES, bits_of, require_baseline
 from molgen.chem.checks import check
 from molgen.chem.properties import synthetic_accessibility
@@ -31,7 +31,7 @@ N_TOP = 20
 BATCH_SIZE = 10
 
 COMPARED = ("latent", "latent-moves-only", "edits-only", "perturb", "random")
-"""Of `pmo_run.SEARCHES`: the whole search, parts of it, random moves of the best molecules' points, and the prior."""
+"""Of `proposer.SEARCHES`: the whole search, parts of it, random moves of the best molecules' points, and the prior."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from rdkit import DataStructs
 
 from molgen.bench.pmo import PUBLISHED, auc
 from molgen.bench.pmo_run import PmoRun
+from molgen.bench.samples import internal_diversity
 from molgen.chem.checks import check
-from molgen.chem.molecule import fingerprint, parse
+from molgen.chem.molecule import parse
 from molgen.chem.properties import synthetic_accessibility
 from molgen.latent.space import LatentSpace
 
@@ -38,7 +38,7 @@ class RunResult:
         auc_1k: `auc_top_10` of the first 1,000 calls alone.
         final_top_10: Mean of the 10 best at the end.
         best: The best molecule.
-        diversity: Of the 100 best: 1 - mean Tanimoto similarity (ECFP4) of all pairs.
+        diversity: Of the 100 best: see `molgen.bench.samples.internal_diversity`.
         sa: Their mean SA score, 1 (easy to make) to 10.
         novelty: Share of them that the checkpoint was not trained on.
         passes_pains: Share of them without a PAINS alert.
@@ -81,7 +81,7 @@ def result_of(run: PmoRun, space: LatentSpace) -> RunResult:
         auc_1k=auc(values[:SHORT_BUDGET], min(SHORT_BUDGET, run.budget), 10),
         final_top_10=float(np.mean(sorted(values)[-10:])) if values else 0.0,
         best=top[0] if top else "",
-        diversity=_diversity([fingerprint(mol) for mol in mols]),
+        diversity=internal_diversity(top) if top else 0.0,
         sa=_mean([synthetic_accessibility(mol) for mol in mols]),
         novelty=_mean(~space.knows(top)),
         passes_pains=_mean([check(mol, "pains").passes for mol in mols]),
@@ -123,14 +123,6 @@ def _spread(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:
             deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
             figures[name] = {"mean": float(np.mean(values)), "deviation": deviation}
     return figures
-
-
-def _diversity(prints: Sequence[DataStructs.ExplicitBitVect]) -> float:
-    """1 - mean Tanimoto similarity of all pairs; 0 for fewer than two."""
-    similarities = [
-        value for i, one in enumerate(prints[:-1]) for value in DataStructs.BulkTanimotoSimilarity(one, prints[i + 1 :])
-    ]
-    return 1.0 - float(np.mean(similarities)) if similarities else 0.0
 
 
 def _mean(values: Sequence[float] | np.ndarray[Any, Any]) -> float:

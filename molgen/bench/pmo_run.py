@@ -11,49 +11,27 @@ from __future__ import annotations
 import csv
 import io
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from multiprocessing import get_context
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from optuna.trial import Trial
 
 from molgen.bench.pmo import oracles
+from molgen.bench.proposer import Proposer, batch_size, proposer_of
 from molgen.bench.speed import machine
-from molgen.chem.molecule import Molecule, parse
 from molgen.errors import FileError, RunError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.run import SPEC, RunFolder
-from molgen.search.breeding import EDITS, LATENT
-from molgen.search.latent_search import LatentSearch
-from molgen.search.study import LatentStudy, SamplerRequest, Told, search_config
 
 COLUMNS = ("call", "smiles", "value")
 POLL_S = 0.5
 MAX_IDLE = 50
 """Batches without a new molecule after which a run ends early."""
-SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "latent": {},
-        "latent-moves-only": {"ways": {LATENT: 1.0}},
-        "edits-only": {"ways": dict.fromkeys(EDITS, 1.0), "learn_every": 0},
-        "no-learning": {"learn_every": 0},
-        "no-parts-of-the-prior": {"ways": {LATENT: 0.5, "mutate": 0.25, "cross": 0.25}},
-        "one-round": {"n_rounds": 1},
-        "no-surrogate": {"has_surrogate": False},
-        "perturb": {},
-        "random": {},
-    }
-)
-"""molgen's own search and parts of it, by what differs from the whole; other samplers are Optuna's."""
-OPTUNA = ("cmaes", "tpe", "gp")
-
 if TYPE_CHECKING:
     from ctypes import Array, c_longlong
 
@@ -68,7 +46,7 @@ class PmoRun:
         task: Name of the oracle.
         seed: Source of all randomness.
         budget: Unique valid molecules to be scored.
-        sampler: A key of `SEARCHES`, or one of `OPTUNA`.
+        sampler: One of those of `molgen.bench.proposer`.
         checkpoint: The model, or None for the one that molgen ships.
         folder: Where its file is.
     """
@@ -105,62 +83,6 @@ class PmoRun:
         return calls
 
 
-class Proposer(Protocol):
-    """Asks for molecules, and is told what they are worth."""
-
-    def ask(self, n: int) -> list[Molecule | None]:
-        """About `n` molecules, which need not be new; None where a proposal was not a molecule."""
-
-    def tell(self, values: Sequence[float | None]) -> None:
-        """The worth of what was asked for last, None where it was not scored."""
-
-
-class _Searching:
-    """molgen's own search."""
-
-    def __init__(self, space: LatentSpace, run: PmoRun) -> None:
-        config = replace(search_config(run.sampler, run.budget), **SEARCHES[run.sampler])
-        self._search = LatentSearch(space, seed=run.seed, config=config)
-        self._asked: list[Molecule] = []
-
-    def ask(self, n: int) -> list[Molecule | None]:
-        self._asked = [child.molecule for child in self._search.ask(n)]
-        return list(self._asked)
-
-    def tell(self, values: Sequence[float | None]) -> None:
-        scores = [() if value is None else (value,) for value in values]
-        self._search.tell([molecule.smiles for molecule in self._asked], scores, [0.0] * len(scores))
-
-
-class _Studying:
-    """A sampler of Optuna's, over decoded points."""
-
-    def __init__(self, space: LatentSpace, run: PmoRun) -> None:
-        request = SamplerRequest(
-            name=run.sampler,
-            n_objectives=1,
-            batch_size=batch_size(run.budget),
-            budget=run.budget,
-            seed=run.seed,
-            start=np.empty((0, space.size)),
-        )
-        self._study = LatentStudy(space, request)
-        self._trials: list[tuple[Trial, str]] = []
-
-    def ask(self, n: int) -> list[Molecule | None]:
-        self._trials = self._study.ask(n)
-        return [parse(text) if text else None for _, text in self._trials]
-
-    def tell(self, values: Sequence[float | None]) -> None:
-        for (trial, text), value in zip(self._trials, values, strict=True):
-            self._study.tell(trial, Told(text, () if value is None else (value,)))
-
-
-def batch_size(n_calls: int) -> int:
-    """Molecules to ask for after `n_calls` calls: a fiftieth of them, 10 to 50."""
-    return max(10, min(50, n_calls // 50))
-
-
 def require_tasks(names: Sequence[str]) -> list[str]:
     """The oracles of those names, all where it is only `all`.
 
@@ -175,17 +97,6 @@ def require_tasks(names: Sequence[str]) -> list[str]:
             near = get_close_matches(name, known, n=3) or known
             raise SpecError("tasks", f"there is no oracle {name!r}", remedy=f"Did you mean {', '.join(near)}?")
     return list(dict.fromkeys(names))
-
-
-def require_sampler(name: str) -> None:
-    """Asks for a sampler that there is.
-
-    Raises:
-        SpecError: There is none of that name.
-    """
-    known = (*SEARCHES, *OPTUNA)
-    if name not in known:
-        raise SpecError("sampler", f"there is no {name!r}", remedy=f"Known: {', '.join(known)}.")
 
 
 def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
@@ -225,7 +136,7 @@ def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> 
         return
     _rewrite(run.path, recorded)
     space = LatentSpace.load(run.checkpoint)
-    proposer = (_Searching if run.sampler in SEARCHES else _Studying)(space, run)
+    proposer = proposer_of(space, run.sampler, run.seed, run.budget)
     for n, fresh in enumerate_new(run, proposer, recorded):
         if fresh:
             _append(run.path, n - len(fresh), fresh)

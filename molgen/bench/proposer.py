@@ -1,0 +1,109 @@
+"""Who proposes molecules in a benchmark: molgen's own search, parts of it, and samplers of Optuna's.
+
+Notation: N molecules asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+from optuna.trial import Trial
+
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import SpecError
+from molgen.latent.space import LatentSpace
+from molgen.search.breeding import EDITS, LATENT
+from molgen.search.latent_search import LatentSearch, default_ways
+from molgen.search.study import LatentStudy, SamplerRequest, Told, search_config
+
+SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "latent": {},
+        "latent-moves-only": {"ways": {LATENT: 1.0}},
+        "edits-only": {"ways": {way: default_ways()[way] for way in EDITS}, "learn_every": 0},
+        "no-learning": {"learn_every": 0},
+        "no-parts-of-the-prior": {"ways": {LATENT: 0.5, "mutate": 0.25, "cross": 0.25}},
+        "one-round": {"n_rounds": 1},
+        "no-surrogate": {"has_surrogate": False},
+        "perturb": {},
+        "random": {},
+    }
+)
+"""molgen's own search and parts of it, by what differs from the whole; other samplers are Optuna's."""
+OPTUNA = ("cmaes", "tpe", "gp")
+
+
+def require_sampler(name: str) -> None:
+    """Asks for a sampler that there is.
+
+    Raises:
+        SpecError: There is none of that name.
+    """
+    known = (*SEARCHES, *OPTUNA)
+    if name not in known:
+        raise SpecError("sampler", f"there is no {name!r}", remedy=f"Known: {', '.join(known)}.")
+
+
+def batch_size(n_calls: int) -> int:
+    """Molecules to ask for after `n_calls` calls: a fiftieth of them, 10 to 50."""
+    return max(10, min(50, n_calls // 50))
+
+
+class Proposer(Protocol):
+    """Asks for molecules, and is told what they are worth."""
+
+    def ask(self, n: int) -> list[Molecule | None]:
+        """About `n` molecules, which need not be new; None where a proposal was not a molecule."""
+
+    def tell(self, values: Sequence[float | None]) -> None:
+        """The worth of what was asked for last, None where it was not scored."""
+
+
+class _Searching:
+    """molgen's own search."""
+
+    def __init__(self, space: LatentSpace, name: str, seed: int, budget: int) -> None:
+        config = replace(search_config(name, budget), **SEARCHES[name])
+        self._search = LatentSearch(space, seed=seed, config=config)
+        self._asked: list[Molecule] = []
+
+    def ask(self, n: int) -> list[Molecule | None]:
+        self._asked = [child.molecule for child in self._search.ask(n)]
+        return list(self._asked)
+
+    def tell(self, values: Sequence[float | None]) -> None:
+        scores = [() if value is None else (value,) for value in values]
+        self._search.tell([molecule.smiles for molecule in self._asked], scores, [0.0] * len(scores))
+
+
+class _Studying:
+    """A sampler of Optuna's, over decoded points."""
+
+    def __init__(self, space: LatentSpace, name: str, seed: int, budget: int) -> None:
+        request = SamplerRequest(
+            name=name,
+            n_objectives=1,
+            batch_size=batch_size(budget),
+            budget=budget,
+            seed=seed,
+            start=np.empty((0, space.size)),
+        )
+        self._study = LatentStudy(space, request)
+        self._trials: list[tuple[Trial, str]] = []
+
+    def ask(self, n: int) -> list[Molecule | None]:
+        self._trials = self._study.ask(n)
+        return [parse(text) if text else None for _, text in self._trials]
+
+    def tell(self, values: Sequence[float | None]) -> None:
+        for (trial, text), value in zip(self._trials, values, strict=True):
+            self._study.tell(trial, Told(text, () if value is None else (value,)))
+
+
+def proposer_of(space: LatentSpace, name: str, seed: int, budget: int) -> Proposer:
+    """The proposer of a name that `require_sampler` lets pass, for `budget` molecules to be scored."""
+    return (_Searching if name in SEARCHES else _Studying)(space, name, seed, budget)
