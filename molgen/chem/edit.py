@@ -280,9 +280,10 @@ def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = N
     The smaller or larger side where `is_small` says so, else any.
     """
     mol = _kekulised(smiles)
-    bonds = _cut_bonds(rng, mol, n_cuts)
-    if bonds is None:
+    cuts = _cuts(smiles, n_cuts)
+    if not cuts:
         return None
+    bonds = cuts[int(rng.integers(len(cuts)))]
     parts = Chem.GetMolFrags(Chem.FragmentOnBonds(mol, bonds), asMols=True, sanitizeFrags=False)
     if len(parts) != 2:
         return None
@@ -312,14 +313,14 @@ def _with_dummy(mol: Chem.Mol, place: int) -> Chem.Mol:
     return opened.GetMol()
 
 
-def _cut_bonds(rng: Generator, mol: Chem.Mol, n_cuts: int) -> list[int] | None:
+@lru_cache(maxsize=4096)
+def _cuts(smiles: str, n_cuts: int) -> tuple[tuple[int, ...], ...]:
+    """The bonds of each way to cut a molecule at one chain bond, or at two bonds of a ring."""
+    mol = _kekulised(smiles)
     matches = mol.GetSubstructMatches(_CUT if n_cuts == 1 else _RING_BOND_PAIR)
-    if not matches:
-        return None
-    atoms = matches[int(rng.integers(len(matches)))]
-    pairs = [(atoms[0], atoms[1])] if n_cuts == 1 else [(atoms[0], atoms[1]), (atoms[2], atoms[3])]
-    bonds = [mol.GetBondBetweenAtoms(*pair) for pair in pairs]
-    return [bond.GetIdx() for bond in bonds]
+    return tuple(
+        tuple(mol.GetBondBetweenAtoms(*atoms[i : i + 2]).GetIdx() for i in range(0, len(atoms), 2)) for atoms in matches
+    )
 
 
 def _joined(rng: Generator, one: Chem.Mol, other: Chem.Mol) -> Chem.Mol | None:
