@@ -14,7 +14,8 @@ from rdkit.Chem.rdMolDescriptors import CalcCrippenDescriptors, CalcTPSA
 from molgen.chem.molecule import Molecule, parse
 from molgen.latent.space import LatentSpace
 from molgen.search.breeding import LATENT, Breeder
-from molgen.search.latent_search import LatentSearch, LatentSearchConfig
+from molgen.search.latent_config import LatentSearchConfig
+from molgen.search.latent_search import LatentSearch
 from molgen.search.sampler import SMILES, LatentBox, LatentSampler
 
 Score = Callable[[Molecule], tuple[float, ...]]

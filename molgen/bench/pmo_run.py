@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from difflib import get_close_matches
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -231,8 +231,12 @@ def _begin_worker(counts: Array[c_longlong]) -> None:
 
 
 def _execute_one(index: int, run: PmoRun) -> None:
+    parent = parent_process()
+
     def count(n: int) -> None:
         _counts[index] = n
+        if parent is not None and not parent.is_alive():
+            raise SystemExit
 
     execute(run, count)
 

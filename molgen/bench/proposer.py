@@ -17,14 +17,16 @@ from molgen.chem.molecule import Molecule, parse
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
 from molgen.search.breeding import EDITS, LATENT
-from molgen.search.latent_search import LatentSearch, default_ways
+from molgen.search.latent_config import default_ways
+from molgen.search.latent_search import LatentSearch
 from molgen.search.study import LatentStudy, SamplerRequest, Told, search_config
 
 SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "latent": {},
-        "latent-moves-only": {"ways": {LATENT: 1.0}},
-        "edits-only": {"ways": {way: default_ways()[way] for way in EDITS}, "learn_every": 0},
+        "latent-moves-only": {"ways": {LATENT: 1.0}, "second_ways": {}},
+        "edits-only": {"ways": {way: default_ways()[way] for way in EDITS}, "second_ways": {}, "learn_every": 0},
+        "one-population": {"second_ways": {}},
         "no-learning": {"learn_every": 0},
         "no-parts-of-the-prior": {"ways": {LATENT: 0.5, "mutate": 0.25, "cross": 0.25}},
         "one-round": {"n_rounds": 1},
@@ -49,8 +51,8 @@ def require_sampler(name: str) -> None:
 
 
 def batch_size(n_calls: int) -> int:
-    """Molecules to ask for after `n_calls` calls: a fiftieth of them, 10 to 50."""
-    return max(10, min(50, n_calls // 50))
+    """Molecules to ask for after `n_calls` calls: a fiftieth of them, 10 to 25."""
+    return max(10, min(25, n_calls // 50))
 
 
 class Proposer(Protocol):

@@ -138,14 +138,17 @@ class LatentSpace:
         is_finite = np.isfinite(points).all(axis=1)
         generator = torch.Generator(self.device).manual_seed(seed)
         texts: list[str | None] = [None] * len(points)
+        read: dict[tuple[int, ...], str | None] = {}
         rows = np.flatnonzero(is_finite)
         for start in range(0, len(rows), BATCH_SIZE):
             chunk = rows[start : start + BATCH_SIZE]
             batch = torch.from_numpy(points[chunk]).to(self.device)
             chunk_softness = torch.from_numpy(softness[chunk]).to(self.device)
             ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, chunk_softness, generator)
-            for row, tokens in zip(chunk, ids.tolist(), strict=True):
-                texts[row] = self._read(tokens)
+            for row, tokens in zip(chunk, map(tuple, ids.tolist()), strict=True):
+                if tokens not in read:
+                    read[tokens] = self._read(tokens)
+                texts[row] = read[tokens]
         return texts
 
     @property

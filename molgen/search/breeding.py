@@ -122,7 +122,8 @@ class Breeder:
         temperature = np.where(np.arange(len(z)) % 2, self._temperature, 0.0)
         texts = self._space.decode(z, temperature=temperature, seed=int(rng.integers(2**31)))
         parents = [parent for (parent, _), is_moved in zip(pairs, has_point, strict=True) if is_moved]
-        return [Child(parse(text), parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]
+        molecules = {text: parse(text) for text in dict.fromkeys(texts) if text}
+        return [Child(molecules[text], parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]
 
 
 def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:

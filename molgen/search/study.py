@@ -21,7 +21,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from molgen.latent.space import LatentSpace
 from molgen.search.breeding import LATENT
-from molgen.search.latent_search import LatentSearch, LatentSearchConfig, Violations
+from molgen.search.latent_config import LatentSearchConfig
+from molgen.search.latent_search import LatentSearch, Violations
 from molgen.search.sampler import SMILES, VIOLATION, LatentBox, LatentSampler
 
 NAME = "journal"
@@ -113,6 +114,7 @@ def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentS
             n_rounds=1,
             children_per_proposal=2,
             ways={LATENT: 1.0},
+            second_ways={},
             has_surrogate=False,
             learn_every=0,
             prior_share=0.0,
