@@ -97,7 +97,7 @@ class Population:
         self._adapt(rng)
 
     def is_stuck(self, patience: int, floor: float) -> bool:
-        """Whether the last `patience` molecules raised the level by less than a twentieth of its height over `floor`."""
+        """Whether the last `patience` molecules raised the level by under a twentieth of what it is over `floor`."""
         if len(self._levels) <= patience:
             return False
         before, now = self._levels[-patience - 1], self._levels[-1]
