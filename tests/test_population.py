@@ -10,7 +10,7 @@ from molgen.latent.space import LatentSpace
 from molgen.search.breeding import LATENT
 from molgen.search.latent_config import LatentSearchConfig
 from molgen.search.latent_search import PATIENCE, LatentSearch
-from molgen.search.population import Population, Told
+from molgen.search.population import Population, Worth
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def population(space: LatentSpace) -> Population:
 
 def take(members: Population, scores: list[tuple[float, ...]], violation: float = 0.0) -> None:
     n = len(members.members)
-    told = {f"{'C' * (n + i + 1)}O": Told(values, violation) for i, values in enumerate(scores)}
+    told = {f"{'C' * (n + i + 1)}O": Worth(values, violation) for i, values in enumerate(scores)}
     members.take(told, {}, np.random.default_rng(0))
 
 

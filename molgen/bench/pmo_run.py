@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,6 +34,7 @@ COLUMNS = ("call", "smiles", "value")
 POLL_S = 0.5
 MAX_IDLE = 50
 """Batches without a new molecule after which a run ends early."""
+
 if TYPE_CHECKING:
     from ctypes import Array, c_longlong
 
@@ -223,20 +226,24 @@ def execute_all(runs: Sequence[PmoRun], workers: int, on_calls: Callable[[int], 
 
 
 def _begin_worker(counts: Array[c_longlong]) -> None:
-    """Takes the shared counters, and leaves Ctrl-C to the parent."""
+    """Takes the shared counters, leaves Ctrl-C to the parent, and ends when the parent was killed."""
     global _counts
     _counts = counts
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _execute_one(index: int, run: PmoRun) -> None:
-    parent = parent_process()
-
     def count(n: int) -> None:
         _counts[index] = n
-        if parent is not None and not parent.is_alive():
-            raise SystemExit
 
     execute(run, count)
 

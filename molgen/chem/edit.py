@@ -61,7 +61,7 @@ def cross(rng: Generator, one: str, other: str) -> Chem.Mol | None:
     with BlockLogs():
         n_cuts = 1 if rng.random() < CHAIN_SHARE else 2
         parts = [_part(rng, smiles, n_cuts) for smiles in (one, other)]
-        return None if parts[0] is None or parts[1] is None else _joined(rng, parts[0], parts[1])
+        return _joined(rng, *parts)
 
 
 def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
@@ -71,7 +71,7 @@ def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
         if branch is None or branch.GetNumAtoms() > MAX_BRANCH:
             return None
         rest = _part(rng, stock, 1, is_small=False) if rng.random() < 0.5 else _open_at_hydrogen(rng, stock)
-        return None if rest is None else _joined(rng, rest, branch)
+        return _joined(rng, rest, branch)
 
 
 def join(rng: Generator, one: str, other: str) -> Chem.Mol | None:
@@ -82,7 +82,7 @@ def join(rng: Generator, one: str, other: str) -> Chem.Mol | None:
     """
     with BlockLogs():
         parts = [_open_at_aromatic_carbon(rng, smiles) for smiles in (one, other)]
-        return None if parts[0] is None or parts[1] is None else _joined(rng, parts[0], parts[1])
+        return _joined(rng, *parts)
 
 
 @lru_cache(maxsize=4096)
@@ -175,7 +175,7 @@ def _open_ring(rng: Generator, mol: Chem.RWMol) -> bool:
 
 def _move_branch(rng: Generator, mol: Chem.RWMol) -> bool:
     """Takes a branch off and puts it on another atom of the rest."""
-    bond = _drawn_bond(rng, mol, lambda b: not b.IsInRing() and b.GetBondType() == Chem.BondType.SINGLE)
+    bond = _drawn_bond(rng, mol, _holds_branch)
     if bond is None:
         return False
     fixed, moved = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
@@ -192,7 +192,7 @@ def _move_branch(rng: Generator, mol: Chem.RWMol) -> bool:
 
 def _swap_branches(rng: Generator, mol: Chem.RWMol) -> bool:
     """Takes two branches off the rest and puts each in the place of the other."""
-    bonds = [bond for bond in mol.GetBonds() if not bond.IsInRing() and bond.GetBondType() == Chem.BondType.SINGLE]
+    bonds = list(filter(_holds_branch, mol.GetBonds()))
     if len(bonds) < 2:
         return False
     ends = [(bonds[i].GetBeginAtomIdx(), bonds[i].GetEndAtomIdx()) for i in rng.choice(len(bonds), 2, replace=False)]
@@ -259,6 +259,10 @@ def _drawn_bond(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Bond], b
     return next(filter(is_fit, map(mol.GetBondWithIdx, rng.permutation(mol.GetNumBonds()).tolist())), None)
 
 
+def _holds_branch(bond: Chem.Bond) -> bool:
+    return not bond.IsInRing() and bool(bond.GetBondType() == Chem.BondType.SINGLE)
+
+
 def _finished(mol: Chem.RWMol) -> Chem.Mol | None:
     """An edited molecule, None where it cannot be, is in pieces, or is nothing that a chemist would keep."""
     if not 0 < mol.GetNumAtoms() <= MAX_ATOMS:
@@ -323,8 +327,10 @@ def _cuts(smiles: str, n_cuts: int) -> tuple[tuple[int, ...], ...]:
     )
 
 
-def _joined(rng: Generator, one: Chem.Mol, other: Chem.Mol) -> Chem.Mol | None:
-    """Two parts joined at their dummies, each bond with the order it had in one of them."""
+def _joined(rng: Generator, one: Chem.Mol | None, other: Chem.Mol | None) -> Chem.Mol | None:
+    """Two parts, where both are there, joined at their dummies, each bond with the order it had in one of them."""
+    if one is None or other is None:
+        return None
     joined = Chem.RWMol(Chem.CombineMols(one, other))
     dummies = [atom.GetIdx() for atom in joined.GetAtoms() if atom.GetAtomicNum() == 0]
     n_cuts = len(dummies) // 2

@@ -5,7 +5,7 @@ Notation: N children, K parents, D latent dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ EDITS: dict[str, Edit] = {
 class Breeder:
     """Makes children, more of them in the ways whose children turned out well."""
 
-    def __init__(self, space: LatentSpace, ways: dict[str, float], temperature: float) -> None:
+    def __init__(self, space: LatentSpace, ways: Mapping[str, float], temperature: float) -> None:
         """A breeder that has learned nothing yet.
 
         Args:
@@ -131,4 +131,4 @@ def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[
 
     Source: the quantile-uniform choice of parents of Mol GA, Tripp & Hernandez-Lobato 2023 (arXiv:2310.09267).
     """
-    return np.minimum((n ** rng.random(shape)).astype(np.int64), n) - 1
+    return (n ** rng.random(shape)).astype(np.int64) - 1

@@ -3,7 +3,8 @@
 Each round breeds a pool of children from the best molecules so far, by moving their points in latent space and by small
 edits of their graphs; a Gaussian process on the molecules says how good each probably is and how sure that is; the best
 of the pool are bred further, and what then promises most is proposed. The space learns from what was found: from time
-to time it is trained on the best molecules, so that its decoder speaks of them.
+to time it is trained on the best molecules, so that its decoder speaks of them. A population that is stuck gives way to
+another one.
 
 Notation: N molecules told, M scores each, K parents, D latent dimensions, P children in the pool.
 Sources: upper confidence bound, Srinivas et al. 2010 (arXiv:0912.3995); a genetic algorithm inside the acquisition,
@@ -27,7 +28,7 @@ from molgen.latent.space import LatentSpace
 from molgen.search.breeding import Child
 from molgen.search.latent_config import LatentSearchConfig
 from molgen.search.pool import Judge, Pool
-from molgen.search.population import Population, Told
+from molgen.search.population import Population, Worth
 from molgen.search.surrogate import Prediction, Similarities, TanimotoProcess, fingerprints
 
 Array = NDArray[np.float64]
@@ -67,7 +68,7 @@ class LatentSearch:
         self._seed = seed
         self._violations = violations
         self._generation = 0
-        self._told: dict[str, Told] = {}
+        self._told: dict[str, Worth] = {}
         self._bits: dict[str, NDArray[np.float32]] = {}
         self._asked: dict[str, Child] = {}
         self._n_populations = 0
@@ -104,10 +105,10 @@ class LatentSearch:
             scores: M of each, to be maximised; empty where a molecule was not scored. Not finite ones are passed over.
             violations: Of constraints, 0 where all hold; those of molecules that were not scored count as well.
         """
-        fresh: dict[str, Told] = {}
+        fresh: dict[str, Worth] = {}
         for text, values, violation in zip(smiles, scores, violations, strict=True):
             if text not in self._told and np.isfinite([*values, violation]).all():
-                fresh[text] = Told(tuple(values), float(violation))
+                fresh[text] = Worth(tuple(values), float(violation))
                 self._bits[text] = fingerprints([Chem.MolFromSmiles(text)])[0]
         self._told |= fresh
         self._population.take(fresh, self._asked, np.random.default_rng([self._seed, self._generation, 1]))
@@ -125,10 +126,10 @@ class LatentSearch:
         if is_second:
             self._begin(self.config.ways, self._told)
         else:
-            drawn = {text for text, child in self._asked.items() if child.way}
-            self._begin(self.config.second_ways, {text: t for text, t in self._told.items() if text not in drawn})
+            bred = {text for text, child in self._asked.items() if child.way}
+            self._begin(self.config.second_ways, {text: t for text, t in self._told.items() if text not in bred})
 
-    def _begin(self, ways: dict[str, float], founders: dict[str, Told]) -> None:
+    def _begin(self, ways: dict[str, float], founders: dict[str, Worth]) -> None:
         self._population = Population(self._space, self.config, ways, founders)
         self._n_populations += 1
         self._similarities = Similarities()
@@ -136,7 +137,9 @@ class LatentSearch:
 
     def _has_slope(self) -> bool:
         """Whether any molecule is better than another, so that there is something to climb."""
-        return len({(told.scores, told.violation) for told in self._told.values()}) > 1
+        worths = iter(self._told.values())
+        first = next(worths)
+        return any(worth != first for worth in worths)
 
     def _composed(self, n: int, rng: np.random.Generator) -> list[Child]:
         """Molecules of the prior, at most `n`, most of them two in one: more of what might count in each call."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from molgen.chem.molecule import Molecule
 from molgen.search.breeding import Child
-from molgen.search.surrogate import Prediction
+from molgen.search.surrogate import Prediction, doubt_of
 
 Array = NDArray[np.float64]
 Judge = Callable[[Sequence[Molecule]], tuple[Array, Prediction]]
@@ -79,7 +79,7 @@ class Doubt:
     def __init__(self, said: Prediction) -> None:
         """The doubt of a prediction."""
         self._said = said
-        self._before = 1.0 - np.square(said.reach).sum(axis=1)
+        self._before = doubt_of(said.reach)
         self._left = self._before.copy()
         self._columns = np.empty((len(said.mean), 0))
 

@@ -26,12 +26,14 @@ N_STRANGERS = 500
 MAX_BREADTH = 4.0
 """Times the children that are bred at most, where few keep the constraints."""
 N_LEVEL = 10
+"""Best members whose mean score is the level of a population."""
 MIN_GAIN = 0.05
+"""Share of its height that a level must gain, or the population is stuck."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What became of a molecule.
+class Worth:
+    """What a molecule is worth.
 
     Attributes:
         scores: M, to be maximised; empty where it was not scored.
@@ -43,16 +45,22 @@ class Told:
 
 
 class Population:
-    """Molecules that breed among themselves."""
+    """Molecules that breed among themselves.
+
+    Attributes:
+        members: What each is worth, by canonical SMILES, in the order they came.
+        space: Learns from the best of them.
+        parents: The best of them, best first.
+    """
 
     def __init__(
-        self, space: LatentSpace, config: LatentSearchConfig, ways: Mapping[str, float], founders: Mapping[str, Told]
+        self, space: LatentSpace, config: LatentSearchConfig, ways: Mapping[str, float], founders: Mapping[str, Worth]
     ) -> None:
         """A population of `founders`, by canonical SMILES, whose children are made in `ways` of these weights."""
         self.members = dict(founders)
         self.space = AdaptiveSpace(space)
         self._config = config
-        self._breeder = Breeder(self.space, dict(ways), config.temperature)
+        self._breeder = Breeder(self.space, ways, config.temperature)
         self._points: dict[str, Array] = {}
         self._strangers: list[str] = []
         self._breadth = 1.0
@@ -86,7 +94,7 @@ class Population:
         self._breadth = 1.0 / max(pool.share_kept(), 1.0 / MAX_BREADTH)
         return pool
 
-    def take(self, told: Mapping[str, Told], children: Mapping[str, Child], rng: np.random.Generator) -> None:
+    def take(self, told: Mapping[str, Worth], children: Mapping[str, Child], rng: np.random.Generator) -> None:
         """Takes in new members, some of which are `children` of it, and learns from them."""
         before = set(self._elites)
         self.members |= told
@@ -104,9 +112,9 @@ class Population:
         return now - before < MIN_GAIN * (now - floor)
 
     def level(self) -> float:
-        """Mean score of the ten best members; NaN where they have several scores, or miss constraints."""
+        """Mean score of the ten best members; NaN for none, and where they have several scores or miss constraints."""
         best = [self.members[text] for text in self.parents[:N_LEVEL]]
-        if any(told.violation > 0.0 or len(told.scores) != 1 for told in best):
+        if not best or any(told.violation > 0.0 or len(told.scores) != 1 for told in best):
             return float("nan")
         return float(np.mean([told.scores[0] for told in best]))
 

@@ -106,7 +106,7 @@ def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentS
     random, and asks no surrogate.
     """
     if name == "random":
-        return LatentSearchConfig(n_initial=max(budget, 1))
+        return LatentSearchConfig(n_initial=max(budget, 1), second_ways={})
     n_initial = 0 if has_start else max(10, min(100, budget // 10))
     if name == "perturb":
         return LatentSearchConfig(

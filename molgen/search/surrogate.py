@@ -102,6 +102,12 @@ class Prediction:
         return left
 
 
+def doubt_of(reach: Array) -> Array:
+    """What is left of the variance of P candidates, in units of the signal's, by what is said of each (P, N)."""
+    left: Array = np.maximum(1.0 - np.square(reach).sum(axis=1), 0.0)
+    return left
+
+
 class TanimotoProcess:
     """A Gaussian process with a constant mean, fitted to N scored molecules.
 
@@ -140,8 +146,8 @@ class TanimotoProcess:
         """The noiseless scores of P candidates with these fingerprints (P, F)."""
         kernel = similarities(bits, self._bits)
         reach = solve_triangular(self._root, kernel.T, lower=True, check_finite=False).T
-        doubt = np.sqrt(np.maximum(1.0 - np.square(reach).sum(axis=1), 0.0))
-        return Prediction(self._mean + kernel @ self._weights, doubt[:, None] * self._spread, bits, reach)
+        spread = np.sqrt(doubt_of(reach))[:, None] * self._spread
+        return Prediction(self._mean + kernel @ self._weights, spread, bits, reach)
 
     def _solved(self, right: Array) -> Array:
         solution: Array = cho_solve((self._root, True), right, check_finite=False)
