@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import benchmark, campaign, decode, encode, evaluate, explore, export, index, sample, show, train
+from . import benchmark, campaign, curate, decode, encode, evaluate, explore, export, index, sample, show, train
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
 
@@ -107,6 +107,7 @@ def molgen(
     """
 
 
+app.command()(curate.curate)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(encode.encode)

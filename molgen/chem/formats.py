@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ SMILES_COLUMNS = (
 )  # fmt: skip
 """Where SMILES are looked for, first hit wins: ChEMBL, PubChem, MoleculeNet, TDC, REINVENT and MOSES."""
 
-NAME_COLUMNS = ("id", "name", "title", "drug_id", "compound_id", "molecule_chembl_id")
+NAME_COLUMNS = ("id", "name", "title", "drug_id", "compound_id", "molecule_chembl_id", "compound", "compound_name")
 
 MISSING = frozenset({"", "nan", "na", "null", "none"})
 """What stands for a missing number, in lower case."""
@@ -290,3 +291,79 @@ def _field_name(text: str) -> str | None:
     if not text.startswith(">") or "<" not in text:
         return None
     return text[text.index("<") + 1 :].rpartition(">")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One row of a table or SDF with all that it holds, as text.
+
+    Attributes:
+        line: 1-based line on which the row starts.
+        smiles: Structure as written in the file (of an SDF record: as RDKit writes it).
+        name: Name, or "" where the file has none.
+        texts: Every column or data field, by its name.
+    """
+
+    line: int
+    smiles: str
+    name: str
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A table or SDF, read whole.
+
+    Attributes:
+        columns: Names, in the order of the file.
+        delimiter: Of a table; "" for an SDF.
+        rows: In the order of the file.
+    """
+
+    columns: tuple[str, ...]
+    delimiter: str
+    rows: tuple[TextRow | Rejection, ...]
+
+
+def table_texts(path: Path, smiles_column: str | None) -> Texts:
+    """A table whose first line is the header, perhaps after Excel's `sep=;`.
+
+    Raises:
+        FileError: The file cannot be used.
+    """
+    texts = lines(path)
+    first, n_before = next(texts), 0
+    separator = re.fullmatch(r"sep=(.)\s*", first, re.IGNORECASE)
+    if separator:
+        first, n_before = next(texts, ""), 1
+    delimiter = separator[1] if separator else max(DELIMITERS, key=lambda each: len(_split(first, each)))
+    header = _split(first, delimiter)
+    columns = _locate(path, header, smiles_column, ())
+    rows: list[TextRow | Rejection] = []
+    for line, fields in _fields(path, texts, delimiter):
+        if any(map(str.strip, fields)):
+            row = _table_row(line + n_before, fields, columns)
+            named = dict(zip(header, map(str.strip, fields), strict=False))
+            rows.append(row if isinstance(row, Rejection) else TextRow(row.line, row.smiles, row.name, named))
+    return Texts(tuple(header), delimiter, tuple(rows))
+
+
+def sdf_texts(path: Path) -> Texts:
+    """The records of an SDF.
+
+    Raises:
+        FileError: The file cannot be used.
+    """
+    columns: dict[str, None] = {}
+    rows: list[TextRow | Rejection] = []
+    for line, record in _sdf_records(path):
+        row = _sdf_row(line, record, ())
+        fields = _data_fields(record)
+        columns |= dict.fromkeys(fields)
+        if isinstance(row, Rejection):
+            rows.append(row)
+            continue
+        id_field = _find(list(fields), NAME_COLUMNS)
+        name = row.name or ("" if id_field is None else list(fields.values())[id_field])
+        rows.append(TextRow(row.line, row.smiles, name, fields))
+    return Texts(tuple(columns), "", tuple(rows))

@@ -1,0 +1,1 @@
+"""Measured compounds, round after round: curated measurements, forecasts, proposals, results."""

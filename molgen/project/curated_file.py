@@ -1,0 +1,58 @@
+"""Curated measurements as CSV, which `curate` reads back as they are, and the report of every row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from molgen.paths import write_text
+from molgen.project.curation import Compound, Label, RowReport
+
+
+def write_compounds(path: Path, compounds: Sequence[Compound], properties: Sequence[str]) -> None:
+    """Writes one row a compound: id, smiles, and of each property P the columns P, P_relation, P_n and P_std.
+
+    Raises:
+        OSError: The file cannot be written; it is then as it was.
+    """
+    columns = [column for name in properties for column in (name, f"{name}_relation", f"{name}_n", f"{name}_std")]
+    rows = [
+        [compound.id, compound.smiles, *(text for name in properties for text in _texts(compound.labels.get(name)))]
+        for compound in compounds
+    ]
+    write_text(path, csv_text([["id", "smiles", *columns], *rows]))
+
+
+def write_report(path: Path, rows: Sequence[RowReport]) -> None:
+    """Writes one line a row of the file that was curated, in its order.
+
+    Raises:
+        OSError: The file cannot be written; it is then as it was.
+    """
+    lines = [
+        [str(row.line), row.name, row.structure, row.values, row.outcome, row.compound, "; ".join(row.notes)]
+        for row in rows
+    ]
+    header = ["line", "name", "structure", "values", "outcome", "compound", "notes"]
+    write_text(path, csv_text([header, *lines]))
+
+
+def csv_text(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def number_text(value: float) -> str:
+    """A number with six digits; "" for what is not finite."""
+    return f"{value + 0.0:.6g}" if math.isfinite(value) else ""
+
+
+def _texts(label: Label | None) -> tuple[str, str, str, str]:
+    if label is None:
+        return "", "", "", ""
+    return number_text(label.value), label.relation, str(label.n), number_text(label.std)

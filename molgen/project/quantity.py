@@ -1,0 +1,146 @@
+"""One measurement as people write it: `> 10`, `12,5 nM`, `ca. 3`, `1.2e-7 M`, `8.1 ± 0.2`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from molgen.chem.formats import MISSING
+
+Relation = Literal["=", "<", ">", "~"]
+
+_RELATIONS: dict[str, Relation] = {
+    "": "=", "=": "=", "==": "=",
+    "<": "<", "<=": "<", "=<": "<", "≤": "<", "<<": "<",
+    ">": ">", ">=": ">", "=>": ">", "≥": ">", ">>": ">",
+    "~": "~", "≈": "~", "ca": "~", "ca.": "~", "c.": "~", "about": "~", "approx": "~", "approx.": "~",
+}  # fmt: skip
+
+FLIPPED: dict[Relation, Relation] = {"=": "=", "<": ">", ">": "<", "~": "~"}
+"""A relation after the sign of the scale changed."""
+
+MOLAR = {"M": 1.0, "mM": 1e-3, "uM": 1e-6, "nM": 1e-9, "pM": 1e-12, "fM": 1e-15}
+"""Mol a litre."""
+
+MASS = {"g/L": 1.0, "mg/L": 1e-3, "ug/L": 1e-6, "ng/L": 1e-9}
+"""Gram a litre."""
+
+_SPELLINGS = {
+    **{unit.casefold(): unit for unit in (*MOLAR, *MASS)},
+    **{f"{unit[:-1]}mol/l".casefold(): unit for unit in MOLAR},
+    **{"mg/ml": "g/L", "ug/ml": "mg/L", "ng/ml": "ug/L", "pg/ml": "ng/L", "%": "%", "percent": "%"},
+}
+
+_NUMBER = r"[+-]?(?:\d[\d.,'\u2019 \u00a0]*|[.,]\d+)(?:[eE][+-]?\d+)?"
+_QUANTITY = re.compile(
+    rf"(?P<relation>[<>=≤≥~≈]{{0,2}}|(?:ca|approx|c)\.?|about)\s*(?P<number>{_NUMBER})\s*"
+    rf"(?:(?:±|\+/-|\+-)\s*{_NUMBER})?\s*(?P<unit>[^\d\s].*)?",
+    re.IGNORECASE,
+)
+_GROUPED = re.compile(r"[+-]?\d{1,3}([.,]\d{3})+")
+_MAX_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its relation and unit.
+
+    Attributes:
+        value: Finite.
+        relation: `<` and `>` for a bound, `~` for what is only about so.
+        unit: One of `MOLAR`, `MASS` or `%`; "" where none is stated.
+    """
+
+    value: float
+    relation: Relation = "="
+    unit: str = ""
+
+
+def parse_quantity(text: str, *, has_decimal_comma: bool = False) -> Quantity | None:
+    """The measurement that a text states; None where it stands for a missing one.
+
+    >>> parse_quantity("> 12,5 nM", has_decimal_comma=True)
+    Quantity(value=12.5, relation='>', unit='nM')
+
+    Raises:
+        ValueError: It states none, or in a unit that is not known; the message is a short reason.
+    """
+    text = text.strip().strip("'\"").strip()
+    if text.casefold() in MISSING or text in ("-", "n/a", "N/A"):
+        return None
+    match = _QUANTITY.fullmatch(text) if len(text) <= _MAX_LENGTH else None
+    if match is None:
+        raise ValueError("not a number")
+    unit = parse_unit(match["unit"] or "")
+    return Quantity(_number(match["number"], has_decimal_comma), parse_relation(match["relation"]), unit)
+
+
+def parse_relation(text: str) -> Relation:
+    """The relation that a text such as `>=` or `'='` states.
+
+    Raises:
+        ValueError: It states none.
+    """
+    plain = text.strip().strip("'\"").strip().casefold()
+    if plain not in _RELATIONS:
+        raise ValueError(f"unknown relation {text.strip()}")
+    return _RELATIONS[plain]
+
+
+def parse_unit(text: str) -> str:
+    """The unit as `MOLAR` and `MASS` spell it; "" for an empty text.
+
+    Raises:
+        ValueError: The unit is not known.
+    """
+    plain = text.strip().strip("()[]").replace("µ", "u").replace("μ", "u").replace(" ", "")
+    if not plain:
+        return ""
+    if plain.casefold() not in _SPELLINGS:
+        raise ValueError(f"unknown unit {plain}")
+    return _SPELLINGS[plain.casefold()]
+
+
+def uses_decimal_comma(texts: Iterable[str], delimiter: str) -> bool:
+    """Whether commas in a column of numbers are decimal ones.
+
+    They are where one of them is followed by other than three digits. Where all are followed by three digits, as in
+    1,200, they are decimal in a file whose columns are separated by semicolons, as Excel writes where commas are
+    decimal.
+    """
+    numbers = [match["number"].strip() for text in texts if (match := _QUANTITY.fullmatch(text.strip()))]
+    with_comma = [number for number in numbers if "," in number]
+    if not with_comma or any("." in number for number in with_comma):
+        return any(number.rfind(",") > number.rfind(".") for number in with_comma)
+    return delimiter == ";" or not all(_GROUPED.fullmatch(number) for number in with_comma)
+
+
+def in_molar(quantity: Quantity, weight_da: float) -> Quantity:
+    """A concentration in mol a litre.
+
+    Args:
+        quantity: In a unit of `MOLAR` or `MASS`.
+        weight_da: Molecular weight of the substance that was weighed.
+
+    Raises:
+        ValueError: The unit is no concentration.
+    """
+    if quantity.unit in MOLAR:
+        return replace(quantity, value=quantity.value * MOLAR[quantity.unit], unit="M")
+    if quantity.unit in MASS:
+        return replace(quantity, value=quantity.value * MASS[quantity.unit] / weight_da, unit="M")
+    raise ValueError(f"{quantity.unit or 'no unit'} is no concentration")
+
+
+def _number(text: str, has_decimal_comma: bool) -> float:
+    plain = re.sub(r"['\u2019 \u00a0]", "", text)
+    plain = plain.replace(".", "").replace(",", ".") if has_decimal_comma and "," in plain else plain.replace(",", "")
+    try:
+        value = float(plain)
+    except ValueError:
+        raise ValueError("not a number") from None
+    if abs(value) == float("inf"):
+        raise ValueError("not a number")
+    return value

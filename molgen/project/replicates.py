@@ -1,0 +1,92 @@
+"""Several measurements of one compound as one: the median, and how far they spread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median, stdev
+
+from molgen.project.quantity import Relation
+
+CONTRADICTION = 1.0
+"""Steps between two replicates, above which they contradict each other; a step of a logarithm is 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is known of one property of one compound.
+
+    Attributes:
+        value: In the property's unit; of a bound, the bound.
+        relation: `<` and `>` for a bound.
+        n: Measurements behind it, at least 1.
+        std: Their sample standard deviation; NaN where that is not known.
+    """
+
+    value: float
+    relation: Relation = "="
+    n: int = 1
+    std: float = math.nan
+
+
+def merge_replicates(labels: Sequence[Label], name: str, step: float) -> tuple[Label, str]:
+    """One label for several, at least one, and a note on what was done; "" where there was nothing to do.
+
+    Values count before bounds. The median of the values is taken; bounds that it violates are reported. Of bounds alone
+    the tightest is taken, and of a lower and an upper one the middle, with the standard deviation of a uniform
+    distribution between them.
+
+    Args:
+        labels: In the order of the file.
+        name: Of the property.
+        step: Difference that counts as one step, or 0 for a factor of ten.
+    """
+    if len(labels) == 1:
+        return labels[0], ""
+    exact = [label for label in labels if label.relation in "=~"]
+    if not exact:
+        return _merge_bounds(labels, name)
+    values = [label.value for label in exact]
+    n = sum(label.n for label in exact)
+    std = stdev(values) if len(values) > 1 else exact[0].std
+    relation: Relation = "=" if any(label.relation == "=" for label in exact) else "~"
+    merged = Label(median(values), relation, n, std)
+    return merged, _note_of(labels, values, merged, name, step)
+
+
+def _note_of(labels: Sequence[Label], values: Sequence[float], merged: Label, name: str, step: float) -> str:
+    notes = [f"{name}: median {merged.value:.4g} of {len(values)} values" if len(values) > 1 else ""]
+    if _steps(min(values), max(values), step) > CONTRADICTION:
+        notes.append(f"contradictory: from {min(values):.4g} to {max(values):.4g}")
+    bounds = [label for label in labels if label.relation in "<>"]
+    violated = [label for label in bounds if _violates(merged.value, label)]
+    if violated:
+        texts = ", ".join(f"{label.relation}{label.value:.4g}" for label in violated)
+        notes.append(f"contradictory: {name} {merged.value:.4g} against {texts}")
+    elif bounds:
+        notes.append(f"{len(bounds)} bound(s) of {name} agree with {merged.value:.4g}")
+    return ", ".join(filter(None, notes))
+
+
+def _merge_bounds(labels: Sequence[Label], name: str) -> tuple[Label, str]:
+    lower = max((label.value for label in labels if label.relation == ">"), default=-math.inf)
+    upper = min((label.value for label in labels if label.relation == "<"), default=math.inf)
+    n = sum(label.n for label in labels)
+    if math.isinf(upper):
+        return Label(lower, ">", n), f"{name}: tightest of {len(labels)} bounds, >{lower:.4g}"
+    if math.isinf(lower):
+        return Label(upper, "<", n), f"{name}: tightest of {len(labels)} bounds, <{upper:.4g}"
+    middle = Label((lower + upper) / 2, "~", n, abs(upper - lower) / math.sqrt(12))
+    verb = "contradictory: " if lower > upper else ""
+    return middle, f"{verb}{name}: >{lower:.4g} and <{upper:.4g}, taken as {middle.value:.4g}"
+
+
+def _steps(low: float, high: float, step: float) -> float:
+    if step > 0:
+        return (high - low) / step
+    return math.log10(high / low) if low > 0 else math.inf
+
+
+def _violates(value: float, bound: Label) -> bool:
+    return value > bound.value if bound.relation == "<" else value < bound.value
