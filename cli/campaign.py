@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from . import options, show
+from .console import options, show
 
 if TYPE_CHECKING:
     from molgen.search.campaign import Status
@@ -112,8 +112,8 @@ def _conduct(
     *,
     is_forced: bool,
 ) -> tuple[Result, Path]:
+    from molgen.device import available_threads, resolve_device
     from molgen.errors import SpecError
-    from molgen.model.device import available_threads, resolve_device
     from molgen.search import launch
     from molgen.search.spec import CampaignSpec, read_spec
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import options, show
-from .outputs import require_free
+from .console import options, show
+from .console.outputs import require_free
 
 if TYPE_CHECKING:
     from molgen.project.curation import Curation

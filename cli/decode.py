@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from . import options, show
-from .outputs import Temperature, require_molecule_file, write_molecules
+from .console import options, show
+from .console.outputs import Temperature, require_molecule_file, write_molecules
 
 CHUNK = 1024
 
@@ -36,11 +36,11 @@ def decode(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen decode vectors.npz -o molecules.smi
     """
+    from molgen.device import resolve_device, use_threads
     from molgen.errors import NothingValidError, SpecError
     from molgen.latent.nearest import nearest_molecules
     from molgen.latent.space import LatentSpace
     from molgen.latent.vectors import read_vectors
-    from molgen.model.device import resolve_device, use_threads
 
     if is_nearest and temperature > 0.0:
         raise SpecError("nearest", "cannot be combined with a temperature")

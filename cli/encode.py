@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from . import options, show
-from .outputs import require_free
-from .quality import note_rows
+from .console import options, show
+from .console.outputs import require_free
+from .console.quality import note_rows
 
 
 def encode(  # noqa: PLR0913 - one parameter an option
@@ -34,9 +34,9 @@ def encode(  # noqa: PLR0913 - one parameter an option
     """
     from molgen.chem.molecule import Policy
     from molgen.chem.table import Tally, read_molecules, writing_rejections
+    from molgen.device import resolve_device, use_threads
     from molgen.latent.space import LatentSpace
     from molgen.latent.vectors import encode_items, require_writable_kind, write_vectors
-    from molgen.model.device import resolve_device, use_threads
 
     require_writable_kind(output)
     require_free(output, is_forced)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from . import options, show
-from .outputs import require_free
-from .quality import note_rows, number, show_fits, show_reconstruction
+from .console import options, show
+from .console.outputs import require_free
+from .console.quality import note_rows, number, show_fits, show_reconstruction
 
 
 def evaluate(  # noqa: PLR0913 - one parameter an option
@@ -50,11 +50,11 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen evaluate molecules.csv --limit 1000 --figure report.svg
     """
-    from molgen.bench.evaluation import Question, evaluate_file
-    from molgen.bench.figure import draw_report, require_figure
     from molgen.chem.table import Tally, writing_rejections
+    from molgen.device import resolve_device, use_threads
+    from molgen.evaluate.figure import draw_report, require_figure
+    from molgen.evaluate.report import Question, evaluate_file
     from molgen.latent.space import LatentSpace
-    from molgen.model.device import resolve_device, use_threads
 
     if figure:
         require_figure(figure)

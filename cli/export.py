@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import show
-from .options import Force, Json, Seed
-from .outputs import require_free
+from .console import show
+from .console.options import Force, Json, Seed
+from .console.outputs import require_free
 
 if TYPE_CHECKING:
     from molgen.chem.molecule import Molecule

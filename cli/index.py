@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import options, show
-from .outputs import require_free
-from .quality import note_rows
+from .console import options, show
+from .console.outputs import require_free
+from .console.quality import note_rows
 
 if TYPE_CHECKING:
     from molgen.chem.table import Rejection, Row
-    from molgen.latent.index import Index
+    from molgen.explore.index import Index
     from molgen.latent.space import LatentSpace
 
 TOLD_LINES = 500
@@ -50,11 +50,11 @@ def index(  # noqa: PLR0913 - one parameter an option
     """
     from molgen.chem.molecule import Policy
     from molgen.chem.table import Tally, writing_rejections
+    from molgen.device import resolve_device, use_threads
     from molgen.errors import SpecError
-    from molgen.latent.index import SUFFIX
-    from molgen.latent.library import build_index
+    from molgen.explore.index import SUFFIX
+    from molgen.explore.library import build_index
     from molgen.latent.space import LatentSpace
-    from molgen.model.device import resolve_device, use_threads
 
     if output.suffix != SUFFIX:
         raise SpecError("output", f"{output} must end in {SUFFIX}")
@@ -77,8 +77,8 @@ def opened(library: Path, space: LatentSpace, smiles_column: str | None = None) 
         FileError: The file cannot be used, or was made with another checkpoint.
     """
     from molgen.chem.table import Tally
-    from molgen.latent.index import SUFFIX, Index
-    from molgen.latent.library import build_index
+    from molgen.explore.index import SUFFIX, Index
+    from molgen.explore.library import build_index
 
     if library.suffix == SUFFIX:
         found = Index.open(library)

@@ -20,7 +20,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import benchmark, campaign, curate, decode, encode, evaluate, explore, export, index, sample, show, train
+from . import campaign, curate, decode, encode, evaluate, export, index, sample, train
+from .benchmark import app as benchmark
+from .console import show
+from .explore import app as explore
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
 

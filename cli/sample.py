@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import options, show
-from .outputs import Temperature, require_molecule_file, write_molecules
+from .console import options, show
+from .console.outputs import Temperature, require_molecule_file, write_molecules
 
 if TYPE_CHECKING:
-    from molgen.bench.samples import Samples
+    from molgen.evaluate.samples import Samples
     from molgen.latent.space import LatentSpace
-    from molgen.search.request import Request
+    from molgen.sample.conditional import Request
 
 CHUNK = 1024
 
@@ -52,10 +52,10 @@ def sample(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen sample -n 1000 --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
+    from molgen.device import resolve_device, use_threads
     from molgen.errors import NothingValidError
     from molgen.latent.space import LatentSpace
-    from molgen.model.device import resolve_device, use_threads
-    from molgen.search.request import Request
+    from molgen.sample.conditional import Request
 
     if output:
         require_molecule_file(output, is_forced)
@@ -84,7 +84,7 @@ def _drawn(
     space: LatentSpace, n: int, seed: int, prior: str, temperature: float
 ) -> tuple[list[str], dict[str, Any], str]:
     """Molecules of `n` points, their quality, and that in words."""
-    from molgen.bench.samples import quality_of
+    from molgen.evaluate.samples import quality_of
 
     decoded: list[str | None] = []
     with show.progress(n, "Sampling") as advance:
@@ -100,7 +100,7 @@ def _requested(
     space: LatentSpace, request: Request, n: int, seed: int, prior: str
 ) -> tuple[list[str], dict[str, Any], str]:
     """At most `n` molecules that meet a request, what it took, and that in words."""
-    from molgen.search.request import answer
+    from molgen.sample.conditional import answer
 
     with show.progress(n, "Searching") as advance:
         found = answer(space, request, n, seed=seed, prior=prior, on_found=advance)

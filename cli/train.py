@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from . import options, show
-from .quality import note_rows, show_fits, show_reconstruction
+from .console import options, show
+from .console.quality import note_rows, show_fits, show_reconstruction
 
 if TYPE_CHECKING:
-    from molgen.model.experiment import Experiment
-    from molgen.model.training import Status
+    from molgen.train.loop import Status
+    from molgen.train.run import Experiment
 
 
 UNKNOWN_LICENCE = "unknown: depends on the training data"
@@ -94,7 +94,7 @@ def train(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen train assay.csv --init default --property pKi --split scaffold --baseline --out run
     """
-    from molgen.bench.outcome import report_of
+    from molgen.evaluate.training_report import report_of
 
     experiment = _open(context, out, is_resumed, is_forced)
     with show.progress(None, "Reading") as advance:
@@ -113,9 +113,9 @@ def train(  # noqa: PLR0913 - one parameter an option
 
 def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> Experiment:
     """The run that the command line means; options that were not given are left to the run."""
-    from molgen.bench.regression import require_baseline
-    from molgen.model.experiment import Experiment
-    from molgen.model.training_spec import TrainingSpec
+    from molgen.evaluate.regression import require_baseline
+    from molgen.train.run import Experiment
+    from molgen.train.spec import TrainingSpec
 
     given = {
         name: value

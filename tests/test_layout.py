@@ -1,100 +1,103 @@
-"""The architecture as tests: the folders there are, and imports that only look back along the data's path."""
+"""The architecture as tests: folders and their size, imports that only look back along the data's path, names."""
 
 import ast
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+ROOM = 15
+"""How many modules a folder may hold."""
 FOLDERS = {"molgen", "cli", "tests", "data", "checkpoints", "docs"}
 ORDER = [
     "errors",
     "extras",
     "paths",
-    "plain",
+    "json_values",
     "interrupt",
+    "device",
     "chem.molecule",
     "chem.formats",
     "chem.table",
     "chem.properties",
     "chem.checks",
-    "chem.edit",
+    "chem.graph_edits",
     "chem.conformer",
     "run",
-    "model.device",
-    "model.tokens",
-    "model.pieces",
+    "tokens.selfies_vocabulary",
+    "tokens.bpe",
+    "tokens.smiles_vocabulary",
+    "tokens.tokenisation",
     "model.gru",
-    "model.smiles_tokens",
     "model.sizes",
-    "model.speaker",
+    "model.decoder",
     "model.vae",
-    "model.inversion",
-    "model.geometry",
+    "model.refinement",
     "model.predictor",
-    "model.process",
-    "model.language",
+    "model.gaussian_process",
+    "model.language_model",
     "model.prior",
-    "model.typicality",
-    "model.reading",
-    "model.splits",
-    "model.dataset",
-    "model.prepared",
-    "model.batches",
-    "model.validation",
+    "model.applicability",
     "model.checkpoint",
-    "model.process_fit",
-    "model.refit",
-    "model.language_fit",
-    "model.prior_fit",
-    "model.typicality_fit",
-    "model.metrics",
-    "model.state",
-    "model.learner",
-    "model.training",
-    "model.training_spec",
-    "model.origin",
-    "model.experiment",
+    "train.data.splits",
+    "train.data.dataset",
+    "train.data.cache",
+    "train.data.batches",
+    "train.validation",
+    "train.distance_loss",
+    "train.fit.gaussian_process",
+    "train.fit.predictor",
+    "train.fit.language_model",
+    "train.fit.prior",
+    "train.fit.applicability",
+    "train.log",
+    "train.state",
+    "train.step",
+    "train.loop",
+    "train.spec",
+    "train.initial_model",
+    "train.run",
     "latent.space",
     "latent.nearest",
-    "latent.adaptive",
     "latent.vectors",
     "latent.encodable",
-    "latent.linear",
     "latent.trust",
-    "latent.path",
-    "latent.analogy",
-    "latent.index",
-    "latent.library",
-    "latent.preference",
-    "latent.projection",
-    "latent.walk",
-    "latent.direction",
-    "latent.probe",
-    "latent.units",
+    "explore.linear_probe",
+    "explore.path",
+    "explore.analogy",
+    "explore.index",
+    "explore.library",
+    "explore.preference",
+    "explore.projection",
+    "explore.walk",
+    "explore.direction",
+    "explore.probe",
+    "explore.units",
     "score.text",
     "score.desirability",
     "score.constraint",
     "score.objective",
     "score.measure",
-    "score.worker",
-    "score.child",
-    "score.scorer",
-    "score.plugin",
+    "score.external.worker",
+    "score.external.process",
+    "score.external.scorer",
+    "score.external.plugin",
     "score.oracle",
-    "search.request",
+    "sample.conditional",
     "search.spec",
     "search.ledger",
     "search.pareto",
-    "search.proposal",
-    "search.surrogate",
-    "search.breeding",
-    "search.latent_config",
-    "search.pool",
-    "search.population",
-    "search.latent_search",
+    "search.evolution.moves",
+    "search.evolution.surrogate",
+    "search.evolution.operators",
+    "search.evolution.config",
+    "search.evolution.pool",
+    "search.evolution.adaptive_space",
+    "search.evolution.population",
+    "search.evolution.latent_search",
     "search.sampler",
     "search.study",
     "search.start",
@@ -113,32 +116,56 @@ ORDER = [
     "output.listing",
     "output.chart",
     "output.map_page",
-    "bench.regression",
-    "bench.reconstruction",
-    "bench.samples",
-    "bench.smoothness",
-    "bench.evaluation",
-    "bench.figure",
+    "evaluate.regression",
+    "evaluate.reconstruction",
+    "evaluate.samples",
+    "evaluate.smoothness",
+    "evaluate.report",
+    "evaluate.figure",
+    "evaluate.training_report",
     "bench.moses_vae",
     "bench.speed",
-    "bench.outcome",
-    "bench.pharmacophore",
-    "bench.rules",
-    "bench.learned",
-    "bench.pmo",
     "bench.proposer",
-    "bench.pmo_run",
-    "bench.pmo_report",
     "bench.assay",
-    "bench.interpolation",
-    "bench.analogies",
-    "bench.retrieval",
-    "bench.applicability",
-    "bench.steering",
-    "bench.recommendation",
-    "bench.probing",
-    "bench.instruments",
+    "bench.pmo.pharmacophore",
+    "bench.pmo.rule_oracles",
+    "bench.pmo.learned_oracles",
+    "bench.pmo.tasks",
+    "bench.pmo.run",
+    "bench.pmo.report",
+    "bench.instruments.interpolation",
+    "bench.instruments.analogies",
+    "bench.instruments.retrieval",
+    "bench.instruments.applicability",
+    "bench.instruments.steering",
+    "bench.instruments.recommendation",
+    "bench.instruments.probing",
+    "bench.instruments.suite",
 ]
+
+NAMED_TWICE = {
+    "Answer",
+    "Array",
+    "Child",
+    "Doubles",
+    "Edit",
+    "Integers",
+    "Kind",
+    "Measure",
+    "OnDone",
+    "Reconstruction",
+    "Status",
+    "Texts",
+    "Trust",
+    "Value",
+    "auroc",
+    "cross",
+    "fingerprints",
+    "packed",
+    "predictor_fits",
+    "report_of",
+}
+"""Names that still stand for two things."""
 
 
 def name_of(file: Path) -> str:
@@ -214,3 +241,28 @@ def test_top_level_folders_are_the_fixed_ones() -> None:
 @pytest.mark.parametrize("folder", ["data", "checkpoints"])
 def test_shipped_folders_are_flat(folder: str) -> None:
     assert not [entry for entry in (ROOT / folder).iterdir() if entry.is_dir()]
+
+
+@pytest.mark.parametrize("root", ["molgen", "cli", "tests"])
+def test_no_folder_is_crowded(root: str) -> None:
+    modules = [file for file in (ROOT / root).rglob("*.py") if file.name not in ("__init__.py", "conftest.py")]
+    counts = Counter(file.parent for file in modules)
+    assert not {folder: count for folder, count in counts.items() if count > ROOM}
+
+
+def public_names(file: Path) -> Iterator[str]:
+    """Functions, classes and type aliases of a module; constants belong to their module."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names = [name]
+            case ast.Assign(targets=targets):
+                names = [target.id for target in targets if isinstance(target, ast.Name)]
+            case _:
+                names = []
+        yield from (name for name in names if not name.startswith("_") and not name.isupper())
+
+
+def test_no_public_name_is_defined_twice() -> None:
+    counts = Counter(name for file in MODULES for name in public_names(file))
+    assert {name for name, count in counts.items() if count > 1} == NAMED_TWICE

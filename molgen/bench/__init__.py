@@ -1,1 +1,1 @@
-"""What a model is worth, in numbers defined in the field's literature."""
+"""Benchmarks: molgen beside the field's methods, on the same molecules and machine."""

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molgen.bench.proposer import SEARCHES
-from molgen.bench.regression import FEATURE_SHARE, N_TREES, bits_of, require_baseline
 from molgen.chem.checks import check
 from molgen.chem.properties import synthetic_accessibility
 from molgen.chem.table import Tally, read_molecules
+from molgen.evaluate.regression import FEATURE_SHARE, N_TREES, bits_of, require_baseline
 from molgen.latent.space import LatentSpace
-from molgen.search.latent_search import LatentSearch
+from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.study import search_config
 
 N_TOP = 20

@@ -16,9 +16,9 @@ from optuna.trial import Trial
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
-from molgen.search.breeding import EDITS, LATENT
-from molgen.search.latent_config import default_ways
-from molgen.search.latent_search import LatentSearch
+from molgen.search.evolution.config import default_ways
+from molgen.search.evolution.latent_search import LatentSearch
+from molgen.search.evolution.operators import EDITS, LATENT
 from molgen.search.study import LatentStudy, SamplerRequest, Told, search_config
 
 SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(

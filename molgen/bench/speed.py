@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from molgen.bench.moses_vae import BATCH_SIZE, LEARNING_RATE, MAX_GRADIENT, Characters, MosesVae
-from molgen.bench.reconstruction import token_set_of
+from molgen.evaluate.reconstruction import token_set_of
 from molgen.latent.space import Floats, LatentSpace
-from molgen.model.learner import Learner, TrainingConfig
-from molgen.model.reading import FOLDED_BITS
-from molgen.model.training import new_model
 from molgen.model.vae import Vae, VaeConfig
+from molgen.tokens.tokenisation import FOLDED_BITS
+from molgen.train.loop import new_model
+from molgen.train.step import Learner, TrainingConfig
 
 N_ROUNDS = 3
 N_WARM_UP = 2

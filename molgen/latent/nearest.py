@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rdkit import Chem
 
-from molgen.chem.edit import mutate
+from molgen.chem.graph_edits import mutate
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.latent.space import Floats, LatentSpace
-from molgen.model.reading import hash_key
+from molgen.tokens.tokenisation import hash_key
 
 SHARES = (1.0, 0.9, 0.8)
 """Of the way from the origin to a point: what is nearer to the middle of the prior decodes to something more usual."""

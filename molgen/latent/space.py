@@ -20,13 +20,13 @@ from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturated
 from molgen.errors import MoleculeError, SpecError
 from molgen.model import checkpoint
 from molgen.model.checkpoint import Checkpoint
-from molgen.model.inversion import comes_back, double_of, invert
-from molgen.model.language import Language
+from molgen.model.language_model import Language
 from molgen.model.prior import Kind, Transport
-from molgen.model.reading import hash_key
-from molgen.model.tokens import pad
+from molgen.model.refinement import comes_back, double_of, invert
 from molgen.model.vae import Vae
 from molgen.paths import shipped
+from molgen.tokens.selfies_vocabulary import pad
+from molgen.tokens.tokenisation import hash_key
 
 BATCH_SIZE = 256
 GAUSSIAN, LANGUAGE = "gaussian", "language"

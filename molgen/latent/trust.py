@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.space import LatentSpace
-from molgen.model.typicality import PARTS, Typicality, features_of
+from molgen.model.applicability import PARTS, Typicality, features_of
 
 __all__ = ["PARTS", "Trust", "require_typicality", "trust_of", "trust_values"]
 

@@ -1,1 +1,1 @@
-"""From molecules to tokens, from tokens to latent vectors and predicted properties, and back."""
+"""The networks and what is saved with them: latent vectors, decoding, priors, predictors."""

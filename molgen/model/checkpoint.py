@@ -23,15 +23,15 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from molgen.errors import CheckpointError
-from molgen.model.language import Language, LanguageConfig
+from molgen.model.applicability import Typicality
+from molgen.model.gaussian_process import Process, ProcessConfig
+from molgen.model.language_model import Language, LanguageConfig
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.prior import TRANSPORTS, Kind, Prior, PriorConfig, Transport
-from molgen.model.process import Process, ProcessConfig
-from molgen.model.smiles_tokens import SmilesTokens
-from molgen.model.tokens import Vocabulary
-from molgen.model.typicality import Typicality
 from molgen.model.vae import Vae, VaeConfig
 from molgen.paths import replacing, write_text
+from molgen.tokens.selfies_vocabulary import Vocabulary
+from molgen.tokens.smiles_vocabulary import SmilesTokens
 
 FORMAT = "molgen-checkpoint-2"
 MAX_CARD_BYTES = 1 << 22

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molgen.model.language import Language
+from molgen.model.language_model import Language
 from molgen.model.sizes import MAX_SIZE, require_sizes
 
 Kind = Literal["diffusion", "gan", "language"]

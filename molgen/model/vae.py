@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from molgen.model.decoder import Speaker, nats
 from molgen.model.gru import Gru
 from molgen.model.sizes import MAX_SIZE, require_sizes
-from molgen.model.speaker import Speaker, nats
-from molgen.model.tokens import PAD
+from molgen.tokens.selfies_vocabulary import PAD
 
 MIN_SCALE = 1e-3
 

@@ -18,11 +18,11 @@ from molgen.latent.space import LatentSpace, default_checkpoint
 from molgen.latent.trust import trust_values
 from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry
 from molgen.score.constraint import Constraint
+from molgen.score.external.plugin import health_check, parse_scorers
+from molgen.score.external.scorer import PythonScorer, Scorer
 from molgen.score.measure import MeasureContext
 from molgen.score.objective import parse_objectives
 from molgen.score.oracle import Oracle
-from molgen.score.plugin import health_check, parse_scorers
-from molgen.score.scorer import PythonScorer, Scorer
 from molgen.search.campaign import Campaign, Status
 from molgen.search.ledger import Evaluation
 from molgen.search.spec import CampaignSpec

@@ -18,8 +18,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from molgen.latent.space import LatentSpace
-from molgen.search.breeding import Child
-from molgen.search.latent_search import LatentSearch
+from molgen.search.evolution.latent_search import LatentSearch
+from molgen.search.evolution.operators import Child
 
 Array = NDArray[np.float64]
 

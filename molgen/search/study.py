@@ -20,9 +20,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from molgen.latent.space import LatentSpace
-from molgen.search.breeding import LATENT
-from molgen.search.latent_config import LatentSearchConfig
-from molgen.search.latent_search import LatentSearch, Violations
+from molgen.search.evolution.config import LatentSearchConfig
+from molgen.search.evolution.latent_search import LatentSearch, Violations
+from molgen.search.evolution.operators import LATENT
 from molgen.search.sampler import SMILES, VIOLATION, LatentBox, LatentSampler
 
 NAME = "journal"

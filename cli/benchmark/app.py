@@ -1,0 +1,200 @@
+"""The commands `molgen benchmark ...`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..console import options, show
+from . import gallery, instruments
+
+app = typer.Typer(no_args_is_help=True, help="Run a benchmark: what molgen's numbers come from.")
+app.command()(instruments.instruments)
+app.command()(gallery.gallery)
+
+
+@app.command()
+def speed(
+    data: Annotated[
+        Path | None, typer.Argument(help="File of molecules; by default, MOSES molecules molgen ships.")
+    ] = None,
+    checkpoint: options.Checkpoint = None,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Length of a round; each task has three.")] = 10.0,
+    limit: Annotated[int, typer.Option(min=2, help="Rows to draw from the file at random.")] = 5000,
+    threads: options.Threads = None,
+    is_json: options.Json = False,
+) -> None:
+    """Measure molecules a second of training, encoding and decoding, beside the VAE of MOSES.
+
+    Example: molgen benchmark speed --threads 1
+    """
+    from molgen.bench.speed import machine, speeds_of
+    from molgen.device import use_threads
+    from molgen.evaluate.report import read_drawn
+    from molgen.latent.space import LatentSpace
+    from molgen.paths import shipped
+
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint)
+    smiles = read_drawn(data or shipped("data") / "moses_sample.csv", limit)
+    with show.progress(1.0, "Measuring") as advance:
+        speeds = speeds_of(space, smiles, seconds, advance)
+    about = machine()
+    if is_json:
+        rows = [asdict(each) | {"ratio": each.ratio} for each in speeds]
+        show.as_json({"machine": about, "checkpoint_sha256": space.model.digest, "speeds": rows})
+        return
+    show.table(
+        f"Molecules a second, {about['threads']} thread(s) of {about['processor']}",
+        ["task", "molgen", "MOSES VAE", "ratio"],
+        [[s.task, _whole(s.molgen), _whole(s.moses), "" if s.ratio is None else f"{s.ratio:.1f}"] for s in speeds],
+    )
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+@app.command()
+def pmo(  # noqa: PLR0913 - one parameter an option
+    tasks: Annotated[str, typer.Option(help="Names of oracles, separated by commas, or `all`.")] = "all",
+    budget: Annotated[int, typer.Option(min=1, help="Molecules that a run may score.")] = 10_000,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each task: seeds 0, 1, ...")] = 3,
+    sampler: Annotated[
+        str,
+        typer.Option(help="Who proposes: latent; random, perturb, cmaes, tpe, gp; or latent without a part, see docs."),
+    ] = "latent",
+    checkpoint: options.Checkpoint = None,
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time, each on one thread.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the runs, new or to be continued; with --score, a CSV."),
+    ] = None,
+    score: Annotated[
+        Path | None, typer.Option("--score", help="Only write every oracle's value for the molecules of this file.")
+    ] = None,
+    is_self_test: Annotated[
+        bool, typer.Option("--self-test", help="Only compare the oracles with reference values.")
+    ] = False,
+    is_json: options.Json = False,
+) -> None:
+    """Run PMO, practical molecular optimisation: 23 oracles, and how soon a search finds good molecules.
+
+    Reports the area under the curve of the mean of the ten best, over the calls, beside what was published. A run that
+    was stopped goes on where it stopped when the same command is given again.
+
+    Example: molgen benchmark pmo --tasks qed,median1 --budget 1000 --seeds 1 --out pmo
+    """
+    from molgen.bench.pmo.report import report_of, result_of
+    from molgen.bench.pmo.run import PmoRun, execute_all, open_folder, require_tasks
+    from molgen.bench.pmo.tasks import oracles, self_test
+    from molgen.bench.proposer import require_sampler
+    from molgen.errors import SpecError
+    from molgen.latent.space import LatentSpace
+    from molgen.paths import write_text
+
+    worst = self_test()
+    show.note(f"{len(oracles())} oracles give the reference values; the largest difference is {worst:.1g}")
+    if is_self_test:
+        return
+    if out is None:
+        raise SpecError("out", "is missing", remedy="Name it with --out.")
+    if score is not None:
+        _score_file(score, out)
+        return
+    require_sampler(sampler)
+    space = LatentSpace.load(checkpoint)
+    open_folder(out, space.model.digest, sampler=sampler, budget=budget)
+    names = require_tasks(tasks.split(","))
+    runs = [PmoRun(task, seed, budget, sampler, checkpoint, out) for seed in range(seeds) for task in names]
+    with show.progress(float(len(runs) * budget), "Calling oracles") as advance:
+        execute_all(runs, workers, advance)
+    report = report_of([result_of(run, space) for run in runs], budget)
+    write_text(out / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+    if is_json:
+        show.as_json(report)
+        return
+    _show_report(report)
+
+
+SHOWN = ("NF-BO", "Genetic GFN", "InVirtuoGen")
+"""Published methods beside the result: the best latent one, and the two best that use no label outside the budget."""
+
+
+def _score_file(path: Path, out: Path) -> None:
+    """Writes every oracle's value for the molecules of a file."""
+    from molgen.bench.pmo.tasks import score_file
+
+    with show.progress(None, "Scoring") as advance:
+        n_molecules, n_without = score_file(path, out, advance)
+    show.note(f"{out}: {n_molecules} molecules scored, {n_without} rows without one")
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    published = {name: report["published"][name] for name in SHOWN}
+    rows = [
+        [task, _with_spread(figures["auc_top_10"]), _with_spread(figures["auc_1k"]), *_figures(figures)]
+        + [f"{table[task]:.3f}" for table in published.values()]
+        for task, figures in report["tasks"].items()
+    ]
+    sums = report["sums"]
+    total = ["sum", *(_with_spread(sums[name]) for name in ("auc_top_10", "auc_1k", "final_top_10"))]
+    rows.append([*total, "", "", "", "", *(f"{sum(table.values()):.3f}" for table in published.values())])
+    columns = ["task", "AUC top-10", "first 1,000", "final top-10", "diversity", "SA", "novel", "clean", *published]
+    show.table(f"PMO, {report['budget']:,} calls, {len(report['seeds'])} seed(s)", columns, rows)
+
+
+def _figures(figures: dict[str, dict[str, float]]) -> list[str]:
+    names = ("final_top_10", "diversity", "sa", "novelty", "passes_brenk")
+    return [f"{figures[name]['mean']:.3f}" for name in names]
+
+
+def _with_spread(figure: dict[str, float | None]) -> str:
+    spread = "" if figure["deviation"] is None else f" ± {figure['deviation']:.3f}"
+    return f"{figure['mean']:.3f}{spread}"
+
+
+@app.command()
+def assay(
+    data: Annotated[
+        Path | None, typer.Argument(help="File of measured molecules; by default, the D3 assay molgen ships.")
+    ] = None,
+    column: Annotated[str, typer.Option("--property", help="Column of the measurements; more is better.")] = "y",
+    budget: Annotated[int, typer.Option(min=20, help="Calls of the oracle.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Halvings: seeds 0, 1, ...")] = 3,
+    checkpoint: options.Checkpoint = None,
+    is_json: options.Json = False,
+) -> None:
+    """Search by half of an assay, judged by a random forest of the other half: what beats all that was known.
+
+    Example: molgen benchmark assay data/d3_ki.csv --property y --seeds 1
+    """
+    from molgen.bench.assay import COMPARED, Assay, search_assay
+    from molgen.device import use_threads
+    from molgen.latent.space import LatentSpace
+    from molgen.paths import shipped
+
+    use_threads(1)
+    space = LatentSpace.load(checkpoint)
+    path = data or shipped("data") / "d3_ki.csv"
+    results = []
+    with show.progress(float(seeds * len(COMPARED)), "Searching") as advance:
+        for seed in range(seeds):
+            halves = Assay.read(path, column, seed)
+            for name in COMPARED:
+                results.append(search_assay(halves, space, name, budget))
+                advance(float(len(results)), name)
+    if is_json:
+        show.as_json([asdict(result) for result in results])
+        return
+    columns = ["search", "seed", "of 20 above best known", "best known", "best", "mean of 20", "SA", "no BRENK alert"]
+    rows = [
+        [r.search, str(r.seed), str(r.n_above)]
+        + [f"{x:.3f}" for x in (r.best_known, r.best, r.mean_top, r.sa, r.passes_brenk)]
+        for r in results
+    ]
+    show.table(f"{path.name}, {budget} calls", columns, rows)

@@ -1,0 +1,73 @@
+"""The command `molgen benchmark instruments`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import options, show
+from ..console.outputs import require_free
+from ..console.quality import number
+
+
+def instruments(  # noqa: PLR0913 - one parameter an option
+    data: Annotated[
+        Path | None, typer.Argument(help="File of molecules; by default, MOSES molecules molgen ships.")
+    ] = None,
+    assay: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of measured molecules, once for each; by default, the D3 assay molgen ships."),
+    ] = None,
+    column: Annotated[str, typer.Option("--property", help="Column of the measurements; more is better.")] = "y",
+    only: Annotated[str, typer.Option(help="Instruments, separated by commas, or `all`.")] = "all",
+    limit: Annotated[int, typer.Option(min=100, help="Molecules to draw from the file at random.")] = 6000,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the report: .json.")] = None,
+    checkpoint: options.Checkpoint = None,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    is_json: options.Json = False,
+    is_forced: options.Force = False,
+) -> None:
+    """Score the instruments of `molgen explore`, each beside its control.
+
+    Example: molgen benchmark instruments --only outliers,recommend
+    """
+    from molgen.bench.instruments.suite import INSTRUMENTS, Inputs, score_instruments
+    from molgen.device import use_threads
+    from molgen.latent.space import LatentSpace
+    from molgen.paths import shipped, write_text
+
+    if output:
+        require_free(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint)
+    inputs = Inputs(
+        data or shipped("data") / "moses_sample.csv",
+        tuple(assay or [shipped("data") / "d3_ki.csv"]),
+        column,
+        limit,
+        seed,
+    )
+    names = tuple(INSTRUMENTS) if only == "all" else tuple(only.split(","))
+    with show.progress(1.0, "Scoring") as advance:
+        report, _ = score_instruments(space, inputs, names, advance)
+    if output:
+        write_text(output, json.dumps(report, indent=1, allow_nan=False) + "\n")
+        show.note(f"The report is {output}")
+    if is_json:
+        show.as_json(report)
+        return
+    show.table(
+        f"{report['molecules']}, {report['n']} molecules, seed {seed}",
+        ["instrument", "measure", "figure", "control", "its figure", "aim"],
+        [
+            [
+                *(line["instrument"], line["measure"], number(line["figure"])),
+                *(line["control"], number(line["control_figure"]), number(line["aim"])),
+            ]
+            for line in report["lines"]
+        ],
+    )

@@ -1,0 +1,1 @@
+"""What the commands share: options, and what they print and write."""

@@ -1,0 +1,93 @@
+"""The only place that prints: data on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PLAIN_WIDTH = 160  # columns of a table that goes to a file or a pipe
+
+
+class Advance(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, completed: float, status: str = "") -> None:
+        """Sets what is done so far, in units of the total, and the numbers to show beside it."""
+
+
+def data(text: str) -> None:
+    """Prints a result, and at once, so that a closed pipe is noticed here rather than at exit."""
+    print(text, flush=True)
+
+
+def as_json(value: object) -> None:
+    """Prints a result as JSON; NaN and infinite numbers, which JSON does not have, become null."""
+    from molgen.json_values import without_nan
+
+    data(json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """Tells the user something that is not the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def give_up_data() -> None:
+    """Drops what standard output does not take any more, which would fail once again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, is_result: bool = True) -> None:
+    """Prints a table on standard output where it is the result, else on standard error."""
+    from rich.console import Console
+    from rich.table import Table
+
+    stream = sys.stdout if is_result else sys.stderr
+    console = Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, markup=False)
+    grid = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+    stream.flush()
+
+
+@contextmanager
+def progress(total: float | None, description: str) -> Iterator[Advance]:
+    """A bar with the time left, on standard error; silent where that is no terminal.
+
+    Args:
+        total: What `completed` reaches at the end, in any unit; None where nobody knows.
+        description: What is being done.
+    """
+    with _bar() as bar:
+        task = bar.add_task(description, total=total, status="")
+
+        def advance(completed: float, status: str = "") -> None:
+            bar.update(task, completed=completed, status=status)
+
+        yield advance
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[status]}", markup=False),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )

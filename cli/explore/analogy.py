@@ -1,0 +1,93 @@
+"""The command `molgen explore analogy`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import options
+from ..console.listing import Output, require_output, show_listing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molgen.chem.molecule import Molecule
+    from molgen.explore.analogy import Answer, Change
+    from molgen.latent.space import Floats, LatentSpace
+    from molgen.output.listing import Listing
+
+
+def analogy(  # noqa: PLR0913 - one parameter an option
+    molecules: Annotated[
+        list[str], typer.Argument(metavar="A B C", help="Three SMILES; with --pairs, C alone.", show_default=False)
+    ],
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Learn the change from the pairs of a CSV file (columns smiles_a, smiles_b): far surer."),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=10_000, help="Answers to show.")] = 10,
+    decodes: Annotated[int, typer.Option(min=3, max=100_000, help="Points to decode.")] = 1200,
+    output: Output = None,
+    checkpoint: options.Checkpoint = None,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    is_json: options.Json = False,
+    is_forced: options.Force = False,
+) -> None:
+    """Answer what is to C as B is to A, by the difference of points: changed alike, and like C.
+
+    Example: molgen explore analogy "c1ccccc1CCN" "Fc1ccc(CCN)cc1" "c1ccccc1CCNC(C)=O" --top 5
+    """
+    from molgen.device import use_threads
+    from molgen.errors import NothingValidError
+    from molgen.explore.analogy import answers_of
+    from molgen.latent.space import LatentSpace
+
+    texts = _texts(molecules, pairs)
+    require_output(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint)
+    change, molecule, point = _question(space, texts, pairs)
+    answers = answers_of(space, change, molecule, point, n_decodes=decodes, seed=seed)[:top]
+    if not answers:
+        raise NothingValidError("no point gave another molecule", remedy="Raise --decodes.")
+    report = {"molecule": molecule.smiles, "pairs": len(change.origins), "decodes": decodes}
+    learned = "1 pair" if len(change.origins) == 1 else f"{len(change.origins)} pairs"
+    title = f"What follows from {molecule.smiles} as in {learned}: {len(answers)} best of {decodes} points"
+    show_listing(title, _listing(answers), report, output, is_json)
+
+
+def _texts(molecules: Sequence[str], pairs: Path | None) -> Sequence[str]:
+    from molgen.errors import SpecError
+
+    wanted = 3 if pairs is None else 1
+    if len(molecules) != wanted:
+        remedy = "Write `molgen explore analogy A B C`, or `molgen explore analogy C --pairs FILE`."
+        words = {3: "three molecules, A, B and C", 1: "one molecule, C, beside a file of pairs"}[wanted]
+        raise SpecError("analogy", f"needs {words}, but got {len(molecules)}", remedy=remedy)
+    return molecules
+
+
+def _question(space: LatentSpace, texts: Sequence[str], pairs: Path | None) -> tuple[Change, Molecule, Floats]:
+    """The change, the molecule to be changed, and its point (D,)."""
+    from molgen.explore.analogy import learn_change, read_pairs
+    from molgen.latent.encodable import points_of
+
+    known = None if pairs is None else read_pairs(pairs)
+    molecules, points = points_of(space, texts)
+    known = known or [(molecules[0].smiles, molecules[1].smiles)]
+    return learn_change(space, known), molecules[-1], points[-1]
+
+
+def _listing(answers: Sequence[Answer]) -> Listing:
+    from molgen.output.listing import Listing
+
+    columns = {
+        "rank": tuple(float(rank) for rank in range(1, len(answers) + 1)),
+        "similarity": tuple(answer.similarity for answer in answers),
+        "agreement": tuple(answer.agreement for answer in answers),
+        "distance": tuple(answer.distance for answer in answers),
+    }
+    return Listing(tuple(answer.smiles for answer in answers), columns)

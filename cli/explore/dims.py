@@ -1,0 +1,123 @@
+"""The command `molgen explore dims`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import options, show
+from ..console.listing import Output, require_output
+from .layers import read_encodable
+
+if TYPE_CHECKING:
+    from molgen.chem.molecule import Molecule
+    from molgen.explore.units import Unit, Units
+    from molgen.latent.space import LatentSpace
+    from molgen.output.listing import Listing
+
+SHIPPED = "moses_sample.csv"
+N_CORRELATIONS = 3
+
+
+def dims(  # noqa: PLR0913 - one parameter an option
+    data: Annotated[
+        Path | None, typer.Argument(help="File of molecules; by default, a sample of MOSES that molgen ships.")
+    ] = None,
+    top: Annotated[
+        int, typer.Option(min=1, max=100, help="Units to traverse: those that go most with a descriptor.")
+    ] = 6,
+    start: Annotated[
+        str | None, typer.Option(help="SMILES of the molecule to change; by default the one nearest to the middle.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=50, help="Rows to draw from the file at random.")] = 2000,
+    output: Output = None,
+    checkpoint: options.Checkpoint = None,
+    smiles_column: options.SmilesColumn = None,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    is_json: options.Json = False,
+    is_forced: options.Force = False,
+) -> None:
+    """Show what each unit of the latent space means, and whether its axes are better than any others.
+
+    Of each unit: how much it holds of a molecule, and the descriptors that go with it. The scores of the space as it is
+    stand beside those of the space turned at random: where they are the same, single units have no meaning of their
+    own, and directions (`molgen explore direction`) are what to ask for. With --output, what is decoded while one unit
+    moves and the others stay: a row of five each, as far to either side as it takes to change the molecule.
+
+    Example: molgen explore dims --top 4 -o units.svg
+    """
+    from molgen.device import use_threads
+    from molgen.explore.units import units_of
+    from molgen.latent.space import LatentSpace
+    from molgen.output.listing import write_listing
+    from molgen.paths import shipped
+
+    require_output(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint)
+    records = read_encodable(space, data or shipped("data") / SHIPPED, (), smiles_column, limit, seed)
+    molecules = [record.molecule for record in records]
+    with show.progress(None, "Measuring"):
+        units = units_of(space, molecules, seed)
+        grid = _traversals(space, molecules, start, units.telling(top))
+    if output:
+        write_listing(output, grid)
+        show.note(f"The traversals are in {output}")
+    if is_json:
+        show.as_json({**asdict(units), "active": units.n_active, "traversals": _plain(grid)})
+    else:
+        _show(units)
+
+
+def _traversals(space: LatentSpace, molecules: list[Molecule], start: str | None, units: tuple[Unit, ...]) -> Listing:
+    """What is decoded along single units."""
+    import numpy as np
+
+    from molgen.explore.units import traversal
+    from molgen.latent.encodable import points_of
+    from molgen.output.listing import Listing
+
+    if start is None:
+        z = space.encode([molecule.smiles for molecule in molecules], is_refined=False)
+        middle = np.argmin(np.linalg.norm((z - z.mean(axis=0)) / space.prior_deviation, axis=1))
+        start = molecules[int(middle)].smiles
+    (molecule,), points = points_of(space, [start])
+    smiles: list[str] = []
+    columns: dict[str, list[float | str]] = {"unit": [], "place": [], "like": []}
+    for unit in units:
+        places, decoded = traversal(space, molecule.smiles, points[0], unit.index)
+        smiles += [text or "" for text in decoded]
+        columns["unit"] += [float(unit.index)] * len(places)
+        columns["place"] += places.tolist()
+        columns["like"] += [unit.correlations[0][0]] * len(places)
+    return Listing(tuple(smiles), {name: tuple(values) for name, values in columns.items()})
+
+
+def _plain(grid: Listing) -> list[dict[str, object]]:
+    return [{"smiles": smiles or None, **values} for smiles, values in grid.rows()]
+
+
+def _show(units: Units) -> None:
+    rows = [
+        [
+            str(unit.index),
+            "coarse" if unit.is_coarse else "fine",
+            f"{unit.kl:.2f}",
+            "yes" if unit.is_active else "no",
+            ", ".join(f"{name} {value:+.2f}" for name, value in unit.correlations[:N_CORRELATIONS]),
+        ]
+        for unit in units.units
+    ]
+    title = f"{units.n_active} of {len(units.units)} units in use, on {units.n} molecules"
+    show.table(title, ["unit", "part", "KL, nats", "in use", "goes with (Spearman)"], rows)
+    scores = [("as it is", units.score), ("turned at random", units.rotated)]
+    columns = ["space", "disentanglement", "completeness", "informativeness"]
+    show.table(
+        "Whether units are names of descriptors",
+        columns,
+        [[name, *(f"{value:.3f}" for value in asdict(score).values())] for name, score in scores],
+    )

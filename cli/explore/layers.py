@@ -1,0 +1,120 @@
+"""The command `molgen explore layers`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import options, show
+from ..console.outputs import require_free
+from ..console.quality import note_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molgen.chem.table import Record
+    from molgen.explore.probe import Depth
+    from molgen.latent.space import LatentSpace
+
+SHIPPED, SHIPPED_PROPERTY = "d3_ki.csv", "y"
+"""Molecules with their affinity to the dopamine D3 receptor, -log10 of Ki in nM."""
+
+
+def layers(  # noqa: PLR0913 - one parameter an option
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="File of molecules; by default, the assay of the dopamine D3 receptor that molgen ships."),
+    ] = None,
+    properties: Annotated[
+        list[str] | None, typer.Option("--property", help="Column of measured values or labels 0 and 1; once for each.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=50, help="Rows to draw from the file at random.")] = 1500,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the table: .csv; or draw it: .svg, .png or .pdf.")
+    ] = None,
+    checkpoint: options.Checkpoint = None,
+    smiles_column: options.SmilesColumn = None,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    is_json: options.Json = False,
+    is_forced: options.Force = False,
+) -> None:
+    """Show what each depth of the encoder knows of molecules: from their tokens to their activity.
+
+    A number is how well a weighted sum of what the encoder holds at that depth does on molecules that it was not fitted
+    to: AUROC for tokens and functional groups, where 0.5 is chance, else R2, where 0 is. Shuffled labels show what
+    chance looks like, and the Morgan fingerprint what is known without a model.
+
+    Example: molgen explore layers assay.csv --property pKi -o layers.svg
+    """
+    from molgen.device import use_threads
+    from molgen.explore.probe import probe_depths
+    from molgen.latent.space import LatentSpace
+    from molgen.paths import shipped
+
+    if output:
+        _require_kind(output)
+        require_free(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint)
+    names = properties or ([SHIPPED_PROPERTY] if data is None else [])
+    records = read_encodable(space, data or shipped("data") / SHIPPED, names, smiles_column, limit, seed)
+    labels = {name: [record.values[i] for record in records] for i, name in enumerate(names)}
+    with show.progress(1.0, "Probing") as advance:
+        depths = probe_depths(space, [record.molecule for record in records], labels, seed, advance)
+    if output:
+        _write(output, depths)
+        show.note(f"The table is in {output}")
+    if is_json:
+        show.as_json({"n": len(records), "depths": [asdict(depth) for depth in depths]})
+    else:
+        _show(depths, len(records))
+
+
+def read_encodable(
+    space: LatentSpace, data: Path, properties: Sequence[str], smiles_column: str | None, limit: int, seed: int
+) -> list[Record]:
+    """Molecules of at most `limit` rows drawn from a file that can be encoded; tells how many were left out."""
+    from molgen.chem.table import Rejection, Tally, read_molecules
+    from molgen.evaluate.report import drawn
+
+    tally = Tally()
+    with show.progress(None, "Reading"):
+        rows = read_molecules(data, smiles_column=smiles_column, properties=properties)
+        records = drawn(tally.sift(rows), limit, seed)
+        reasons = space.explain([record.molecule.smiles for record in records], is_refined=False).reasons
+    for record, reason in zip(records, reasons, strict=True):
+        if reason:
+            tally.retract(Rejection(record.line, record.molecule.smiles, reason))
+    note_rows(data, tally.kept, tally.read, tally.rejected)
+    tally.require_kept(data)
+    return [record for record, reason in zip(records, reasons, strict=True) if not reason]
+
+
+def _require_kind(output: Path) -> None:
+    from molgen.evaluate.figure import require_figure
+
+    if output.suffix != ".csv":
+        require_figure(output)
+
+
+def _write(output: Path, depths: Sequence[Depth]) -> None:
+    from molgen.bench.instruments.probing import draw_depths
+    from molgen.paths import write_text
+
+    if output.suffix != ".csv":
+        draw_depths(depths, output)
+        return
+    rows = [["depth", "size", *depths[0].scores]]
+    rows += [[d.name, str(d.size), *(f"{v:.6g}" if v == v else "" for v in d.scores.values())] for d in depths]
+    write_text(output, "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows))
+
+
+def _show(depths: Sequence[Depth], n: int) -> None:
+    columns = ["depth", "size", *depths[0].scores]
+    rows = [[d.name, str(d.size), *(f"{v:.2f}" if v == v else "" for v in d.scores.values())] for d in depths]
+    title = f"What each depth knows of {n} molecules: AUROC for tokens, groups and labels 0 and 1, else R2"
+    show.table(title, columns, rows)

@@ -1,0 +1,104 @@
+"""The command `molgen explore outliers`."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import options, show
+from ..console.listing import Output, require_output, show_listing
+from ..console.quality import note_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molgen.chem.table import Record, Rejection
+    from molgen.latent.trust import Trust
+    from molgen.output.listing import Listing
+
+N_REJECTIONS = 10
+"""Rows left out that are told one by one; all of them are in the file that --rejects names."""
+LOW = 0.05
+
+
+def outliers(  # noqa: PLR0913 - one parameter an option
+    data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    limit: Annotated[int, typer.Option(min=1, help="Molecules to list, at most.")] = 100,
+    output: Output = None,
+    checkpoint: options.Checkpoint = None,
+    smiles_column: options.SmilesColumn = None,
+    rejects: options.Rejects = None,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
+    is_json: options.Json = False,
+    is_forced: options.Force = False,
+) -> None:
+    """List the molecules of a file that are least like those the model knows, the strangest first.
+
+    Trust is the share of molecules kept out of the training that look at least as strange: 0.5 is nothing unusual, and
+    one in twenty usual molecules has less than 0.05. Likelihood, density and consistency are the same by what the
+    decoder makes of a molecule, by where the encoder puts it, and by how well it survives the way there and back.
+
+    Example: molgen explore outliers library.smi --limit 20 -o strange.svg
+    """
+    from molgen.device import resolve_device, use_threads
+    from molgen.latent.space import LatentSpace
+    from molgen.latent.trust import require_typicality, trust_of
+
+    require_output(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint, device=resolve_device(device))
+    require_typicality(space)
+    records = _read(data, smiles_column, rejects)
+    with show.progress(len(records), "Judging") as advance:
+        trust = trust_of(space, [record.molecule.smiles for record in records], on_done=advance)
+    n_low, n_lost = int((trust.values < LOW).sum()), sum(map(bool, trust.reasons))
+    title = (
+        f"{n_low} of {len(records)} molecules ({n_low / len(records):.1%}) have a trust below {LOW}; of molecules like "
+        f"those of the training, {LOW:.0%} have; {n_lost} cannot be encoded"
+    )
+    report = {"n": len(records), "below_0.05": n_low, "unencodable": n_lost}
+    show_listing(title, _listing(records, trust, limit), report, output, is_json)
+
+
+def _read(data: Path, smiles_column: str | None, rejects: Path | None) -> list[Record]:
+    """The molecules of a file; tells which rows are none."""
+    from molgen.chem.table import Tally, read_molecules, writing_rejections
+
+    left_out: list[Rejection] = []
+    with writing_rejections(rejects) if rejects else nullcontext() as write, show.progress(None, "Reading") as advance:
+
+        def note(rejection: Rejection) -> None:
+            left_out.extend([rejection][: N_REJECTIONS - len(left_out)])
+            if write:
+                write(rejection)
+
+        tally = Tally(on_rejection=note)
+        records = []
+        for record in tally.sift(read_molecules(data, smiles_column=smiles_column)):
+            records.append(record)
+            advance(len(records))
+    for rejection in left_out:
+        show.note(f"{data}, line {rejection.line}: {rejection.text!r}: {rejection.reason}")
+    tally.require_kept(data)
+    note_rows(data, tally.kept, tally.read, tally.rejected)
+    return records
+
+
+def _listing(records: Sequence[Record], trust: Trust, limit: int) -> Listing:
+    """The molecules that are trusted least."""
+    from molgen.latent.trust import PARTS
+    from molgen.output.listing import Listing
+
+    rows = list(islice(trust.order().tolist(), limit))
+    columns = {"trust": tuple(float(trust.values[row]) for row in rows)}
+    columns |= {part: tuple(float(trust.parts[row, i]) for row in rows) for i, part in enumerate(PARTS)}
+    texts = {
+        "line": tuple(str(records[row].line) for row in rows),
+        "reason": tuple(trust.reasons[row] for row in rows),
+    }
+    return Listing(tuple(records[row].molecule.smiles for row in rows), columns | texts)

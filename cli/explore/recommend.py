@@ -1,0 +1,108 @@
+"""The command `molgen explore recommend`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import options, show
+from ..console.listing import Output, require_output, show_listing
+from ..console.quality import note_rows
+from ..index import Library, opened
+
+if TYPE_CHECKING:
+    from molgen.chem.molecule import Molecule
+    from molgen.explore.preference import Recommended
+    from molgen.latent.space import Floats, LatentSpace
+    from molgen.output.listing import Listing
+
+
+def recommend(  # noqa: PLR0913 - one parameter an option
+    like: Annotated[Path, typer.Option("--like", help="File of molecules that you like.")],
+    dislike: Annotated[Path | None, typer.Option("--dislike", help="File of molecules that you do not like.")] = None,
+    library: Library = None,
+    n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many to recommend.")] = 20,
+    shortlist: Annotated[
+        int,
+        typer.Option(min=1, help="Rows of a large library that are judged as molecules, not by their points alone."),
+    ] = 20_000,
+    smiles_column: options.SmilesColumn = None,
+    checkpoint: options.Checkpoint = None,
+    output: Output = None,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    is_json: options.Json = False,
+    is_forced: options.Force = False,
+) -> None:
+    """Recommend molecules of a library, or new ones, by those that you like and dislike.
+
+    A preference of 1 is like the liked, -1 like the disliked. Without --library, new molecules are made around the
+    liked ones. Molecules that were given are never recommended.
+
+    Example: molgen explore recommend --like hits.smi --dislike misses.smi --library library.safetensors -n 50
+    """
+    from molgen.device import use_threads
+    from molgen.errors import NothingValidError
+    from molgen.explore.preference import Labelled, Preference, propose, recommended
+    from molgen.latent.space import LatentSpace
+
+    require_output(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint)
+    liked, z = _labelled(like, space, smiles_column)
+    disliked, far = _labelled(dislike, space, smiles_column) if dislike else ([], z[:0])
+    preference = Preference.of(space, Labelled.of(liked, z), Labelled.of(disliked, far))
+    given = {molecule.smiles for molecule in (*liked, *disliked)}
+    if library:
+        title = f"From {library}"
+        with opened(library, space, smiles_column) as index:
+            total = len(index) + min(len(index), shortlist + len(given))
+            with show.progress(total, "Ranking") as advance:
+                n_shortlist = max(n, shortlist)
+                found = recommended(preference, index, n, n_shortlist=n_shortlist, excluded=given, on_rows=advance)
+    else:
+        with show.progress(n, "Making") as advance:
+            made = propose(space, preference, z, n, seed, excluded=given, on_found=advance)
+        found, title = list(made.molecules), f"New, from {made.n_decoded} points decoded around the liked ones"
+    if not found:
+        raise NothingValidError("nothing was found but the molecules that were given")
+    report = {"n_liked": len(liked), "n_disliked": len(disliked)}
+    show_listing(title, _listing(found, liked), report, output, is_json)
+
+
+def _labelled(path: Path, space: LatentSpace, smiles_column: str | None) -> tuple[list[Molecule], Floats]:
+    """The different molecules of a file that can be encoded, and their points (M, D); perhaps none."""
+    import numpy as np
+
+    from molgen.chem.molecule import AS_IT_IS
+    from molgen.chem.table import Rejection, Tally, read_molecules
+
+    tally = Tally()
+    records = list(tally.sift(read_molecules(path, smiles_column=smiles_column)))
+    different = {record.molecule.smiles: record for record in records}
+    encoding = space.explain(list(different), AS_IT_IS, is_refined=False)
+    for record, reason in zip(different.values(), encoding.reasons, strict=True):
+        if reason:
+            tally.retract(Rejection(record.line, record.molecule.smiles, reason))
+    note_rows(path, tally.kept, tally.read, tally.rejected)
+    rows = np.flatnonzero([not reason for reason in encoding.reasons])
+    records = list(different.values())
+    return [records[row].molecule for row in rows], encoding.z[rows]
+
+
+def _listing(found: Sequence[Recommended], liked: Sequence[Molecule]) -> Listing:
+    """The molecules with preference, most similar liked molecule, and the similarity to it."""
+    from molgen.chem.molecule import fingerprint, tanimoto_to_many
+    from molgen.output.listing import Listing
+
+    bits = [fingerprint(molecule.mol) for molecule in liked]
+    similarities = [tanimoto_to_many(fingerprint(each.molecule.mol), bits) for each in found]
+    columns: dict[str, tuple[float | str, ...]] = {
+        "preference": tuple(each.preference for each in found),
+        "tanimoto": tuple(float(row.max()) for row in similarities),
+        "nearest liked": tuple(liked[int(row.argmax())].smiles for row in similarities),
+    }
+    return Listing(tuple(each.molecule.smiles for each in found), columns)

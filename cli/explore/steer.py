@@ -1,0 +1,104 @@
+"""The command `molgen explore steer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import options, show
+from ..console.listing import Output, require_output, show_listing
+
+if TYPE_CHECKING:
+    from molgen.chem.molecule import Molecule
+    from molgen.explore.direction import Direction
+    from molgen.explore.walk import Series
+    from molgen.latent.space import LatentSpace
+    from molgen.output.listing import Listing
+
+SHOWN = ("logp", "tpsa", "qed", "heavy_atoms")
+"""Properties that are told beside the one that is steered."""
+
+
+def steer(  # noqa: PLR0913 - one parameter an option
+    molecule: Annotated[str, typer.Argument(help="A SMILES.")],
+    along: Annotated[
+        str, typer.Option(help="File of `molgen explore direction` (.json), or a descriptor such as logp.")
+    ],
+    steps: Annotated[int, typer.Option(min=1, max=100, help="Steps to either side.")] = 12,
+    reach: Annotated[
+        float | None,
+        typer.Option(help="Length of either side, in standard deviations of the prior; by default until it changes."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, max=1000, help="Points decoded at each step.")] = 12,
+    output: Output = None,
+    checkpoint: options.Checkpoint = None,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    is_json: options.Json = False,
+    is_forced: options.Force = False,
+) -> None:
+    """Walk a molecule along the direction of a concept, down to one side and up to the other.
+
+    Each line is a different molecule decoded on the way: t is the place, 0 the molecule itself. How alike it still is
+    to the first one stands beside the concept and other properties. A concept that has no descriptor is told as the
+    direction's probe reads it off the molecule's own point. A bare descriptor is learned from molecules that molgen
+    ships.
+
+    Example: molgen explore steer "CC(=O)Nc1ccc(O)cc1" --along logp -o walk.svg
+    """
+    from molgen.device import use_threads
+    from molgen.explore.direction import reach_for
+    from molgen.explore.walk import Walk
+    from molgen.explore.walk import steer as walk_of
+    from molgen.latent.encodable import points_of
+    from molgen.latent.space import LatentSpace
+
+    require_output(output, is_forced)
+    use_threads(threads)
+    space = LatentSpace.load(checkpoint)
+    (start,), z = points_of(space, [molecule])
+    direction = _direction(space, along, seed)
+    length = reach_for(space, direction, start, z[0]) if reach is None else reach
+    walk = Walk(length, steps, draws, seed)
+    series = walk_of(space, start, z[0], direction.vector, walk).different()
+    title = (
+        f"{direction.name} along its direction, which a probe reads with a strength of {direction.strength.plain:.2f}; "
+        "t in standard deviations of the prior"
+    )
+    report = {"start": start.smiles, "concept": direction.name, "strength": direction.strength.plain}
+    show_listing(title, _listing(space, start, direction, series), report, output, is_json)
+
+
+def _direction(space: LatentSpace, along: str, seed: int) -> Direction:
+    """The direction that a file or a descriptor's name stands for."""
+    from molgen.explore.direction import descriptor_direction, read_direction
+
+    if along.endswith(".json"):
+        return read_direction(Path(along), space)
+    with show.progress(None, f"Learning {along}"):
+        return descriptor_direction(space, along, seed)
+
+
+def _listing(space: LatentSpace, start: Molecule, direction: Direction, series: Series) -> Listing:
+    from molgen.chem.molecule import parse
+    from molgen.chem.properties import DESCRIPTORS
+    from molgen.explore.walk import likeness
+    from molgen.output.listing import Listing
+
+    mols = [parse(text).mol if text else None for text in series.smiles]
+
+    def described(name: str) -> tuple[float, ...]:
+        function = DESCRIPTORS[name].function
+        return tuple(float("nan") if mol is None else float(function(mol)) for mol in mols)
+
+    columns: dict[str, tuple[float | str, ...]] = {"t": series.t}
+    if direction.name in DESCRIPTORS:
+        columns[direction.name] = described(direction.name)
+    else:
+        points = space.encode([text or "" for text in series.smiles], is_refined=False)
+        columns[f"{direction.name} (probe)"] = tuple(direction.read(points).tolist())
+    columns["tanimoto"] = tuple(likeness(start.smiles, series.smiles).tolist())
+    columns |= {name: described(name) for name in SHOWN if name != direction.name}
+    return Listing(tuple(text or "" for text in series.smiles), columns)

@@ -1,0 +1,1 @@
+"""The instruments of the latent space, each with a score beside a control."""

@@ -1,0 +1,260 @@
+"""How often a change learned from some molecules comes out right on others.
+
+Six changes that medicinal chemists make are applied to the molecules of one part of a list, as reactions; of these
+pairs the latent difference is learned. It is then carried over to molecules of the other part, by points alone, and the
+answers are compared with what the same reaction gives there. Controls do the same with all differences turned in one
+random direction, with steps in any direction, and with the difference of a single pair.
+
+Notation: N molecules, M pairs, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.Chem import rdChemReactions
+from rdkit.rdBase import BlockLogs
+
+from molgen.chem.molecule import AS_IT_IS, parse
+from molgen.errors import MoleculeError, SpecError
+from molgen.explore.analogy import Answer, Change, answers_of, learn_change
+from molgen.latent.space import Floats, LatentSpace
+
+SIMILAR = 0.6
+"""Tanimoto similarity (ECFP4) to the molecule that was to be changed, from which an answer counts."""
+N_TOP = 10
+N_TEST = 35
+"""Molecules changed, of each kind."""
+N_LEARN, N_SITES = 600, 3
+"""Molecules learned from, of each kind, and sites of each at most."""
+LEARN_SHARE = 2 / 3
+STEP = 0.3
+"""Of points without a direction, in standard deviations of the prior."""
+
+ARMS = ("learned", "one pair", "random direction", "no direction")
+
+_PHENYL = "[*:7]-!@[c:1]1[cH:2][cH:3][cH:4][cH:5][cH:6]1>>[*:7]-!@[c:1]1"
+_CLOSE = "[c:6]1"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of change.
+
+    Attributes:
+        name: What it is called.
+        reactions: SMARTS of reactions that make it at one site.
+        group: SMARTS of what a molecule has one more of afterwards.
+    """
+
+    name: str
+    reactions: tuple[str, ...]
+    group: str
+
+
+KINDS = (
+    Kind("H to F", ("[cH:1]>>[c:1]F",), "cF"),
+    Kind("Cl to CF3", ("[c:1]-Cl>>[c:1]-C(F)(F)F",), "[#6]C(F)(F)F"),
+    Kind("methyl to ethyl", ("[*:1]-[CH3:2]>>[*:1]-[CH2:2]-[CH3]",), "*-[CH2]-[CH3]"),
+    Kind("adding OH", ("[c,C;X3,X4;!H0;!$(C=*):1]>>[*:1]-[OH]",), "[OX2H]"),
+    Kind(
+        "phenyl to pyridyl",
+        (
+            _PHENYL + "[n:2][c:3][c:4][c:5]" + _CLOSE,
+            _PHENYL + "[c:2][n:3][c:4][c:5]" + _CLOSE,
+            _PHENYL + "[c:2][c:3][n:4][c:5]" + _CLOSE,
+        ),
+        "*-!@[$(c1ncccc1),$(c1cnccc1),$(c1ccncc1)]",
+    ),
+    Kind("ester to amide", ("[#6:4][C:1](=[O:2])[O;X2;!R]-[CX4:3]>>[#6:4][C:1](=[O:2])[NH]-[C:3]",), "[#6]C(=O)[NX3]"),
+)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """How often the wanted came out.
+
+    Attributes:
+        alike_1: Share of molecules whose best answer gained the group and has a Tanimoto similarity of 0.6 or more.
+        alike_10: The same for any of the ten best.
+        exact_1: Share of molecules whose best answer is what the reaction gives, at any site.
+        exact_10: The same for any of the ten best.
+    """
+
+    alike_1: float
+    alike_10: float
+    exact_1: float
+    exact_10: float
+
+
+@dataclass(frozen=True)
+class KindScore:
+    """The outcome for one kind of change.
+
+    Attributes:
+        name: The kind.
+        n: Molecules changed, none of which was learned from.
+        n_pairs: Pairs learned from.
+        hits: By arm: `learned`, and the controls.
+    """
+
+    name: str
+    n: int
+    n_pairs: int
+    hits: dict[str, Hits]
+
+
+@dataclass(frozen=True)
+class AnalogyScore:
+    """The outcome for all kinds.
+
+    Attributes:
+        n: Molecules changed.
+        hits: By arm, over all molecules.
+        kinds: One by one.
+    """
+
+    n: int
+    hits: dict[str, Hits]
+    kinds: tuple[KindScore, ...]
+
+
+def analogies_score(
+    space: LatentSpace,
+    smiles: Sequence[str],
+    seed: int = 0,
+    on_done: Callable[[float], object] = lambda _share: None,
+    *,
+    n_test: int = N_TEST,
+    kinds: Sequence[Kind] = KINDS,
+    arms: Sequence[str] = ARMS,
+) -> AnalogyScore:
+    """How often changes come out right on molecules that they were not learned from.
+
+    Args:
+        space: Where the changes are made.
+        smiles: N canonical SMILES; some thousands, since two thirds are learned from, and few have an ester.
+        seed: Draws the parts, the sites that are learned from, and what is decoded.
+        on_done: Called with the share that is done, from 0 to 1.
+        n_test: Molecules changed, of each kind, at most.
+        kinds: Which changes.
+        arms: Which of `ARMS` to measure.
+
+    Raises:
+        SpecError: The molecules are too few for any kind.
+    """
+    order = np.random.default_rng(seed).permutation(len(smiles))
+    parts = [[smiles[i] for i in part] for part in np.split(order, [int(LEARN_SHARE * len(smiles))])]
+    scores, rows = [], []
+    for done, kind in enumerate(kinds):
+        found = _outcomes(space, kind, parts, seed, (n_test, arms))
+        on_done((done + 1) / len(kinds))
+        if found is not None:
+            n_pairs, outcomes = found
+            scores.append(KindScore(kind.name, len(outcomes), n_pairs, _hits(outcomes, arms)))
+            rows += outcomes
+    if not rows:
+        raise SpecError("smiles", "too few molecules to learn a change", remedy="Give some thousands of them.")
+    return AnalogyScore(len(rows), _hits(rows, arms), tuple(scores))
+
+
+def products_of(kind: Kind, smiles: str) -> list[str]:
+    """Canonical SMILES of what a kind of change makes of a molecule, at any one site, in order of the alphabet."""
+    mol = parse(smiles, AS_IT_IS).mol
+    found = set()
+    with BlockLogs():
+        for reaction in _reactions(kind):
+            for (product,) in reaction.RunReactants((mol,)):
+                try:
+                    found.add(parse(Chem.MolToSmiles(product), AS_IT_IS).smiles)
+                except MoleculeError:  # such as an aromatic ring that is none any more
+                    continue
+    return sorted(found - {smiles})
+
+
+def _outcomes(
+    space: LatentSpace,
+    kind: Kind,
+    parts: Sequence[Sequence[str]],
+    seed: int,
+    plan: tuple[int, Sequence[str]],
+) -> tuple[int, list[dict[str, Hits]]] | None:
+    """Pairs learned from, and one row of hits by arm for each molecule; None where there are no molecules."""
+    n_test, arms = plan
+    rng = np.random.default_rng(seed)
+    pairs = [
+        (text, str(product))
+        for text, products in _changeable(kind, parts[0], N_LEARN)
+        for product in rng.permutation(products)[:N_SITES]
+    ]
+    tests = list(_changeable(kind, parts[1], n_test))
+    if not pairs or not tests:
+        return None
+    learned = learn_change(space, pairs)
+    points = space.encode([text for text, _ in tests], AS_IT_IS)
+    rows = []
+    for i, ((text, products), point) in enumerate(zip(tests, points, strict=True)):
+        if np.isfinite(point).all():
+            row = {}
+            for arm in arms:
+                change = _armed(space, learned, pairs, arm, rng)
+                row[arm] = _hit(kind, text, products, answers_of(space, change, parse(text), point, seed=seed + i))
+            rows.append(row)
+    return len(learned.origins), rows
+
+
+def _changeable(kind: Kind, smiles: Sequence[str], n: int) -> Iterator[tuple[str, list[str]]]:
+    """The first `n` molecules that a kind can change, each with what it becomes."""
+    changed = ((text, products_of(kind, text)) for text in smiles)
+    yield from islice(((text, products) for text, products in changed if products), n)
+
+
+@cache
+def _reactions(kind: Kind) -> tuple[rdChemReactions.ChemicalReaction, ...]:
+    return tuple(map(rdChemReactions.ReactionFromSmarts, kind.reactions))
+
+
+def _armed(
+    space: LatentSpace, learned: Change, pairs: Sequence[tuple[str, str]], arm: str, rng: np.random.Generator
+) -> Change:
+    """The change that an arm works with; all are ranked by what was learned, but the single pair by itself."""
+    if arm == "one pair":
+        return learn_change(space, [pairs[int(rng.integers(len(pairs)))]])
+    deviation = space.prior_deviation
+    if arm == "random direction":
+        turn = np.linalg.qr(rng.standard_normal((space.size, space.size)))[0]
+        return replace(learned, differences=_single(learned.differences / deviation @ turn * deviation))
+    if arm == "no direction":
+        step = STEP * deviation * rng.standard_normal(learned.differences.shape)
+        return replace(learned, differences=_single(step))
+    return learned
+
+
+def _single(values: NDArray[np.floating[Any]]) -> Floats:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _hit(kind: Kind, text: str, products: Sequence[str], answers: Sequence[Answer]) -> Hits:
+    """Whether, as 0 or 1, the wanted is among the answers for one molecule."""
+    group = Chem.MolFromSmarts(kind.group)
+
+    def count(smiles: str) -> int:
+        return len(parse(smiles, AS_IT_IS).mol.GetSubstructMatches(group))
+
+    top = answers[:N_TOP]
+    before = count(text)
+    is_alike = [answer.similarity >= SIMILAR and count(answer.smiles) > before for answer in top]
+    is_exact = [answer.smiles in products for answer in top]
+    return Hits(*(float(any(values)) for values in (is_alike[:1], is_alike, is_exact[:1], is_exact)))
+
+
+def _hits(rows: Sequence[dict[str, Hits]], arms: Sequence[str]) -> dict[str, Hits]:
+    """Means over molecules, by arm."""
+    return {arm: Hits(*np.mean([astuple(row[arm]) for row in rows], axis=0).tolist()) for arm in arms}

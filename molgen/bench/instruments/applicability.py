@@ -1,0 +1,288 @@
+"""Whether trust tells molecules like those of the training from others, and good predictions from bad ones.
+
+The others are of five kinds, none of which is used to make trust: natural products, peptides, molecules that carry an
+element which drugs do not, macrocycles, and molecules made of the SELFIES symbols of real ones in random order. A
+molecule that cannot be encoded has a trust of 0, of whichever kind it is.
+
+Notation: N molecules, M outliers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import selfies
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, saturated, tanimoto_to_many
+from molgen.chem.table import Record, read_molecules
+from molgen.errors import MoleculeError
+from molgen.explore import linear_probe as linear
+from molgen.latent.space import LatentSpace
+from molgen.latent.trust import PARTS, trust_of
+from molgen.paths import shipped
+from molgen.tokens.selfies_vocabulary import split, to_selfies
+
+N_OUTLIERS = 200
+"""Of each kind; of natural products there are fewer."""
+MAX_MOLECULES = 2000
+"""Molecules told from the outliers, and as many that fingerprints are compared with."""
+RESIDUES = tuple("ACDEFGHIKLMNPQRSTVWY")
+RESIDUES_OF_PEPTIDE, RESIDUES_OF_CYCLE = (4, 10), (4, 8)
+MIN_RING = 12
+"""Atoms of a macrocycle (Driggers et al. 2008, doi:10.1038/nrd2590)."""
+GROUPS = (
+    *("B(O)O", "[B-](F)(F)F", "[Si](C)(C)C", "[Ge](C)(C)C", "[Sn](C)(C)C", "[Pb](C)(C)C"),
+    *("[As](C)C", "[Sb](C)C", "[Se]C", "[Te]C", "[Hg]Cl", "[Zn]Cl"),
+)
+"""Grafted in place of a hydrogen: metalloids and metals."""
+LINKS = ("C", "C", "C", "C(C)", "C(O)", "C(=O)", "C=C", "O", "C(OC)", "C(c2ccccc2)")
+"""Of which the chains of macrolactones and macrolactams are made."""
+_UNLIKE_NEIGHBOURS = ("C(=O)", "C=C", "O")
+LINKS_OF_CYCLE = (9, 16)
+
+Doubles = NDArray[np.float64]
+Draw = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How well one number tells molecules from outliers.
+
+    Attributes:
+        by_kind: Area under the receiver operating characteristic for each kind: the probability that a molecule has
+            more of it than an outlier, ties counted half; 0.5 by chance.
+        mean: Over the kinds.
+    """
+
+    by_kind: Mapping[str, float]
+    mean: float
+
+
+@dataclass(frozen=True)
+class Applicability:
+    """How well trust tells molecules from outliers, beside what it is made of and what needs no model.
+
+    Attributes:
+        n: Molecules.
+        n_outliers: Outliers of each kind.
+        n_unencodable: Of those, how many cannot be encoded.
+        trust: By trust.
+        parts: By each part of trust alone.
+        fingerprint: By the greatest Tanimoto similarity (ECFP4) to one of `n_reference` further molecules.
+        n_reference: See `fingerprint`.
+        below_5_percent: Share of the molecules with a trust below 0.05; it should be 0.05.
+        unevenness: Greatest difference between the share of molecules with a trust up to t and t, over all t
+            (Kolmogorov's distance from uniform); 0 at best.
+    """
+
+    n: int
+    n_outliers: Mapping[str, int]
+    n_unencodable: Mapping[str, int]
+    trust: Telling
+    parts: Mapping[str, Telling]
+    fingerprint: Telling
+    n_reference: int
+    below_5_percent: float
+    unevenness: float
+
+
+@dataclass(frozen=True)
+class ErrorTelling:
+    """How far trust tells where a predictor is wrong.
+
+    Attributes:
+        n: Labelled molecules that can be encoded.
+        trust: Spearman's correlation of trust with the absolute error; below 0 where trust is of use.
+        spread: The same of the predictor's own spread; above 0 where that is of use.
+        error_trusted: Mean absolute error of the half that is trusted more, in the unit of the property.
+        error_other: The same of the other half.
+    """
+
+    n: int
+    trust: float
+    spread: float
+    error_trusted: float
+    error_other: float
+
+
+def applicability_score(
+    space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda share: None
+) -> Applicability:
+    """How well trust tells molecules from outliers.
+
+    Args:
+        space: Its checkpoint knows what is usual.
+        smiles: Canonical SMILES of molecules like those of the training that were kept out of it, at least two: half of
+            them, 2,000 at most, are told from the outliers, the other half is what fingerprints are compared with.
+        seed: Draws halves and outliers.
+        on_done: Called with the share that is done.
+
+    Raises:
+        SpecError: The checkpoint does not know what is usual.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(smiles))
+    n = min(MAX_MOLECULES, len(smiles) // 2)
+    own, reference = [smiles[i] for i in order[:n]], [smiles[i] for i in order[n : 2 * n]]
+    kinds = outliers_like(own, rng)
+    groups = [own, *kinds.values()]
+    trusts, scores = [], []
+    for group in groups:
+        trusts.append(trust_of(space, group, AS_IT_IS))
+        scores.append(np.column_stack([trusts[-1].values, np.nan_to_num(trusts[-1].parts), _nearest(group, reference)]))
+        on_done(len(trusts) / len(groups))
+    tellings = [_telling([score[:, column] for score in scores], list(kinds)) for column in range(2 + len(PARTS))]
+    return Applicability(
+        n=n,
+        n_outliers={kind: len(found) for kind, found in kinds.items()},
+        n_unencodable={kind: sum(map(bool, trust.reasons)) for kind, trust in zip(kinds, trusts[1:], strict=True)},
+        trust=tellings[0],
+        parts=dict(zip(PARTS, tellings[1:-1], strict=True)),
+        fingerprint=tellings[-1],
+        n_reference=len(reference),
+        below_5_percent=float((trusts[0].values < 0.05).mean()),
+        unevenness=_unevenness(trusts[0].values),
+    )
+
+
+def error_score(space: LatentSpace, smiles: Sequence[str], labels: Sequence[float], name: str) -> ErrorTelling:
+    """How far trust tells where the predictor of `space` is wrong.
+
+    Args:
+        space: Its checkpoint predicts `name`, and knows what is usual.
+        smiles: N canonical SMILES that it was not fitted to, at least three of which can be encoded.
+        labels: N measured values.
+        name: The property.
+
+    Raises:
+        SpecError: The checkpoint does not know what is usual.
+    """
+    from scipy.stats import spearmanr
+
+    z = space.encode(smiles, AS_IT_IS, is_refined=False)  # where the predictor was fitted
+    is_placed = np.isfinite(z).all(axis=1)
+    trust = trust_of(space, smiles, AS_IT_IS).values[is_placed]
+    column = space.property_names.index(name)
+    mean, spread = (part[is_placed, column] for part in space.predict(z))
+    error = np.abs(mean - np.asarray(labels, dtype=np.float64)[is_placed])
+    is_trusted = trust > np.median(trust)
+    return ErrorTelling(
+        n=len(error),
+        trust=float(spearmanr(trust, error).statistic),
+        spread=float(spearmanr(spread, error).statistic),
+        error_trusted=float(error[is_trusted].mean()),
+        error_other=float(error[~is_trusted].mean()),
+    )
+
+
+def outliers_like(smiles: Sequence[str], rng: Draw) -> dict[str, list[str]]:
+    """Canonical SMILES of outliers of each kind, at most 200; some are made of molecules in `smiles`."""
+    residues = partial(_residues, rng)
+    return {
+        "natural products": natural_products()[:N_OUTLIERS],
+        "peptides": [peptide(residues(RESIDUES_OF_PEPTIDE)) for _ in range(N_OUTLIERS)],
+        "inorganic": _first(grafted(text, rng) for text in smiles),
+        "macrocycles": [
+            cyclic_peptide(residues(RESIDUES_OF_CYCLE)) if i % 2 else macrolactone(rng) for i in range(N_OUTLIERS)
+        ],
+        "shuffled": _first(shuffled(text, rng) for text in smiles),
+    }
+
+
+def natural_products() -> list[str]:
+    """Canonical SMILES of the well-known natural products that molgen ships."""
+    items = read_molecules(shipped("data") / "natural_products.smi", AS_IT_IS)
+    return [item.molecule.smiles for item in items if isinstance(item, Record)]
+
+
+def peptide(sequence: str) -> str:
+    """Canonical SMILES of a linear peptide of L-amino acids, given by their letters."""
+    return parse(Chem.MolToSmiles(Chem.MolFromSequence(sequence))).smiles
+
+
+def cyclic_peptide(sequence: str) -> str:
+    """Canonical SMILES of a peptide of L-amino acids whose ends are joined by an amide bond."""
+    mol = Chem.RWMol(Chem.MolFromSequence(sequence))
+    atoms = {}
+    for atom in mol.GetAtoms():
+        info = atom.GetPDBResidueInfo()
+        atoms[info.GetResidueNumber(), info.GetName().strip()] = atom.GetIdx()
+    mol.AddBond(atoms[1, "N"], atoms[len(sequence), "C"], Chem.BondType.SINGLE)
+    mol.RemoveAtom(atoms[len(sequence), "OXT"])
+    Chem.SanitizeMol(mol)
+    return parse(Chem.MolToSmiles(mol)).smiles
+
+
+def macrolactone(rng: Draw) -> str:
+    """Canonical SMILES of a random macrolactone or macrolactam of 12 ring atoms or more."""
+    chain = ["C"]
+    n_links = int(rng.integers(LINKS_OF_CYCLE[0], LINKS_OF_CYCLE[1] + 1))
+    while len(chain) < n_links:
+        link = str(rng.choice(LINKS))
+        chain.append("C" if link in _UNLIKE_NEIGHBOURS and chain[-1] in _UNLIKE_NEIGHBOURS else link)
+    closing = str(rng.choice(["O", "N", "N(C)"]))
+    return parse(f"C1(=O){closing}{''.join(chain)}CC1").smiles
+
+
+def grafted(smiles: str, rng: Draw) -> str | None:
+    """Canonical SMILES of a molecule with an inorganic group in place of a hydrogen; None where there is no room."""
+    mol = parse(smiles, AS_IT_IS).mol
+    sites = [a.GetIdx() for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetIsAromatic() and a.GetTotalNumHs()]
+    if not sites:
+        return None
+    group = Chem.MolFromSmiles(f"*{rng.choice(GROUPS)}")
+    joined = Chem.RWMol(Chem.CombineMols(mol, group))
+    joined.AddBond(int(rng.choice(sites)), mol.GetNumAtoms() + 1, Chem.BondType.SINGLE)
+    joined.RemoveAtom(mol.GetNumAtoms())
+    with BlockLogs():
+        Chem.SanitizeMol(joined)
+    return parse(Chem.MolToSmiles(joined), AS_IT_IS).smiles
+
+
+def shuffled(smiles: str, rng: Draw) -> str | None:
+    """Canonical SMILES of the molecule of the same SELFIES symbols in random order; None where that is none."""
+    try:
+        symbols = split(to_selfies(smiles))
+        return parse(saturated(selfies.decoder("".join(rng.permutation(symbols))))).smiles
+    except MoleculeError:
+        return None
+
+
+def _residues(rng: Draw, n_from_to: tuple[int, int]) -> str:
+    return "".join(rng.choice(RESIDUES, rng.integers(n_from_to[0], n_from_to[1] + 1)))
+
+
+def _first(made: Iterable[str | None]) -> list[str]:
+    """The first 200 molecules that were made."""
+    return list(islice((text for text in made if text), N_OUTLIERS))
+
+
+def _nearest(smiles: Sequence[str], reference: Sequence[str]) -> Doubles:
+    """Greatest Tanimoto similarity (N,) of molecules to one of the reference."""
+    bits = [fingerprint(parse(text, AS_IT_IS).mol) for text in reference]
+    return np.array([tanimoto_to_many(fingerprint(parse(text, AS_IT_IS).mol), bits).max() for text in smiles])
+
+
+def _telling(columns: Sequence[Doubles], kinds: Sequence[str]) -> Telling:
+    """How well a number, of the molecules first and then of each kind, tells them apart."""
+    own, *others = columns
+    by_kind = {kind: auroc(own, other) for kind, other in zip(kinds, others, strict=True)}
+    return Telling(by_kind, float(np.mean(list(by_kind.values()))))
+
+
+def auroc(inside: Doubles, outside: Doubles) -> float:
+    """The probability that one of `inside` (N,) is greater than one of `outside` (M,), ties counted half."""
+    return linear.auroc(np.repeat([1, 0], [len(inside), len(outside)]), np.concatenate([inside, outside]))
+
+
+def _unevenness(values: Doubles) -> float:
+    from scipy.stats import kstest
+
+    return float(kstest(values, "uniform").statistic)

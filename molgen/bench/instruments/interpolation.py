@@ -1,0 +1,151 @@
+"""How good paths between molecules are: linear against spherical, and both against the bare line.
+
+Notation: N molecules, M pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path as File
+
+import numpy as np
+
+from molgen.chem.molecule import AS_IT_IS, parse
+from molgen.chem.table import has_property
+from molgen.errors import MissingColumnError, SpecError
+from molgen.evaluate.report import read_drawn
+from molgen.explore.analogy import PAIR_COLUMNS, read_pairs
+from molgen.explore.path import KINDS, LINEAR, SPHERICAL, Path, Route, find_path, line_of
+from molgen.latent.space import LatentSpace
+
+N_PAIRS = 60
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a path is judged by, or means of that over pairs.
+
+    Attributes:
+        between: Different molecules between the ends.
+        leaving: Spearman's correlation of t with unlikeness to the start; 0 where nothing lies between.
+        coming: Spearman's correlation of t with likeness to the end; 0 where nothing lies between.
+        confidence: The least on the way, see `latent.path.confidence_of`; 0 where nothing lies between.
+        leap: The largest Tanimoto distance of two neighbours.
+    """
+
+    between: float
+    leaving: float
+    coming: float
+    confidence: float
+    leap: float
+
+
+@dataclass(frozen=True)
+class InterpolationScore:
+    """Paths of many pairs.
+
+    Attributes:
+        n: Pairs that can be encoded and differ, M.
+        means: By way: `linear`, `spherical`, and `linear line`, `spherical line` for what the line alone decodes to.
+        p_values: By figure, that of Wilcoxon's signed-rank test, two-sided, of linear against spherical paths; 1 where
+            they never differ.
+    """
+
+    n: int
+    means: dict[str, Figures]
+    p_values: dict[str, float]
+
+
+def figures_of(path: Path) -> Figures:
+    """What a path is judged by."""
+    values = (*path.monotonicity, path.worst_confidence)
+    leaving, coming, confidence = (0.0 if math.isnan(value) else value for value in values)
+    return Figures(path.n_between, leaving, coming, confidence, path.largest_leap)
+
+
+def interpolation_score(
+    space: LatentSpace,
+    smiles: Sequence[str],
+    seed: int = 0,
+    on_done: Callable[[float], object] = lambda _share: None,
+    *,
+    n_pairs: int = N_PAIRS,
+) -> InterpolationScore:
+    """How good paths between random molecules of a list are.
+
+    Args:
+        space: Where the paths are.
+        smiles: N canonical SMILES.
+        seed: Draws the pairs, and the points around the lines.
+        on_done: Called with the share that is done, from 0 to 1.
+        n_pairs: Pairs drawn, at most.
+
+    Raises:
+        SpecError: No two of them can be encoded.
+    """
+    return compare_paths(space, _drawn_pairs(smiles, n_pairs, seed), Route(seed=seed), on_done)
+
+
+def pairs_of(path: File, n: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Pairs of a table with the columns `smiles_a` and `smiles_b`, or random pairs of any other file's molecules.
+
+    Args:
+        path: The file.
+        n: Pairs at most.
+        seed: Draws them.
+
+    Raises:
+        FileError: The file cannot be used.
+    """
+    try:
+        is_paired = has_property(path, PAIR_COLUMNS[1], PAIR_COLUMNS[0])
+    except MissingColumnError:
+        is_paired = False
+    return read_pairs(path)[:n] if is_paired else _drawn_pairs(read_drawn(path, 2 * n, seed), n, seed)
+
+
+def compare_paths(
+    space: LatentSpace,
+    pairs: Sequence[tuple[str, str]],
+    route: Route,
+    on_done: Callable[[float], object] = lambda _share: None,
+) -> InterpolationScore:
+    """Linear and spherical paths of pairs of canonical SMILES, and the bare lines; the route's own kind is not used.
+
+    Raises:
+        SpecError: No pair can be encoded and differs.
+    """
+    from scipy.stats import wilcoxon
+
+    flat = [text for pair in pairs for text in pair]
+    points = space.encode(flat, AS_IT_IS).reshape(len(pairs), 2, space.size)
+    rows = [i for i, (a, b) in enumerate(pairs) if a != b and np.isfinite(points[i]).all()]
+    if not rows:
+        raise SpecError("pairs", "none can be encoded and differs", remedy="Give other molecules.")
+    found: dict[str, list[Figures]] = {name: [] for kind in KINDS for name in (kind, f"{kind} line")}
+    for done, row in enumerate(rows, 1):
+        molecules = parse(pairs[row][0]), parse(pairs[row][1])
+        for kind in KINDS:
+            own = replace(route, kind=kind)
+            found[kind].append(figures_of(find_path(space, molecules, points[row], own)))
+            found[f"{kind} line"].append(figures_of(line_of(space, molecules, points[row], own)))
+        on_done(done / len(rows))
+    tables = {name: np.array([astuple(each) for each in paths]) for name, paths in found.items()}
+    difference = tables[LINEAR] - tables[SPHERICAL]
+    return InterpolationScore(
+        n=len(rows),
+        means={name: Figures(*table.mean(axis=0).tolist()) for name, table in tables.items()},
+        p_values={
+            field.name: float(wilcoxon(column).pvalue) if column.any() else 1.0
+            for field, column in zip(fields(Figures), difference.T, strict=True)
+        },
+    )
+
+
+def _drawn_pairs(smiles: Sequence[str], n: int, seed: int) -> list[tuple[str, str]]:
+    """At most `n` pairs of different molecules, no molecule in two pairs."""
+    order = np.random.default_rng(seed).permutation(len(smiles))
+    texts = [smiles[i] for i in order]
+    return [(a, b) for a, b in zip(texts[::2], texts[1::2], strict=False) if a != b][:n]

@@ -1,0 +1,116 @@
+"""What the encoder knows at each depth, and what latent units mean, as scores and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from molgen.chem.molecule import AS_IT_IS, Molecule, parse
+from molgen.evaluate.figure import save_figure
+from molgen.explore.probe import FINGERPRINT, SHUFFLED, Depth, probe_depths
+from molgen.explore.units import Dci, units_of
+from molgen.latent.space import LatentSpace
+
+N_PROBED = 2000
+_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Without a date, and with names of its parts that do not change, the same depths are drawn to the same bytes."""
+
+
+@dataclass(frozen=True)
+class Probing:
+    """What is known at each depth.
+
+    Attributes:
+        n: Molecules.
+        depths: From the surface on; the fingerprint and the shuffled labels last.
+    """
+
+    n: int
+    depths: tuple[Depth, ...]
+
+
+@dataclass(frozen=True)
+class UnitScore:
+    """Whether units are names of descriptors.
+
+    Attributes:
+        n: Molecules.
+        active: Units in use.
+        score: Of the units.
+        rotated: Of the space turned at random.
+    """
+
+    n: int
+    active: int
+    score: Dci
+    rotated: Dci
+
+
+def encodable(space: LatentSpace, smiles: Sequence[str], limit: int | None = N_PROBED) -> list[Molecule]:
+    """Those of canonical SMILES that can be encoded, the first `limit` of them."""
+    reasons = space.explain(smiles, AS_IT_IS, is_refined=False).reasons
+    kept = [text for text, reason in zip(smiles, reasons, strict=True) if not reason]
+    return [parse(text, AS_IT_IS) for text in kept[:limit]]
+
+
+def probing_score(
+    space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda _: None
+) -> Probing:
+    """What each depth of the encoder knows of the first 2,000 of canonical SMILES that can be encoded.
+
+    Args:
+        space: What is judged.
+        smiles: At least 50 that can be encoded.
+        seed: Draws folds and shuffles labels.
+        on_done: Called with the share done, in [0, 1].
+
+    Raises:
+        SpecError: There are too few.
+    """
+    molecules = encodable(space, smiles)
+    return Probing(len(molecules), probe_depths(space, molecules, {}, seed, on_done))
+
+
+def units_score(
+    space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda _: None
+) -> UnitScore:
+    """Whether units are names of descriptors, on the first 2,000 of canonical SMILES that can be encoded.
+
+    Args:
+        space: What is judged.
+        smiles: At least 50 that can be encoded.
+        seed: Draws folds and rotations.
+        on_done: Called with the share done, in [0, 1].
+
+    Raises:
+        SpecError: There are too few.
+    """
+    units = units_of(space, encodable(space, smiles), seed)
+    on_done(1.0)
+    return UnitScore(units.n, units.n_active, units.score, units.rotated)
+
+
+def draw_depths(depths: Sequence[Depth], path: Path) -> None:
+    """Draws scores over depths, the fingerprint and the shuffled labels set apart.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axes = figure.subplots()
+    inner = [i for i, depth in enumerate(depths) if depth.name not in (FINGERPRINT, SHUFFLED)]
+    outer = [i for i in range(len(depths)) if i not in inner]
+    for number, target in enumerate(depths[0].scores):
+        scores = np.clip([depth.scores[target] for depth in depths], -0.1, 1.0)
+        (line,) = axes.plot(inner, scores[inner], marker="o", markersize=4, label=target, color=f"C{number}")
+        axes.plot(outer, scores[outer], linestyle="", marker="D", markersize=5, color=line.get_color())
+    axes.axvline(len(inner) - 0.5, color="0.8", linewidth=1)
+    axes.set_xticks(range(len(depths)), [depth.name.replace(" ", "\n") for depth in depths], fontsize=8)
+    axes.set(title="What each depth knows", ylabel="R2, or AUROC for tokens and groups", ylim=(-0.12, 1.02))
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    save_figure(figure, path)

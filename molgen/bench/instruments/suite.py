@@ -1,0 +1,261 @@
+"""The instruments of the latent space, each with its score, beside what it must be better than."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molgen.bench.instruments.analogies import analogies_score
+from molgen.bench.instruments.applicability import applicability_score
+from molgen.bench.instruments.interpolation import interpolation_score
+from molgen.bench.instruments.probing import probing_score, units_score
+from molgen.bench.instruments.recommendation import N_DRAWS, recommendation_score
+from molgen.bench.instruments.retrieval import N_QUERIES, retrieval_score
+from molgen.bench.instruments.steering import steering_score
+from molgen.bench.speed import machine
+from molgen.chem.table import Record, read_molecules
+from molgen.errors import SpecError
+from molgen.evaluate.report import read_drawn
+from molgen.explore.probe import FINGERPRINT, POINT, SHUFFLED
+from molgen.explore.projection import judgement, project
+from molgen.json_values import without_nan
+from molgen.latent.space import GAUSSIAN, LatentSpace
+from molgen.sample.conditional import Request, answer
+
+OnDone = Callable[[float], object]
+
+N_MAPPED = 2000
+N_ASKED = 100
+REQUESTS: Mapping[str, Mapping[str, Any]] = {
+    "qed > 0.8, 2 < logp < 3": {"texts": ("qed > 0.8", "2 < logp < 3")},
+    "like celecoxib": {"texts": (), "like": "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"},
+    "with an indole": {"texts": (), "scaffold": "c1ccc2[nH]ccc2c1"},
+}
+"""What is asked for of the Gaussian prior."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the instruments are scored on.
+
+    Attributes:
+        molecules: File of molecules, best of some that the checkpoint was not trained on.
+        assays: Files of measured molecules.
+        column: Of the measurements in them; more is better.
+        limit: Molecules to draw from the first file.
+        seed: Source of all draws.
+    """
+
+    molecules: Path
+    assays: tuple[Path, ...]
+    column: str = "y"
+    limit: int = 6000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure beside what it is compared with.
+
+    Attributes:
+        instrument: Which.
+        measure: What the figure is.
+        figure: It.
+        control: What it is compared with; "" for nothing.
+        control_figure: The same of that; NaN for nothing.
+        aim: What was aimed at; NaN for nothing.
+    """
+
+    instrument: str
+    measure: str
+    figure: float
+    control: str = ""
+    control_figure: float = float("nan")
+    aim: float = float("nan")
+
+
+Outcome = tuple[Any, list[Line]]
+"""The whole score, to be written as JSON, and its lines."""
+
+
+def _path(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    score = interpolation_score(space, smiles, inputs.seed, on_done)
+    linear, spherical = score.means["linear"], score.means["spherical"]
+    return asdict(score), [
+        Line("path", name.replace("_", " "), getattr(linear, name), "spherical", getattr(spherical, name))
+        for name in asdict(linear)
+    ]
+
+
+def _analogy(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    score = analogies_score(space, smiles, inputs.seed, on_done)
+    learned = score.hits["learned"]
+    lines = []
+    for control, hits in score.hits.items():
+        if control != "learned":
+            lines.append(
+                Line("analogy", "best answer alike, with the group", learned.alike_1, control, hits.alike_1, 0.5)
+            )
+            lines.append(Line("analogy", "best answer is exactly it", learned.exact_1, control, hits.exact_1))
+    return asdict(score), lines
+
+
+def _neighbours(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    score = retrieval_score(space, smiles, inputs.seed, lambda n: on_done(n / N_QUERIES))
+    return asdict(score), [
+        Line("neighbours", "recall of the 10 nearest points", score.recall, "", aim=0.95),
+        Line("neighbours", "ms a query", score.query_ms, "one matrix product", score.brute_force_ms, 20.0),
+        Line("neighbours", "Tanimoto of the 10 nearest", score.tanimoto, "of the 10 best", score.tanimoto_of_best),
+        Line("neighbours", "Tanimoto of the 10 nearest", score.tanimoto, "by chance", score.tanimoto_by_chance),
+    ]
+
+
+def _outliers(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    score = applicability_score(space, smiles, inputs.seed, on_done)
+    kinds = [
+        Line("outliers", f"AUROC, {kind}", value, "fingerprint", score.fingerprint.by_kind[kind], 0.95)
+        for kind, value in score.trust.by_kind.items()
+    ]
+    mean = Line("outliers", "AUROC, mean", score.trust.mean, "fingerprint", score.fingerprint.mean, 0.95)
+    calibration = Line("outliers", "trusted below 0.05", score.below_5_percent, "calibrated", 0.05)
+    return asdict(score), [mean, *kinds, calibration]
+
+
+def _map(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    z = space.encode(smiles[:N_MAPPED], is_refined=False)
+    z = z[np.isfinite(z).all(axis=1)]
+    projection = project(z, "pca", inputs.seed)
+    trust = judgement(z, projection.points)
+    chance = judgement(z, np.random.default_rng(inputs.seed).standard_normal((len(z), 2)))
+    on_done(1.0)
+    lines = [
+        Line("map", f"trustworthiness of PCA at {k}", value or np.nan, "random picture", chance[k] or np.nan)
+        for k, value in trust.items()
+    ]
+    return {"n": len(z), "pca": trust, "random": chance}, lines
+
+
+def _steer(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    score = steering_score(space, smiles, inputs.seed, on_done)
+    lines = []
+    for each in score.properties:
+        along, control = each.along, each.control
+        lines.append(
+            Line("steer", f"monotonicity of {each.name}", along.monotonicity, "random", control.monotonicity, 0.8)
+        )
+        lines.append(Line("steer", f"Tanimoto kept halfway, {each.name}", along.kept_half, "random", control.kept_half))
+    return asdict(score), lines
+
+
+def _recommend(space: LatentSpace, _smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    scores, lines = {}, []
+    for i, path in enumerate(inputs.assays):
+        found = {
+            item.molecule.smiles: item.values[0]
+            for item in read_molecules(path, properties=(inputs.column,))
+            if isinstance(item, Record) and np.isfinite(item.values[0])
+        }
+        score = recommendation_score(
+            space,
+            list(found),
+            list(found.values()),
+            inputs.seed,
+            lambda n, i=i: on_done((i + n / N_DRAWS) / len(inputs.assays)),  # type: ignore[misc]
+        )
+        scores[path.name] = asdict(score)
+        lines += [
+            Line("recommend", f"precision at 20, {path.stem}", score.profile.precision, other.name, other.precision)
+            for other in score.rankings[1:]
+        ]
+    return scores, lines
+
+
+def _sample(space: LatentSpace, _smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    scores, lines = {}, []
+    for i, (name, asked) in enumerate(REQUESTS.items()):
+        found = answer(space, Request(space=space, **asked), N_ASKED, seed=inputs.seed, prior=GAUSSIAN)
+        on_done((i + 1) / len(REQUESTS))
+        scores[name] = {"found": len(found.smiles), "share": found.share, "plain_share": found.plain_share}
+        lines.append(Line("sample", f"share that is {name}", found.share, "of the prior", found.plain_share))
+    return scores, lines
+
+
+def _layers(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    score = probing_score(space, smiles, inputs.seed, on_done)
+    by_name = {depth.name: depth.scores for depth in score.depths}
+    return asdict(score), [
+        Line("layers", f"{target} read off the point", value, other, by_name[other][target])
+        for target, value in by_name[POINT].items()
+        for other in (FINGERPRINT, SHUFFLED)
+    ]
+
+
+def _dims(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+    score = units_score(space, smiles, inputs.seed, on_done)
+    own, rotated = asdict(score.score), asdict(score.rotated)
+    return asdict(score), [Line("dims", name, own[name], "turned at random", rotated[name]) for name in own]
+
+
+INSTRUMENTS: Mapping[str, Callable[[LatentSpace, Sequence[str], Inputs, OnDone], Outcome]] = {
+    "path": _path,
+    "analogy": _analogy,
+    "neighbours": _neighbours,
+    "outliers": _outliers,
+    "map": _map,
+    "steer": _steer,
+    "recommend": _recommend,
+    "layers": _layers,
+    "dims": _dims,
+    "sample": _sample,
+}
+"""What scores each instrument."""
+
+
+def score_instruments(
+    space: LatentSpace,
+    inputs: Inputs,
+    names: Sequence[str] = tuple(INSTRUMENTS),
+    on_done: Callable[[float, str], object] = lambda *_: None,
+) -> tuple[dict[str, Any], list[Line]]:
+    """The report on the instruments `names`, to be written as JSON, and its lines.
+
+    Args:
+        space: What is judged.
+        inputs: What on.
+        names: Of `INSTRUMENTS`.
+        on_done: Called with the share done, in [0, 1], and the instrument at work.
+
+    Raises:
+        SpecError: A name is unknown, or there are too few molecules for an instrument.
+        FileError: A file cannot be used.
+    """
+    for name in names:
+        if name not in INSTRUMENTS:
+            raise SpecError("only", f"there is no instrument {name!r}; there are {', '.join(INSTRUMENTS)}")
+    smiles = list(dict.fromkeys(read_drawn(inputs.molecules, inputs.limit, inputs.seed)))
+    scores: dict[str, Any] = {}
+    lines: list[Line] = []
+    for i, name in enumerate(names):
+        on_done(i / len(names), name)
+        scores[name], found = INSTRUMENTS[name](
+            space,
+            smiles,
+            inputs,
+            lambda share, i=i, name=name: on_done((i + share) / len(names), name),  # type: ignore[misc]
+        )
+        lines += found
+    report = {
+        "molecules": inputs.molecules.name,
+        "n": len(smiles),
+        "assays": [path.name for path in inputs.assays],
+        "seed": inputs.seed,
+        "machine": machine(),
+        "checkpoint_sha256": space.model.digest,
+        "scores": scores,
+        "lines": [asdict(line) for line in lines],
+    }
+    return dict(without_nan(report)), lines

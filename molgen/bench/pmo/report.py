@@ -1,0 +1,129 @@
+"""What runs of PMO amount to: areas under the curve by task and seed, what the best molecules are like, and the field.
+
+Notation: R runs, N calls, K molecules at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from molgen.bench.pmo.run import PmoRun
+from molgen.bench.pmo.tasks import PUBLISHED, auc
+from molgen.chem.checks import check
+from molgen.chem.molecule import parse
+from molgen.chem.properties import synthetic_accessibility
+from molgen.evaluate.samples import internal_diversity
+from molgen.latent.space import LatentSpace
+
+SHORT_BUDGET = 1000
+N_TOP = 100
+SUMMED = ("auc_top_1", "auc_top_10", "auc_top_100", "auc_1k", "final_top_10")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run's figures.
+
+    Attributes:
+        task: Name of the oracle.
+        seed: Of the run.
+        n_calls: N.
+        auc_top_1: Area under the curve of the best, over the budget.
+        auc_top_10: Of the mean of the 10 best: PMO's own measure.
+        auc_top_100: Of the mean of the 100 best.
+        auc_1k: `auc_top_10` of the first 1,000 calls alone.
+        final_top_10: Mean of the 10 best at the end.
+        best: The best molecule.
+        diversity: Of the 100 best: see `molgen.evaluate.samples.internal_diversity`.
+        sa: Their mean SA score, 1 (easy to make) to 10.
+        novelty: Share of them that the checkpoint was not trained on.
+        passes_pains: Share of them without a PAINS alert.
+        passes_brenk: Share of them without a BRENK alert.
+    """
+
+    task: str
+    seed: int
+    n_calls: int
+    auc_top_1: float
+    auc_top_10: float
+    auc_top_100: float
+    auc_1k: float
+    final_top_10: float
+    best: str
+    diversity: float
+    sa: float
+    novelty: float
+    passes_pains: float
+    passes_brenk: float
+
+
+def result_of(run: PmoRun, space: LatentSpace) -> RunResult:
+    """The figures of a run, as far as it went.
+
+    Raises:
+        FileError: Its file is damaged.
+    """
+    calls = run.calls()
+    values = [value for _, value in calls]
+    top = [smiles for smiles, _ in sorted(calls, key=lambda call: -call[1])[:N_TOP]]
+    mols = [parse(smiles).mol for smiles in top]
+    return RunResult(
+        task=run.task,
+        seed=run.seed,
+        n_calls=len(calls),
+        auc_top_1=auc(values, run.budget, 1),
+        auc_top_10=auc(values, run.budget, 10),
+        auc_top_100=auc(values, run.budget, 100),
+        auc_1k=auc(values[:SHORT_BUDGET], min(SHORT_BUDGET, run.budget), 10),
+        final_top_10=float(np.mean(sorted(values)[-10:])) if values else 0.0,
+        best=top[0] if top else "",
+        diversity=internal_diversity(top) if top else 0.0,
+        sa=_mean([synthetic_accessibility(mol) for mol in mols]),
+        novelty=_mean(~space.knows(top)),
+        passes_pains=_mean([check(mol, "pains").passes for mol in mols]),
+        passes_brenk=_mean([check(mol, "brenk").passes for mol in mols]),
+    )
+
+
+def report_of(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
+    """Results by run and by task, their sums, and what was published of the same tasks; for JSON.
+
+    A sum is over tasks, of the means over seeds; its deviation is that of the sums of single seeds, which all need to
+    have all tasks, else None.
+    """
+    tasks = list(dict.fromkeys(result.task for result in results))
+    seeds = list(dict.fromkeys(result.seed for result in results))
+    by_task = {task: _spread([r for r in results if r.task == task]) for task in tasks}
+    is_full = len(results) == len(tasks) * len(seeds) and len(seeds) > 1
+    sums: dict[str, dict[str, float | None]] = {}
+    for name in SUMMED:
+        by_seed = [sum(getattr(r, name) for r in results if r.seed == seed) for seed in seeds]
+        total = sum(float(np.mean([getattr(r, name) for r in results if r.task == task])) for task in tasks)
+        sums[name] = {"mean": total, "deviation": float(np.std(by_seed, ddof=1)) if is_full else None}
+    return {
+        "budget": budget,
+        "seeds": seeds,
+        "tasks": by_task,
+        "sums": sums,
+        "published": {name: {task: table[task] for task in tasks} for name, table in PUBLISHED.items()},
+        "runs": [asdict(result) for result in results],
+    }
+
+
+def _spread(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:
+    """Mean, and deviation over seeds where there are several, of every figure."""
+    figures: dict[str, dict[str, float | None]] = {}
+    for name in asdict(results[0]):
+        if name not in ("task", "seed", "best"):
+            values = [getattr(result, name) for result in results]
+            deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            figures[name] = {"mean": float(np.mean(values)), "deviation": deviation}
+    return figures
+
+
+def _mean(values: Sequence[float] | np.ndarray[Any, Any]) -> float:
+    return float(np.mean(values)) if len(values) else 0.0

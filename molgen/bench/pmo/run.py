@@ -1,0 +1,251 @@
+"""Runs of PMO: one oracle, one seed, one sampler; and what many of them amount to.
+
+Each run appends its calls to a file of its own, `TASK-SEED.csv`. A run that was stopped is taken up by replaying the
+search with the values in that file in place of the oracle's.
+
+Notation: N calls, K molecules at the top.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from difflib import get_close_matches
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import torch
+
+from molgen.bench.pmo.tasks import oracles
+from molgen.bench.proposer import Proposer, batch_size, proposer_of
+from molgen.bench.speed import machine
+from molgen.errors import FileError, RunError, SpecError
+from molgen.latent.space import LatentSpace
+from molgen.run import SPEC, RunFolder
+
+COLUMNS = ("call", "smiles", "value")
+POLL_S = 0.5
+MAX_IDLE = 50
+"""Batches without a new molecule after which a run ends early."""
+
+if TYPE_CHECKING:
+    from ctypes import Array, c_longlong
+
+Call = tuple[str, float]
+
+
+@dataclass(frozen=True)
+class PmoRun:
+    """One run.
+
+    Attributes:
+        task: Name of the oracle.
+        seed: Source of all randomness.
+        budget: Unique valid molecules to be scored.
+        sampler: One of those of `molgen.bench.proposer`.
+        checkpoint: The model, or None for the one that molgen ships.
+        folder: Where its file is.
+    """
+
+    task: str
+    seed: int
+    budget: int
+    sampler: str
+    checkpoint: Path | None
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The file of its calls."""
+        return self.folder / f"{self.task}-{self.seed}.csv"
+
+    def calls(self) -> list[Call]:
+        """What was scored so far, in order; a line that was cut off at the end of the file is left out.
+
+        Raises:
+            FileError: The file is damaged.
+        """
+        if not self.path.exists():
+            return []
+        text = self.path.read_text(encoding="utf-8")
+        lines = text[: text.rfind("\n") + 1]
+        rows = list(csv.reader(io.StringIO(lines)))
+        try:
+            calls = [(smiles, float(value)) for _, smiles, value in rows[1:]]
+        except ValueError:
+            raise FileError(self.path, "is not a file of calls", remedy="Remove it.") from None
+        if rows and tuple(rows[0]) != COLUMNS:
+            raise FileError(self.path, f"must have the columns {', '.join(COLUMNS)}", remedy="Remove it.")
+        return calls
+
+
+def require_tasks(names: Sequence[str]) -> list[str]:
+    """The oracles of those names, all where it is only `all`.
+
+    Raises:
+        SpecError: A name is unknown.
+    """
+    known = list(oracles())
+    if list(names) == ["all"]:
+        return known
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=3) or known
+            raise SpecError("tasks", f"there is no oracle {name!r}", remedy=f"Did you mean {', '.join(near)}?")
+    return list(dict.fromkeys(names))
+
+
+def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
+    """The folder for runs of these options, new or as it was left.
+
+    Args:
+        path: Folder.
+        digest: SHA-256 of the checkpoint.
+        options: Sampler and budget.
+
+    Raises:
+        RunError: It holds something else, or runs of other options, versions or another checkpoint.
+    """
+    if (path / SPEC).is_file():
+        folder = RunFolder.open(path)
+        folder.require_same(checkpoint_sha256=digest, **options)
+        return folder
+    folder = RunFolder.create(path, options)
+    folder.update(checkpoint_sha256=digest, machine=machine(), **options)
+    return folder
+
+
+def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> None:
+    """Runs until the budget is spent, from where its file ends.
+
+    Args:
+        run: What to do.
+        on_calls: Called with the number of calls so far, after each batch.
+
+    Raises:
+        FileError: Its file is damaged.
+        RunError: The replay does not give what the file holds.
+    """
+    recorded = run.calls()
+    on_calls(len(recorded))
+    if len(recorded) >= run.budget:
+        return
+    _rewrite(run.path, recorded)
+    space = LatentSpace.load(run.checkpoint)
+    proposer = proposer_of(space, run.sampler, run.seed, run.budget)
+    for n, fresh in enumerate_new(run, proposer, recorded):
+        if fresh:
+            _append(run.path, n - len(fresh), fresh)
+        on_calls(max(n, len(recorded)))
+
+
+def enumerate_new(run: PmoRun, proposer: Proposer, recorded: Sequence[Call]) -> Iterator[tuple[int, list[Call]]]:
+    """Calls the oracle on what is new, batch by batch: the number of calls so far, and those not in `recorded`."""
+    oracle = oracles()[run.task]
+    known: dict[str, float] = {}
+    idle = 0
+    while len(known) < run.budget and idle < MAX_IDLE:
+        n_before = len(known)
+        molecules = proposer.ask(min(batch_size(n_before), run.budget - n_before))
+        for molecule in molecules:
+            if molecule is None or molecule.smiles in known or len(known) == run.budget:
+                continue
+            if len(known) < len(recorded):
+                known[molecule.smiles] = _recorded_value(run, recorded, len(known), molecule.smiles)
+            else:
+                known[molecule.smiles] = float(oracle(molecule.mol))
+        proposer.tell([known.get(molecule.smiles) if molecule else None for molecule in molecules])
+        idle = 0 if len(known) > n_before else idle + 1
+        yield len(known), list(known.items())[max(n_before, len(recorded)) :]
+
+
+def _recorded_value(run: PmoRun, recorded: Sequence[Call], index: int, smiles: str) -> float:
+    expected, value = recorded[index]
+    if expected != smiles:
+        raise RunError(
+            run.path,
+            f"the search no longer proposes what it holds ({smiles} for {expected}): it was made by another version, "
+            "on another machine, or with other options",
+            line=index + 2,
+            remedy="Use another folder.",
+        )
+    return value
+
+
+def _rewrite(path: Path, calls: Sequence[Call]) -> None:
+    """Begins the file with what it holds already, without a line that was cut off."""
+    path.write_text(_lines(0, calls, is_head=True), encoding="utf-8", newline="")
+
+
+def _append(path: Path, n_before: int, calls: Sequence[Call]) -> None:
+    with path.open("a", encoding="utf-8", newline="") as handle:
+        handle.write(_lines(n_before, calls))
+
+
+def _lines(n_before: int, calls: Sequence[Call], *, is_head: bool = False) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if is_head:
+        writer.writerow(COLUMNS)
+    writer.writerows((n_before + i, smiles, repr(value)) for i, (smiles, value) in enumerate(calls, 1))
+    return text.getvalue()
+
+
+def execute_all(runs: Sequence[PmoRun], workers: int, on_calls: Callable[[int], object]) -> None:
+    """Executes all runs, `workers` at a time, each on one thread.
+
+    Args:
+        runs: What to do.
+        workers: Processes.
+        on_calls: Called now and then with the number of calls of all runs together.
+
+    Raises:
+        FileError: See `execute`.
+        RunError: See `execute`.
+    """
+    context = get_context("spawn")
+    counts = context.Array("q", len(runs), lock=False)
+    with ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(counts,)) as pool:
+        waiting = {pool.submit(_execute_one, i, run) for i, run in enumerate(runs)}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=POLL_S, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+                on_calls(sum(counts))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _begin_worker(counts: Array[c_longlong]) -> None:
+    """Takes the shared counters, leaves Ctrl-C to the parent, and ends when the parent was killed."""
+    global _counts
+    _counts = counts
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _execute_one(index: int, run: PmoRun) -> None:
+    def count(n: int) -> None:
+        _counts[index] = n
+
+    execute(run, count)
+
+
+_counts: Array[c_longlong]

@@ -1,0 +1,151 @@
+"""What comes back from a latent space: molecules encoded and decoded again, as a whole and by length.
+
+Notation: N molecules, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import AS_IT_IS
+from molgen.errors import MoleculeError
+from molgen.latent.space import Floats, LatentSpace
+from molgen.tokens.selfies_vocabulary import split, to_selfies
+from molgen.tokens.tokenisation import hash_key
+from molgen.train.data.dataset import TokenSet
+from molgen.train.validation import reconstruct
+
+LENGTHS = (0, 20, 30, 40, 50, 60, 80)
+"""SELFIES symbols above which the bands of the report begin."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Molecules of like length.
+
+    Attributes:
+        above: SELFIES symbols that all of them exceed.
+        up_to: SELFIES symbols that none exceeds, or None for the last band.
+        n: Molecules.
+        exact: Share that came back exactly.
+        token_accuracy: Mean share of SELFIES symbols at their place.
+    """
+
+    above: int
+    up_to: int | None
+    n: int
+    exact: float
+    token_accuracy: float
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """How well molecules come back from their points, decoded greedily.
+
+    Attributes:
+        n: Readable molecules, N.
+        encodable: Share of N that the model can encode; the rest has unknown tokens or is too long.
+        exact: Share of N whose canonical SMILES, stereo included, comes back. What cannot be encoded did not.
+        exact_unrefined: The same from the encoder's means, without the descent that refines them.
+        n_new: Molecules that were not in the training data.
+        exact_new: Share of those that comes back.
+        token_accuracy: Mean share of a molecule's SELFIES symbols that stand at their place in what came back, of the
+            longer of the two.
+        nll: Nats a molecule, teacher-forced, decoded from the posterior mean; of the encodable ones.
+        kl: Nats a molecule that the posterior is away from N(0, I); of the encodable ones.
+        active_units: Latent dimensions whose posterior mean varies by more than 0.01 (Burda et al. 2016,
+            arXiv:1509.00519, section 5.2).
+        latent_size: D.
+        by_length: The bands of molecules of like length that have any.
+    """
+
+    n: int
+    encodable: float
+    exact: float
+    exact_unrefined: float
+    n_new: int
+    exact_new: float
+    token_accuracy: float
+    nll: float
+    kl: float
+    active_units: int
+    latent_size: int
+    by_length: tuple[Band, ...]
+
+
+def reconstruction_of(space: LatentSpace, smiles: Sequence[str], z: Floats) -> Reconstruction:
+    """How well the molecules `smiles` (N canonical SMILES, at least one) come back from their points `z` (N, D)."""
+    decoded = space.decode(z)
+    unrefined = space.decode(space.encode(smiles, AS_IT_IS, is_refined=False))
+    is_encodable = np.isfinite(z).all(axis=1)
+    is_exact = np.array([a == b for a, b in zip(smiles, decoded, strict=True)])
+    accuracy = np.array([token_accuracy(a, b) for a, b in zip(smiles, decoded, strict=True)])
+    is_new = ~space.knows(smiles)
+    nll, kl, active_units = _likelihood(space, [smiles[row] for row in np.flatnonzero(is_encodable).tolist()])
+    return Reconstruction(
+        n=len(smiles),
+        encodable=float(is_encodable.mean()),
+        exact=float(is_exact.mean()),
+        exact_unrefined=float(np.mean([a == b for a, b in zip(smiles, unrefined, strict=True)])),
+        n_new=int(is_new.sum()),
+        exact_new=float(is_exact[is_new].mean()) if is_new.any() else math.nan,
+        token_accuracy=float(accuracy.mean()),
+        nll=nll,
+        kl=kl,
+        active_units=active_units,
+        latent_size=space.size,
+        by_length=_bands(np.array([len(_symbols(text)) for text in smiles]), is_exact, accuracy),
+    )
+
+
+def token_accuracy(wanted: str, found: str | None) -> float:
+    """Share, in [0, 1], of places at which the SELFIES of two canonical SMILES agree, of the longer one's places."""
+    if wanted == found:
+        return 1.0
+    a, b = _symbols(wanted), _symbols(found)
+    return sum(x == y for x, y in zip(a, b, strict=False)) / max(len(a), len(b), 1)
+
+
+def token_set_of(space: LatentSpace, smiles: Sequence[str]) -> TokenSet:
+    """Molecules that the model can encode (N canonical SMILES, at least one), without labels and fingerprints."""
+    sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
+    return TokenSet(
+        tokens=np.concatenate(sequences),
+        offsets=np.cumsum([0, *map(len, sequences)], dtype=np.int64),
+        labels=np.empty((len(smiles), 0), dtype=np.float32),
+        keys=np.array([hash_key(text) for text in smiles], dtype=np.uint64),
+        fingerprints=np.empty((len(smiles), 0), dtype=np.uint8),
+        is_validation=np.zeros(len(smiles), dtype=np.bool_),
+    )
+
+
+def _symbols(smiles: str | None) -> list[str]:
+    """SELFIES symbols of a molecule; none of one that SELFIES cannot express."""
+    try:
+        return split(to_selfies(smiles or ""))
+    except MoleculeError:
+        return []
+
+
+def _bands(lengths: NDArray[np.int64], is_exact: NDArray[np.bool_], accuracy: NDArray[np.float64]) -> tuple[Band, ...]:
+    bands = []
+    for above, up_to in zip(LENGTHS, (*LENGTHS[1:], None), strict=True):
+        rows = (lengths > above) & (lengths <= (up_to or math.inf))
+        if rows.any():
+            shares = (float(is_exact[rows].mean()), float(accuracy[rows].mean()))
+            bands.append(Band(above, up_to, int(rows.sum()), *shares))
+    return tuple(bands)
+
+
+def _likelihood(space: LatentSpace, smiles: Sequence[str]) -> tuple[float, float, int]:
+    """Mean negative log likelihood, mean KL divergence and active units; variances need two molecules."""
+    if len(smiles) < 2:
+        return math.nan, math.nan, 0
+    data = token_set_of(space, smiles)
+    measured = reconstruct(space.model.vae, data, np.arange(len(smiles)))
+    return measured.nll, measured.kl, measured.active_units

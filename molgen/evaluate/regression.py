@@ -1,0 +1,97 @@
+"""How well properties are predicted: from latent points, and by the model to beat.
+
+That is a random forest on Morgan fingerprints. On small assays it is as good as most of what came later
+(Wu et al. 2018, MoleculeNet, doi:10.1039/C7SC02664A, figure 4; van Tilborg et al. 2022, MoleculeACE,
+doi:10.1021/acs.jcim.2c01073).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.DataStructs import ConvertToNumpyArray
+
+from molgen.chem.molecule import AS_IT_IS, FINGERPRINT_BITS, fingerprint, parse
+from molgen.extras import require_package
+from molgen.latent.space import LatentSpace
+from molgen.tokens.selfies_vocabulary import Vocabulary
+from molgen.train.data.dataset import TokenSet
+from molgen.train.validation import Fit, fit_of
+
+N_TREES = 500
+FEATURE_SHARE = 1 / 3
+"""Of the bits tried at each split (Breiman 2001, Random forests, for regression)."""
+
+
+def require_baseline() -> None:
+    """Asks for scikit-learn, which only the baseline needs.
+
+    Raises:
+        SpecError: It is not installed.
+    """
+    require_package("sklearn", package="scikit-learn", extra="baseline", key="baseline")
+
+
+def forest_fits(
+    data: TokenSet, vocabulary: Vocabulary, properties: Sequence[str], *, seed: int, threads: int = 1
+) -> list[Fit]:
+    """How well one random forest a property, fitted to the training rows of `data`, predicts the validation rows.
+
+    The forest's spread is that of its trees, each grown to single measurements (Meinshausen 2006, Quantile
+    regression forests, section 2). Properties with fewer than 2 labels on either side are left out.
+
+    Raises:
+        SpecError: scikit-learn is not installed.
+    """
+    require_baseline()
+    from sklearn.ensemble import RandomForestRegressor
+
+    fits = []
+    for name, y in zip(properties, data.labels.T.astype(np.float64), strict=True):
+        known = ~np.isnan(y)
+        train, test = np.flatnonzero(known & ~data.is_validation), np.flatnonzero(known & data.is_validation)
+        if min(len(train), len(test)) < 2:
+            continue
+        forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=seed, n_jobs=threads)
+        forest.fit(fingerprints(data, vocabulary, train), y[train])
+        x = fingerprints(data, vocabulary, test)
+        trees = np.stack([tree.predict(x) for tree in forest.estimators_])
+        fits.append(fit_of(name, y[test], trees.mean(axis=0), trees.std(axis=0)))
+    return fits
+
+
+def predictor_fits(
+    space: LatentSpace, properties: Sequence[str], z: NDArray[np.float32], y: NDArray[np.float64]
+) -> list[Fit]:
+    """How well the predictor of `space` does; properties with fewer than 2 labels are left out.
+
+    Args:
+        space: Its checkpoint predicts `properties`, perhaps among others.
+        properties: Names, P.
+        z: Points (N, D), NaN where a molecule has none.
+        y: Labels (N, P), NaN where missing.
+    """
+    mean, spread = space.predict(z)
+    fits = []
+    for name, labels in zip(properties, y.T, strict=True):
+        p = space.property_names.index(name)
+        known = ~np.isnan(labels) & ~np.isnan(mean[:, p])
+        if known.sum() >= 2:
+            fits.append(fit_of(name, labels[known], mean[known, p], spread[known, p]))
+    return fits
+
+
+def fingerprints(data: TokenSet, vocabulary: Vocabulary, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Morgan fingerprints (N, 2048) of radius 2, each bit 0 or 1, of the molecules `rows` (N,)."""
+    return bits_of([parse(vocabulary.to_smiles(data[row]), AS_IT_IS).mol for row in rows])
+
+
+def bits_of(mols: Sequence[Chem.Mol]) -> NDArray[np.float32]:
+    """Morgan fingerprints (N, 2048) of radius 2, each bit 0 or 1."""
+    bits = np.zeros((len(mols), FINGERPRINT_BITS), dtype=np.float32)
+    for row, mol in zip(bits, mols, strict=True):
+        ConvertToNumpyArray(fingerprint(mol), row)
+    return bits

@@ -1,0 +1,212 @@
+"""One report on a latent space, measured on a file of molecules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import AS_IT_IS, parse
+from molgen.chem.table import Record, Rejection, Row, Tally, has_property, read_rows
+from molgen.errors import MoleculeError, SpecError
+from molgen.evaluate.reconstruction import reconstruction_of
+from molgen.evaluate.regression import predictor_fits
+from molgen.evaluate.samples import quality_of, require_fcd
+from molgen.evaluate.smoothness import (
+    N_CENTRES,
+    N_GEOMETRY,
+    consistency_of,
+    geometry_of,
+    nearest_neighbourhood_of,
+    neighbourhood_of,
+    neighbourhood_steps,
+)
+from molgen.json_values import without_nan
+from molgen.latent.nearest import nearest_molecules
+from molgen.latent.space import GAUSSIAN, Floats, LatentSpace
+
+T = TypeVar("T")
+
+MIN_GEOMETRY = 3
+N_CONSISTENCY = 1000
+"""Points of the prior that are decoded, encoded and decoded again."""
+N_NEAREST_CONSISTENCY = 100
+"""The same where points are decoded to the nearest molecules, which takes longer."""
+PLAIN_SHARE = 0.3
+"""Of the time that a report with nearest molecules takes, how much the rest of it does."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to measure.
+
+    Attributes:
+        path: File of molecules.
+        properties: Columns to compare predictions with; where none is named, all that are predicted and there.
+        n_samples: Points of the prior to decode.
+        prior: Which prior to draw them from.
+        fcd: Whether to take the samples' Frechet ChemNet distance to the file.
+        limit: Rows to draw from the file at random, or None for all.
+        seed: Draws rows and points.
+        smiles_column: Name of the SMILES column, or None to detect it.
+        nearest: Whether to look at neighbourhoods and consistency with points decoded to the nearest molecules, too.
+    """
+
+    path: Path
+    properties: tuple[str, ...] = ()
+    n_samples: int = 10_000
+    prior: str = GAUSSIAN
+    fcd: bool = False
+    limit: int | None = None
+    seed: int = 0
+    smiles_column: str | None = None
+    nearest: bool = False
+
+
+def evaluate_file(
+    space: LatentSpace, question: Question, tally: Tally, on_done: Callable[[float, str], object] = lambda *_: None
+) -> dict[str, Any]:
+    """The report; numbers that do not exist are None.
+
+    Args:
+        space: What is judged.
+        question: What to measure.
+        tally: Counts the rows.
+        on_done: Called with the share done, in [0, 1], and what comes next.
+
+    Raises:
+        FileError: The file cannot be used, or no row of it can.
+        SpecError: The checkpoint does not predict a property that is asked for, or a library is not installed.
+    """
+    space.require_prior(question.prior)
+    if question.fcd:
+        require_fcd()
+    names = _properties(space, question)
+    plain_share = PLAIN_SHARE if question.nearest else 1.0
+
+    def on_part(share: float, what: str) -> object:
+        return on_done(plain_share * share, what)
+
+    on_part(0.0, "reading")
+    rows = read_rows(question.path, smiles_column=question.smiles_column, properties=names)
+    records = list(tally.sift(_parsed(drawn(rows, question.limit, question.seed))))
+    tally.require_kept(question.path)
+    smiles = [record.molecule.smiles for record in records]
+    on_part(0.05, "reconstruction")
+    z = space.encode(smiles, AS_IT_IS)
+    reconstruction = reconstruction_of(space, smiles, z)
+    on_part(0.2, "samples")
+    decoded = space.sample(question.n_samples, question.seed, prior=question.prior)
+    samples = quality_of(space, decoded, smiles if question.fcd else None)
+    on_part(0.4, "predictions")
+    y = np.array([record.values for record in records], dtype=np.float64)
+    fits = predictor_fits(space, names, z, y) if names else []
+    report = {
+        "data": str(question.path),
+        "checkpoint_sha256": space.model.digest,
+        "reconstruction": asdict(reconstruction),
+        "samples": {"prior": question.prior, **asdict(samples)},
+        "predictor": [asdict(fit) for fit in fits],
+        **_smoothness(space, smiles, z, question.seed, on_part),
+        "nearest": _nearest(space, smiles, z, question.seed, on_done) if question.nearest else None,
+    }
+    return dict(without_nan(report))
+
+
+def _smoothness(
+    space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
+) -> dict[str, Any]:
+    """The parts of the report on encodable molecules in random order; None where there are too few."""
+    rows = _encodable(z, seed)[:N_GEOMETRY]
+    chosen = [smiles[row] for row in rows.tolist()]
+    on_done(0.45, "distances")
+    geometry = asdict(geometry_of(z[rows], chosen)) if len(rows) >= MIN_GEOMETRY else None
+    on_done(0.5, "neighbourhoods")
+    steps, done = neighbourhood_steps(len(chosen)), count(1)
+    neighbourhood = None
+    if chosen:
+        looked = neighbourhood_of(
+            space, chosen, seed, lambda: on_done(0.5 + 0.45 * next(done) / steps, "neighbourhoods")
+        )
+        neighbourhood = asdict(looked)
+    on_done(0.95, "consistency")
+    consistency = asdict(consistency_of(space, N_CONSISTENCY, seed))
+    return {"geometry": geometry, "neighbourhood": neighbourhood, "consistency": consistency}
+
+
+def _nearest(
+    space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
+) -> dict[str, Any]:
+    """Neighbourhoods, of the first of the same molecules, and consistency with points decoded to the nearest ones."""
+    chosen = [smiles[row] for row in _encodable(z, seed)[:N_CENTRES].tolist()]
+    done = count(1)
+    neighbourhood = None
+    what, part = "nearest molecules", 0.9 * (1.0 - PLAIN_SHARE) / max(1, len(chosen))
+    on_done(PLAIN_SHARE, what)
+    if chosen:
+        looked = nearest_neighbourhood_of(space, chosen, seed, lambda: on_done(PLAIN_SHARE + part * next(done), what))
+        neighbourhood = asdict(looked)
+    consistency = consistency_of(
+        space, N_NEAREST_CONSISTENCY, seed, lambda points: nearest_molecules(space, points, seed)
+    )
+    on_done(1.0, what)
+    return {"neighbourhood": neighbourhood, "consistency": asdict(consistency)}
+
+
+def _encodable(z: Floats, seed: int) -> NDArray[np.int64]:
+    """Rows of points (N, D) that there are, in random order."""
+    return np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(z).all(axis=1)))
+
+
+def read_drawn(path: Path, limit: int | None, seed: int = 0) -> list[str]:
+    """Canonical SMILES of a file's molecules, or of `limit` rows drawn at random; rows that are none are left out.
+
+    Raises:
+        FileError: The file cannot be used, or no row of it can.
+    """
+    tally = Tally()
+    found = [record.molecule.smiles for record in tally.sift(_parsed(drawn(read_rows(path), limit, seed)))]
+    tally.require_kept(path)
+    return found
+
+
+def drawn(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
+    """All of `items`, or `limit` of them in their order, each choice equally likely, in bounded memory.
+
+    Source: Vitter 1985, Random sampling with a reservoir (doi:10.1145/3147.3165), algorithm R.
+    """
+    if limit is None:
+        return list(items)
+    rng = np.random.default_rng(seed)
+    kept: dict[int, tuple[int, T]] = {}
+    for i, item in enumerate(items):
+        place = i if i < limit else int(rng.integers(i + 1))
+        if place < limit:
+            kept[place] = i, item
+    return [item for _, item in sorted(kept.values(), key=lambda pair: pair[0])]
+
+
+def _properties(space: LatentSpace, question: Question) -> tuple[str, ...]:
+    for name in question.properties:
+        if name not in space.property_names:
+            known = ", ".join(space.property_names) or "nothing"
+            raise SpecError("property", f"the checkpoint does not predict {name!r}; it predicts {known}")
+    if question.properties:
+        return question.properties
+    return tuple(name for name in space.property_names if has_property(question.path, name, question.smiles_column))
+
+
+def _parsed(rows: Iterable[Row | Rejection]) -> Iterator[Record | Rejection]:
+    for row in rows:
+        if isinstance(row, Rejection):
+            yield row
+            continue
+        try:
+            yield Record(row.line, row.name, parse(row.smiles), row.values)
+        except MoleculeError as error:
+            yield Rejection(row.line, error.text, error.reason)

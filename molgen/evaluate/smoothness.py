@@ -1,0 +1,221 @@
+"""Whether near points are like molecules: what makes a latent space worth searching.
+
+Notation: N molecules, D latent dimensions, M pairs, k neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
+from molgen.explore.projection import NEIGHBOURS, trustworthiness
+from molgen.latent.nearest import nearest_molecules
+from molgen.latent.space import Floats, LatentSpace
+
+N_GEOMETRY = 2000
+"""Molecules whose distances are compared: two million pairs."""
+N_CENTRES, N_SCOUTS, N_DECODES = 200, 40, 100
+"""Molecules whose neighbourhood is explored, how many of them choose the radius, decodes around each."""
+RADII = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
+"""Steps tried, in standard deviations of the prior in each dimension."""
+NEAREST_RADIUS = 0.4
+"""The step where points are decoded to the nearest molecules, which takes too long to look for the best one."""
+USEFUL = (0.5, 0.95)
+"""Tanimoto similarities to the centre between which a neighbour is a new idea, and still the same series."""
+
+Doubles = NDArray[np.float64]
+Decode = Callable[[Floats], list[str | None]]
+"""Canonical SMILES of points (N, D); None where there is none."""
+
+
+@dataclass(frozen=True)
+class Tenth:
+    """Pairs of like Tanimoto distance.
+
+    Attributes:
+        tanimoto_distance: The middle of the tenth.
+        n: Pairs.
+        low: 10th percentile of their latent distances.
+        median: Median of their latent distances.
+        high: 90th percentile of their latent distances.
+    """
+
+    tanimoto_distance: float
+    n: int
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How far distances between points are those between molecules.
+
+    Attributes:
+        n: Molecules.
+        pearson: Correlation of Euclidean distance with Tanimoto distance (ECFP4) over all pairs.
+        spearman: The same by rank.
+        trustworthiness: By k: how far the k nearest points are also near as molecules, 1 at best and 0.5 by chance
+            (Venna & Kaski 2001, doi:10.1007/3-540-44668-0_68, equation 1); None where N is below 2 k.
+        profile: Latent distances of the pairs in each tenth of Tanimoto distance that has any.
+    """
+
+    n: int
+    pearson: float
+    spearman: float
+    trustworthiness: dict[str, float | None]
+    profile: tuple[Tenth, ...]
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """What is found around molecules.
+
+    Attributes:
+        n: Molecules looked around.
+        radius: Step at which most was found, in standard deviations of the prior in each dimension.
+        useful: Of 100 points around a molecule at that step, how many decode to different molecules of a Tanimoto
+            similarity of 0.5 to 0.95 to it: the median over the molecules.
+    """
+
+    n: int
+    radius: float
+    useful: float
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """How far decoding and encoding undo each other away from known molecules.
+
+    Attributes:
+        n: Points of the prior that decode to a molecule that can be encoded.
+        distance: Median distance of the molecule's own point to the one that made it, as a share of the median
+            distance between two points of the prior.
+        changed: Share of these molecules that come back different from their own point.
+    """
+
+    n: int
+    distance: float
+    changed: float
+
+
+def geometry_of(z: Floats, smiles: Sequence[str]) -> Geometry:
+    """How distances of points (N, D), none missing, agree with those of their molecules; N at least 3."""
+    from scipy.spatial.distance import pdist, squareform
+    from scipy.stats import pearsonr, spearmanr
+
+    latent = pdist(z.astype(np.float64))
+    fingerprints = [fingerprint(parse(text).mol) for text in smiles]
+    square = np.stack([1.0 - tanimoto_to_many(one, fingerprints) for one in fingerprints])
+    chemical = squareform(square, checks=False)
+    return Geometry(
+        n=len(z),
+        pearson=float(pearsonr(latent, chemical).statistic),
+        spearman=float(spearmanr(latent, chemical).statistic),
+        trustworthiness={
+            str(k): trustworthiness(square, squareform(latent), k) if len(z) >= 2 * k else None for k in NEIGHBOURS
+        },
+        profile=_profile(latent, chemical),
+    )
+
+
+def _profile(latent: Doubles, chemical: Doubles) -> tuple[Tenth, ...]:
+    tenths = np.minimum((chemical * 10).astype(int), 9)
+    return tuple(
+        Tenth((i + 0.5) / 10, int((tenths == i).sum()), *np.percentile(latent[tenths == i], (10, 50, 90)).tolist())
+        for i in range(10)
+        if (tenths == i).any()
+    )
+
+
+def neighbourhood_of(
+    space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
+) -> Neighbourhood:
+    """What is found around molecules that can be encoded, at the step that suits the first forty of them best.
+
+    Args:
+        space: Where to look.
+        smiles: Canonical SMILES, at least one; the first 200 are used.
+        seed: Draws the directions.
+        on_centre: Called for each molecule and step.
+    """
+    centres = list(smiles[:N_CENTRES])
+    points = space.encode(centres, AS_IT_IS)
+
+    def median(n: int, radius: float) -> float:
+        return _useful(space, points[:n], centres[:n], radius, seed, lambda z, _: space.decode(z), on_centre)
+
+    n_scouts = min(N_SCOUTS, len(centres))
+    radius = max(RADII, key=lambda each: median(n_scouts, each))
+    return Neighbourhood(len(centres), radius, median(len(centres), radius))
+
+
+def neighbourhood_steps(n: int) -> int:
+    """How often `neighbourhood_of` calls `on_centre` for `n` molecules."""
+    return min(n, N_CENTRES) + len(RADII) * min(n, N_SCOUTS)
+
+
+def nearest_neighbourhood_of(
+    space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
+) -> Neighbourhood:
+    """What is found around molecules that can be encoded, where a point is decoded to the nearest molecule.
+
+    The search for that begins with the molecule in the middle, among others.
+
+    Args:
+        space: Where to look.
+        smiles: Canonical SMILES, at least one; the first 200 are used.
+        seed: Draws the directions, and what `nearest_molecules` draws.
+        on_centre: Called for each molecule.
+    """
+    centres = list(smiles[:N_CENTRES])
+    points = space.encode(centres, AS_IT_IS)
+
+    def decode(z: Floats, centre: str) -> list[str | None]:
+        return nearest_molecules(space, z, seed, [centre])
+
+    useful = _useful(space, points, centres, NEAREST_RADIUS, seed, decode, on_centre)
+    return Neighbourhood(len(centres), NEAREST_RADIUS, useful)
+
+
+def consistency_of(space: LatentSpace, n: int, seed: int, decode: Decode | None = None) -> Consistency:
+    """How far `n` points of the prior survive decoding, by `decode` or else greedily, and encoding."""
+    points = space.sample_points(n, seed)
+    decode = decode or space.decode
+    decoded = decode(points)
+    again = space.encode([text or "" for text in decoded], AS_IT_IS)
+    rows = np.flatnonzero(np.isfinite(again).all(axis=1))
+    if not len(rows):
+        return Consistency(0, float("nan"), float("nan"))
+    second = decode(again[rows])
+    typical = np.median(np.linalg.norm(points[1:] - points[:-1], axis=1)) if n > 1 else np.nan
+    return Consistency(
+        n=len(rows),
+        distance=float(np.median(np.linalg.norm(again[rows] - points[rows], axis=1)) / typical),
+        changed=float(np.mean([decoded[row] != text for row, text in zip(rows, second, strict=True)])),
+    )
+
+
+def _useful(
+    space: LatentSpace,
+    points: Floats,
+    centres: Sequence[str],
+    radius: float,
+    seed: int,
+    decode: Callable[[Floats, str], list[str | None]],
+    on_centre: Callable[[], object],
+) -> float:
+    """Median, over molecules and their points (N, D), of different useful molecules among the decodes around one."""
+    found = []
+    for i, (point, smiles) in enumerate(zip(points, centres, strict=True)):
+        noise = np.random.default_rng(seed + i).standard_normal((N_DECODES, space.size)).astype(np.float32)
+        texts = {text for text in decode(point + radius * space.prior_deviation * noise, smiles) if text}
+        bits = [fingerprint(parse(text).mol) for text in texts]
+        similarity = tanimoto_to_many(fingerprint(parse(smiles).mol), bits)
+        found.append(int(((similarity >= USEFUL[0]) & (similarity <= USEFUL[1])).sum()))
+        on_centre()
+    return float(np.median(found))

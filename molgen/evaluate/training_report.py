@@ -1,0 +1,54 @@
+"""What a finished training is worth, on the molecules that it kept out: `report.json` in its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from molgen.evaluate.regression import forest_fits
+from molgen.json_values import without_nan
+from molgen.model import checkpoint
+from molgen.paths import write_text
+from molgen.train.run import Experiment
+from molgen.train.validation import predictor_fits, reconstruct
+
+REPORT = "report.json"
+
+
+def report_of(experiment: Experiment) -> dict[str, Any]:
+    """Measures the best checkpoint of a finished training, writes the report and returns it; NaN is None there.
+
+    Raises:
+        CheckpointError: The checkpoint is missing or damaged.
+        SpecError: The baseline was asked for, and scikit-learn is not installed.
+    """
+    spec, data = experiment.spec, experiment.data
+    model = checkpoint.load(experiment.best, spec.device)
+    kept_out = np.arange(len(data)) if spec.only_measures() else np.flatnonzero(data.is_validation)
+    measured = kept_out if len(kept_out) else np.arange(len(data))
+    report: dict[str, Any] = {
+        "checkpoint": str(experiment.best),
+        "sha256": model.digest,
+        "steps": model.card["steps"],
+        "molecules_seen": model.card["molecules_seen"],
+        "minutes": model.card["minutes"],
+        "training_molecules": len(data) - len(kept_out),
+        "validation_molecules": len(kept_out),
+        "typicality_molecules": model.typicality.n if model.typicality else 0,
+        "split": spec.split,
+        "measured_on": "molecules kept out" if len(kept_out) else "training molecules, too few to keep some out",
+        "reconstruction": asdict(reconstruct(model.vae, data, measured)),
+        "predictor": [],
+    }
+    if model.predictor and spec.property:
+        fits = predictor_fits(model.vae, model.predictor, data, kept_out)
+        report["predictor"] = [asdict(fit) for fit in fits]
+    if spec.baseline:
+        fits = forest_fits(data, experiment.vocabulary, spec.property, seed=spec.seed, threads=spec.threads or 1)
+        report["baseline"] = [asdict(fit) for fit in fits]
+    report = without_nan(report)
+    write_text(experiment.run.path / REPORT, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    return report

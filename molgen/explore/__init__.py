@@ -1,0 +1,1 @@
+"""Instruments of the latent space: paths, analogies, neighbours, directions, maps, probes."""

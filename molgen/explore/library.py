@@ -1,0 +1,171 @@
+"""A library of molecules on its way into an index: encoded, rotated and written as a stream.
+
+Points wait for their rotation, which all of them decide, in an unnamed file.
+
+Notation: N rows, D latent dimensions, M rows of a chunk.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import struct
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import numpy as np
+
+from molgen.chem.molecule import DEFAULT_POLICY, Policy
+from molgen.chem.table import Rejection, Row, Tally
+from molgen.explore.index import FORMAT, N_LEADING, Doubles
+from molgen.latent.space import Floats, LatentSpace
+from molgen.paths import replacing
+
+CHUNK = 4096
+"""Rows encoded or rotated at once."""
+MAX_NAME_LENGTH = 200
+"""Characters that are kept of a name."""
+_DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "U8": np.uint8}
+
+
+def build_index(
+    space: LatentSpace,
+    items: Iterable[Row | Rejection],
+    path: Path,
+    tally: Tally,
+    policy: Policy = DEFAULT_POLICY,
+) -> None:
+    """Encodes a library into an index, in one step, in memory that does not grow with it but for 16 bytes a row.
+
+    Args:
+        space: Encodes; as means, since a point that decodes exactly costs six times as much or more, and where it is
+            not the mean itself it lies 0.1 away, a twentieth of the distance to a near neighbour.
+        items: What `read_rows` yields.
+        path: The file to write or replace.
+        tally: Counts the rows; those that are no molecule or cannot be encoded are rejected.
+        policy: Standardisation before encoding.
+
+    Raises:
+        FileError: No row can be used; `path` is then as it was.
+        OSError: The file cannot be written, likewise.
+    """
+    with ExitStack() as stack:
+        points, smiles, names = (stack.enter_context(TemporaryFile(dir=path.parent)) for _ in range(3))
+        library = _Library(space.size, points, smiles, names)
+        for chunk in _chunks(items):
+            library.add(*_encodable(space, chunk, tally, policy))
+        tally.require_kept(path)
+        with replacing(path) as temporary, temporary.open("wb") as handle:
+            library.write(handle, space.model.digest)
+
+
+def _chunks(items: Iterable[Row | Rejection]) -> Iterator[list[Row | Rejection]]:
+    items = iter(items)
+    while chunk := list(islice(items, CHUNK)):
+        yield chunk
+
+
+def _encodable(
+    space: LatentSpace, chunk: Sequence[Row | Rejection], tally: Tally, policy: Policy
+) -> tuple[list[Row], Floats]:
+    """The rows of a chunk that have a point, and the points (M, D); counts all."""
+    rows = [item for item in chunk if isinstance(item, Row)]
+    encoding = space.explain([row.smiles for row in rows], policy, is_refined=False)
+    reasons = iter(encoding.reasons)
+    for item in chunk:
+        reason = next(reasons) if isinstance(item, Row) else ""
+        tally.add(Rejection(item.line, item.smiles, reason) if isinstance(item, Row) and reason else item)
+    is_kept = np.array([not reason for reason in encoding.reasons], dtype=bool)
+    return [row for row, keep in zip(rows, is_kept, strict=True) if keep], encoding.z[is_kept]
+
+
+@dataclass
+class _Library:
+    """A library on its way into a file.
+
+    Attributes:
+        size: D.
+        points: Takes points as they come.
+        smiles: Takes the bytes of SMILES.
+        names: Takes the bytes of names.
+        ends: Where each SMILES, and each name, ends.
+        total: Sum (D,) of the points.
+        products: Sum (D, D) of their outer products.
+    """
+
+    size: int
+    points: IO[bytes]
+    smiles: IO[bytes]
+    names: IO[bytes]
+    ends: tuple[array[int], array[int]] = field(default_factory=lambda: (array("q"), array("q")))
+    total: Doubles = field(init=False)
+    products: Doubles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total, self.products = np.zeros(self.size), np.zeros((self.size, self.size))
+
+    def add(self, rows: Sequence[Row], z: Floats) -> None:
+        """Takes rows and their points (M, D)."""
+        self.points.write(np.ascontiguousarray(z).tobytes())
+        self.total += z.sum(axis=0, dtype=np.float64)
+        self.products += z.T.astype(np.float64) @ z
+        for row in rows:
+            self.smiles.write(row.smiles.split(maxsplit=1)[0].encode())
+            self.names.write(row.name[:MAX_NAME_LENGTH].encode("utf-8", errors="replace"))
+            self.ends[0].append(self.smiles.tell())
+            self.ends[1].append(self.names.tell())
+
+    def write(self, handle: IO[bytes], checkpoint_sha256: str) -> None:
+        """Writes the index, its parts in falling order of their numbers' width, so that all are aligned."""
+        n, n_leading = len(self.ends[0]), min(N_LEADING, self.size)
+        centre = self.total / n
+        covariance = self.products / n - np.outer(centre, centre)
+        rotation = np.ascontiguousarray(np.linalg.eigh(covariance)[1][:, ::-1])
+        has_names = self.names.tell() > 0
+        shapes: dict[str, tuple[str, list[int]]] = {
+            "rotation": ("F64", [self.size, self.size]),
+            "centre": ("F64", [self.size]),
+            "smiles.ends": ("I64", [n]),
+            **({"names.ends": ("I64", [n])} if has_names else {}),
+            "leading": ("F32", [n, n_leading]),
+            "rest": ("F16", [n, self.size - n_leading]),
+            "smiles": ("U8", [self.smiles.tell()]),
+            **({"names": ("U8", [self.names.tell()])} if has_names else {}),
+        }
+        handle.write(_header(shapes, {"format": FORMAT, "checkpoint_sha256": checkpoint_sha256}))
+        handle.write(rotation.tobytes() + centre.tobytes() + self.ends[0].tobytes())
+        handle.write(self.ends[1].tobytes() if has_names else b"")
+        for columns, dtype in ((slice(n_leading), np.float32), (slice(n_leading, None), np.float16)):
+            for z in self._read_points():
+                handle.write(np.ascontiguousarray(((z - centre) @ rotation)[:, columns], dtype=dtype).tobytes())
+        for texts in (self.smiles, self.names):
+            texts.seek(0)
+            shutil.copyfileobj(texts, handle)
+
+    def _read_points(self) -> Iterator[Floats]:
+        self.points.seek(0)
+        while data := self.points.read(CHUNK * self.size * 4):
+            yield np.frombuffer(data, dtype=np.float32).reshape(-1, self.size)
+
+
+def _header(shapes: dict[str, tuple[str, list[int]]], metadata: dict[str, str]) -> bytes:
+    """The header of a safetensors file whose tensors follow in the order of `shapes`.
+
+    Source: https://github.com/huggingface/safetensors, "Format".
+    """
+    entries: dict[str, object] = {"__metadata__": metadata}
+    start = 0
+    for name, (dtype, shape) in shapes.items():
+        end = start + math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
+        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text

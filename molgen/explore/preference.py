@@ -1,0 +1,277 @@
+"""A preference profile: what a user likes, learned from a few molecules, as a number for every other molecule.
+
+The profile is the mean of a Gaussian process over the labels 1 (liked) and -1 (disliked). Half of the covariance of two
+molecules comes from the latent space: it falls exponentially with the distance of their points, in standard deviations
+of the prior. The other half is the square of their Tanimoto similarity (ECFP4). A liked molecule so speaks for what is
+like it, and many near-duplicates speak hardly louder than one. Where only points are at hand, as in an index of
+millions, a profile of the latent half alone chooses a shortlist.
+
+Notation: N molecules, M labels, D latent dimensions.
+Source: Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, equation 2.25; Tanimoto similarity as a
+covariance, Ralaivola et al., Neural Netw. 2005, 18, 1093.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rdkit.DataStructs import ExplicitBitVect
+
+from molgen.chem.molecule import AS_IT_IS, Molecule, Policy, fingerprint, parse, tanimoto_to_many
+from molgen.errors import SpecError
+from molgen.explore.index import Index
+from molgen.latent.space import Floats, LatentSpace
+
+WIDTH = 0.2
+"""Distance at which the latent covariance has fallen to 1/e, as a share of the root mean square distance of two points
+of the prior. Chosen, with the other constants of the covariance, on the six assays of docs/explore.md; from 0.1 to
+0.3 the outcome differs by less than chance does."""
+LATENT_SHARE = 0.5
+"""Of the covariance; the rest is the fingerprint's."""
+NOISE = 0.1
+"""Variance of a label about the profile."""
+MAX_LABELS = 4096
+CHUNK = 4096
+"""Points judged at once."""
+SHORTLIST = 20_000
+"""Rows of an index that are judged as molecules, by default: ten seconds of work."""
+STEPS = (0.2, 0.6)
+"""Shortest and longest step from a liked molecule to a proposal, in standard deviations of the prior in each dimension:
+nearer, most decode to the molecule itself, farther, few are like it."""
+OVERSAMPLING = 4
+"""Molecules found for each proposal, the most preferred of which are proposed."""
+BATCH_SIZE, MAX_DECODED, MIN_DECODED = 512, 100, 2048
+"""Points decoded at once; for each proposal that is asked for at the most, and in any case."""
+
+_FLAT = Policy(fragment="keep", stereo="drop")
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Molecules with their points.
+
+    Attributes:
+        bits: M fingerprints.
+        z: (M, D) the encoder's means.
+
+    Raises:
+        ValueError: The numbers of both differ, or a point is missing.
+    """
+
+    bits: Sequence[ExplicitBitVect]
+    z: Floats
+
+    def __post_init__(self) -> None:
+        if len(self.bits) != len(self.z) or not np.isfinite(self.z).all():
+            raise ValueError(f"each of {len(self.bits)} molecules must have a point, but there are {len(self.z)}")
+
+    @classmethod
+    def of(cls, molecules: Sequence[Molecule], z: Floats) -> Labelled:
+        """Molecules and their points (M, D)."""
+        return cls([fingerprint(molecule.mol) for molecule in molecules], z)
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A profile: 1 like the liked, -1 like the disliked.
+
+    Attributes:
+        deviation: (D,) standard deviation of the prior.
+        scaled: (M, D) the points with a label, in these deviations.
+        bits: M fingerprints with a label.
+        weights: (M,) by which each label counts, through its covariance with a molecule.
+        point_weights: (M,) the same where only the point is known.
+        base: The profile far from all labels: the mean label, or 0 where more are liked than disliked.
+    """
+
+    deviation: Floats
+    scaled: Floats
+    bits: Sequence[ExplicitBitVect]
+    weights: Doubles
+    point_weights: Doubles
+    base: float
+
+    @classmethod
+    def of(cls, space: LatentSpace, liked: Labelled, disliked: Labelled) -> Preference:
+        """The profile of what is liked and disliked.
+
+        Raises:
+            SpecError: Nothing is liked, or there are too many labels.
+        """
+        labels = np.repeat([1.0, -1.0], [len(liked.z), len(disliked.z)])
+        if not len(liked.z):
+            remedy = "Like at least one molecule that can be encoded; ten or more make a profile."
+            raise SpecError("like", "no liked molecule is given", remedy=remedy)
+        if len(labels) > MAX_LABELS:
+            raise SpecError("like", f"at most {MAX_LABELS} labels fit a profile, but got {len(labels)}")
+        scaled = np.asarray(np.concatenate([liked.z, disliked.z]) / space.prior_deviation, dtype=np.float32)
+        bits = (*liked.bits, *disliked.bits)
+        base = min(0.0, float(labels.mean()))
+        latent = _latent_covariance(scaled, scaled)
+        both = LATENT_SHARE * latent + (1 - LATENT_SHARE) * _fingerprint_covariance(bits, bits)
+        weights, point_weights = (
+            np.asarray(np.linalg.solve(covariance + NOISE * np.eye(len(labels)), labels - base), dtype=np.float64)
+            for covariance in (both, latent)
+        )
+        return cls(space.prior_deviation, scaled, bits, weights, point_weights, base)
+
+    def of_molecules(self, z: Floats, bits: Sequence[ExplicitBitVect]) -> Doubles:
+        """The preference (N,) for molecules of points (N, D) and fingerprints; NaN where a point is missing."""
+        values = np.empty(len(z))
+        for chunk in _chunks(len(z)):
+            covariance = LATENT_SHARE * _latent_covariance(z[chunk] / self.deviation, self.scaled)
+            covariance += (1 - LATENT_SHARE) * _fingerprint_covariance(bits[chunk], self.bits)
+            values[chunk] = self.base + covariance @ self.weights
+        return values
+
+    def of_points(self, z: Floats) -> Doubles:
+        """The preference (N,) for points (N, D) by the latent space alone; NaN where one is missing."""
+        values = np.empty(len(z))
+        for chunk in _chunks(len(z)):
+            covariance = _latent_covariance(z[chunk] / self.deviation, self.scaled)
+            values[chunk] = self.base + covariance @ self.point_weights
+        return values
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """A molecule with the preference for it."""
+
+    molecule: Molecule
+    preference: float
+
+
+def recommended(
+    preference: Preference,
+    index: Index,
+    n: int,
+    *,
+    n_shortlist: int = SHORTLIST,
+    excluded: Collection[str] = (),
+    on_rows: Callable[[int], object] = lambda _rows: None,
+) -> list[Recommended]:
+    """At most `n` different molecules of a library, the most preferred first.
+
+    Args:
+        preference: The profile; its latent half chooses a shortlist, of which it judges the molecules.
+        index: The library.
+        n: How many.
+        n_shortlist: Rows of the shortlist, beside as many as are excluded. The larger its share of the library, the
+            fewer of the most preferred molecules are missed.
+        excluded: Canonical SMILES that are not recommended.
+        on_rows: Called with the number of rows done, first of the library, then of the shortlist beyond that.
+
+    Raises:
+        MoleculeError: A row of the index is no molecule.
+    """
+    by_point = np.empty(len(index))
+    for chunk in _chunks(len(index)):
+        by_point[chunk] = preference.of_points(index.points(chunk))
+        on_rows(chunk.stop)
+    rows = np.sort(np.argsort(-by_point, kind="stable")[: n_shortlist + len(excluded)])
+    molecules: list[Molecule] = []
+    values = np.empty(len(rows))
+    for chunk in _chunks(len(rows)):
+        fresh = [parse(index.smiles[row]) for row in rows[chunk].tolist()]
+        bits = [fingerprint(molecule.mol) for molecule in fresh]
+        values[chunk] = preference.of_molecules(index.points(rows[chunk]), bits)
+        molecules += fresh
+        on_rows(len(index) + chunk.stop)
+    found: dict[str, Recommended] = {}
+    for place in np.argsort(-values, kind="stable").tolist():
+        molecule = molecules[place]
+        if len(found) < n and molecule.smiles not in excluded:
+            found.setdefault(molecule.smiles, Recommended(molecule, float(values[place])))
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Molecules made to a profile.
+
+    Attributes:
+        molecules: Different ones, the most preferred first.
+        n_decoded: Points decoded for them.
+    """
+
+    molecules: tuple[Recommended, ...]
+    n_decoded: int
+
+
+def propose(
+    space: LatentSpace,
+    preference: Preference,
+    liked: Floats,
+    n: int,
+    seed: int,
+    *,
+    excluded: Collection[str] = (),
+    on_found: Callable[[int], object] = lambda _n: None,
+) -> Proposals:
+    """At most `n` new molecules from around liked ones, each preferred to a molecule unlike all labels.
+
+    Those that differ by their stereochemistry alone, from one another or from what is excluded, are not new.
+
+    Args:
+        space: Where to look.
+        preference: The profile; it judges what a point decodes to, not the point.
+        liked: (L, D) points to start from.
+        n: How many.
+        seed: Source of all draws.
+        excluded: Canonical SMILES that are not proposed.
+        on_found: Called with the number found so far.
+    """
+    rng = np.random.default_rng(seed)
+    found: list[Recommended] = []
+    seen, n_decoded = {parse(text, _FLAT).smiles for text in excluded}, 0
+    limit = max(MIN_DECODED, MAX_DECODED * n)
+    while len(found) < OVERSAMPLING * n and n_decoded < limit:
+        steps = (
+            rng.uniform(*STEPS, (BATCH_SIZE, 1)) * space.prior_deviation * rng.standard_normal((BATCH_SIZE, space.size))
+        )
+        decoded = space.decode(liked[rng.integers(len(liked), size=BATCH_SIZE)] + steps)
+        n_decoded += BATCH_SIZE
+        fresh = _fresh(decoded, seen)
+        z = space.encode(list(fresh), AS_IT_IS, is_refined=False)
+        molecules = list(fresh.values())
+        values = preference.of_molecules(z, [fingerprint(molecule.mol) for molecule in molecules])
+        found += [Recommended(molecules[i], float(values[i])) for i in np.flatnonzero(values > preference.base)]
+        on_found(min(n, len(found) // OVERSAMPLING))
+    best = sorted(found, key=lambda each: each.preference, reverse=True)
+    return Proposals(tuple(best[:n]), n_decoded)
+
+
+def _fresh(decoded: Sequence[str | None], seen: set[str]) -> dict[str, Molecule]:
+    """The molecules among decoded SMILES that are not in `seen`, which holds and gets them without stereochemistry."""
+    fresh = {}
+    for text in decoded:
+        if text and (flat := parse(text, _FLAT).smiles) not in seen:
+            seen.add(flat)
+            fresh[text] = parse(text, AS_IT_IS)
+    return fresh
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    return (slice(start, min(n, start + CHUNK)) for start in range(0, n, CHUNK))
+
+
+def _latent_covariance(a: ArrayLike, b: ArrayLike) -> Doubles:
+    """Covariance (N, M) of points (N, D) and (M, D) in standard deviations of the prior.
+
+    Source: exponential covariance, Rasmussen & Williams 2006, equation 4.18.
+    """
+    from scipy.spatial.distance import cdist
+
+    distances = cdist(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
+    covariance: Doubles = np.exp(-distances / (WIDTH * np.sqrt(2.0 * np.shape(a)[1])))
+    return covariance
+
+
+def _fingerprint_covariance(a: Sequence[ExplicitBitVect], b: Sequence[ExplicitBitVect]) -> Doubles:
+    """Squared Tanimoto similarities (N, M)."""
+    return np.array([tanimoto_to_many(one, b) for one in a]).reshape(len(a), len(b)) ** 2

@@ -1,0 +1,186 @@
+"""What each depth of the encoder knows of molecules, from their tokens to their activity.
+
+Probes are fitted to what the encoder holds at each depth: a probe that does well shows that a concept lies there to be
+read off by a weighted sum. Beside them stands what needs no model, the Morgan fingerprint, and the same probes on
+shuffled labels, which must find nothing.
+
+Notation: N molecules, F features, T targets.
+Sources: probes of layers, Alain & Bengio 2016 (arXiv:1610.01644); control labels, Hewitt & Liang 2019
+(arXiv:1909.03368).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rdkit import Chem
+
+from molgen.chem.molecule import Molecule, fingerprint
+from molgen.chem.properties import DESCRIPTORS
+from molgen.errors import SpecError
+from molgen.explore.linear_probe import left_out, strength_of
+from molgen.latent.space import BATCH_SIZE, LatentSpace
+from molgen.tokens.selfies_vocabulary import pad
+
+POINT, FINGERPRINT, SHUFFLED = "posterior mean", "Morgan fingerprint", "shuffled labels"
+DESCRIBED = ("rings", "heavy_atoms", "logp", "qed")
+MIN_MOLECULES = 50
+RARE = 0.02
+"""Share of molecules that must have, and lack, a token or a group for it to be asked for."""
+N_TOKENS = 20
+"""Tokens asked for: those that nearest to half of the molecules have."""
+
+GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "carboxylic acid": "[CX3](=O)[OX2H1]",
+        "amide": "[NX3][CX3](=[OX1])[#6]",
+        "sulfonamide": "[SX4](=[OX1])(=[OX1])([#6])[NX3]",
+        "ester": "[#6][CX3](=O)[OX2H0][#6]",
+        "nitrile": "[NX1]#[CX2]",
+        "alcohol": "[OX2H][CX4]",
+        "ether": "[OD2]([#6;!$(C=O)])[#6;!$(C=O)]",
+        "primary or secondary amine": "[NX3;H2,H1;!$(NC=O);!$(NS=O);!$(Nc)][CX4]",
+        "aryl halide": "[c][F,Cl,Br,I]",
+        "pyridine": "n1ccccc1",
+    }
+)
+"""SMARTS of functional groups, in the manner of the Daylight SMARTS examples
+(https://www.daylight.com/dayhtml_tutorials/languages/smarts/smarts_examples.html)."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to ask of molecules.
+
+    Attributes:
+        name: What it is.
+        labels: (N, T) numbers, NaN where unknown; the score is the mean over the T.
+    """
+
+    name: str
+    labels: Doubles
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What is known at one depth.
+
+    Attributes:
+        name: Of the depth.
+        size: F.
+        scores: For each target R2, or AUROC where labels are 0 and 1, of molecules that the probe was not fitted to
+            (5 folds); the mean of its labels.
+    """
+
+    name: str
+    size: int
+    scores: dict[str, float]
+
+
+def probe_depths(
+    space: LatentSpace,
+    molecules: Sequence[Molecule],
+    labels: Mapping[str, Sequence[float]],
+    seed: int = 0,
+    on_done: Callable[[float], object] = lambda _: None,
+) -> tuple[Depth, ...]:
+    """What each depth knows of molecules, from the surface on; the fingerprint and the shuffled labels last.
+
+    Args:
+        space: Whose encoder is looked into.
+        molecules: N that can be encoded.
+        labels: Measured values or labels 0 and 1 of the molecules by name, NaN where unknown.
+        seed: Draws folds and shuffles labels.
+        on_done: Called with the share done, in [0, 1].
+
+    Raises:
+        SpecError: There are fewer than 50 molecules.
+    """
+    if len(molecules) < MIN_MOLECULES:
+        message = f"{len(molecules)} molecules can be encoded, but probes need {MIN_MOLECULES}"
+        raise SpecError("data", message, remedy="Give a file with more molecules.")
+    targets = targets_of(space, molecules, labels)
+    features = depths_of(space, [molecule.smiles for molecule in molecules])
+    point = features[POINT]
+    features[FINGERPRINT] = np.stack([_bits(molecule) for molecule in molecules])
+    found = []
+    for place, (name, x) in enumerate(features.items(), 1):
+        found.append(Depth(name, x.shape[1], {t.name: _score(x, t.labels, seed) for t in targets}))
+        on_done(place / (len(features) + 1))
+    order = np.random.default_rng(seed).permutation(len(molecules))
+    shuffled = {target.name: _score(point, target.labels[order], seed) for target in targets}
+    return (*found, Depth(SHUFFLED, point.shape[1], shuffled))
+
+
+@torch.no_grad()
+def depths_of(space: LatentSpace, smiles: Sequence[str]) -> dict[str, Doubles]:
+    """Features (N, F) at each depth of the encoder (see `Encoder.depths`) of canonical SMILES.
+
+    Raises:
+        MoleculeError: One cannot be encoded.
+    """
+    sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
+    order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
+    parts: dict[str, list[Doubles]] = {}
+    for start in range(0, len(order), BATCH_SIZE):
+        batch = (torch.from_numpy(x).to(space.device) for x in pad([sequences[i] for i in order[start:][:BATCH_SIZE]]))
+        for name, values in space.model.vae.encoder.depths(*batch).items():
+            parts.setdefault(name, []).append(values.cpu().double().numpy())
+    back = np.argsort(order)
+    return {name: np.concatenate(chunks)[back] for name, chunks in parts.items()}
+
+
+def targets_of(
+    space: LatentSpace, molecules: Sequence[Molecule], labels: Mapping[str, Sequence[float]]
+) -> tuple[Target, ...]:
+    """What is asked of molecules, from the surface to the meaning; what too few of them have or lack is left out."""
+    held = [set(space.model.vocabulary.tokenise(molecule.smiles).tolist()) for molecule in molecules]
+    counts = Counter(token for tokens in held for token in tokens)
+    tokens = sorted(counts, key=lambda token: (abs(counts[token] - len(held) / 2), token))[:N_TOKENS]
+    groups = np.array([[molecule.mol.HasSubstructMatch(p) for p in _patterns()] for molecule in molecules])
+    described = {
+        name: [float(DESCRIPTORS[name].function(molecule.mol)) for molecule in molecules] for name in DESCRIBED
+    }
+    asked = [
+        Target("tokens", _frequent(np.array([[token in own for token in tokens] for own in held]))),
+        Target("functional groups", _frequent(groups)),
+        *(Target(name, _column(values)) for name, values in {**described, **labels}.items()),
+    ]
+    return tuple(target for target in asked if target.labels.shape[1])
+
+
+def _frequent(has: NDArray[np.bool_]) -> Doubles:
+    """The columns that enough molecules have and lack."""
+    share = has.mean(axis=0)
+    return has[:, (share >= RARE) & (share <= 1.0 - RARE)].astype(np.float64)
+
+
+def _column(values: Sequence[float]) -> Doubles:
+    return np.asarray(values, dtype=np.float64)[:, None]
+
+
+def _score(x: Doubles, labels: Doubles, seed: int) -> float:
+    """How well probes do on average over the columns of labels (N, T); NaN where too few are known."""
+    rows = np.isfinite(labels).all(axis=1)
+    if rows.sum() < MIN_MOLECULES:
+        return float("nan")
+    read = left_out(x[rows], labels[rows], seed)
+    return float(np.mean([strength_of(y, p) for y, p in zip(labels[rows].T, read.T, strict=True)]))
+
+
+def _bits(molecule: Molecule) -> Doubles:
+    return np.array(fingerprint(molecule.mol), dtype=np.float64)
+
+
+@cache
+def _patterns() -> tuple[Chem.Mol, ...]:
+    return tuple(Chem.MolFromSmarts(smarts) for smarts in GROUPS.values())

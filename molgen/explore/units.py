@@ -1,0 +1,215 @@
+"""What each latent unit means: how much it holds, which descriptors go with it, and whether that is its own doing.
+
+A unit is one coordinate of the latent space. Whether units are better names of properties than any other axes would
+be is told by the same score of the space turned at random: a space whose units mean something scores higher than that.
+
+Notation: N molecules, D latent dimensions, K descriptors.
+Sources: active units, Burda et al. 2016 (arXiv:1509.00519), section 5.2; disentanglement, completeness and
+informativeness, Eastwood & Williams 2018 (https://openreview.net/forum?id=By-7dz-AZ), section 2, with the weights of
+linear probes as importances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import Molecule
+from molgen.chem.properties import DESCRIPTORS
+from molgen.errors import SpecError
+from molgen.explore.linear_probe import explained, fit_probe, left_out
+from molgen.explore.walk import reach_of
+from molgen.latent.space import BATCH_SIZE, Floats, LatentSpace
+from molgen.tokens.selfies_vocabulary import pad
+
+NAMES = ("qed", "logp", "sa", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fsp3", "heavy_atoms")
+"""Descriptors that units are compared with."""
+ACTIVE_VARIANCE = 0.01
+"""Of the posterior mean over that of the prior, above which a unit is in use (Burda et al. 2016, section 5.2)."""
+MIN_MOLECULES = 50
+N_ROTATIONS = 5
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One latent unit.
+
+    Attributes:
+        index: Its number, from 0.
+        is_coarse: Whether its prior is wide, so that it counts in distances.
+        kl: Nats that it holds of a molecule, on average.
+        is_active: Whether it is in use.
+        correlations: Spearman's correlation with descriptors, the strongest first.
+    """
+
+    index: int
+    is_coarse: bool
+    kl: float
+    is_active: bool
+    correlations: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Dci:
+    """How far units are names of descriptors.
+
+    Attributes:
+        disentanglement: In [0, 1]: 1 where each unit matters to one descriptor only.
+        completeness: In [0, 1]: 1 where each descriptor depends on one unit only.
+        informativeness: Mean R2 with which descriptors can be read off all units together (5 folds).
+    """
+
+    disentanglement: float
+    completeness: float
+    informativeness: float
+
+
+@dataclass(frozen=True)
+class Units:
+    """All units, and what their axes are worth.
+
+    Attributes:
+        n: Molecules.
+        units: The D units, the one that holds most first.
+        score: Of the units.
+        rotated: The mean of the same over random rotations of the space.
+    """
+
+    n: int
+    units: tuple[Unit, ...]
+    score: Dci
+    rotated: Dci
+
+    @property
+    def n_active(self) -> int:
+        """Units in use."""
+        return sum(unit.is_active for unit in self.units)
+
+    def telling(self, n: int) -> tuple[Unit, ...]:
+        """The `n` active units that go most with one descriptor each, the clearest first."""
+        active = [unit for unit in self.units if unit.is_active]
+        return tuple(sorted(active, key=lambda unit: (-abs(unit.correlations[0][1]), unit.index))[:n])
+
+
+def units_of(space: LatentSpace, molecules: Sequence[Molecule], seed: int = 0) -> Units:
+    """What the units mean on molecules.
+
+    Args:
+        space: Whose units.
+        molecules: N that can be encoded.
+        seed: Draws folds and rotations.
+
+    Raises:
+        SpecError: There are fewer than 50 molecules.
+        MoleculeError: One cannot be encoded.
+    """
+    from scipy.stats import rankdata
+
+    if len(molecules) < MIN_MOLECULES:
+        message = f"{len(molecules)} molecules can be encoded, but units are judged on {MIN_MOLECULES} or more"
+        raise SpecError("data", message, remedy="Give a file with more molecules.")
+    mean, kl = _posterior(space, [molecule.smiles for molecule in molecules])
+    values = np.array([[float(DESCRIPTORS[name].function(m.mol)) for name in NAMES] for m in molecules])
+    together = _correlations(rankdata(mean, axis=0), rankdata(values, axis=0))
+    is_active = mean.var(axis=0) > ACTIVE_VARIANCE
+    is_coarse = space.model.vae.config.scale().numpy() == 1.0
+    units = tuple(
+        Unit(i, bool(is_coarse[i]), float(kl[i]), bool(is_active[i]), _strongest(together[i]))
+        for i in np.argsort(-kl, kind="stable").tolist()
+    )
+    turned = [dci_of(mean @ rotation, values, seed) for rotation in _rotations(space.size, seed)]
+    rotated = Dci(*(float(np.mean([getattr(each, key) for each in turned])) for key in Dci.__dataclass_fields__))
+    return Units(len(molecules), units, dci_of(mean, values, seed), rotated)
+
+
+def dci_of(points: Doubles, values: Doubles, seed: int = 0) -> Dci:
+    """Disentanglement, completeness and informativeness of points (N, D) for descriptors (N, K).
+
+    The importance of a unit for a descriptor is the size of its weight in a linear probe of both standardised.
+    Disentanglement is 1 less the entropy, base K, of a unit's importances, averaged over units by their total
+    importance; completeness is 1 less that, base D, of a descriptor's, averaged over descriptors.
+    """
+    spread = values.std(axis=0)
+    known = values[:, spread > 0] / spread[spread > 0]
+    importance = np.abs(fit_probe(points, known).weight) * points.std(axis=0)[:, None]
+    total = importance.sum(axis=1)
+    read = left_out(points, known, seed)
+    return Dci(
+        disentanglement=float((1.0 - _entropy(importance)) @ total / max(float(total.sum()), 1e-12)),
+        completeness=float((1.0 - _entropy(importance.T)).mean()),
+        informativeness=float(np.mean([explained(y, p) for y, p in zip(known.T, read.T, strict=True)])),
+    )
+
+
+def traversal(
+    space: LatentSpace, smiles: str, point: Floats, unit: int, n_steps: int = 5
+) -> tuple[Doubles, list[str | None]]:
+    """Places (T,), in standard deviations of the prior from the molecule's own, and what is decoded there.
+
+    The unit moves a little farther than the molecule stays recognisable, the others stay.
+
+    Args:
+        space: Whose unit.
+        smiles: Of the molecule to change.
+        point: Its own (D,).
+        unit: Number of the unit.
+        n_steps: T; the molecule itself is in the middle of an odd number.
+    """
+    vector = np.zeros(space.size)
+    vector[unit] = space.prior_deviation[unit]
+    reach = reach_of(space, [smiles], point[None], vector)
+    places = np.linspace(-reach, reach, n_steps)
+    return places, space.decode(point + places[:, None] * vector)
+
+
+@torch.no_grad()
+def _posterior(space: LatentSpace, smiles: Sequence[str]) -> tuple[Doubles, Doubles]:
+    """Posterior means (N, D) over the prior's scale, and mean KL divergence (D,) from the prior in nats."""
+    sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
+    mean, kl = np.empty((len(smiles), space.size)), np.empty((len(smiles), space.size))
+    order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
+    for start in range(0, len(order), BATCH_SIZE):
+        rows = order[start : start + BATCH_SIZE]
+        batch = (torch.from_numpy(x).to(space.device) for x in pad([sequences[i] for i in rows]))
+        point, log_variance = (x.double().cpu() for x in space.model.vae.encoder(*batch))
+        scale = space.model.vae.config.scale().double()
+        unit, log_ratio = point / scale, log_variance - 2 * scale.log()
+        mean[rows] = unit.numpy()
+        kl[rows] = (0.5 * (unit.square() + log_ratio.exp() - 1.0 - log_ratio)).numpy()
+    return mean, kl.mean(axis=0)
+
+
+def _correlations(a: Doubles, b: Doubles) -> Doubles:
+    """Pearson correlations (D, K) of columns (N, D) and (N, K); 0 where one is constant."""
+    left, right = a - a.mean(axis=0), b - b.mean(axis=0)
+    sizes = np.linalg.norm(left, axis=0)[:, None] * np.linalg.norm(right, axis=0)
+    return np.asarray(left.T @ right / np.where(sizes > 0, sizes, 1.0))
+
+
+def _strongest(correlations: Doubles) -> tuple[tuple[str, float], ...]:
+    order = np.argsort(-np.abs(correlations), kind="stable").tolist()
+    return tuple((NAMES[i], float(correlations[i])) for i in order)
+
+
+def _entropy(importance: Doubles) -> Doubles:
+    """Entropy (D,) of rows of importances (D, K), base K; 0 for a row of zeros, or where K is 1."""
+    n = importance.shape[1]
+    shares = importance / np.maximum(importance.sum(axis=1, keepdims=True), 1e-12)
+    terms = shares * np.log(np.where(shares > 0, shares, 1.0))
+    return np.asarray(-terms.sum(axis=1) / np.log(n)) if n > 1 else np.zeros(len(importance))
+
+
+def _rotations(size: int, seed: int) -> list[Doubles]:
+    """Random rotations (D, D), uniformly (Mezzadri 2007, arXiv:math-ph/0609050, section 5)."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(N_ROTATIONS):
+        q, r = np.linalg.qr(rng.standard_normal((size, size)))
+        found.append(q * np.sign(np.diag(r)))
+    return found

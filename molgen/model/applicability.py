@@ -1,0 +1,292 @@
+"""How usual a molecule is to an autoencoder, on the scale of molecules that were kept out of its training.
+
+Each molecule gets five features and, of them, three scores, all the larger the stranger it is:
+
+likelihood   nats a token that the decoder needs to say the molecule from the encoder's own mean;
+density      divergence of its posterior from the prior; how far that exceeds the divergence of molecules with as many
+             tokens, by the root of their number; and squared distance of its mean from the origin in the coarse
+             dimensions; each in standard deviations of the kept-out molecules, summed;
+consistency  root mean square distance, in the coarse dimensions, from its mean to that of the molecule which the
+             mean decodes to.
+
+A score becomes a p-value: the share of kept-out molecules that score at least as high (conformal anomaly detection:
+Vovk, Gammerman & Shafer 2005, Algorithmic learning in a random world, section 2.2; Laxhammar & Falkman 2015,
+doi:10.1007/s10472-013-9381-7). The three are combined by Fisher's statistic, the sum of their negative logarithms
+(Fisher 1932, Statistical methods for research workers, section 21.1), here with weights; since they depend on each
+other, what the statistic means is again read off the kept-out molecules, and not off a chi-squared distribution.
+
+Notation: N molecules, L tokens of the longest, D latent dimensions, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from molgen.chem.molecule import AS_IT_IS, parse, saturated
+from molgen.errors import MoleculeError
+from molgen.model.decoder import is_likeliest, nats
+from molgen.model.vae import Vae
+from molgen.tokens.selfies_vocabulary import Vocabulary, pad
+
+PARTS = ("likelihood", "density", "consistency")
+WEIGHTS = np.array([1.0, 1.0, 0.25])
+"""Of the parts in the combination. Consistency is worth a quarter: nine of ten molecules come back as they are, and it
+tells them apart no further."""
+N_FEATURES, N_DENSITY = 5, 3
+BATCH_SIZE = 256
+LOST = 10.0
+"""Distance of a molecule to one that decoding did not give, or that cannot be encoded; the prior's radius is 1."""
+MIN_MOLECULES, MAX_MOLECULES = 20, 5000
+"""Kept-out molecules needed for a scale, and used for one."""
+N_LEVELS = 240
+MAX_LEVELS = 4096
+MAX_NUMBER = 1e12
+"""Beyond which no number of a scale can lie."""
+DIGITS = 6
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Typicality:
+    """The scale: scores of kept-out molecules, as quantiles.
+
+    Attributes:
+        n: Kept-out molecules.
+        line: Intercept and slope of their divergence, in nats, by their number of tokens.
+        centre: Means (3,) of what makes up their density.
+        spread: Standard deviations (3,) of that, above 0.
+        levels: Q shares of molecules, falling from 1 to 1 / n.
+        scores: For each of `PARTS`, the Q greatest scores that such a share of molecules reaches.
+        combined: The same for the combination of the parts.
+
+    Raises:
+        ValueError: The numbers are of other shapes, not finite, or not in order.
+    """
+
+    n: int
+    line: tuple[float, ...]
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+    levels: tuple[float, ...]
+    scores: tuple[tuple[float, ...], ...]
+    combined: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        n_levels = len(self.levels)
+        if not isinstance(self.n, int) or self.n < MIN_MOLECULES or not 2 <= n_levels <= MAX_LEVELS:
+            raise ValueError(f"typicality needs {MIN_MOLECULES} molecules and 2 to {MAX_LEVELS} levels")
+        for numbers, size in ((self.line, 2), (self.centre, N_DENSITY), (self.spread, N_DENSITY)):
+            if len(numbers) != size or not _is_finite(numbers):
+                raise ValueError(f"typicality needs a line, {N_DENSITY} means and as many spreads")
+        if min(self.spread) <= 0 or len(self.scores) != len(PARTS):
+            raise ValueError(f"typicality needs spreads above 0, and {len(PARTS)} parts")
+        if not _is_sorted([-level for level in self.levels]) or not 0 < self.levels[-1] <= self.levels[0] == 1:
+            raise ValueError("levels of typicality must fall from 1 to a share above 0")
+        for row in (*self.scores, self.combined):
+            if len(row) != n_levels or not _is_sorted(row):
+                raise ValueError(f"typicality needs {n_levels} scores of a part, in order")
+
+    @classmethod
+    def of(cls, features: Doubles) -> Typicality:
+        """The scale that the features (N, 5) of kept-out molecules make.
+
+        Raises:
+            ValueError: They are fewer than 20.
+        """
+        n = len(features)
+        if n < MIN_MOLECULES:
+            raise ValueError(f"typicality needs {MIN_MOLECULES} molecules, but got {n}")
+        levels = _levels(n)
+        line = _rounded(_line(features[:, 2], features[:, 1]))
+        density = _density(features, line)
+        centre, spread = _rounded(density.mean(axis=0)), _rounded(np.maximum(density.std(axis=0), 1e-6))
+        parts = _scores(features, line, centre, spread)
+        tables = tuple(_quantiles(column, levels) for column in parts.T)
+        combined = _combination(np.stack([_p(c, t, levels) for c, t in zip(parts.T, tables, strict=True)], axis=1))
+        return cls(n, line, centre, spread, levels, tables, _quantiles(combined, levels))
+
+    @classmethod
+    def from_json(cls, value: Any) -> Typicality | None:
+        """What `as_json` wrote; None for None.
+
+        Raises:
+            ValueError: It is something else.
+            TypeError: It is something else.
+        """
+        if value is None:
+            return None
+        rows = {name: tuple(value[name]) for name in ("line", "centre", "spread", "levels", "combined")}
+        if len(value) != len(rows) + 2:
+            raise ValueError("typicality has other entries")
+        return cls(value["n"], scores=tuple(tuple(row) for row in value["scores"]), **rows)
+
+    def as_json(self) -> dict[str, Any]:
+        """The scale as JSON values."""
+        return asdict(self)
+
+    def p_values(self, features: Doubles) -> Doubles:
+        """Shares (N, 3), above 0 and at most 1, of kept-out molecules that are at least as strange in each part.
+
+        Args:
+            features: (N, 5), from `features_of`.
+        """
+        parts = _scores(features, self.line, self.centre, self.spread)
+        columns = [_p(column, table, self.levels) for column, table in zip(parts.T, self.scores, strict=True)]
+        return np.stack(columns, axis=1)
+
+    def trust(self, p_values: Doubles) -> Doubles:
+        """Shares (N,), above 0 and at most 1, of kept-out molecules that are at least as strange all in all."""
+        return _p(_combination(p_values), self.combined, self.levels)
+
+
+@torch.no_grad()
+def features_of(
+    vae: Vae,
+    vocabulary: Vocabulary,
+    sequences: Sequence[NDArray[np.uint16]],
+    max_tokens: int,
+    on_done: Callable[[int], object] = lambda n_done: None,
+) -> Doubles:
+    """Features (N, 5) of molecules: nats a token, divergence, tokens, distance from the origin, round trip.
+
+    They do not depend on the batch, up to the rounding of matrix products.
+
+    Args:
+        vae: Encoder and decoder.
+        vocabulary: Their tokens.
+        sequences: Token ids of N molecules.
+        max_tokens: Of the longest molecule that the model was made for.
+        on_done: Called with the number of molecules done.
+    """
+    features = np.empty((len(sequences), N_FEATURES))
+    device = next(vae.parameters()).device
+    order = np.argsort([len(ids) for ids in sequences], kind="stable")
+    for start in range(0, len(order), BATCH_SIZE):
+        rows = order[start : start + BATCH_SIZE]
+        tokens, lengths = (torch.from_numpy(part).to(device) for part in pad([sequences[i] for i in rows]))
+        mean, log_variance = vae.encoder(tokens, lengths)
+        nll, is_exact = _said(vae, mean, tokens, lengths)
+        divergence, radius = _placed(vae, mean, log_variance)
+        n_tokens = lengths + 1.0
+        columns = (nll / n_tokens, divergence, n_tokens, radius)
+        features[rows, :4] = torch.stack(columns, dim=1).double().cpu().numpy()
+        features[rows, 4] = 0.0
+        lost = np.flatnonzero(~is_exact.cpu().numpy())
+        features[rows[lost], 4] = _round_trip(vae, vocabulary, mean[lost], max_tokens)
+        on_done(start + len(rows))
+    return features
+
+
+def _said(vae: Vae, z: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Nats (B,) that the decoder needs to say `tokens` (B, L) from `z` (B, D), and whether it says them by itself."""
+    logits = vae.decoder(z, tokens)
+    return nats(logits, tokens, lengths), is_likeliest(logits, tokens, lengths)
+
+
+def _placed(vae: Vae, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Divergence (B,) from the prior in nats, and the squared coarse distance (B,) from the origin."""
+    prior = vae.encoder.scale.square()
+    divergence = 0.5 * ((mean.square() + log_variance.exp()) / prior - 1.0 - log_variance + prior.log()).sum(dim=1)
+    return divergence, mean[:, : vae.config.coarse_size].square().sum(dim=1)
+
+
+def _round_trip(vae: Vae, vocabulary: Vocabulary, mean: Tensor, max_tokens: int) -> Doubles:
+    """Coarse distances (B,) from means (B, D) to those of the molecules that they decode to."""
+    distance = np.full(len(mean), LOST)
+    if not len(mean):
+        return distance
+    decoded = vae.decoder.generate(mean, max_tokens).tolist()
+    found = {i: ids for i, row in enumerate(decoded) if len(ids := _read_again(row, vocabulary, max_tokens))}
+    if found:
+        rows = list(found)
+        tokens, lengths = (torch.from_numpy(part).to(mean.device) for part in pad(list(found.values())))
+        again, _ = vae.encoder(tokens, lengths)
+        step = (again - mean[rows])[:, : vae.config.coarse_size]
+        distance[rows] = step.square().mean(dim=1).sqrt().clamp_max(LOST).double().cpu().numpy()
+    return distance
+
+
+def _read_again(ids: Sequence[int], vocabulary: Vocabulary, max_tokens: int) -> NDArray[np.uint16]:
+    """Token ids of the molecule that decoded ones stand for; none where it cannot be encoded."""
+    text = vocabulary.to_smiles(ids, max_tokens)
+    try:
+        tokens = vocabulary.tokenise(parse(saturated(text) if "[" in text else text, AS_IT_IS).smiles)
+    except MoleculeError:
+        return np.empty(0, dtype=np.uint16)
+    return tokens[:0] if len(tokens) > max_tokens else tokens
+
+
+def _line(x: Doubles, y: Doubles) -> Doubles:
+    """Intercept and slope of the least squares line through points (N,); a slope of 0 where all `x` are one."""
+    spread = x.var()
+    slope = ((x - x.mean()) * (y - y.mean())).mean() / spread if spread > 0 else 0.0
+    return np.array([y.mean() - slope * x.mean(), slope])
+
+
+def _density(features: Doubles, line: Sequence[float]) -> Doubles:
+    """What makes up the density (N, 3): divergence, what exceeds the line of it, squared distance from the origin."""
+    divergence, n_tokens, radius = features[:, 1:4].T
+    excess = (divergence - line[0] - line[1] * n_tokens) / np.sqrt(n_tokens)
+    return np.stack([divergence, excess, radius], axis=1)
+
+
+def _scores(features: Doubles, line: Sequence[float], centre: Sequence[float], spread: Sequence[float]) -> Doubles:
+    """Scores (N, 3) in the order of `PARTS`."""
+    density = (_density(features, line) - np.array(centre)) / np.array(spread)
+    return np.stack([features[:, 0], density.sum(axis=1), features[:, 4]], axis=1)
+
+
+def _combination(p_values: Doubles) -> Doubles:
+    """Fisher's statistic (N,) of p-values (N, 3)."""
+    statistic: Doubles = -np.log(p_values) @ WEIGHTS
+    return statistic
+
+
+def _levels(n: int) -> tuple[float, ...]:
+    """Shares of `n` molecules, falling from 1 to 1 / n: some evenly spaced, as many by their logarithm."""
+    wanted = np.concatenate([np.geomspace(1 / n, 1.0, N_LEVELS // 2), np.linspace(1 / n, 1.0, N_LEVELS // 2)])
+    counts = np.unique(np.clip(np.ceil(wanted * n - 1e-9), 1, n))[::-1]
+    return _rounded(counts / n)
+
+
+def _quantiles(scores: Doubles, levels: Sequence[float]) -> tuple[float, ...]:
+    """For each level the greatest of N scores that such a share of them reaches."""
+    falling = np.sort(scores)[::-1]
+    rows = np.rint(np.array(levels) * len(scores)).astype(int) - 1
+    return _rounded(falling[rows])
+
+
+def _rounded(values: Doubles) -> tuple[float, ...]:
+    return tuple(float(f"{value:.{DIGITS}g}") for value in values)
+
+
+def _p(scores: Doubles, table: Sequence[float], levels: Sequence[float]) -> Doubles:
+    """The shares (N,) of molecules that reach scores (N,), read off quantiles; between two of them linearly.
+
+    A score above all of theirs gets the last share: no more can be said of it.
+    """
+    quantiles, shares = np.array(table), np.array(levels)
+    after = np.minimum(np.searchsorted(quantiles, scores, side="left"), len(shares) - 1)
+    before = np.maximum(after - 1, 0)
+    gap = quantiles[after] - quantiles[before]
+    way = np.clip((scores - quantiles[before]) / np.where(gap > 0, gap, 1.0), 0.0, 1.0)
+    way = np.where((before == after) | (gap <= 0), 1.0, way)
+    result: Doubles = shares[before] + way * (shares[after] - shares[before])
+    return result
+
+
+def _is_finite(values: Sequence[float]) -> bool:
+    return all(isinstance(value, int | float) and abs(value) <= MAX_NUMBER for value in values)
+
+
+def _is_sorted(values: Sequence[float]) -> bool:
+    return _is_finite(values) and all(a <= b for a, b in pairwise(values))

@@ -1,0 +1,106 @@
+"""A recurrent network that writes molecules token by token.
+
+Notation: B molecules, L tokens of the longest, V vocabulary size, H hidden units.
+Source: a GRU over molecules, Segler et al. 2018 (doi:10.1021/acscentsci.7b00512).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molgen.model.gru import Gru
+from molgen.tokens.selfies_vocabulary import BOS, EOS, PAD
+
+
+class Speaker(nn.Module):
+    """Next-token logits of a GRU, whose first state and gate inputs may depend on what it is to say."""
+
+    def __init__(self, n_tokens: int, size: int) -> None:
+        """A network of V tokens and H units."""
+        super().__init__()
+        self.inputs = nn.Embedding(n_tokens, 3 * size)
+        self.recurrence = Gru(size)
+        self.logits = nn.Linear(size, n_tokens)
+        nn.init.normal_(self.inputs.weight, std=0.5)
+
+    def read(self, tokens: Tensor, state: Tensor, gates: Tensor) -> Tensor:
+        """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one its end.
+
+        Args:
+            tokens: (B, L) padded ids.
+            state: (B, H), the first.
+            gates: (B, 3H), added to the gate inputs of every step.
+        """
+        begin = torch.full_like(tokens[:, :1], BOS)
+        x = self.inputs(torch.cat([begin, tokens], dim=1).t()) + gates
+        logits: Tensor = self.logits(self.recurrence(x, state))
+        return logits.float()
+
+    def speak(
+        self,
+        state: Tensor,
+        gates: Tensor,
+        max_length: int,
+        temperature: float | Tensor,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """Token ids (B, at most `max_length`), each row ended by EOS where there was room.
+
+        Args:
+            state: (B, H), the first.
+            gates: (B, 3H), added to the gate inputs of every step.
+            max_length: Steps at the most.
+            temperature: 0 takes the likeliest token; above, tokens are drawn from the softened distribution. One
+                number, or one a row (B,).
+            generator: Source of randomness for a temperature above 0.
+        """
+        n = len(state)
+        token = torch.full((n,), BOS, device=state.device)
+        softness = torch.as_tensor(temperature, device=state.device).expand(n)
+        tokens = torch.full((n, max_length), PAD, device=state.device)
+        rows = torch.arange(n, device=state.device)
+        n_steps = 0
+        while len(rows) and n_steps < max_length:
+            state = self.recurrence.step(self.inputs(token) + gates, state)
+            logits = self.logits(state)
+            logits[:, [PAD, BOS]] = -torch.inf
+            token = _choose(logits, softness, generator)
+            tokens[rows, n_steps] = token
+            n_steps += 1
+            if (token == EOS).any():
+                is_open = token != EOS
+                rows, state, gates, token, softness = (x[is_open] for x in (rows, state, gates, token, softness))
+        return tokens[:, :n_steps]
+
+
+def targets(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """What is to be said (B, L + 1): the tokens (B, L) of `lengths` (B,), then EOS, then padding."""
+    padded = functional.pad(tokens, (0, 1), value=PAD)
+    return padded.scatter(1, lengths[:, None], EOS)
+
+
+def nats(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Negative log likelihood (B,) of tokens (B, L) of `lengths` (B,) under logits (L + 1, B, V)."""
+    wanted = targets(tokens, lengths).t()
+    nll = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="none")
+    return nll.view(wanted.shape).sum(dim=0)
+
+
+def is_likeliest(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Where (B,) each of the tokens (B, L) of `lengths` (B,), and the end, is the likeliest under logits (L + 1, B, V).
+
+    Greedy decoding then takes just these.
+    """
+    wanted = targets(tokens, lengths).t()
+    return ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=0)
+
+
+def _choose(logits: Tensor, temperature: Tensor, generator: torch.Generator | None) -> Tensor:
+    """The likeliest token of each row of logits (B, V) at temperature (B,) 0, else one drawn (Gumbel-max trick)."""
+    if (temperature == 0.0).all():
+        return logits.argmax(dim=1)
+    # far outside the prior logits may be infinite or NaN
+    noise = torch.empty_like(logits).exponential_(generator=generator).log_().neg_()
+    return (torch.nan_to_num(logits) + temperature[:, None] * noise).argmax(dim=1)

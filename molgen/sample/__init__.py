@@ -1,0 +1,1 @@
+"""Samples of the prior that meet a request."""

@@ -1,0 +1,274 @@
+"""Samples of a prior that meet a request, such as `qed > 0.8`, found without asking at every point.
+
+A first draw shows what the prior gives. Predictors of the requested measures are fitted to its points; from then on
+only those points are decoded that probably meet the request, by rejection, so that what comes out is distributed as the
+prior is where the predictors are right.
+
+Molecules like one, or with a scaffold, are too rare for that. Points are then drawn between points of the prior and
+molecules that meet the request, of which the one that is named is the first.
+
+Notation: N points, D latent dimensions, P measures, C constraints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import SpecError
+from molgen.latent.encodable import points_of
+from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.trust import trust_values
+from molgen.model.predictor import PredictorConfig
+from molgen.score.constraint import Constraint, require_consistent
+from molgen.score.measure import Measure, MeasureContext, resolve
+from molgen.train.fit.predictor import fitted
+
+N_PILOT = 2000
+BATCH_SIZE = 256
+OVERSAMPLING = 8
+"""Points that are weighed for each that is decoded."""
+MAX_DECODED, MIN_DECODED = 50, 10_000
+"""Points that are decoded for each molecule that is asked for, and in any case, before the search gives up."""
+
+LIKE = 0.4
+"""Tanimoto similarity that makes molecules alike, where the request does not say."""
+SHORTEST, LONGEST = 0.05, 0.6
+"""Of the way from a molecule that meets the request to a point of the prior, how much is gone."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass
+class Answer:
+    """What was found.
+
+    Attributes:
+        smiles: Different molecules that meet the request.
+        n_decoded: Points decoded after the first draw.
+        n_met: How many of these met the request.
+        n_plain: Points of the first draw.
+        n_plain_met: How many of those did.
+    """
+
+    smiles: list[str] = field(default_factory=list)
+    n_decoded: int = 0
+    n_met: int = 0
+    n_plain: int = 0
+    n_plain_met: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share, in [0, 1], of decoded points that met the request; the plain share where the first draw sufficed."""
+        return self.n_met / self.n_decoded if self.n_decoded else self.plain_share
+
+    @property
+    def plain_share(self) -> float:
+        """The same for points of the prior as they come."""
+        return self.n_plain_met / max(1, self.n_plain)
+
+
+class Request:
+    """Bounds on measures that samples must keep.
+
+    Attributes:
+        named: Canonical SMILES of the C molecules that samples must be like or hold; these do not count as samples.
+        centres: (C, D), their points.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], space: LatentSpace, *, like: str | None = None, scaffold: str | None = None
+    ) -> None:
+        """Reads the constraints.
+
+        Args:
+            texts: Constraints as in campaigns, such as `2 < logp < 3`; with neither of the others, at least one.
+            space: Its checkpoint may predict properties.
+            like: SMILES of a molecule that samples must resemble, by `LIKE` unless a constraint on
+                `similarity:SMILES` says otherwise.
+            scaffold: SMILES of a substructure that samples must hold.
+
+        Raises:
+            SpecError: A text cannot be read, a measure is unknown, or two contradict each other.
+            MoleculeError: `like` or `scaffold` is no molecule that the checkpoint can encode.
+        """
+        named, self.centres = points_of(space, [text for text in (like, scaffold) if text is not None])
+        self.named = frozenset(molecule.smiles for molecule in named)
+        stated = [constraint for text in texts for constraint in Constraint.parse(text)]
+        implied = []
+        if like is not None and not any(constraint.name.startswith("similarity:") for constraint in stated):
+            implied.append(Constraint(f"similarity:{named[0].smiles}", ">=", LIKE))
+        if scaffold is not None:
+            implied.append(Constraint(f"scaffold:{named[-1].smiles}", ">=", 1.0))
+        self.constraints = [*implied, *stated]
+        if not self.constraints:
+            raise SpecError("where", "no constraint is given")
+        require_consistent(self.constraints)
+        predicts = bool(space.property_names)
+        context = MeasureContext(
+            predict=space.predict_molecules if predicts else None,
+            property_names=space.property_names,
+            trust=trust_values(space),
+        )
+        names = dict.fromkeys(constraint.name for constraint in self.constraints)
+        self.measures: dict[str, Measure] = {name: resolve(name, context, key="where") for name in names}
+
+    def values(self, molecules: Sequence[Molecule]) -> Doubles:
+        """Measures (N, P) of molecules."""
+        return np.stack([measure(molecules) for measure in self.measures.values()], axis=1)
+
+    def is_met(self, values: Doubles) -> NDArray[np.bool_]:
+        """Which rows (N,) of measures (N, P) keep all bounds."""
+        names = list(self.measures)
+        broken = [c.violation(values[:, names.index(c.name)]) for c in self.constraints]
+        return np.asarray(np.max(broken, axis=0) == 0)
+
+    def probability(self, mean: Doubles, spread: Doubles) -> Doubles:
+        """How probably (N,) normal predictions (N, P) keep all bounds, taken as independent between measures."""
+        from scipy.stats import norm
+
+        result = np.ones(len(mean))
+        for column, name in enumerate(self.measures):
+            low, high = self._interval(name)
+            m, s = mean[:, column], np.maximum(spread[:, column], 1e-9)
+            result *= norm.cdf((high - m) / s) - norm.cdf((low - m) / s)
+        return np.clip(result, 1e-12, 1.0)
+
+    def _interval(self, name: str) -> tuple[float, float]:
+        """The widest interval that the bounds on a measure allow; an exact value gets a little room."""
+        own = [(c.operator, c.bound, 0.5 if c.operator == "==" else 0.0) for c in self.constraints if c.name == name]
+        low = max((bound - room for operator, bound, room in own if operator in (">", ">=", "==")), default=-np.inf)
+        high = min((bound + room for operator, bound, room in own if operator in ("<", "<=", "==")), default=np.inf)
+        return low, high
+
+
+def answer(
+    space: LatentSpace,
+    request: Request,
+    n: int,
+    *,
+    seed: int,
+    prior: str,
+    on_found: Callable[[int], object] = lambda _: None,
+) -> Answer:
+    """At most `n` different molecules that meet the request; fewer where they are too rare.
+
+    Args:
+        space: Where to look.
+        request: What they must be.
+        n: How many.
+        seed: Source of all draws.
+        prior: Which prior to draw from.
+        on_found: Called with the number found so far.
+
+    Raises:
+        SpecError: The checkpoint has no such prior.
+    """
+    result = Answer()
+    points = space.sample_points(N_PILOT, seed, prior=prior)
+    values, is_met = _look(space, request, points, result)
+    result.n_plain, result.n_plain_met = len(points), int(is_met.sum())
+    is_known = np.isfinite(values).all(axis=1)
+    if not is_known.any() and not len(request.centres):
+        return result
+    draw: _Draw
+    if len(request.centres):
+        draw = _Between(np.concatenate([request.centres, points[is_met]]), seed)
+    else:
+        draw = _Weighed(request, points[is_known], values[is_known], seed)
+    limit = max(MIN_DECODED, MAX_DECODED * n)
+    round_ = 0
+    while len(result.smiles) < n and result.n_decoded < limit:
+        round_ += 1
+        chosen = draw.points(space.sample_points(draw.n_pool, seed + round_, prior=prior))
+        n_before = len(result.smiles)
+        _, is_met = _look(space, request, chosen, result)
+        if len(result.smiles) > n_before:
+            draw.learn(chosen[is_met])
+        result.n_decoded += len(chosen)
+        result.n_met += int(is_met.sum())
+        on_found(min(n, len(result.smiles)))
+    result.smiles = result.smiles[:n]
+    return result
+
+
+class _Draw(Protocol):
+    """Chooses points to decode.
+
+    Attributes:
+        n_pool: Points of the prior that it chooses with.
+    """
+
+    n_pool: int
+
+    def points(self, pool: Floats) -> Floats:
+        """At most a batch of points (N, D), by points (n_pool, D) of the prior."""
+
+    def learn(self, points: Floats) -> None:
+        """Takes notice of points (N, D) that met the request."""
+
+
+class _Weighed:
+    """Points of the prior, each kept with its probability to meet the request, by predictors fitted to a first draw."""
+
+    n_pool = OVERSAMPLING * BATCH_SIZE
+
+    def __init__(self, request: Request, points: Floats, values: Doubles, seed: int) -> None:
+        config = PredictorConfig(tuple(request.measures), points.shape[1], n_members=5)
+        self._predictor = fitted(config, torch.from_numpy(points), torch.from_numpy(values).float(), seed)
+        self._request = request
+        self._rng = np.random.default_rng(seed)
+
+    def points(self, pool: Floats) -> Floats:
+        mean, spread = (part.double().numpy() for part in self._predictor.predict(torch.from_numpy(pool)))
+        return pool[_accepted(self._request.probability(mean, spread), self._rng)]
+
+    def learn(self, points: Floats) -> None:
+        pass
+
+
+class _Between:
+    """Points between molecules that meet the request and points of the prior."""
+
+    n_pool = BATCH_SIZE
+
+    def __init__(self, centres: Floats, seed: int) -> None:
+        self._centres = centres
+        self._rng = np.random.default_rng(seed)
+
+    def points(self, pool: Floats) -> Floats:
+        centres = self._centres[self._rng.integers(len(self._centres), size=len(pool))]
+        share = self._rng.uniform(SHORTEST, LONGEST, (len(pool), 1)).astype(np.float32)
+        return centres + share * (pool - centres)
+
+    def learn(self, points: Floats) -> None:
+        self._centres = np.concatenate([self._centres, points])
+
+
+def _accepted(probability: Doubles, rng: np.random.Generator) -> NDArray[np.int64]:
+    """At most a batch of rows, each kept with its probability as a share of the greatest."""
+    rows = np.flatnonzero(rng.random(len(probability)) * probability.max() < probability)
+    return np.asarray(rng.permutation(rows)[:BATCH_SIZE])
+
+
+def _look(space: LatentSpace, request: Request, points: Floats, result: Answer) -> tuple[Doubles, NDArray[np.bool_]]:
+    """Decodes points (N, D), adds what is new and meets the request, and returns measures (N, P) and what met (N,)."""
+    decoded = space.decode(points)
+    rows = [i for i, text in enumerate(decoded) if text is not None]
+    values = np.full((len(points), len(request.measures)), np.nan)
+    is_met = np.zeros(len(points), dtype=bool)
+    if rows:
+        molecules = [parse(decoded[i] or "") for i in rows]
+        values[rows] = request.values(molecules)
+        is_new = np.array([molecule.smiles not in request.named for molecule in molecules])
+        is_met[rows] = request.is_met(values[rows]) & is_new
+        found = dict.fromkeys(result.smiles)
+        found.update(dict.fromkeys(m.smiles for m, i in zip(molecules, rows, strict=True) if is_met[i]))
+        result.smiles = list(found)
+    return values, is_met

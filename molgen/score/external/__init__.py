@@ -1,0 +1,1 @@
+"""Scorers of the user, each in a process of its own."""

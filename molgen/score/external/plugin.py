@@ -1,0 +1,96 @@
+"""The options that bring a user's own scorers, and the check that a scorer passes before it is relied on."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from molgen.chem.molecule import parse
+from molgen.errors import ScorerError, SpecError
+from molgen.score.external.scorer import TIME_LIMIT_S, CommandScorer, PythonScorer, Scorer
+from molgen.score.measure import Measure
+
+_KNOWN_DRUGS = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1")
+"""Aspirin, caffeine, ibuprofen."""
+
+_NAMED = re.compile(r"(?:([A-Za-z_][\w.-]*)=)?(.+)", re.DOTALL | re.ASCII)
+
+
+def parse_python_scorer(text: str, time_limit_s: float = TIME_LIMIT_S) -> PythonScorer:
+    """The scorer of `file.py:function` or `name=file.py:function`; without a name, that of the function.
+
+    Raises:
+        SpecError: The text has another form, or the file is missing.
+    """
+    name, place = _name_and_rest("scorer", text)
+    path, _, function = place.rpartition(":")
+    if not path or not function.isidentifier():
+        raise SpecError("scorer", f"{text!r} names no function", remedy="Write it like file.py:function.")
+    return PythonScorer(name or function, Path(path).expanduser(), function, time_limit_s)
+
+
+def parse_command_scorer(text: str, time_limit_s: float = TIME_LIMIT_S) -> CommandScorer:
+    """The scorer of `prog args` or `name=prog args`; without a name, the program's without suffix.
+
+    The text is split as a POSIX shell does, but no shell runs it.
+
+    Raises:
+        SpecError: The text cannot be split, or there is no such program.
+    """
+    name, command = _name_and_rest("scorer_command", text)
+    try:
+        arguments = shlex.split(command)
+    except ValueError as error:
+        raise SpecError("scorer_command", f"{text!r}: {error}", remedy="Close every quote.") from None
+    return CommandScorer(name or Path(arguments[0] if arguments else "").stem, arguments, time_limit_s)
+
+
+def parse_scorers(
+    functions: Sequence[str] = (), commands: Sequence[str] = (), time_limit_s: float = TIME_LIMIT_S
+) -> dict[str, Scorer]:
+    """The user's scorers by name, from the texts of `--scorer` and `--scorer-command`.
+
+    Raises:
+        SpecError: A text cannot be used, or two scorers have one name.
+    """
+    scorers: list[Scorer] = [parse_python_scorer(text, time_limit_s) for text in functions]
+    scorers += [parse_command_scorer(text, time_limit_s) for text in commands]
+    by_name = {scorer.name: scorer for scorer in scorers}
+    if len(by_name) < len(scorers):
+        names = ", ".join(scorer.name for scorer in scorers)
+        raise SpecError("scorer", f"two scorers have one name: {names}", remedy="Name one: my_score=...")
+    return by_name
+
+
+def health_check(measure: Measure) -> str | None:
+    """Scores aspirin, caffeine and ibuprofen, forwards and backwards, before a campaign relies on `measure`.
+
+    Returns:
+        A warning where all three score the same, else None.
+
+    Raises:
+        ScorerError: A value is not a finite number, or changes by more than 1e-6 of itself with the order.
+    """
+    molecules = [parse(smiles) for smiles in _KNOWN_DRUGS]
+    drugs = ", ".join(molecule.smiles for molecule in molecules)
+    forwards, backwards = measure(molecules), measure(molecules[::-1])[::-1]
+    if not np.allclose(forwards, backwards, rtol=1e-6, atol=1e-9):
+        raise ScorerError(
+            measure.name,
+            f"gave {forwards.tolist()} for {drugs}, but {backwards.tolist()} for the same in reverse order",
+            remedy="A value may depend on its molecule alone: keep the order, and fix seeds.",
+        )
+    if (forwards == forwards[0]).all():
+        return f"scorer {measure.name}: aspirin, caffeine and ibuprofen all score {forwards[0]:g}"
+    return None
+
+
+def _name_and_rest(key: str, text: str) -> tuple[str | None, str]:
+    match = _NAMED.fullmatch(text.strip())
+    if match is None:
+        raise SpecError(key, "nothing is given", remedy="Write file.py:function, or a program.")
+    return match[1], match[2]

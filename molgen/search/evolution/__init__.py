@@ -1,0 +1,1 @@
+"""Evolution in the latent space, with a surrogate that judges offspring before they cost a call."""

@@ -1,0 +1,106 @@
+"""The pool: children that were judged before any of them costs a call, and the picks among them.
+
+Notation: P children, M scores.
+Sources: upper confidence bound, Srinivas et al. 2010 (arXiv:0912.3995), in batches: Desautels et al. 2014 (JMLR
+15, 3873); random weights of several scores, ParEGO, Knowles 2006 (doi:10.1109/TEVC.2005.851274).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import Molecule
+from molgen.search.evolution.operators import Child
+from molgen.search.evolution.surrogate import Prediction, doubt_of
+
+Array = NDArray[np.float64]
+Judge = Callable[[Sequence[Molecule]], tuple[Array, Prediction]]
+"""From P molecules to what they miss of the constraints (P,), 0 where they keep them, and what their scores probably
+are, 0 for the worst and 1 for the best that was found."""
+
+JITTER = 1e-3
+"""Variance of the noise of a pick that is yet to be scored, over that of the signal."""
+
+
+class Pool:
+    """Children that were judged."""
+
+    def __init__(self, judge: Judge, confidence: float) -> None:
+        """An empty pool; `confidence` is how many deviations a pick adds to the mean at most."""
+        self._judge = judge
+        self._confidence = confidence
+        self._children: dict[str, Child] = {}
+        self._judged: list[tuple[Array, Prediction]] = []
+
+    def add(self, children: Sequence[Child]) -> None:
+        """Judges children that are not in it yet."""
+        fresh = {c.molecule.smiles: c for c in children if c.molecule.smiles not in self._children}
+        if fresh:
+            self._children |= fresh
+            self._judged.append(self._judge([child.molecule for child in fresh.values()]))
+
+    def share_kept(self) -> float:
+        """Share of the children that keep the constraints; 1 where there are none."""
+        return float(np.mean(np.concatenate([missed for missed, _ in self._judged]) <= 0.0)) if self._judged else 1.0
+
+    def picks(self, n: int, rng: np.random.Generator) -> list[Child]:
+        """At most `n` children, each the most promising of those left, under a boldness and weights of its own.
+
+        Those that keep the constraints come first, then those that miss them least. What a pick will tell of the others
+        lessens the doubt about them, so that picks of one batch differ.
+        """
+        if not self._judged:
+            return []
+        missed = np.concatenate([missed for missed, _ in self._judged])
+        said = Prediction.joined([prediction for _, prediction in self._judged])
+        doubt = Doubt(said)
+        left = np.arange(len(missed))
+        picked = []
+        for _ in range(min(n, len(missed))):
+            boldness, weights = self._confidence * rng.random(), rng.dirichlet(np.ones(said.mean.shape[1]))
+            value = _scalarised((said.mean + boldness * doubt.share()[:, None] * said.spread)[left], weights)
+            place = int(np.lexsort((-value, missed[left]))[0])
+            picked.append(int(left[place]))
+            doubt.settle(picked[-1])
+            left = np.delete(left, place)
+        children = list(self._children.values())
+        return [children[i] for i in picked]
+
+
+class Doubt:
+    """The doubt about P candidates that is left when the scores of some of them will be known.
+
+    Source: Cholesky's decomposition of their covariance, column by column (Rasmussen & Williams 2006, equation A.12).
+    """
+
+    def __init__(self, said: Prediction) -> None:
+        """The doubt of a prediction."""
+        self._said = said
+        self._before = doubt_of(said.reach)
+        self._left = self._before.copy()
+        self._columns = np.empty((len(said.mean), 0))
+
+    def share(self) -> Array:
+        """What is left of the deviation of each (P,), in [0, 1]."""
+        share: Array = np.sqrt(np.clip(self._left / np.maximum(self._before, JITTER), 0.0, 1.0))
+        return share
+
+    def settle(self, index: int) -> None:
+        """Takes candidate `index` for known, but for a little noise."""
+        column = self._said.covariance(index) - self._columns @ self._columns[index]
+        column /= np.sqrt(max(column[index], 0.0) + JITTER)
+        self._left -= np.square(column)
+        self._columns = np.column_stack([self._columns, column])
+
+
+def _scalarised(share: Array, weights: Array) -> Array:
+    """One number (P,) for M scores (P, M), each 1 at the best that was found: what is missing most, by weight.
+
+    Source: augmented Chebyshev with random weights, ParEGO, Knowles 2006 (doi:10.1109/TEVC.2005.851274), equation 2.
+    """
+    missing = weights * (1.0 - share)
+    value: Array = -(missing.max(axis=1) + 0.05 * missing.sum(axis=1))
+    return value

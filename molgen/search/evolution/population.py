@@ -1,0 +1,165 @@
+"""A population: molecules that breed among themselves, in a space that learns from the best of them.
+
+Notation: N members, M scores each, K parents, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import parse
+from molgen.latent.space import LatentSpace
+from molgen.search.evolution.adaptive_space import AdaptiveSpace
+from molgen.search.evolution.config import LatentSearchConfig
+from molgen.search.evolution.operators import Breeder, Child
+from molgen.search.evolution.pool import Judge, Pool
+from molgen.search.pareto import crowding, ranks
+
+Array = NDArray[np.float64]
+
+N_STRANGERS = 500
+"""Molecules of the prior that parts are taken from."""
+MAX_BREADTH = 4.0
+"""Times the children that are bred at most, where few keep the constraints."""
+N_LEVEL = 10
+"""Best members whose mean score is the level of a population."""
+MIN_GAIN = 0.05
+"""Share of its height that a level must gain, or the population is stuck."""
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a molecule is worth.
+
+    Attributes:
+        scores: M, to be maximised; empty where it was not scored.
+        violation: Of constraints, 0 where all hold.
+    """
+
+    scores: tuple[float, ...]
+    violation: float
+
+
+class Population:
+    """Molecules that breed among themselves.
+
+    Attributes:
+        members: What each is worth, by canonical SMILES, in the order they came.
+        space: Learns from the best of them.
+        parents: The best of them, best first.
+    """
+
+    def __init__(
+        self, space: LatentSpace, config: LatentSearchConfig, ways: Mapping[str, float], founders: Mapping[str, Worth]
+    ) -> None:
+        """A population of `founders`, by canonical SMILES, whose children are made in `ways` of these weights."""
+        self.members = dict(founders)
+        self.space = AdaptiveSpace(space)
+        self._config = config
+        self._breeder = Breeder(self.space, ways, config.temperature)
+        self._points: dict[str, Array] = {}
+        self._strangers: list[str] = []
+        self._breadth = 1.0
+        self._n_at_learning = 0
+        self.parents: list[str] = []
+        self._levels: list[float] = []
+        self._rank()
+
+    @property
+    def _elites(self) -> list[str]:
+        return self.parents[: self._config.n_elites]
+
+    def drawn(self, n: int, rng: np.random.Generator) -> list[Child]:
+        """Molecules of the space's prior, at most `n`."""
+        texts = self.space.sample(n, int(rng.integers(2**31)))
+        return [Child(parse(text), "", "") for text in texts if text]
+
+    def bred(self, n: int, judge: Judge, rng: np.random.Generator) -> Pool:
+        """Children of the best molecules and of the best children, enough to pick `n` from."""
+        if not self._strangers:
+            self._strangers = [child.molecule.smiles for child in self.drawn(N_STRANGERS, rng)]
+        config = self._config
+        pool = Pool(judge, config.confidence)
+        parents = self.parents
+        for _ in range(config.n_rounds):
+            size = int(self._breadth * n * config.children_per_proposal) // config.n_rounds
+            children = self._breeder.children(rng, parents, self._strangers, self._points_of, size)
+            pool.add([child for child in children if child.molecule.smiles not in self.members])
+            best = pool.picks(config.n_elites // 2, rng)
+            parents = _interleaved([child.molecule.smiles for child in best], self.parents)
+        self._breadth = 1.0 / max(pool.share_kept(), 1.0 / MAX_BREADTH)
+        return pool
+
+    def take(self, told: Mapping[str, Worth], children: Mapping[str, Child], rng: np.random.Generator) -> None:
+        """Takes in new members, some of which are `children` of it, and learns from them."""
+        before = set(self._elites)
+        self.members |= told
+        self._rank()
+        entered = set(self._elites) - before
+        self._breeder.learn([children[text] for text in told if text in entered and text in children])
+        self._levels += [self.level()] * len(told)
+        self._adapt(rng)
+
+    def is_stuck(self, patience: int, floor: float) -> bool:
+        """Whether the last `patience` molecules raised the level by under a twentieth of what it is over `floor`."""
+        if len(self._levels) <= patience:
+            return False
+        before, now = self._levels[-patience - 1], self._levels[-1]
+        return now - before < MIN_GAIN * (now - floor)
+
+    def level(self) -> float:
+        """Mean score of the ten best members; NaN for none, and where they have several scores or miss constraints."""
+        best = [self.members[text] for text in self.parents[:N_LEVEL]]
+        if not best or any(told.violation > 0.0 or len(told.scores) != 1 for told in best):
+            return float("nan")
+        return float(np.mean([told.scores[0] for told in best]))
+
+    def _adapt(self, rng: np.random.Generator) -> None:
+        """Trains the space on the elites, where enough has been told since the last time."""
+        every = max(self._config.learn_every, len(self.members) // 10)
+        is_time = len(self.members) >= self._n_at_learning + every
+        if not self._config.learn_every or not self._strangers or not is_time:
+            return
+        self._n_at_learning = len(self.members)
+        self.space.learn(self._elites, self._strangers, rng)
+        self._points.clear()
+
+    def _points_of(self, smiles: Sequence[str]) -> Array:
+        """Points (N, D) of molecules, NaN where there is none."""
+        unseen = [text for text in dict.fromkeys(smiles) if text not in self._points]
+        self._points |= zip(unseen, self.space.encode(unseen, is_refined=False).astype(np.float64), strict=True)
+        return np.array([self._points[text] for text in smiles]).reshape(len(smiles), self.space.size)
+
+    def _rank(self) -> None:
+        """Orders the members, the best first, and keeps K of them as parents."""
+        scored = {text: told for text, told in self.members.items() if told.scores}
+        pool = scored if len(scored) >= self._config.n_elites else self.members
+        fitness = _fitness([told.scores for told in pool.values()])
+        keyed = [(told.violation, *(-f for f in fit)) for told, fit in zip(pool.values(), fitness, strict=True)]
+        order = sorted(range(len(keyed)), key=keyed.__getitem__)[: self._config.n_parents]
+        texts = list(pool)
+        self.parents = [texts[i] for i in order]
+
+
+def _interleaved(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Two rankings as one, turn and turn about."""
+    pairs = [text for pair in zip(one, other, strict=False) for text in pair]
+    n = min(len(one), len(other))
+    return list(dict.fromkeys([*pairs, *one[n:], *other[n:]]))
+
+
+def _fitness(scores: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """What is maximised among molecules of like violation: the score, or minus the front and then the room on it."""
+    n_scores = max(map(len, scores), default=0)
+    if n_scores <= 1:
+        return [values or (-np.inf,) for values in scores]
+    points = np.array([values or (0.0,) * n_scores for values in scores])
+    front = ranks(points)
+    room = np.zeros(len(points))
+    for level in np.unique(front):
+        room[front == level] = crowding(points[front == level])
+    return list(zip((-front).astype(float), room, strict=True))

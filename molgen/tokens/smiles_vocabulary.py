@@ -1,0 +1,90 @@
+"""SMILES as tokens: symbols of the notation, and pieces of them that occur together often.
+
+Sources: SMILES, Weininger 1988 (doi:10.1021/ci00057a005); pieces, see `model.pieces`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.errors import MoleculeError
+from molgen.tokens.bpe import MAX_SYMBOLS, learn_pieces
+from molgen.tokens.selfies_vocabulary import MAX_VOCABULARY, N_SPECIAL, TokenTree, require_tokens
+
+_SYMBOL = re.compile(r"\[[^\]]*\]|Br|Cl|%\d\d|.", re.DOTALL)
+MIN_COUNT = 10
+"""Molecules that a symbol must occur in to have a token; less, where there are few."""
+N_LEARNT_FROM = 30_000
+MAX_TOKEN_LENGTH = 256
+
+
+@dataclass(frozen=True)
+class SmilesTokens:
+    """A vocabulary of SMILES.
+
+    Attributes:
+        tokens: Sorted, unique; token i has id `i + N_SPECIAL`.
+
+    Raises:
+        ValueError: `tokens` is empty, too long, not sorted and unique, or holds what is no run of symbols.
+    """
+
+    tokens: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        require_tokens(self.tokens)
+        for token in self.tokens:
+            if not 1 <= len(token) <= MAX_TOKEN_LENGTH or len(symbols_of(token)) > MAX_SYMBOLS:
+                raise ValueError(f"{token[:20]!r} is not a run of 1 to {MAX_SYMBOLS} symbols of SMILES")
+
+    def __len__(self) -> int:
+        return len(self.tokens) + N_SPECIAL
+
+    @classmethod
+    def learned(cls, smiles: Sequence[str], n_pieces: int) -> SmilesTokens:
+        """The symbols of molecules, without the rarest, and at most `n_pieces` pieces of the first 30,000.
+
+        Raises:
+            ValueError: There are no molecules.
+        """
+        split = [symbols_of(text) for text in smiles]
+        counts = Counter(symbol for symbols in split for symbol in set(symbols))
+        fewest = min(MIN_COUNT, 1 + len(smiles) // 1000)
+        symbols = sorted((s for s, n in counts.items() if n >= fewest), key=lambda s: (-counts[s], s))
+        symbols = sorted(symbols[: MAX_VOCABULARY - N_SPECIAL - n_pieces])
+        ids = {symbol: i for i, symbol in enumerate(symbols, start=1)}
+        rows = [[*(ids.get(symbol, 0) for symbol in row), 0] for row in split[:N_LEARNT_FROM]]
+        flat = np.array([i for row in rows for i in row], dtype=np.int64)
+        pieces = ["".join(symbols[i - 1] for i in piece) for piece in learn_pieces(flat, n_pieces)]
+        return cls(tuple(sorted({*symbols, *pieces})))
+
+    @cached_property
+    def _tree(self) -> TokenTree:
+        return TokenTree(map(symbols_of, self.tokens))
+
+    def ids(self, smiles: str) -> NDArray[np.uint16]:
+        """Token ids (L,) of a SMILES, without BOS and EOS: at each place the longest token that fits.
+
+        Raises:
+            MoleculeError: A symbol is unknown; the error names it.
+        """
+        try:
+            return self._tree.ids(symbols_of(smiles))
+        except KeyError as error:
+            raise MoleculeError(smiles, f"unknown symbol {error.args[0]}") from None
+
+    def text(self, ids: Iterable[int]) -> str:
+        """What token ids say; specials say nothing. Not always a SMILES."""
+        return "".join(self.tokens[i - N_SPECIAL] for i in ids if i >= N_SPECIAL)
+
+
+def symbols_of(smiles: str) -> list[str]:
+    """The symbols of a text: atoms, bonds, brackets and ring numbers, which together are the text."""
+    return _SYMBOL.findall(smiles)

@@ -1,0 +1,277 @@
+"""Files of molecules -> token arrays ready for training, made once a run and kept in it.
+
+Notation: N molecules, P properties, T tokens or symbols of all molecules together.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.table import Rejection, Row, Tally, has_property
+from molgen.errors import FileError, SpecError
+from molgen.paths import replacing
+from molgen.tokens.bpe import learn_pieces
+from molgen.tokens.selfies_vocabulary import N_SPECIAL, Vocabulary
+from molgen.tokens.tokenisation import FOLDED_BITS, Source, Tokenised, read_tokenised
+from molgen.train.data.splits import Split, validation_rows
+
+__all__ = ["Source", "Split", "TokenSet", "prepare"]
+
+MAX_PROVISIONAL = 1 << 16
+"""Different symbols that are told apart before the vocabulary is made."""
+N_PIECES = 512
+N_PIECE_MOLECULES = 100_000
+"""Molecules that the pieces of a new vocabulary are learned from."""
+
+
+@dataclass(frozen=True)
+class TokenSet:
+    """Molecules as token ids, with labels.
+
+    Attributes:
+        tokens: (T,) uint16, the molecules one after another, without BOS and EOS.
+        offsets: (N + 1,) int64; molecule i is `tokens[offsets[i]:offsets[i + 1]]`.
+        labels: (N, P) float32, NaN where missing.
+        keys: (N,) uint64 hashes of the canonical SMILES.
+        fingerprints: (N, F / 8) uint8, the F ECFP4 bits of each molecule, packed; F may be 0.
+        is_validation: (N,) bool, the molecules kept out of training.
+
+    Raises:
+        ValueError: The arrays are of other types, or do not fit each other.
+    """
+
+    tokens: NDArray[np.uint16]
+    offsets: NDArray[np.int64]
+    labels: NDArray[np.float32]
+    keys: NDArray[np.uint64]
+    fingerprints: NDArray[np.uint8]
+    is_validation: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        for name, dtype, n_axes in _ARRAYS:
+            found = getattr(self, name)
+            if found.dtype != dtype or found.ndim != n_axes:
+                raise ValueError(f"{name} must be of type {dtype} with {n_axes} axes")
+        n = len(self.offsets) - 1
+        if {len(self.labels), len(self.keys), len(self.fingerprints), len(self.is_validation)} != {n} or n < 1:
+            raise ValueError("all arrays but tokens must be of one length, at least 1")
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.tokens) or (np.diff(self.offsets) < 1).any():
+            raise ValueError("offsets must rise from 0 to the number of tokens")
+        if self.tokens.min() < N_SPECIAL:
+            raise ValueError("special tokens stand in no molecule")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens (N,) of each molecule."""
+        return np.diff(self.offsets)
+
+    def __getitem__(self, i: int) -> NDArray[np.uint16]:
+        """Token ids (L,) of molecule i."""
+        return self.tokens[self.offsets[i] : self.offsets[i + 1]]
+
+    def save(self, path: Path) -> None:
+        """Writes the set as .npz in one step."""
+        with replacing(path) as temporary, temporary.open("wb") as handle:
+            np.savez(handle, **vars(self))
+
+    @classmethod
+    def load(cls, path: Path) -> TokenSet:
+        """Reads what `save` wrote.
+
+        Raises:
+            FileError: The file is missing or damaged.
+        """
+        try:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
+                return cls(**{name: arrays[name] for name, _, _ in _ARRAYS})
+        except _DAMAGE as error:
+            reason = f"is not a token set ({error})"
+            raise FileError(path, reason, remedy="Start the training anew.") from None
+
+
+_ARRAYS = (
+    ("tokens", np.uint16, 1),
+    ("offsets", np.int64, 1),
+    ("labels", np.float32, 2),
+    ("keys", np.uint64, 1),
+    ("fingerprints", np.uint8, 2),
+    ("is_validation", np.bool_, 1),
+)
+
+_DAMAGE = (
+    *(OSError, EOFError, BadZipFile, zlib.error, RuntimeError),  # the archive
+    *(ValueError, KeyError, TypeError, AttributeError, MemoryError),  # what is in it
+)
+
+
+class _Collector:
+    """Grows the arrays of a token set, its symbols under provisional ids."""
+
+    def __init__(self, n_properties: int) -> None:
+        self.ids: dict[str, int] = {}
+        self.symbols = array("H")
+        self.offsets = array("q", [0])
+        self.labels = array("f")
+        self.keys = array("Q")
+        self.scaffolds = array("Q")
+        self.fingerprints = bytearray()
+        self.files = array("I")
+        self.lines = array("q")
+        self.n_properties = n_properties
+        self._seen: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def add(self, item: Tokenised, labels: Sequence[float], file: int) -> str:
+        """Takes a molecule of a file, given by number, or returns the reason why not."""
+        if item.key in self._seen and all(map(math.isnan, labels)):
+            return "duplicate"
+        for symbol in item.symbols:
+            if self.ids.setdefault(symbol, len(self.ids)) >= MAX_PROVISIONAL:
+                del self.ids[symbol]
+                return "too many different tokens"
+        self._seen.add(item.key)
+        self.symbols.extend(self.ids[symbol] for symbol in item.symbols)
+        self.offsets.append(len(self.symbols))
+        self.labels.extend(labels)
+        self.keys.append(item.key)
+        self.scaffolds.append(item.scaffold)
+        self.fingerprints += item.fingerprint
+        self.files.append(file)
+        self.lines.append(item.row.line)
+        return ""
+
+    def vocabulary(self, min_count: int) -> Vocabulary:
+        """The symbols that occur `min_count` times, where none does those that occur most often, and pieces of them."""
+        counts = np.bincount(np.frombuffer(self.symbols, dtype=np.uint16))
+        by_name = {name: int(counts[i]) for name, i in self.ids.items()}
+        vocabulary = Vocabulary.from_counts(by_name, min_count=min(min_count, int(counts.max())))
+        return vocabulary.extended(self._pieces(vocabulary))
+
+    def has_known_symbols(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+        """Which molecules (N,) the vocabulary can express."""
+        is_known = np.array([name in vocabulary.tokens for name in self.ids])
+        symbols = np.frombuffer(self.symbols, dtype=np.uint16)
+        return np.logical_and.reduceat(is_known[symbols], np.frombuffer(self.offsets, dtype=np.int64)[:-1])
+
+    def rejection(self, i: int, vocabulary: Vocabulary) -> tuple[int, Rejection]:
+        """The number of the file that molecule i came from, and why it is left out."""
+        symbols = self._symbols(i, list(self.ids))
+        rare = next(symbol for symbol in symbols if symbol not in vocabulary.tokens)
+        return self.files[i], Rejection(self.lines[i], "".join(symbols), f"rare token {rare}")
+
+    def finish(self, is_kept: NDArray[np.bool_], vocabulary: Vocabulary, split_by: Split) -> TokenSet:
+        """The molecules `is_kept` (N,), at least one, under the ids of `vocabulary`."""
+        names = list(self.ids)
+        sequences = [vocabulary.ids(self._symbols(i, names), "") for i in np.flatnonzero(is_kept).tolist()]
+        labels = np.frombuffer(self.labels, dtype=np.float32).reshape(len(self), self.n_properties)[is_kept]
+        keys = np.frombuffer(self.keys, dtype=np.uint64)[is_kept]
+        scaffolds = np.frombuffer(self.scaffolds, dtype=np.uint64)[is_kept]
+        fingerprints = np.frombuffer(self.fingerprints, dtype=np.uint8).reshape(len(self), FOLDED_BITS // 8)
+        is_labelled = np.asarray(~np.isnan(labels).all(axis=1))
+        return TokenSet(
+            tokens=np.concatenate(sequences),
+            offsets=np.cumsum([0, *map(len, sequences)], dtype=np.int64),
+            labels=labels,
+            keys=keys,
+            fingerprints=fingerprints[is_kept],
+            is_validation=validation_rows(keys, scaffolds, is_labelled, split_by),
+        )
+
+    def _pieces(self, vocabulary: Vocabulary) -> list[str]:
+        """Pieces of the vocabulary's symbols, learned from some of the molecules."""
+        names = list(self.ids)
+        is_known = np.array([name in vocabulary.tokens for name in names])
+        rows = np.random.default_rng(0).permutation(len(self))[:N_PIECE_MOLECULES]
+        symbols = np.frombuffer(self.symbols, dtype=np.uint16)
+        ids = np.where(is_known[symbols], symbols.astype(np.int64) + 1, 0)
+        parts = [part for i in rows for part in (ids[self.offsets[i] : self.offsets[i + 1]], [0])]
+        pieces = learn_pieces(np.concatenate(parts), N_PIECES)
+        return ["".join(names[j - 1] for j in piece) for piece in pieces]
+
+    def _symbols(self, i: int, names: Sequence[str]) -> list[str]:
+        return [names[j] for j in self.symbols[self.offsets[i] : self.offsets[i + 1]]]
+
+
+def prepare(
+    source: Source,
+    tallies: Mapping[Path, Tally],
+    *,
+    vocabulary: Vocabulary | None = None,
+    min_count: int = 5,
+    split_by: Split = "random",
+    on_row: Callable[[], object] = lambda: None,
+) -> tuple[Vocabulary, TokenSet]:
+    """Reads, standardises and tokenises the molecules of `source`, in the order of the files.
+
+    The result does not depend on the number of workers. An unlabelled molecule that came before is left out
+    as a duplicate; labelled ones are measurements and all stay.
+
+    Args:
+        source: What to read.
+        tallies: One for each path, to count its rows in.
+        vocabulary: Tokens to use, or None to take the symbols that occur `min_count` times or more, and pieces of
+            them; a molecule with a rarer symbol is then rejected, by its SELFIES text, after all rows are read.
+        min_count: See `vocabulary`.
+        split_by: How labelled molecules are split: at random, or with whole scaffolds kept out.
+        on_row: Called for each row.
+
+    Raises:
+        FileError: A file cannot be used, or no row of it can.
+        SpecError: No file has one of the properties.
+    """
+    columns = {path: _columns(path, source) for path in source.paths}
+    _require_properties(source, columns)
+    collector = _Collector(len(source.properties))
+    for file, path in enumerate(source.paths):
+        for item in read_tokenised(path, columns[path], source, vocabulary):
+            tallies[path].add(_collect(collector, item, source.properties, columns[path], file))
+            on_row()
+        tallies[path].require_kept(path)
+    vocabulary = vocabulary or collector.vocabulary(min_count)
+    is_kept = collector.has_known_symbols(vocabulary)
+    for i in np.flatnonzero(~is_kept).tolist():
+        file, rejection = collector.rejection(i, vocabulary)
+        tallies[source.paths[file]].retract(rejection)
+    for path in source.paths:
+        tallies[path].require_kept(path)
+    return vocabulary, collector.finish(is_kept, vocabulary, split_by)
+
+
+def _collect(
+    collector: _Collector,
+    item: Tokenised | Rejection,
+    properties: Sequence[str],
+    columns: Sequence[str],
+    file: int,
+) -> Row | Rejection:
+    """Adds a molecule of a file that has the properties `columns`; returns the row, or why it is left out."""
+    if isinstance(item, Rejection):
+        return item
+    values = dict(zip(columns, item.row.values, strict=True))
+    reason = collector.add(item, [values.get(name, math.nan) for name in properties], file)
+    return Rejection(item.row.line, item.row.smiles, reason) if reason else item.row
+
+
+def _columns(path: Path, source: Source) -> tuple[str, ...]:
+    return tuple(p for p in source.properties if has_property(path, p, source.smiles_column))
+
+
+def _require_properties(source: Source, columns: Mapping[Path, Sequence[str]]) -> None:
+    for name in source.properties:
+        if not any(name in found for found in columns.values()):
+            files = ", ".join(map(str, source.paths))
+            raise SpecError("property", f"no file has a column {name!r}", remedy=f"Files read: {files}.")

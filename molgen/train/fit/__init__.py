@@ -1,0 +1,1 @@
+"""What is fitted to the latent vectors of a finished autoencoder."""

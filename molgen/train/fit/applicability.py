@@ -1,0 +1,42 @@
+"""What is usual to a finished autoencoder, by molecules that it was never trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.model.applicability import MAX_MOLECULES, MIN_MOLECULES, Typicality, features_of
+from molgen.model.checkpoint import Checkpoint
+from molgen.train.data.dataset import TokenSet
+
+
+def with_typicality(
+    model: Checkpoint,
+    data: TokenSet,
+    rows: NDArray[np.int64],
+    seed: int,
+    watch: Callable[[float], object] = lambda _: None,
+) -> Checkpoint:
+    """The same model with the scale that those of the molecules `rows` (N,) make which it does not know.
+
+    With fewer than 20 of them it has none.
+
+    Args:
+        model: Its encoder and decoder are what they are.
+        data: Molecules, as its tokens.
+        rows: Which of them may be used.
+        seed: Draws 5,000 where there are more.
+        watch: Called with the share that is done, in [0, 1].
+    """
+    hashes = (data.keys[rows] >> np.uint64(32)).astype(np.uint32)
+    unknown = rows[~np.isin(hashes, model.known)]
+    drawn = np.sort(np.random.default_rng(seed).permutation(unknown)[:MAX_MOLECULES])
+    if len(drawn) < MIN_MOLECULES:
+        return replace(model, typicality=None)
+    sequences = [data[i] for i in drawn]
+    n = len(sequences)
+    features = features_of(model.vae, model.vocabulary, sequences, model.max_tokens, lambda done: watch(done / n))
+    return replace(model, typicality=Typicality.of(features))

@@ -1,0 +1,119 @@
+"""The predictor, fitted anew to the points of a finished autoencoder, and told how wrong it is where it did not look.
+
+While the autoencoder learns, the predictor follows moving points and lags behind. Once they stand still, a fit
+takes seconds and costs no reconstruction. Of a few thousand molecules Gaussian processes learn more than networks do
+(docs/results.md); of more, they would keep too many points.
+
+Notation: N labelled molecules, D latent dimensions, P properties, K members.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molgen.model.checkpoint import Checkpoint
+from molgen.model.gaussian_process import MAX_POINTS, Process
+from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.train.data.batches import bootstrap
+from molgen.train.data.dataset import TokenSet
+from molgen.train.fit.gaussian_process import COVERAGE, COVERAGE_SPREADS, fitted_process
+from molgen.train.validation import encode_rows, predictor_fits
+
+EPOCHS = 30
+MAX_STEPS = 20_000
+BATCH_SIZE = 64
+LEARNING_RATE = 2e-3
+COOLDOWN_SHARE = 0.4
+MAX_LOG_SCALE = 6.0
+
+MAX_PROCESSES = 16
+"""Properties; each takes seconds."""
+
+
+def refit(model: Checkpoint, data: TokenSet, seed: int) -> Checkpoint:
+    """The same model with its predictor fitted to the training molecules of `data`, as its encoder places them.
+
+    Args:
+        model: One that predicts the labels of `data`; its card gets the new predictor's `validation_fits`.
+        data: Molecules with labels; those kept out for validation are only judged on.
+        seed: See `fitted`.
+
+    Raises:
+        ValueError: `model` has no predictor that learned along.
+    """
+    if not isinstance(model.predictor, Predictor):
+        raise ValueError("the model has no predictor that learned along")
+    rows = np.flatnonzero(~data.is_validation & ~np.isnan(data.labels).all(axis=1))
+    z, _ = encode_rows(model.vae, data, rows)
+    y = torch.from_numpy(data.labels[rows])
+    predictor: Predictor | Process
+    if 1 <= len(rows) <= MAX_POINTS and len(model.properties) <= MAX_PROCESSES:
+        predictor = fitted_process(model.properties, z, y, model.vae.encoder.scale, seed)
+    else:
+        predictor = fitted(model.predictor.config, z, y, seed)
+    predictor.to(model.predictor.location.device)
+    fits = predictor_fits(model.vae, predictor, data, np.flatnonzero(data.is_validation))
+    entries = [{key: None if value != value else value for key, value in asdict(fit).items()} for fit in fits]
+    return replace(model, predictor=predictor, card={**model.card, "validation_fits": entries})
+
+
+def fitted(config: PredictorConfig, z: Tensor, y: Tensor, seed: int) -> Predictor:
+    """An ensemble of `y` from `z`, its spread calibrated; a function of its arguments alone.
+
+    Args:
+        config: Its sizes.
+        z: (N, D) points, on the CPU.
+        y: (N, P) labels, NaN where missing.
+        seed: Source of first weights, order and bootstrap samples.
+    """
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        predictor = Predictor(config)
+    predictor.standardise(y)
+    weight = bootstrap(config.n_members, len(z), seed)
+    _fit(predictor, z, y, weight, np.random.default_rng(seed))
+    _calibrate(predictor, z, y, weight)
+    return predictor.eval()
+
+
+def _fit(predictor: Predictor, z: Tensor, y: Tensor, weight: Tensor, rng: np.random.Generator) -> None:
+    """Adam on shuffled batches, its step size falling to 0 at the end."""
+    optimiser = torch.optim.Adam(predictor.parameters(), lr=LEARNING_RATE)
+    n_steps = min(MAX_STEPS, EPOCHS * math.ceil(len(z) / BATCH_SIZE))
+    rows = np.empty(0, dtype=np.int64)
+    for step in range(n_steps):
+        if not len(rows):
+            rows = rng.permutation(len(z))
+        batch, rows = rows[:BATCH_SIZE], rows[BATCH_SIZE:]
+        for group in optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * min(1.0, (1.0 - step / n_steps) / COOLDOWN_SHARE)
+        loss = predictor.loss(z[batch], y[batch], weight[:, batch].float()).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+@torch.no_grad()
+def _calibrate(predictor: Predictor, z: Tensor, y: Tensor, weight: Tensor) -> None:
+    """Scales each property's noise until 90 % of molecules lie in the 90 % interval of the members that left them out.
+
+    Source: out-of-bag estimates, Breiman 1996 (https://www.stat.berkeley.edu/~breiman/OOBestimation.pdf).
+    """
+    mean, log_variance = predictor(z)
+    is_out = (weight == 0)[:, :, None].float()
+    n_out = is_out.sum(dim=0)
+    centre = (mean * is_out).sum(dim=0) / n_out
+    disagreement = (mean.square() * is_out).sum(dim=0) / n_out - centre.square()
+    noise = (log_variance.exp() * is_out).sum(dim=0) / n_out
+    target = (y - predictor.location) / predictor.scale
+    needed = (((target - centre) / COVERAGE_SPREADS).square() - disagreement) / noise
+    for p in range(y.shape[1]):
+        known = needed[:, p][torch.isfinite(needed[:, p])]
+        if len(known):
+            scale = torch.quantile(known.double(), COVERAGE).clamp_min(1e-9)
+            predictor.output_bias[:, :, y.shape[1] + p] += float(scale.log().clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE))

@@ -1,0 +1,308 @@
+"""One training run in one folder: started from files, resumed from what it left, finished with a checkpoint.
+
+The folder holds, besides what every run has, `vocabulary.json`, `data.npz` (the prepared molecules, written last, so
+that its presence says that preparation is complete) and what `Training` keeps there. Molecules that an earlier run
+prepared in the same way are taken from the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molgen.chem.table import Tally, writing_rejections
+from molgen.device import has_fast_bf16, use_threads
+from molgen.errors import FileError, InterruptedRunError, RunError, SpecError
+from molgen.interrupt import stop_requested
+from molgen.model import checkpoint
+from molgen.model.applicability import MIN_MOLECULES
+from molgen.model.checkpoint import Checkpoint
+from molgen.model.prior import KINDS
+from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry, versions
+from molgen.tokens.selfies_vocabulary import Vocabulary
+from molgen.train.data import cache as prepared
+from molgen.train.data.batches import Schedule
+from molgen.train.data.cache import DATA
+from molgen.train.data.dataset import TokenSet, prepare
+from molgen.train.fit.applicability import with_typicality
+from molgen.train.fit.predictor import refit
+from molgen.train.fit.prior import with_prior
+from molgen.train.initial_model import files_of, first_model, load_init, untrained
+from molgen.train.loop import SAVE_EVERY_S, Status, Training, TrainingConfig
+from molgen.train.spec import TrainingSpec
+
+MODEL = "model.safetensors"
+
+MAX_UNVALIDATED_STEPS = 1000
+
+
+class Experiment:
+    """A training run; call `prepare`, then `train`. Killed at any time, it is resumed as what it was."""
+
+    def __init__(self, run: RunFolder, spec: TrainingSpec, init: Checkpoint | None) -> None:
+        """A run whose folder exists; see `start` and `resume`.
+
+        Args:
+            run: Its folder.
+            spec: What is asked, resolved.
+            init: The checkpoint to start from; its weights are changed in place.
+        """
+        self.run = run
+        self.spec = spec
+        self._init = init
+        self._prepared: tuple[Vocabulary, TokenSet] | None = None
+        use_threads(spec.threads)
+
+    @classmethod
+    def start(cls, folder: Path, spec: TrainingSpec, *, is_forced: bool = False) -> Experiment:
+        """A new run in `folder`.
+
+        Args:
+            folder: One that does not exist or is empty.
+            spec: What is asked.
+            is_forced: Replace an earlier run in `folder`.
+
+        Raises:
+            SpecError: `spec` lacks something, or contradicts its `init`.
+            FileError: A file to train on does not exist, or `init` cannot be used.
+            RunError: Something is in `folder`.
+        """
+        init = load_init(spec)
+        spec = spec.resolved(init)
+        for path in spec.data:
+            if not Path(path).is_file():
+                raise FileError(path, "is not a file", remedy="Check the path.")
+        entries = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
+        run = RunFolder.create(folder, entries, is_forced=is_forced)
+        experiment = cls(run, spec, init)
+        run.update(**experiment._facts(), device=spec.device, threads=spec.threads, seed=spec.seed)
+        return experiment
+
+    @classmethod
+    def resume(cls, folder: Path, options: Mapping[str, Any] | None = None) -> Experiment:
+        """The run in `folder`, to go on with.
+
+        Args:
+            folder: What `start` made.
+            options: Options given once more, by name; they must say what they said then.
+
+        Raises:
+            RunError: There is no run, or its options, inputs, checkpoint or versions changed.
+        """
+        run = RunFolder.open(folder)
+        spec = _read_spec(run)
+        _require_same_options(run, spec, options or {})
+        init = load_init(spec)
+        experiment = cls(run, spec.resolved(init), init)
+        if (run.path / DATA).exists():
+            run.require_same(**experiment._facts(), inputs=_digested_anew(run.manifest().get("inputs", [])))
+        else:
+            run.update(versions=versions(), **experiment._facts())
+        run.log("resumed")
+        return experiment
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens of the prepared molecules."""
+        return self._require_prepared()[0]
+
+    @property
+    def data(self) -> TokenSet:
+        """The prepared molecules."""
+        return self._require_prepared()[1]
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that was best on the validation molecules."""
+        return self.run.path / MODEL
+
+    def prepare(self, on_row: Callable[[], object] = lambda: None) -> None:
+        """Reads the files into the run, unless that was done before.
+
+        Args:
+            on_row: Called for each row read.
+
+        Raises:
+            FileError: A file cannot be used, or no row of it can.
+            SpecError: No file has one of the properties.
+            InterruptedRunError: A signal came; resumed, the run reads from the beginning.
+        """
+        if (self.run.path / DATA).exists():
+            self._prepared = prepared.read_vocabulary(self.run.path), TokenSet.load(self.run.path / DATA)
+            return
+        key = prepared.key_of(self._content())
+        inputs = None if self.spec.rejects else prepared.fetch(key, self.run.path)
+        if inputs is not None:
+            self.run.update(inputs=inputs)
+            self.run.log(f"took prepared molecules from the cache: {key}")
+            self.prepare()
+            return
+        source = self.spec.source()
+        tallies = {path: Tally() for path in source.paths}
+        with ExitStack() as stack:
+            if self.spec.rejects:
+                listing = stack.enter_context(writing_rejections(Path(self.spec.rejects)))
+                for tally in tallies.values():
+                    tally.on_rejection = listing
+            is_stop_requested = stack.enter_context(stop_requested())
+            vocabulary, data = prepare(
+                source,
+                tallies,
+                vocabulary=self._init.vocabulary if self._init else None,
+                split_by=self.spec.split,
+                on_row=_reading(on_row, is_stop_requested),
+            )
+        self._keep(vocabulary, data, tallies)
+        prepared.keep(key, self.run.path, self.run.manifest()["inputs"])
+
+    def train(
+        self,
+        on_status: Callable[[Status], object] = lambda _status: None,
+        on_prior: Callable[[str, float], object] = lambda _kind, _share: None,
+        *,
+        save_every_s: float = SAVE_EVERY_S,
+    ) -> None:
+        """Trains to the end, from wherever the run stands, then fits predictor and priors, and measures what is usual.
+
+        Args:
+            on_status: Called after each step.
+            on_prior: Called with the kind of prior that is being fitted, or `typicality`, and the share done.
+            save_every_s: Time between two savings of the state: what a crash may cost.
+
+        Raises:
+            InterruptedRunError: A signal came; the state is saved.
+            RunError: The saved state is damaged.
+            MolgenError: The training diverged.
+            SpecError: Only what is usual was to be measured, on molecules that `init` was trained on.
+        """
+        inputs = self.run.manifest()["inputs"]
+        if self._init and self.spec.only_measures():
+            card = {**self._init.card, "typicality": {"data": files_of(inputs)}}
+            self._finish(self._calibrated(replace(self._init, card=card), on_prior))
+            return
+        model = first_model(self.spec, self.vocabulary, self._init, inputs)
+        if self.spec.epochs == 0:
+            model = untrained(model, self.data)
+        else:
+            self._train(model, on_status, save_every_s)
+            model = checkpoint.load(self.best, self.spec.device)
+        if self.spec.property:
+            model = refit(model, self.data, self.spec.seed)
+        for kind in KINDS:
+            if kind in self.spec.prior:
+                model = with_prior(model, kind, self.data, self.spec.seed, partial(on_prior, kind))
+        self._finish(model if model.typicality else self._calibrated(model, on_prior))
+
+    def _calibrated(self, model: Checkpoint, watch: Callable[[str, float], object]) -> Checkpoint:
+        """The model, told what is usual among molecules kept out; where nothing was fitted, they all are."""
+        rows = np.arange(len(self.data)) if self.spec.only_measures() else np.flatnonzero(self.data.is_validation)
+        model = with_typicality(model, self.data, rows, self.spec.seed, partial(watch, "typicality"))
+        if model.typicality is None and self.spec.only_measures():
+            message = f"must hold {MIN_MOLECULES} molecules or more that the checkpoint was not trained on"
+            raise SpecError("data", message, remedy="Give molecules that were kept out of its training.")
+        return model
+
+    def _finish(self, model: Checkpoint) -> None:
+        model.save(self.best)  # done twice, after a crash, it changes nothing
+        self.run.update(end=now())
+        self.run.log(f"finished: {self.best.name} has SHA-256 {model.digest}")
+
+    def _train(self, model: Checkpoint, on_status: Callable[[Status], object], save_every_s: float) -> None:
+        with stop_requested() as is_stop_requested:
+            training = Training(
+                self.run.path,
+                self._config(),
+                self.data,
+                model,
+                device=self.spec.device,
+                bf16=self.run.manifest()["precision"] == "bfloat16",
+                save_every_s=save_every_s,
+            )
+            training.restore_state()
+            training.run(on_status, is_stop_requested)
+
+    def _facts(self) -> dict[str, Any]:
+        """What must stay as it is for the run to be resumed, besides versions and inputs."""
+        return {
+            "spec_sha256": file_digest(self.run.path / SPEC),
+            "init_sha256": self._init.digest if self._init else None,
+            "leave_out_sha256": file_digest(Path(self.spec.leave_out)) if self.spec.leave_out else None,
+            "precision": "bfloat16" if has_fast_bf16(self.spec.device) else "float32",
+        }
+
+    def _content(self) -> dict[str, Any]:
+        """All that decides what `prepare` makes of the files."""
+        source = self.spec.source()
+        vocabulary = asdict(self._init.vocabulary) if self._init else None
+        return {
+            "source": {**asdict(source), "paths": [(str(p), file_digest(p)) for p in source.paths], "workers": None},
+            "vocabulary": vocabulary,
+            "split": self.spec.split,
+            "versions": versions(),
+        }
+
+    def _keep(self, vocabulary: Vocabulary, data: TokenSet, tallies: Mapping[Path, Tally]) -> None:
+        prepared.write_vocabulary(vocabulary, self.run.path)
+        self.run.update(inputs=[tally_entry(path, tally) for path, tally in tallies.items()])
+        data.save(self.run.path / DATA)
+        self.run.log(f"prepared {len(data)} molecules, {int(data.is_validation.sum())} of them for validation")
+        self._prepared = vocabulary, data
+
+    def _require_prepared(self) -> tuple[Vocabulary, TokenSet]:
+        if self._prepared is None:
+            raise RuntimeError("call prepare() first")
+        return self._prepared
+
+    def _config(self) -> TrainingConfig:
+        spec = self.spec
+        schedule = Schedule(self.data, spec.batch_size, spec.seed)
+        return TrainingConfig(
+            epochs=spec.epochs,
+            minutes=spec.minutes,
+            batch_size=spec.batch_size,
+            learning_rate=spec.learning_rate or 0.0,
+            kl_weight=spec.kl_weight,
+            kl_warmup=0.0 if self._init else TrainingConfig.kl_warmup,
+            property_weight=spec.property_weight,
+            geometry_weight=spec.geometry_weight,
+            patience=spec.patience,
+            validate_every=spec.validate_every or min(MAX_UNVALIDATED_STEPS, schedule.steps_per_epoch),
+            seed=spec.seed,
+        )
+
+
+def _reading(on_row: Callable[[], object], is_stop_requested: Callable[[], bool]) -> Callable[[], None]:
+    def on_row_unless_stopped() -> None:
+        if is_stop_requested():
+            raise InterruptedRunError("stopped while reading; the run can be resumed")
+        on_row()
+
+    return on_row_unless_stopped
+
+
+def _read_spec(run: RunFolder) -> TrainingSpec:
+    try:
+        return TrainingSpec.of(run.spec())
+    except (TypeError, SpecError) as error:
+        raise RunError(run.path / SPEC, f"is not that of a training run: {error}", remedy="Start a new run.") from None
+
+
+def _require_same_options(run: RunFolder, spec: TrainingSpec, options: Mapping[str, Any]) -> None:
+    asked = TrainingSpec.of(options)
+    for name in options:
+        if getattr(asked, name) != getattr(spec, name):
+            raise RunError(
+                run.path,
+                f"{name} was {getattr(spec, name)!r} when this run began, but now is {getattr(asked, name)!r}",
+                remedy="Give --resume and --out alone, or start a new run in another folder.",
+            )
+
+
+def _digested_anew(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [entry | {"sha256": file_digest(Path(entry["path"]))} for entry in inputs]

@@ -1,0 +1,214 @@
+"""What can be asked of a training run, by the names of the options, and what is meant where nothing is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from molgen.chem.molecule import Policy
+from molgen.device import available_threads, resolve_device
+from molgen.errors import SpecError
+from molgen.model.checkpoint import MAX_TOKENS, Checkpoint
+from molgen.model.prior import KINDS
+from molgen.model.sizes import MAX_SIZE
+from molgen.model.vae import VaeConfig
+from molgen.tokens.tokenisation import GUACAMOL_HOLD_OUT, Source, read_smiles
+from molgen.train.data.splits import Split
+from molgen.train.loop import TrainingConfig
+
+SIZES = ("latent_size", "encoder_size", "decoder_size")
+FINE_TUNING_EPOCHS = 10.0
+FINE_TUNING_RATE = 3e-4
+"""Longer or faster, an assay's molecules come back better still, but what the model knew before is forgotten."""
+DEFAULT_MAX_TOKENS = 120
+UNKNOWN_LICENCE = "unknown: depends on the training data"
+
+_RANGES = (
+    ("epochs", 0.0, 1e6),
+    ("minutes", 1e-3, 1e6),
+    ("learning_rate", 1e-12, 10.0),
+    ("kl_weight", 0.0, 1e6),
+    ("property_weight", 0.0, 1e6),
+    ("geometry_weight", 0.0, 1e6),
+    ("leave_out_similarity", 0.0, 1.0),
+    ("seed", 0, 2**32 - 1),
+    ("threads", 1, 4096),
+    ("workers", 1, 256),
+    ("latent_size", 1, MAX_SIZE),
+    ("encoder_size", 1, MAX_SIZE),
+    ("decoder_size", 1, MAX_SIZE),
+    ("max_tokens", 1, MAX_TOKENS),
+    ("batch_size", 1, 65536),
+    ("patience", 1, 10**6),
+    ("validate_every", 1, 10**9),
+)
+"""Options that are numbers, with their least and greatest values."""
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """What is asked of a training run; a field has the name of its option. None is filled in by `resolved`.
+
+    Attributes:
+        data: Files of molecules, unlabelled and labelled.
+        property: Columns to learn to predict; a predictor of `init` is not carried over.
+        prior: Kinds of learned priors to fit when the model stands.
+        init: Checkpoint to start from, `default` for the one that is shipped.
+        epochs: Passes over the molecules; by default 10 where `init` and `property` are given. With 0, `init` stays
+            as it is, and only predictor and priors are fitted; with neither of these, it is told what is usual among
+            those of the molecules that it was not trained on.
+        minutes: Wall-clock time, instead of `epochs`.
+        learning_rate: By default 2e-3, with `init` 3e-4.
+        validate_every: Steps; by default an epoch, at most 1000.
+        latent_size: Like the other sizes and `max_tokens`, by default that of `init`.
+        leave_out: File of molecules that must stay unknown, such as targets of benchmarks; what is like one of them is
+            not trained on.
+        leave_out_similarity: Tanimoto similarity (ECFP4) above which it is.
+        rejects: CSV file in which rows left out are listed.
+        baseline: Also fit a random forest, to compare the predictor with.
+        licence: Of the training data, for the model card.
+
+    Raises:
+        SpecError: A value is wrong, or two contradict each other.
+    """
+
+    data: tuple[str, ...] = ()
+    property: tuple[str, ...] = ()
+    prior: tuple[str, ...] = ()
+    init: str | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+    split: Split = "random"
+    seed: int = 0
+    threads: int | None = None
+    device: str = "auto"
+    workers: int = 1
+    latent_size: int | None = None
+    encoder_size: int | None = None
+    decoder_size: int | None = None
+    max_tokens: int | None = None
+    learning_rate: float | None = None
+    batch_size: int = TrainingConfig.batch_size
+    kl_weight: float = TrainingConfig.kl_weight
+    property_weight: float = TrainingConfig.property_weight
+    geometry_weight: float = TrainingConfig.geometry_weight
+    patience: int = TrainingConfig.patience
+    validate_every: int | None = None
+    fragment: Literal["largest", "keep", "reject"] = "largest"
+    charge: Literal["keep", "neutralise"] = "keep"
+    stereo: Literal["keep", "drop"] = "keep"
+    smiles_column: str | None = None
+    leave_out: str | None = None
+    leave_out_similarity: float = GUACAMOL_HOLD_OUT
+    rejects: str | None = None
+    baseline: bool = False
+    licence: str = UNKNOWN_LICENCE
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            if not _is_a(getattr(self, name), kind):
+                raise SpecError(name, f"is of the wrong type: {getattr(self, name)!r}")
+        self._require_consistent()
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise SpecError(name, f"must be from {low} to {high}, but got {value}")
+
+    def _require_consistent(self) -> None:
+        if self.epochs is not None and self.minutes is not None:
+            raise SpecError("epochs", "give either --epochs or --minutes, not both")
+        for kind in self.prior:
+            if kind not in KINDS:
+                raise SpecError("prior", f"must be one of {', '.join(KINDS)}, but got {kind!r}")
+        for name in ("data", "property", "prior"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise SpecError(name, "the same one is given twice")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> TrainingSpec:
+        """The specification of options by name; paths become absolute, so that a run resumes from anywhere.
+
+        Raises:
+            SpecError: A value is wrong.
+            TypeError: There is no such option.
+        """
+        values = dict(options)
+        values["data"] = tuple(str(Path(path).absolute()) for path in options.get("data") or ())
+        for name in ("property", "prior"):
+            values[name] = tuple(options.get(name) or ())
+        for name in ("init", "rejects", "leave_out"):
+            path = values.get(name)
+            values[name] = str(Path(path).absolute()) if path and path != "default" else path
+        return cls(**values)
+
+    def resolved(self, init: Checkpoint | None) -> TrainingSpec:
+        """The specification with every default filled in.
+
+        Raises:
+            SpecError: Something needed is missing, or a size differs from that of `init`.
+        """
+        if not self.data:
+            raise SpecError("data", "name at least one file of molecules")
+        config = init.vae.config if init else VaeConfig(1)
+        sizes = {name: getattr(config, name) for name in SIZES}
+        if init:
+            self._require_sizes(sizes)
+        sizes["max_tokens"] = init.max_tokens if init else DEFAULT_MAX_TOKENS
+        given = {name: getattr(self, name) for name in sizes if getattr(self, name) is not None}
+        return replace(
+            self,
+            **(sizes | given),
+            epochs=self._epochs(),
+            threads=self.threads or available_threads(),
+            device=resolve_device(self.device),
+            learning_rate=self.learning_rate or (FINE_TUNING_RATE if init else TrainingConfig.learning_rate),
+        )
+
+    def _require_sizes(self, sizes: Mapping[str, int]) -> None:
+        for name, size in sizes.items():
+            if getattr(self, name) not in (None, size):
+                message = f"must be {size} like that of --init, but got {getattr(self, name)}"
+                raise SpecError(name, message, remedy="Leave it out.")
+
+    def _epochs(self) -> float | None:
+        if self.epochs == 0 and not self.init:
+            raise SpecError("epochs", "0 trains no autoencoder, and needs one: give --init")
+        if self.epochs is not None or self.minutes is not None:
+            return self.epochs
+        if self.init and self.property:
+            return FINE_TUNING_EPOCHS
+        raise SpecError("epochs", "say how long to train", remedy="Give --minutes or --epochs.")
+
+    def only_measures(self) -> bool:
+        """Whether nothing is trained or fitted, and what is usual is measured anew."""
+        return self.epochs == 0 and not self.property and not self.prior
+
+    def source(self) -> Source:
+        """How its molecules are read."""
+        return Source(
+            paths=tuple(map(Path, self.data)),
+            properties=self.property,
+            policy=Policy(self.fragment, self.charge, self.stereo),
+            smiles_column=self.smiles_column,
+            max_tokens=self.max_tokens or 0,
+            workers=self.workers,
+            leave_out=read_smiles(Path(self.leave_out)) if self.leave_out else (),
+            leave_out_similarity=self.leave_out_similarity,
+        )
+
+
+def _is_a(value: object, kind: Any) -> bool:
+    """Whether `value` is of the type `kind`, as a field of a specification is annotated."""
+    if get_origin(kind) is UnionType:
+        return any(_is_a(value, one) for one in get_args(kind))
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(isinstance(inner, str) for inner in value)
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if kind is float else kind)

@@ -1,0 +1,129 @@
+"""All that a training carries from step to step, in one file: weights, Adam's moments, and counters.
+
+Random numbers and the order of molecules are functions of the step, so they are not part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from molgen.errors import RunError
+from molgen.model.checkpoint import flatten, part
+from molgen.paths import replacing
+from molgen.train.validation import Reconstruction
+
+NAME = "state.safetensors"
+
+
+@dataclass
+class Progress:
+    """The counters of a training.
+
+    Attributes:
+        step: Steps done.
+        molecules: Molecules seen.
+        seconds: Time spent, over all parts of the training.
+        loss_sum: Sum of the training losses since the last validation.
+        loss_steps: How many losses that is.
+        best: The best validation loss.
+        stale: Validations since then.
+        is_finished: Whether there is nothing left to do.
+        reconstruction: Of the last validation, or None before the first.
+    """
+
+    step: int = 0
+    molecules: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    best: float = math.inf
+    stale: int = 0
+    is_finished: bool = False
+    reconstruction: Reconstruction | None = None
+
+
+def save(
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimiser: Optimizer,
+    progress: Progress,
+    config: Mapping[str, Any],
+) -> None:
+    """Writes the state of a training in one step.
+
+    Args:
+        path: The file.
+        modules: What is trained, by name.
+        optimiser: Of their parameters.
+        progress: Where the training stands.
+        config: What must be the same when it goes on; JSON values.
+    """
+    tensors = flatten(modules)
+    for i, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"adam.{i}.{name}": value.detach().cpu().contiguous() for name, value in moments.items()}
+    metadata = {"progress": json.dumps(asdict(progress)), "config": json.dumps(config)}
+    metadata["sha256"] = _digest(tensors, metadata)
+    with replacing(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary, metadata)
+
+
+def restore(path: Path, modules: Mapping[str, nn.Module], optimiser: Optimizer, config: Mapping[str, Any]) -> Progress:
+    """Puts the state at `path` into `modules` and `optimiser`, and returns where the training stands.
+
+    Raises:
+        RunError: The state is damaged, or is that of another training.
+    """
+    tensors, metadata = _read(path)
+    if metadata["config"] != json.dumps(config):
+        remedy = "Resume with the options it began with."
+        raise RunError(path, "was written under another configuration", remedy=remedy)
+    try:
+        for name, module in modules.items():
+            module.load_state_dict(part(tensors, f"{name}."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in part(tensors, "adam.").items():
+            i, key = name.split(".")
+            moments.setdefault(int(i), {})[key] = value
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        if unknown := {name.partition(".")[0] for name in tensors} - {*modules, "adam"}:
+            raise ValueError(f"it holds {', '.join(sorted(unknown))}")
+        progress = json.loads(metadata["progress"])
+        last = progress.pop("reconstruction")
+        return Progress(**progress, reconstruction=Reconstruction(**last) if last else None)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = f"does not fit this training ({str(error).splitlines()[0]})"
+        raise RunError(path, reason, remedy="Start the training anew.") from None
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safetensors.safe_open(path, "pt") as handle:
+            metadata = dict(handle.metadata() or {})
+            tensors = {name: handle.get_tensor(name) for name in sorted(handle.keys())}
+        if metadata.pop("sha256") != _digest(tensors, metadata):
+            raise ValueError("its SHA-256 is another")
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(path, f"is damaged ({error})", remedy="Start the training anew.") from None
+    return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    digest = sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"{name} {value.dtype} {list(value.shape)} ".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()

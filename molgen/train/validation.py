@@ -1,0 +1,174 @@
+"""What a model in training is worth, on molecules kept out of training.
+
+Notation: N molecules, D latent dimensions, P properties.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from molgen.model.decoder import targets
+from molgen.model.gaussian_process import Process
+from molgen.model.predictor import Predictor
+from molgen.model.vae import Vae
+from molgen.tokens.selfies_vocabulary import EOS
+from molgen.train.data.batches import collate
+from molgen.train.data.dataset import TokenSet
+
+BATCH_SIZE = 256
+ACTIVE_VARIANCE = 0.01
+"""A latent unit is active if the variance of its posterior mean, as a share of the prior's, is above this (Burda et
+al. 2016, arXiv:1509.00519, section 5.2)."""
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """How well molecules come back.
+
+    Attributes:
+        nll: Nats a molecule, teacher-forced, decoded from the posterior mean.
+        kl: Nats a molecule.
+        exact: Share of molecules whose every token came back, decoded greedily.
+        active_units: Latent units in use, of D.
+    """
+
+    nll: float
+    kl: float
+    exact: float
+    active_units: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well one property is predicted.
+
+    Attributes:
+        name: The property.
+        n: Molecules with a label.
+        r2: Coefficient of determination.
+        rmse: Root mean squared error, in the property's unit.
+        mae: Mean absolute error, in the property's unit.
+        spearman: Rank correlation.
+        coverage: Share of labels inside the predictor's central 90 % interval; NaN for one without a spread.
+        calibration_error: Mean difference between a central interval's nominal share and the share of labels in it,
+            over intervals of 10 to 90 % (Kuleshov et al. 2018, arXiv:1807.00263, section 3.5, in absolute value).
+    """
+
+    name: str
+    n: int
+    r2: float
+    rmse: float
+    mae: float
+    spearman: float
+    coverage: float
+    calibration_error: float
+
+
+@torch.no_grad()
+def reconstruct(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> Reconstruction:
+    """Reconstruction of the molecules `rows` (N,) of `data`."""
+    nll, kl, exact, means = [], [], [], []
+    device = next(vae.parameters()).device
+    for chunk in _by_length(data, rows):
+        batch = collate(data, chunk).to(device)
+        kept = torch.zeros_like(batch.tokens, dtype=torch.bool)
+        noise = torch.zeros(len(chunk), vae.config.latent_size, device=device)
+        loss, divergence, mean = vae(batch.tokens, batch.lengths, noise, kept)
+        decoded = vae.decoder.generate(mean, batch.tokens.shape[1] + 1)
+        nll.append(loss)
+        kl.append(divergence)
+        means.append(mean)
+        exact.append(is_exact(decoded, targets(batch.tokens, batch.lengths)))
+    return Reconstruction(
+        nll=float(torch.cat(nll).mean()),
+        kl=float(torch.cat(kl).mean()),
+        exact=float(torch.cat(exact).double().mean()),
+        active_units=int(((torch.cat(means) / vae.encoder.scale).var(dim=0, correction=0) > ACTIVE_VARIANCE).sum()),
+    )
+
+
+def is_exact(decoded: Tensor, wanted: Tensor) -> Tensor:
+    """Which rows (B,) of `decoded` (B, at most L) equal `wanted` (B, L) up to and including EOS."""
+    missing = wanted.shape[1] - decoded.shape[1]
+    padded = torch.nn.functional.pad(decoded, (0, missing))
+    after_end = (wanted == EOS).cumsum(dim=1) - (wanted == EOS).long() > 0
+    return ((padded == wanted) | after_end).all(dim=1)
+
+
+@torch.no_grad()
+def encode_rows(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Posterior mean and log variance (N, D) of the molecules `rows` (N,), in their order."""
+    device = next(vae.parameters()).device
+    mean = torch.empty(len(rows), vae.config.latent_size)
+    log_variance = torch.empty_like(mean)
+    order = np.argsort(data.lengths[rows], kind="stable")
+    for start in range(0, len(rows), BATCH_SIZE):
+        places = order[start : start + BATCH_SIZE]
+        batch = collate(data, rows[places]).to(device)
+        m, v = vae.encoder(batch.tokens, batch.lengths)
+        mean[places], log_variance[places] = m.float().cpu(), v.float().cpu()
+    return mean, log_variance
+
+
+def aggregate_posterior(mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (D,) and lower Cholesky factor (D, D) of the Gaussian nearest to the mixture of N posteriors.
+
+    It is the maximum-entropy Gaussian with the mixture's own first two moments: covariance of the means plus
+    mean of the variances (Rosca et al. 2018, arXiv:1802.06847, on why N(0, I) is not the mixture).
+    """
+    centre = mean.mean(dim=0)
+    centred = (mean - centre).double()
+    covariance = centred.t() @ centred / len(mean) + torch.diag(log_variance.double().exp().mean(dim=0))
+    factor = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(len(centre), dtype=torch.double))
+    return centre, factor.float()
+
+
+def fit_of(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], spread: NDArray[np.float64]) -> Fit:
+    """How well predictions of one property agree with labels, all (N,), N at least 2, none missing."""
+    from scipy.stats import spearmanr
+
+    error = y - mean
+    is_constant = np.ptp(y) == 0 or np.ptp(mean) == 0
+    return Fit(
+        name=name,
+        n=len(y),
+        r2=float(1 - (error**2).sum() / ((y - y.mean()) ** 2).sum()) if np.ptp(y) else float("nan"),
+        rmse=float(np.sqrt((error**2).mean())),
+        mae=float(np.abs(error).mean()),
+        spearman=float("nan") if is_constant else float(spearmanr(y, mean).statistic),
+        coverage=float((np.abs(error) <= 1.6449 * spread).mean()),
+        calibration_error=_calibration_error(error, spread),
+    )
+
+
+def _calibration_error(error: NDArray[np.float64], spread: NDArray[np.float64]) -> float:
+    from scipy.stats import norm
+
+    nominal = np.linspace(0.1, 0.9, 9)
+    widths = norm.ppf(0.5 + nominal / 2)
+    observed = (np.abs(error)[:, None] <= widths * spread[:, None]).mean(axis=0)
+    return float(np.abs(observed - nominal).mean())
+
+
+def predictor_fits(vae: Vae, predictor: Predictor | Process, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:
+    """How well each property with 2 labels or more is predicted for the molecules `rows` (N,) of `data`."""
+    z, _ = encode_rows(vae, data, rows)
+    predicted = predictor.predict(z.to(predictor.location.device))
+    mean, spread = (part.cpu().double().numpy() for part in predicted)
+    fits = []
+    for p, name in enumerate(predictor.config.properties):
+        y = data.labels[rows, p].astype(np.float64)
+        known = ~np.isnan(y)
+        if known.sum() >= 2:
+            fits.append(fit_of(name, y[known], mean[known, p], spread[known, p]))
+    return fits
+
+
+def _by_length(data: TokenSet, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    ordered = rows[np.argsort(data.lengths[rows], kind="stable")]
+    return [ordered[i : i + BATCH_SIZE] for i in range(0, len(ordered), BATCH_SIZE)]

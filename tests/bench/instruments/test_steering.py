@@ -1,0 +1,36 @@
+"""The score of steering."""
+
+import numpy as np
+import pytest
+
+from molgen.bench.instruments.steering import monotonicity, steering_score
+from molgen.explore.direction import shipped_molecules
+from molgen.latent.space import LatentSpace
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ([1.0, 2.0, 3.0, 5.0], 1.0),
+        ([5.0, 3.0, 2.0, 1.0], -1.0),
+        ([2.0, 2.0, 2.0, 2.0], 0.0),
+        ([1.0, np.nan, np.nan, 2.0], 0.0),
+    ],
+)
+def test_monotonicity_counts_ties_and_leaves_out_what_is_missing(values: list[float], wanted: float) -> None:
+    assert monotonicity((-1.0, 0.0, 1.0, 2.0), np.array(values)) == pytest.approx(wanted)
+
+
+def test_missing_steps_do_not_break_the_order() -> None:
+    assert monotonicity((0.0, 1.0, 2.0, 3.0), np.array([1.0, np.nan, 2.0, 3.0])) == pytest.approx(1.0)
+
+
+def test_size_can_be_steered_and_random_directions_do_not_steer_it() -> None:
+    told: list[float] = []
+    smiles = [molecule.smiles for molecule in shipped_molecules(12, seed=5)]
+    score = steering_score(LatentSpace.load(), smiles, 0, told.append, names=("heavy_atoms",), n_fitted=400)
+    (size,) = score.properties
+    assert (score.n, size.name, told[-1]) == (12, "heavy_atoms", 1.0)
+    assert size.along.monotonicity > 0.6 > abs(size.control.monotonicity)
+    assert size.along.change > 2
+    assert size.along.kept_half >= size.along.kept_end

@@ -1,0 +1,166 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer import BadParameter, Exit, Typer
+from typer.testing import CliRunner, Result
+
+from molgen import errors
+
+SCRIPT = Path(sys.executable).parent / "molgen"
+HEAVY = {"torch", "rdkit", "optuna", "numpy", "scipy", "selfies"}
+
+Fail = Callable[..., Result]
+
+
+@pytest.fixture
+def show() -> ModuleType:
+    (script,) = entry_points(group="console_scripts", name="molgen")
+    return import_module(script.module.replace("main", "console.show"))
+
+
+@pytest.fixture
+def fail(app: Typer) -> Fail:
+    """Runs a command `fail` that raises the given error, in a frame like that of the real app."""
+
+    def run(error: BaseException, *options: str) -> Result:
+        probe = Typer(cls=app.info.cls, rich_markup_mode=None, pretty_exceptions_enable=False)
+        assert app.registered_callback is not None
+        assert app.registered_callback.callback is not None
+        probe.callback()(app.registered_callback.callback)
+
+        @probe.command("fail")
+        def command() -> None:
+            raise error
+
+        return CliRunner().invoke(probe, [*options, "fail"])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.SpecError("budget", "must be positive"), 2),
+        (errors.FileError("a.csv", "has no SMILES column", line=1, remedy="Name it."), 2),
+        (errors.CheckpointError("a.safetensors", "is damaged"), 2),
+        (errors.RunError("run", "exists already"), 2),
+        (errors.MoleculeError("C(", "not a molecule"), 2),
+        (errors.ScorerError("f", "hung"), 1),
+        (errors.NothingValidError("no valid molecule came out"), 3),
+        (errors.InterruptedRunError("stopped; the run is saved"), 130),
+    ],
+)
+def test_each_error_has_its_exit_code_and_its_words(fail: Fail, error: errors.MolgenError, code: int) -> None:
+    result = fail(error)
+    assert result.exit_code == code
+    assert result.stderr == f"molgen: error: {error}\n"
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [(errno.ENOSPC, "--resume"), (errno.EROFS, "read-only"), (errno.EACCES, "may read and write")],
+)
+def test_a_disk_that_refuses_is_named_with_a_remedy(fail: Fail, number: int, hint: str) -> None:
+    result = fail(OSError(number, os.strerror(number), "run/evaluations.csv"))
+    assert result.exit_code == 1
+    assert f"molgen: error: run/evaluations.csv: {os.strerror(number)}\n" in result.stderr
+    assert hint in result.stderr
+
+
+def test_a_bug_is_one_line_and_its_traceback_comes_on_request(fail: Fail) -> None:
+    bug = ZeroDivisionError("two\nlines")
+    quiet, loud = fail(bug), fail(bug, "--debug")
+    assert quiet.exit_code == loud.exit_code == 1
+    assert quiet.stderr.startswith("molgen: error: internal error: ZeroDivisionError: two lines\n")
+    assert "Traceback" not in quiet.stderr
+    assert "--debug" in quiet.stderr
+    assert "Traceback" in loud.stderr
+    assert loud.stderr.endswith(quiet.stderr)
+
+
+@pytest.mark.parametrize(("error", "code"), [(Exit(7), 7), (BadParameter("no"), 2), (KeyboardInterrupt(), 130)])
+def test_what_typer_ends_itself_stays_as_it_is(fail: Fail, error: BaseException, code: int) -> None:
+    result = fail(error)
+    assert result.exit_code == code
+    assert "molgen: error" not in result.stderr
+
+
+def test_help_of_the_console_script_loads_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys; from importlib.metadata import entry_points;"
+        "(script,) = entry_points(group='console_scripts', name='molgen'); app = script.load()\n"
+        "try: app(['--help'])\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage:")
+    assert not HEAVY & {name.split(".")[0] for name in done.stderr.split()}
+
+
+def test_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
+    done = subprocess.run([SCRIPT, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == f"molgen {version('molgen')}\n"
+    assert done.stderr == ""
+
+
+def test_help_and_usage_errors_of_the_script(tmp_path: Path) -> None:
+    codes = {
+        arguments: subprocess.run([SCRIPT, *arguments], cwd=tmp_path, capture_output=True).returncode
+        for arguments in [("--help",), (), ("no-such-command",), ("--no-such-option",)]
+    }
+    assert codes == {("--help",): 0, (): 2, ("no-such-command",): 2, ("--no-such-option",): 2}
+
+
+def test_a_reader_that_left_is_no_error_to_tell() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([SCRIPT, "--version"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_standard_output_on_a_full_disk_is_told_without_a_traceback(option: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([SCRIPT, option], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"molgen: error: {os.strerror(errno.ENOSPC)}\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_data_goes_to_standard_output_and_notes_do_not(show: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    show.as_json({"smiles": ["CCO"], "µ": 0.5})
+    show.note("read 1 row")
+    with show.progress(10, "Scoring") as advance:
+        advance(5, "best 0.9")
+    seen = capsys.readouterr()
+    assert json.loads(seen.out) == {"smiles": ["CCO"], "µ": 0.5}
+    assert seen.err == "read 1 row\n"  # the bar is silent where nobody looks
+
+
+def test_json_never_holds_what_json_does_not_have(show: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    show.as_json({"total": float("nan"), "parts": [1.0, (float("inf"),)], "n": 2})
+    assert json.loads(capsys.readouterr().out) == {"total": None, "parts": [1.0, [None]], "n": 2}
+
+
+@pytest.mark.parametrize("is_result", [True, False])
+def test_a_table_shows_its_cells_as_they_are(
+    show: ModuleType, capsys: pytest.CaptureFixture[str], is_result: bool
+) -> None:
+    smiles = "C[C@H](N)C(=O)O.[Na+].[red]" + "C" * 60
+    show.table("Best", ["rank", "SMILES"], [["1", smiles]], is_result=is_result)
+    seen = capsys.readouterr()
+    text, silent = (seen.out, seen.err) if is_result else (seen.err, seen.out)
+    assert smiles in text
+    assert silent == ""

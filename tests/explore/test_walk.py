@@ -1,0 +1,73 @@
+"""Walks along directions of the shipped space."""
+
+import numpy as np
+import pytest
+
+from molgen.chem.molecule import fingerprint, parse, tanimoto
+from molgen.errors import SpecError
+from molgen.explore.direction import descriptor_direction, reach_for
+from molgen.explore.walk import BEYOND, REACHES, Series, Walk, likeness, mirrored, reach_of, steer
+from molgen.latent.space import LatentSpace
+
+START = "CC(C)NC(=O)c1cccc(NC(=O)C2CCCO2)c1"
+
+
+@pytest.fixture(scope="module")
+def space() -> LatentSpace:
+    return LatentSpace.load()
+
+
+def test_a_walk_has_the_molecule_in_its_middle_and_is_the_same_again(space: LatentSpace) -> None:
+    start = parse(START)
+    point = space.encode([start.smiles])[0]
+    size = descriptor_direction(space, "heavy_atoms", n=400)
+    walk = Walk(reach_for(space, size, start, point), n_steps=3, n_draws=4)
+    series = steer(space, start, point, size.vector, walk)
+    assert len(series.t) == len(series.smiles) == 7
+    assert (series.t[3], series.smiles[3]) == (0.0, start.smiles)
+    assert series.t[-1] == -series.t[0] == walk.reach
+    assert steer(space, start, point, size.vector, walk) == series
+    atoms = [parse(text).mol.GetNumHeavyAtoms() for text in series.smiles if text]
+    assert atoms[0] < atoms[-1]
+
+
+def test_a_reach_is_where_half_of_the_sides_are_no_longer_recognisable(space: LatentSpace) -> None:
+    start = parse(START)
+    points = space.encode([start.smiles])
+    vector = np.zeros(space.size)
+    assert reach_of(space, [start.smiles], points, vector) == pytest.approx(
+        BEYOND * REACHES[-1]
+    )  # nothing ever changes
+    size = descriptor_direction(space, "heavy_atoms", n=400)
+    assert reach_of(space, [start.smiles], points, size.vector) < 15.0
+
+
+def test_mirrored_ways_tell_what_changes_between_their_ends(space: LatentSpace) -> None:
+    points = np.repeat(space.encode([START]).astype(np.float64), 3, axis=0)
+    step = np.zeros(space.size)
+    step[0] = 1.0
+    found = mirrored(space, points, step, 2.0, lambda mol: float(mol.GetNumHeavyAtoms()), 0)
+    assert found.changes[:, 0] == pytest.approx(found.changes[:, 1])
+    assert np.linalg.norm(found.ways, axis=1) == pytest.approx(np.ones(len(found.ways)))
+    shift = 2.0 * space.prior_deviation * found.ways[0]
+    up, down = (
+        parse(text or "").mol.GetNumHeavyAtoms() for text in space.decode([points[0] + shift, points[0] - shift])
+    )
+    assert found.changes[0, 0] == up - down
+
+
+def test_different_molecules_are_told_once_where_they_are_nearest_to_the_start() -> None:
+    series = Series((-2.0, -1.0, 0.0, 1.0, 2.0), ("CC", None, "CCC", "CCC", "CC"))
+    assert series.different() == Series((-2.0, 0.0), ("CC", "CCC"))
+
+
+def test_likeness_is_tanimoto_and_0_for_nothing() -> None:
+    values = likeness("CCO", ["CCO", None, "CCN"])
+    assert values[:2].tolist() == [1.0, 0.0]
+    assert values[2] == tanimoto(fingerprint(parse("CCO").mol), fingerprint(parse("CCN").mol))
+
+
+@pytest.mark.parametrize("wrong", [{"reach": 0.0}, {"reach": float("nan")}, {"n_steps": 0}, {"n_draws": 0}])
+def test_a_walk_that_cannot_be_gone_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(SpecError, match="must be"):
+        Walk(**({"reach": 1.0} | wrong))  # type: ignore[arg-type]

@@ -1,0 +1,201 @@
+"""The latent space: molecules learnt by heart come back, whatever the batch, and no input is a crash."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import parse
+from molgen.chem.table import Tally
+from molgen.errors import CheckpointError, SpecError
+from molgen.latent.space import LatentSpace
+from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.model.vae import Vae, VaeConfig
+from molgen.train.data.dataset import Source, prepare
+from molgen.train.loop import Training, TrainingConfig, new_model
+
+MOLECULES = [
+    "CCO",
+    "C",
+    "CC(=O)Oc1ccccc1C(=O)O",
+    "CC(=O)Nc1ccc(O)cc1",
+    "Cn1c(=O)c2c(ncn2C)n(C)c1=O",
+    "C[N+](C)(C)CC(=O)[O-]",
+    "C[C@H](N)C(=O)O",
+    "C/C=C/C(=O)O",
+    "O=C(O)c1ccncc1",
+    "CN1CCC[C@H]1c1cccnc1",
+]
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> LatentSpace:
+    """Ten molecules and their number of characters, learnt by heart."""
+    folder = tmp_path_factory.mktemp("space")
+    path = folder / "a.csv"
+    path.write_text("smiles,size\n" + "".join(f"{s},{len(s)}\n" for s in MOLECULES), encoding="utf-8")
+    vocabulary, data = prepare(Source((path,), properties=("size",)), {path: Tally()}, min_count=1)
+    data.is_validation[:] = False
+    torch.manual_seed(0)
+    vae = Vae(VaeConfig(len(vocabulary), latent_size=16, encoder_size=32, decoder_size=64))
+    model = new_model(vocabulary, vae, 60, Predictor(PredictorConfig(("size",), 16, hidden_size=32)))
+    config = TrainingConfig(
+        epochs=220,
+        batch_size=10,
+        learning_rate=2e-2,
+        kl_weight=0.01,
+        geometry_weight=0.0,
+        token_dropout=0.0,
+        validate_every=1000,
+    )
+    Training(folder, config, data, model).run(lambda _status: None, lambda: False)
+    return LatentSpace.load(folder / "last.safetensors")
+
+
+def canonical(smiles: list[str]) -> list[str]:
+    return [parse(s).smiles for s in smiles]
+
+
+def random_points(space: LatentSpace, n: int) -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(0, 2, (n, space.size)).astype(np.float32)
+
+
+def test_what_was_learnt_by_heart_comes_back(space: LatentSpace) -> None:
+    assert space.decode(space.encode(MOLECULES)) == canonical(MOLECULES)
+
+
+def test_a_molecule_has_one_point_however_it_is_written(space: LatentSpace) -> None:
+    z = space.encode(["OCC", " CCO ", "C(O)C.[Na+].[Cl-]"])
+    assert np.array_equal(z[0], z[1])
+    assert np.allclose(z, z[0], atol=1e-5)
+
+
+@given(st.lists(st.integers(0, len(MOLECULES) - 1), min_size=1, max_size=12))
+@settings(max_examples=30, deadline=None)
+def test_an_encoding_does_not_depend_on_the_company(space: LatentSpace, rows: list[int]) -> None:
+    alone = np.concatenate([space.encode([smiles]) for smiles in MOLECULES])
+    together = space.encode([MOLECULES[i] for i in rows])
+    np.testing.assert_allclose(together, alone[rows], atol=1e-5, rtol=0)
+
+
+def test_more_molecules_than_a_batch_keep_their_order(space: LatentSpace) -> None:
+    order = np.random.default_rng(1).integers(0, len(MOLECULES), 600)
+    z = space.encode([MOLECULES[i] for i in order])
+    np.testing.assert_allclose(z, space.encode(MOLECULES)[order], atol=1e-5, rtol=0)
+    assert space.decode(z) == [canonical(MOLECULES)[i] for i in order]
+
+
+def test_failures_stay_in_their_row_and_are_explained(space: LatentSpace) -> None:
+    texts = ["CCO", "nonsense", "", "CCBr", "C" * 61, "CCO"]
+    encoding = space.explain(texts)
+    assert encoding.z.shape == (6, space.size)
+    assert encoding.z.dtype == np.float32
+    assert np.isnan(encoding.z).all(axis=1).tolist() == [False, True, True, True, True, False]
+    assert encoding.reasons == (
+        *("", "not a SMILES", "empty", "unknown token [Br]"),
+        *("longer than 60 tokens", ""),
+    )
+    assert np.array_equal(space.encode(texts), encoding.z, equal_nan=True)
+
+
+def test_nothing_in_nothing_out(space: LatentSpace) -> None:
+    assert space.encode([]).shape == (0, space.size)
+    assert space.decode(np.zeros((0, space.size))) == []
+    assert space.sample(0) == []
+    assert space.knows([]).shape == (0,)
+    assert space.predict(np.zeros((0, space.size)))[0].shape == (0, 1)
+
+
+def test_one_text_is_not_a_list_of_texts(space: LatentSpace) -> None:
+    with pytest.raises(SpecError, match="list of SMILES"):
+        space.encode("CCO")
+
+
+def test_decoding_does_not_depend_on_the_company(space: LatentSpace) -> None:
+    z = random_points(space, 20)
+    assert space.decode(z) == [text for row in z for text in space.decode(row[None])]
+
+
+def test_what_is_decoded_is_canonical(space: LatentSpace) -> None:
+    texts = [text for text in space.decode(random_points(space, 100)) if text is not None]
+    assert texts
+    assert texts == canonical(texts)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_points_that_are_not_finite_decode_to_nothing(space: LatentSpace, value: float) -> None:
+    z = space.encode(MOLECULES).astype(np.float64)
+    z[3, 2] = value
+    texts = space.decode(z)
+    assert texts[3] is None
+    assert texts[:3] + texts[4:] == canonical(MOLECULES[:3] + MOLECULES[4:])
+    mean, spread = space.predict(z)
+    assert np.isnan(mean[:, 0]).tolist() == np.isnan(spread[:, 0]).tolist() == [i == 3 for i in range(10)]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("scale", [1e3, 1e30, 3e38])
+def test_points_far_outside_are_no_crash(space: LatentSpace, scale: float, temperature: float) -> None:
+    z = np.full((3, space.size), scale)
+    assert len(space.decode(z, temperature=temperature)) == 3
+
+
+@pytest.mark.parametrize("z", [[1.0, 2.0], [[1.0, 2.0]], 5.0, [["a"]], [[1.0], [1.0, 2.0]], None])
+def test_what_are_no_points_is_refused(space: LatentSpace, z: object) -> None:
+    with pytest.raises(SpecError, match="z"):
+        space.decode(z)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("temperature", [-1.0, np.nan, np.inf])
+def test_what_is_no_temperature_is_refused(space: LatentSpace, temperature: float) -> None:
+    with pytest.raises(SpecError, match="temperature"):
+        space.decode(space.encode(["CCO"]), temperature=temperature)
+
+
+def test_draws_follow_the_seed(space: LatentSpace) -> None:
+    assert space.sample(20, seed=3) == space.sample(20, seed=3)
+    assert space.sample(20, seed=3) != space.sample(20, seed=4)
+    z = random_points(space, 20)
+    assert space.decode(z, temperature=1.0, seed=3) == space.decode(z, temperature=1.0, seed=3)
+    assert space.decode(z, temperature=1.0, seed=3) != space.decode(z, temperature=1.0, seed=4)
+
+
+def test_samples_of_the_prior_have_its_moments(space: LatentSpace) -> None:
+    z = space.sample_points(100_000, seed=1)
+    factor = space.model.prior_factor.numpy()
+    assert z.dtype == np.float32
+    np.testing.assert_allclose(z.mean(axis=0), space.model.prior_mean.numpy(), atol=0.05)
+    np.testing.assert_allclose(np.cov(z.T), factor @ factor.T, atol=0.06)
+    np.testing.assert_allclose(z.std(axis=0), space.prior_deviation, rtol=0.02)
+
+
+def test_properties_are_predicted_in_their_unit(space: LatentSpace) -> None:
+    assert space.property_names == ("size",)
+    mean, spread = space.predict(space.encode(MOLECULES))
+    assert mean.shape == spread.shape == (10, 1)
+    assert np.corrcoef(mean[:, 0], [len(s) for s in MOLECULES])[0, 1] > 0.95
+    assert (spread > 0).all()
+
+
+def test_a_space_without_properties_says_how_to_get_some(space: LatentSpace) -> None:
+    vae = Vae(VaeConfig(space.model.vae.config.n_tokens, 4, 4, 4))
+    bare = LatentSpace(new_model(space.model.vocabulary, vae, 20))
+    assert bare.property_names == ()
+    with pytest.raises(SpecError, match="--property"):
+        bare.predict(np.zeros((1, 4)))
+
+
+def test_training_molecules_are_known(space: LatentSpace) -> None:
+    assert space.knows(canonical(MOLECULES)).all()
+    assert space.knows(["CCN", canonical(MOLECULES)[2], "CCC"]).tolist() == [False, True, False]
+    untrained = LatentSpace(new_model(space.model.vocabulary, space.model.vae, 20))
+    assert not untrained.knows(["CCO"]).any()
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"none\.json"):
+        LatentSpace.load(tmp_path / "none.safetensors")

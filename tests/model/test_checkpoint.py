@@ -1,0 +1,289 @@
+"""A checkpoint comes back as it was, and whatever else is offered ends in one clear error."""
+
+import json
+import pickle
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from molgen.errors import CheckpointError
+from molgen.model.applicability import Typicality
+from molgen.model.checkpoint import Checkpoint, gaps_of, hashes_of, load
+from molgen.model.predictor import Predictor, PredictorConfig
+from molgen.model.vae import Vae, VaeConfig
+from molgen.tokens.selfies_vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary(("[=O]", "[C]", "[N]"))
+
+
+def checkpoint(properties: tuple[str, ...] = ("pKi", "logD")) -> Checkpoint:
+    torch.manual_seed(0)
+    predictor = Predictor(PredictorConfig(properties, latent_size=4, hidden_size=3)) if properties else None
+    return Checkpoint(
+        vocabulary=VOCABULARY,
+        vae=Vae(VaeConfig(len(VOCABULARY), latent_size=4, encoder_size=3, decoder_size=5)),
+        max_tokens=9,
+        prior_mean=torch.randn(4),
+        prior_factor=torch.eye(4),
+        predictor=predictor,
+        known=np.array([1, 5, 2**32 - 1], dtype=np.uint32),
+        card={"licence": "CC0", "metrics": {"exact": 0.5}, "note": "ä"},
+        typicality=Typicality.of(np.random.default_rng(0).gamma(2.0, size=(25, 5))),
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    checkpoint().save(path)
+    return path
+
+
+def is_refused(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    assert caught.value.path.parent == path.parent
+    assert "\n" not in caught.value.message
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("properties", [(), ("pKi",), ("pKi", "logD")])
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path, properties: tuple[str, ...]) -> None:
+    path = tmp_path / "model.safetensors"
+    saved = checkpoint(properties)
+    saved.save(path)
+    loaded = load(path)
+    assert loaded.vocabulary == saved.vocabulary
+    assert loaded.properties == properties
+    assert (loaded.max_tokens, loaded.card, loaded.digest) == (9, saved.card, saved.digest)
+    assert loaded.known.tolist() == saved.known.tolist()
+    assert loaded.vae.config == saved.vae.config
+    for name, module in saved.modules.items():
+        for key, value in module.state_dict().items():
+            written = value.half().float() if name == "vae" else value
+            assert torch.equal(loaded.modules[name].state_dict()[key], written)
+    assert loaded.typicality == saved.typicality
+    assert torch.equal(loaded.prior_mean, saved.prior_mean)
+    assert torch.equal(loaded.prior_factor, saved.prior_factor)
+    assert not loaded.vae.training
+
+
+def test_a_checkpoint_from_before_there_was_typicality_is_one_without(path: Path) -> None:
+    rewrite(path, lambda description: description.pop("typicality"))
+    assert load(path).typicality is None
+
+
+def test_saving_what_was_loaded_changes_nothing(path: Path, tmp_path: Path) -> None:
+    load(path).save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+def test_numbers_too_large_for_half_precision_are_kept(tmp_path: Path) -> None:
+    large = checkpoint()
+    large.vae.decoder.logits.bias.data[0] = 1e6
+    large.save(tmp_path / "large.safetensors")
+    assert load(tmp_path / "large.safetensors").vae.decoder.logits.bias[0] == 1e6
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), unique=True).map(sorted))
+def test_hashes_survive_as_gaps(hashes: list[int]) -> None:
+    words = gaps_of(np.array(hashes, dtype=np.uint32))
+    assert hashes_of(words).tolist() == hashes
+    assert len(words) <= len(hashes) + 2**16 + 1
+
+
+def test_many_hashes_take_two_bytes_each() -> None:
+    hashes = np.unique(np.random.default_rng(0).integers(0, 2**32, 1_000_000, dtype=np.uint32))
+    assert len(gaps_of(hashes)) <= 1.001 * len(hashes)
+
+
+def test_a_loaded_checkpoint_can_be_trained_and_saved_again(path: Path, tmp_path: Path) -> None:
+    loaded = load(path)
+    assert all(p.requires_grad and not p.is_meta for m in loaded.modules.values() for p in m.parameters())
+    loaded.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+    assert json.loads((tmp_path / "again.json").read_text("utf-8")) == json.loads(
+        path.with_suffix(".json").read_text("utf-8")
+    )
+
+
+def test_loading_draws_no_random_numbers(path: Path) -> None:
+    before = torch.get_rng_state()
+    load(path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".json"])
+def test_a_missing_file_is_named(path: Path, suffix: str) -> None:
+    path.with_suffix(suffix).unlink()
+    assert f"model{suffix}: No such file" in is_refused(path)
+
+
+def test_a_pickle_is_never_read(path: Path) -> None:
+    torch.save({"weights": torch.ones(2)}, path.with_suffix(".pt"))
+    assert "pickled models are never read" in is_refused(path.with_suffix(".pt"))
+    path.write_bytes(pickle.dumps({"sha256": "x"}))
+    assert "SHA-256 differs" in is_refused(path)
+    path.with_suffix(".json").write_bytes(pickle.dumps({"format": "molgen-checkpoint-1"}))
+    assert "not JSON" in is_refused(path)
+
+
+def test_every_region_of_the_weights_is_guarded(path: Path) -> None:
+    content = path.read_bytes()
+    for place in [*range(0, len(content), 97), len(content) - 1]:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        assert "SHA-256 differs" in is_refused(path)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 0.999))
+def test_truncated_weights_are_refused(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "cut.safetensors"
+    checkpoint().save(path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert "SHA-256 differs" in is_refused(path)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_garbage_in_place_of_json_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "junk.safetensors"
+    if not path.exists():
+        checkpoint().save(path)
+    path.with_suffix(".json").write_bytes(content)
+    is_refused(path)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b" " * (1 << 23), b'{"a": 1' + b"0" * 5000 + b"}"])
+def test_json_bombs_are_refused(path: Path, content: bytes) -> None:
+    path.with_suffix(".json").write_bytes(content)
+    is_refused(path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    description = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    change(description)
+    path.with_suffix(".json").write_text(json.dumps(description), encoding="utf-8")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_json_value_anywhere_is_refused_or_used(tmp_path: Path, data: st.DataObject) -> None:
+    """Under the right SHA-256, one entry of the description, at any depth, is replaced or removed."""
+    path = tmp_path / "model.safetensors"
+    checkpoint().save(path)
+
+    def damage(description: Any) -> None:
+        key = data.draw(st.sampled_from(sorted(set(description) - {"sha256", "card", "versions"})))
+        if isinstance(description[key], dict) and description[key] and data.draw(st.booleans()):
+            damage(description[key])
+        elif data.draw(st.booleans()):
+            del description[key]
+        else:
+            description[key] = data.draw(JSON)
+
+    rewrite(path, damage)
+    try:
+        loaded = load(path)
+    except CheckpointError:
+        return
+    assert isinstance(loaded, Checkpoint)
+    assert len(loaded.vocabulary) == loaded.vae.config.n_tokens
+
+
+HUGE = {"latent_size": 4096, "encoder_size": 4096, "decoder_size": 4096}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["vae"].update(HUGE),
+        lambda d: d["vae"].update(latent_size=10**9),
+        lambda d: d["vae"].update(n_tokens=7),
+        lambda d: d["vae"].update(unknown=1),
+        lambda d: d["vocabulary"].append("[O]"),
+        lambda d: d["vocabulary"].reverse(),
+        lambda d: d.update(vocabulary=["[=O]", "[C]", "[CH9]"]),
+        lambda d: d.update(vocabulary="abc"),
+        lambda d: d.update(constraints={"C": 4}),
+        lambda d: d["constraints"].update(C=10**9),
+        lambda d: d.update(max_tokens=10**9),
+        lambda d: d.update(card="text"),
+        lambda d: d.update(typicality=[]),
+        lambda d: d["typicality"].update(n=10**400, more=1),
+        lambda d: d["typicality"].update(levels=[1.0] * 10_000),
+        lambda d: d["typicality"].update(spread=[0.0, 1.0, 1.0]),
+        lambda d: d["typicality"].update(centre=[10**400, 0.0, 0.0]),
+        lambda d: d["typicality"]["combined"].reverse(),
+        lambda d: d["typicality"]["scores"].pop(),
+        lambda d: d["typicality"]["scores"][0].pop(),
+        lambda d: d.update(predictor={}),
+        lambda d: d["predictor"].update(properties="ab"),
+        lambda d: d["predictor"].update(latent_size=5),
+        lambda d: d["predictor"].update(n_members=10**9),
+    ],
+)
+def test_a_description_that_does_not_fit_the_weights_is_refused(
+    path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    rewrite(path, change)
+    assert "does not hold a molgen model" in is_refused(path)
+
+
+def replace_tensors(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    tensors = safetensors.torch.load_file(path)
+    change(tensors)
+    weights = safetensors.torch.save(tensors)
+    path.write_bytes(weights)
+    rewrite(path, lambda description: description.update(sha256=sha256(weights).hexdigest()))
+
+
+BIAS = "vae.decoder.logits.bias"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.clear(),
+        lambda t: t.pop(BIAS),
+        lambda t: t.pop("known"),
+        lambda t: t.update({BIAS: torch.full((6,), torch.nan)}),
+        lambda t: t.update({BIAS: torch.zeros(7)}),
+        lambda t: t.update({BIAS: torch.zeros(6, dtype=torch.float64)}),
+        lambda t: t.update({BIAS: torch.zeros(6, dtype=torch.bfloat16)}),
+        lambda t: t.update({"vae.unknown": torch.zeros(6)}),
+        lambda t: t.update({"prior.mean": torch.zeros(3)}),
+        lambda t: t.update({"prior.factor": torch.zeros(4)}),
+        lambda t: t.update({"known": torch.zeros(3)}),
+        lambda t: t.update({"known": torch.tensor([1, 2], dtype=torch.int32)}),
+        lambda t: t.update({"known": torch.tensor([1, 0], dtype=torch.int16)}),
+        lambda t: t.update({"known": torch.tensor([-1] * 65539 + [1], dtype=torch.int16)}),
+        lambda t: t.update({"predictor.scale": torch.zeros(3)}),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    replace_tensors(path, change)
+    assert "does not hold a molgen model" in is_refused(path)
+
+
+def test_junk_under_its_own_digest_is_refused(path: Path) -> None:
+    path.write_bytes(b"junk")
+    rewrite(path, lambda description: description.update(sha256=sha256(b"junk").hexdigest()))
+    assert "does not hold a molgen model" in is_refused(path)

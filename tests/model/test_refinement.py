@@ -1,0 +1,68 @@
+"""Inversion moves points a little, to where they decode to their molecules, and leaves alone what does already."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from molgen.evaluate.report import read_drawn
+from molgen.latent.space import LatentSpace
+from molgen.model.refinement import invert
+from molgen.paths import shipped
+from molgen.tokens.selfies_vocabulary import pad
+
+
+@pytest.fixture(scope="module")
+def space() -> LatentSpace:
+    return LatentSpace.load()
+
+
+@pytest.fixture(scope="module")
+def molecules(space: LatentSpace) -> list[str]:
+    """The longest of some assay molecules, which the encoder places worst."""
+    drawn = read_drawn(shipped("data") / "d3_ki.csv", 150)
+    return sorted((text for text in drawn if not space.explain([text], is_refined=False).reasons[0]), key=len)[-60:]
+
+
+@pytest.fixture(scope="module")
+def points(space: LatentSpace, molecules: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the encoder puts them, and where inversion does."""
+    return space.encode(molecules, is_refined=False), space.encode(molecules)
+
+
+def came_back(space: LatentSpace, z: np.ndarray, molecules: list[str]) -> float:
+    return float(np.mean([a == b for a, b in zip(molecules, space.decode(z), strict=True)]))
+
+
+def test_more_molecules_come_back(
+    space: LatentSpace, molecules: list[str], points: tuple[np.ndarray, np.ndarray]
+) -> None:
+    before, after = (came_back(space, z, molecules) for z in points)
+    assert after > 0.9
+    assert 1 - after < 0.5 * (1 - before)
+
+
+def test_points_are_moved_as_little_as_need_be(space: LatentSpace, points: tuple[np.ndarray, np.ndarray]) -> None:
+    plain, refined = points
+    is_back = np.array([text is not None for text in space.decode(plain)])
+    moved = np.linalg.norm((refined - plain) / space.prior_deviation, axis=1)
+    assert is_back.all()
+    assert (moved == 0).any()
+    assert 0 < moved.max() < 25
+    assert np.median(moved) < 2.0  # two points of the prior are some 14 apart
+
+
+def test_the_company_changes_nothing(
+    space: LatentSpace, molecules: list[str], points: tuple[np.ndarray, np.ndarray]
+) -> None:
+    alone = np.concatenate([space.encode([text]) for text in molecules[:12]])
+    np.testing.assert_allclose(points[1][:12], alone, atol=1e-5)
+
+
+def test_no_steps_leave_the_likeliest_point_which_is_the_first(space: LatentSpace, molecules: list[str]) -> None:
+    ids, lengths = pad([space.model.vocabulary.tokenise(text) for text in molecules[:5]])
+    z = torch.from_numpy(space.encode(molecules[:5], is_refined=False))
+    batch = torch.from_numpy(ids), torch.from_numpy(lengths)
+    assert torch.equal(invert(space.model.vae.decoder, z, *batch, n_steps=0), z)
+    assert invert(space.model.vae.decoder, z[:0], batch[0][:0], batch[1][:0]).shape == (0, space.size)

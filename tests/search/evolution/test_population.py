@@ -1,0 +1,80 @@
+"""Populations: when they are stuck, and what the next one begins with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from molgen.chem.molecule import parse
+from molgen.latent.space import LatentSpace
+from molgen.search.evolution.config import LatentSearchConfig
+from molgen.search.evolution.latent_search import PATIENCE, LatentSearch
+from molgen.search.evolution.operators import LATENT
+from molgen.search.evolution.population import Population, Worth
+
+
+@pytest.fixture(scope="module")
+def space() -> LatentSpace:
+    return LatentSpace.load()
+
+
+def population(space: LatentSpace) -> Population:
+    return Population(space, LatentSearchConfig(), {LATENT: 1.0}, {})
+
+
+def take(members: Population, scores: list[tuple[float, ...]], violation: float = 0.0) -> None:
+    n = len(members.members)
+    told = {f"{'C' * (n + i + 1)}O": Worth(values, violation) for i, values in enumerate(scores)}
+    members.take(told, {}, np.random.default_rng(0))
+
+
+def test_it_is_stuck_when_the_last_molecules_raised_its_level_by_little(space: LatentSpace) -> None:
+    members = population(space)
+    take(members, [(0.0,)] * 10)
+    take(members, [(1.0,)] * 10)
+    assert members.level() == 1.0
+    assert not members.is_stuck(10, floor=0.0)
+    take(members, [(1.04,)] * 10)
+    assert members.is_stuck(10, floor=0.0)
+    assert not members.is_stuck(10, floor=0.5)
+    assert not members.is_stuck(20, floor=0.0)
+    assert not members.is_stuck(30, floor=0.0)
+
+
+@pytest.mark.parametrize(("scores", "violation"), [((0.3, 0.4), 0.0), ((0.3,), 0.5)])
+def test_with_several_scores_or_missed_constraints_it_is_never_stuck(
+    space: LatentSpace, scores: tuple[float, ...], violation: float
+) -> None:
+    members = population(space)
+    for _ in range(3):
+        take(members, [scores] * 10, violation)
+    assert not members.is_stuck(10, floor=members.level())
+
+
+def test_what_all_score_alike_is_not_stuck_but_flat(space: LatentSpace) -> None:
+    members = population(space)
+    for _ in range(3):
+        take(members, [(0.0,)] * 10)
+    assert not members.is_stuck(10, floor=0.0)
+
+
+def test_a_stuck_search_moves_points_from_the_prior_and_then_breeds_all(space: LatentSpace) -> None:
+    config = LatentSearchConfig(n_initial=20, learn_every=0, children_per_proposal=2, n_rounds=1)
+    search = LatentSearch(space, seed=0, config=config)
+    prior: set[str] = set()
+    kinds = [""]
+    n_told = 0
+    while kinds[-2:] != ["moved", "all"] and n_told < 4 * PATIENCE:
+        children = search.ask(25)
+        prior |= {child.molecule.smiles for child in children if not child.way}
+        ways = {child.way for child in children if child.way}
+        kind = "moved" if ways == {LATENT} else "all" if ways else ""
+        if kind != kinds[-1]:
+            kinds.append(kind)
+            if kind == "moved":
+                assert {child.parent for child in children if child.way} <= prior
+        smiles = [child.molecule.smiles for child in children]
+        n_told += len(smiles)
+        search.tell(smiles, [(min(1.0, parse(text).mol.GetNumAtoms() / 40),) for text in smiles], [0.0] * len(smiles))
+    assert kinds == ["", "all", "moved", "all"]
+    assert n_told > 2 * PATIENCE
