@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import campaign, curate, decode, encode, evaluate, export, index, sample, train
+from . import campaign, curate, decode, encode, evaluate, export, index, predict, sample, train
 from .benchmark import app as benchmark
 from .console import show
 from .explore import app as explore
@@ -112,6 +112,7 @@ def molgen(
 
 app.command()(curate.curate)
 app.command()(train.train)
+app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(encode.encode)
 app.command()(decode.decode)

@@ -1,7 +1,7 @@
 """A workbench for designing molecules in a learned latent space.
 
-`LatentSpace` is what a notebook needs first; it is imported when it is asked for, so that `import molgen`
-costs no torch.
+`LatentSpace` is what a notebook needs first, and `predict` what it asks of a fitted checkpoint; they are imported when
+they are asked for, so that `import molgen` costs no torch.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from molgen.latent.space import LatentSpace
+    from molgen.project.forecast import predict
 
     __version__: str
 
-__all__ = ["LatentSpace", "__version__"]
+__all__ = ["LatentSpace", "__version__", "predict"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,6 +23,10 @@ def __getattr__(name: str) -> Any:
         from molgen.latent.space import LatentSpace
 
         return LatentSpace
+    if name == "predict":
+        from molgen.project.forecast import predict
+
+        return predict
     if name == "__version__":
         from importlib.metadata import version
 

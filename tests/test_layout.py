@@ -110,6 +110,7 @@ ORDER = [
     "project.cliffs",
     "project.curation",
     "project.curated_file",
+    "project.forecast",
     "output.candidates",
     "output.sdf",
     "output.picture",

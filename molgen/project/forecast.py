@@ -1,0 +1,240 @@
+"""What a model says of molecules: mean, standard deviation, interval, applicability, and the nearest known compound.
+
+Notation: N molecules, P properties, K known compounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
+from molgen.errors import MoleculeError, SpecError
+from molgen.latent.space import LatentSpace
+from molgen.latent.trust import trust_values
+from molgen.project.curation import Compound
+from molgen.project.replicates import Label
+
+BATCH_SIZE = 256
+INTERVAL = 0.9
+"""Share of values that an interval is to hold, unless another is asked for."""
+
+Doubles = NDArray[np.float64]
+
+
+@runtime_checkable
+class Columns(Protocol):
+    """Columns by name, such as a dict or a data frame."""
+
+    def keys(self) -> Iterable[str]:
+        """Names."""
+
+    def __getitem__(self, name: str, /) -> Iterable[object]: ...
+
+
+@dataclass(frozen=True)
+class Known:
+    """K compounds with measured properties.
+
+    Attributes:
+        ids: What to call them.
+        smiles: Canonical.
+        labels: By property, of each.
+    """
+
+    ids: tuple[str, ...] = ()
+    smiles: tuple[str, ...] = ()
+    labels: tuple[Mapping[str, Label], ...] = ()
+
+    @classmethod
+    def of(cls, compounds: Sequence[Compound]) -> Known:
+        """The curated compounds."""
+        ids, smiles = (c.id for c in compounds), (c.smiles for c in compounds)
+        return cls(tuple(ids), tuple(smiles), tuple(c.labels for c in compounds))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is said of N molecules, in their order.
+
+    Attributes:
+        smiles: Canonical SMILES; "" for a text that is no molecule.
+        reasons: Why there is no forecast; "" where there is one.
+        properties: P names.
+        mean: (N, P), NaN where there is no forecast.
+        std: (N, P) of a measurement, its noise included.
+        lower: (N, P), the lower end of the central interval of a measurement.
+        upper: (N, P), its upper end.
+        applicability: (N,) in [0, 1], the share of molecules like those of the training that are as unusual, or more;
+            NaN where the checkpoint does not know.
+        nearest: Index (N,) of the most similar known compound; -1 where there is none.
+        similarity: (N,) Tanimoto similarity of ECFP4 to it; NaN where there is none.
+        known: What `nearest` counts.
+    """
+
+    smiles: tuple[str, ...]
+    reasons: tuple[str, ...]
+    properties: tuple[str, ...]
+    mean: Doubles
+    std: Doubles
+    lower: Doubles
+    upper: Doubles
+    applicability: Doubles
+    nearest: NDArray[np.int64]
+    similarity: Doubles
+    known: Known
+
+    def columns(self) -> dict[str, list[float | str]]:
+        """Named columns of N values, as a data frame takes them; NaN for a missing number, "" for a missing text.
+
+        `smiles`; of each property P `P_mean`, `P_std`, `P_lower`, `P_upper`; `applicability`; if there are known
+        compounds `nearest`, `nearest_smiles`, `nearest_similarity` and of each property `nearest_P`, such as ">5";
+        `reason`.
+        """
+        columns: dict[str, list[float | str]] = {"smiles": list(self.smiles)}
+        for p, name in enumerate(self.properties):
+            for part in ("mean", "std", "lower", "upper"):
+                columns[f"{name}_{part}"] = getattr(self, part)[:, p].tolist()
+        columns["applicability"] = self.applicability.tolist()
+        if self.known.ids:
+            columns |= self._nearest_columns()
+        columns["reason"] = list(self.reasons)
+        return columns
+
+    def _nearest_columns(self) -> dict[str, list[float | str]]:
+        rows = self.nearest.tolist()
+        columns: dict[str, list[float | str]] = {
+            "nearest": ["" if row < 0 else self.known.ids[row] for row in rows],
+            "nearest_smiles": ["" if row < 0 else self.known.smiles[row] for row in rows],
+            "nearest_similarity": self.similarity.tolist(),
+        }
+        for name in self.properties:
+            labels = [None if row < 0 else self.known.labels[row].get(name) for row in rows]
+            columns[f"nearest_{name}"] = ["" if label is None else label_text(label) for label in labels]
+        return columns
+
+
+def label_text(label: Label) -> str:
+    """A label as text: 7.1, >5 or ~6."""
+    return f"{'' if label.relation == '=' else label.relation}{label.value:.6g}"
+
+
+def forecast(
+    space: LatentSpace,
+    smiles: Sequence[str],
+    known: Known | None = None,
+    interval: float = INTERVAL,
+    on_done: Callable[[int], object] = lambda n_done: None,
+) -> Forecast:
+    """Forecasts for N texts; what is no molecule or cannot be encoded has none, and a reason.
+
+    Args:
+        space: Its checkpoint predicts properties.
+        smiles: N texts.
+        known: Compounds to look for the nearest one in.
+        interval: Share of measurements that the intervals are to hold, above 0 and below 1.
+        on_done: Called with the number of molecules done.
+
+    Raises:
+        SpecError: The checkpoint predicts nothing, or `interval` is out of range.
+    """
+    if not 0.0 < interval < 1.0:
+        raise SpecError("interval", f"must be above 0 and below 1, but is {interval:g}")
+    known = known or Known()
+    molecules = [_parsed(text) for text in smiles]
+    texts = [molecule.smiles if isinstance(molecule, Molecule) else "" for molecule in molecules]
+    mean, std = (np.full((len(texts), len(space.property_names)), math.nan) for _ in range(2))
+    trust = np.full(len(texts), math.nan)
+    value_trust = trust_values(space)
+    for start in range(0, len(texts), BATCH_SIZE):
+        rows = [i for i in range(start, min(start + BATCH_SIZE, len(texts))) if texts[i]]
+        batch = [texts[i] for i in rows]
+        mean[rows], std[rows] = space.predict_molecules(batch)
+        if value_trust is not None:
+            trust[rows] = value_trust(batch)
+        on_done(min(start + BATCH_SIZE, len(texts)))
+    width = norm.ppf(0.5 + interval / 2) * std
+    nearest, similarity = nearest_known(molecules, known)
+    return Forecast(
+        tuple(texts),
+        tuple(_reasons(space, molecules, mean)),
+        space.property_names,
+        mean,
+        std,
+        mean - width,
+        mean + width,
+        trust,
+        nearest,
+        similarity,
+        known,
+    )
+
+
+def nearest_known(molecules: Sequence[Molecule | str], known: Known) -> tuple[NDArray[np.int64], Doubles]:
+    """Of each molecule (N,), the index of the most similar known compound, and the similarity; the first of equals.
+
+    Texts in place of molecules have none: -1 and NaN.
+    """
+    nearest, similarity = np.full(len(molecules), -1), np.full(len(molecules), math.nan)
+    bits = [fingerprint(parse(text, AS_IT_IS).mol) for text in known.smiles]
+    for i, molecule in enumerate(molecules):
+        if bits and isinstance(molecule, Molecule):
+            values = tanimoto_to_many(fingerprint(molecule.mol), bits)
+            nearest[i] = int(values.argmax())
+            similarity[i] = values[nearest[i]]
+    return nearest, similarity
+
+
+def predict(
+    table: Iterable[str] | Columns,
+    checkpoint: LatentSpace | str | Path | None = None,
+    *,
+    interval: float = INTERVAL,
+    smiles_column: str = "smiles",
+) -> dict[str, list[float | str]]:
+    """Named columns of forecasts, as `pandas.DataFrame` takes them; row i is of molecule i.
+
+    Args:
+        table: SMILES, or columns by name such as a data frame, one of which holds them.
+        checkpoint: A space, or the path of a checkpoint that predicts properties.
+        interval: Share of measurements that the intervals are to hold.
+        smiles_column: Which column holds the SMILES.
+
+    Raises:
+        SpecError: The table has no such column, or the checkpoint predicts nothing.
+        CheckpointError: The checkpoint cannot be used.
+    """
+    space = checkpoint if isinstance(checkpoint, LatentSpace) else LatentSpace.load(checkpoint)
+    if isinstance(table, str):
+        raise SpecError("table", "must be a list of SMILES or columns, but is one text")
+    if isinstance(table, Columns):
+        names = list(table.keys())
+        if smiles_column not in names:
+            remedy = f"Name it with smiles_column; the table has {', '.join(names)}."
+            raise SpecError("smiles_column", f"no column {smiles_column!r}", remedy=remedy)
+    texts: Iterable[object] = table[smiles_column] if isinstance(table, Columns) else table
+    return forecast(space, [str(text) for text in texts], interval=interval).columns()
+
+
+def _parsed(text: str) -> Molecule | str:
+    """The molecule, or why there is none."""
+    try:
+        return parse(text)
+    except MoleculeError as error:
+        return error.reason
+
+
+def _reasons(space: LatentSpace, molecules: Sequence[Molecule | str], mean: Doubles) -> list[str]:
+    reasons = [molecule if isinstance(molecule, str) else "" for molecule in molecules]
+    lost = [i for i, molecule in enumerate(molecules) if isinstance(molecule, Molecule) and np.isnan(mean[i]).all()]
+    texts = [molecule.smiles for i in lost if isinstance(molecule := molecules[i], Molecule)]
+    for i, reason in zip(lost, space.explain(texts, AS_IT_IS, is_refined=False).reasons, strict=True):
+        reasons[i] = reason
+    return reasons
