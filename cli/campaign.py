@@ -52,6 +52,13 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     time_limit_s: Annotated[
         float | None, typer.Option("--time-limit", help="Seconds that a call of a scorer may take.")
     ] = None,
+    on_failure: Annotated[
+        Literal["stop", "skip", "penalise"] | None,
+        typer.Option(
+            "--on-failure",
+            help="Where a scorer has no value for a molecule: default stop. The molecule counts as a call in any case.",
+        ),
+    ] = None,
     start: Annotated[list[str] | None, _texts("--start", "A SMILES or a file to begin with, scored first.")] = None,
     reference: Annotated[
         str | None, typer.Option("--reference", help="What similarity compares with; by default the start.")
@@ -90,6 +97,7 @@ def campaign(  # noqa: PLR0913 - one parameter an option
         "scorer": scorer,
         "scorer_command": scorer_command,
         "time_limit_s": time_limit_s,
+        "on_failure": on_failure,
         "start": start,
         "reference": reference,
         "budget": budget,
@@ -158,4 +166,6 @@ def _report(result: Result, folder: Path, *, is_json: bool) -> None:
     rows = [[str(e.index), f"{e.total:.4g}", *(f"{v:.4g}" for v in e.values.values()), e.smiles] for e in best]
     show.table(f"best of {status.n_scored} molecules", columns, rows)
     show.note(f"{_line(status)}; {status.n_invalid} invalid, {status.n_duplicate} met before")
+    if status.n_failed:
+        show.note(f"{status.n_failed} calls gave no value; evaluations.csv says why, in the column failure")
     show.note(f"next: molgen export {folder} -o {folder / 'candidates.sdf'}")

@@ -88,11 +88,13 @@ class ScorerError(MolgenError):
 
     Attributes:
         scorer: The scorer's name.
+        reason: What it did, without its name.
     """
 
     def __init__(self, scorer: str, message: str, *, remedy: str = "") -> None:
         super().__init__(f"scorer {scorer}: {message}", remedy=remedy)
         self.scorer = scorer
+        self.reason = message
 
 
 class RunError(FileError):

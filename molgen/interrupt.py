@@ -2,34 +2,79 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
-"""Ctrl-C, and what batch systems send before they kill a job."""
+from molgen.errors import InterruptedRunError
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
+"""Ctrl-C, what batch systems send before they kill a job, and what a closed terminal sends."""
+
+EXIT_CODE = 130
+_HANGUP = getattr(signal, "SIGHUP", None)
+_SHOW_CURSOR = "\x1b[?25h"
+
+_requests: list[threading.Event] = []
+"""One for each `stop_requested` block that is running, the innermost last."""
 
 
 @contextmanager
 def stop_requested() -> Iterator[Callable[[], bool]]:
     """A function that tells whether one of `SIGNALS` has come since the block began.
 
+    A second Ctrl-C ends the process at once, with `EXIT_CODE`. SIGHUP stays ignored where it was, as `nohup` wants.
     Outside the main thread signals cannot be caught; the function then always says no.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event.is_set
         return
+    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
 
-    def remember(_number: int, _frame: FrameType | None) -> None:
+    def remember(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and event.is_set():
+            _end_at_once()
         event.set()
+        if number == _HANGUP:
+            _leave(terminals)
 
-    before = {number: signal.signal(number, remember) for number in SIGNALS}
+    before = {number: signal.signal(number, remember) for number in SIGNALS if not _stays_ignored(number)}
+    _requests.append(event)
     try:
         yield event.is_set
     finally:
+        _requests.remove(event)
         for number, handler in before.items():
             # None stands for a handler that was not set from Python and cannot be set again
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def raise_if_stop_requested() -> None:
+    """Ends a wait inside of a `stop_requested` block.
+
+    Raises:
+        InterruptedRunError: A signal has come.
+    """
+    if any(event.is_set() for event in _requests):
+        raise InterruptedRunError("stopped while a scorer was at work")
+
+
+def _stays_ignored(number: int) -> bool:
+    return number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN
+
+
+def _leave(terminals: list[int]) -> None:
+    """Writes nothing more to terminals, which are gone: an error there would hide why the run stopped."""
+    for stream in terminals:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+def _end_at_once() -> None:
+    if sys.stderr.isatty():
+        os.write(2, _SHOW_CURSOR.encode())
+    os._exit(EXIT_CODE)

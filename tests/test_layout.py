@@ -82,6 +82,7 @@ ORDER = [
     "score.objective",
     "score.measure",
     "score.external.worker",
+    "score.external.supervisor",
     "score.external.process",
     "score.external.scorer",
     "score.external.plugin",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from molgen.chem.molecule import Molecule
 from molgen.errors import ScorerError, SpecError
 from molgen.score.constraint import Constraint, require_consistent
 from molgen.score.desirability import Array, Desirability, combine
+from molgen.score.external.scorer import Scorer
 from molgen.score.measure import Measure, MeasureContext, resolve
 from molgen.score.objective import Objective
 
@@ -31,16 +32,20 @@ class Score:
             geometric mean of their desirabilities, in [0, 1]. Minus infinity where the value of one is NaN.
         violation: (N,), the sum over constraints of the distances to their bounds, in widths of the measure's
             scale where it has one; 0 where all are kept, infinite where a value that counts is NaN.
+        failures: N texts, why the user's scorers have no value; "" where they have, and for restored scores.
     """
 
     values: Mapping[str, Array]
     desirabilities: Mapping[str, Array]
     total: Array
     violation: Array
+    failures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError unless all arrays are (N,)."""
-        arrays = (*self.values.values(), *self.desirabilities.values(), self.violation)
+        if not self.failures:
+            object.__setattr__(self, "failures", ("",) * self.total.size)
+        arrays = (*self.values.values(), *self.desirabilities.values(), self.violation, np.array(self.failures))
         if self.total.ndim != 1 or any(array.shape != self.total.shape for array in arrays):
             raise ValueError(f"a score's arrays must all be (N,), but its total is {self.total.shape}")
 
@@ -105,7 +110,8 @@ class Oracle:
         Raises:
             ScorerError: A measure gave something other than one number a molecule.
         """
-        return self._weighed(self._measured(self._measures, molecules), len(molecules))
+        score = self._weighed(self._measured(self._measures, molecules), len(molecules))
+        return replace(score, failures=tuple(self._failure(molecule.smiles) for molecule in molecules))
 
     def restore(self, values: Mapping[str, npt.ArrayLike]) -> Score:
         """The score of N molecules from their raw values, without measuring anything.
@@ -141,6 +147,11 @@ class Oracle:
             for o in self.objectives
             if not (is_single and o.scale is None and scales[o.name] is None)
         }
+
+    def _failure(self, smiles: str) -> str:
+        """Why the user's scorers have no value for a molecule of the last call, or ""."""
+        scorers = [measure for measure in self._measures.values() if isinstance(measure, Scorer)]
+        return "; ".join(f"{one.name} {one.failures[smiles]}" for one in scorers if smiles in one.failures)
 
     def _measured(self, names: Container[str], molecules: Sequence[Molecule]) -> dict[str, Array]:
         return {name: self._called(m, molecules) for name, m in self._measures.items() if name in names}

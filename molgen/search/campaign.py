@@ -11,7 +11,7 @@ import math
 import time
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class Status:
         n_invalid: Of these, that gave no molecule.
         n_duplicate: That gave a molecule met before.
         n_filtered: That gave a new molecule which misses a constraint that costs nothing to check.
+        n_failed: Of the molecules scored, that a user's scorer has no value for.
         hypervolume: Of the Pareto front, NaN where objectives are not kept apart.
         seconds: Since the loop began.
     """
@@ -56,6 +57,7 @@ class Status:
     n_invalid: int
     n_duplicate: int
     n_filtered: int
+    n_failed: int
     hypervolume: float
     seconds: float
 
@@ -100,7 +102,7 @@ class Campaign:
         self._start_smiles = {molecule.smiles for molecule in self.start}
         self.n_objectives = len(oracle.objectives) if spec.pareto else 1
         names = list(oracle.restore({name: [0.0] for name in oracle.measure_names}).desirabilities)
-        self._ledger = Ledger(folder / ledger.NAME, oracle.measure_names, names)
+        self._ledger = Ledger(folder / ledger.NAME, oracle.measure_names, names, has_failures=spec.on_failure != "stop")
         self._recorded = ledger.read_evaluations(self._ledger.path) if self._ledger.path.exists() else []
         self._journal = Journal(folder / study.NAME, self.n_objectives)
         points = _points_of(space, self.start)
@@ -138,21 +140,28 @@ class Campaign:
         """
         self._ledger.begin(self._recorded)
         self._began = time.monotonic()
-        if self.start:
-            self._settle(self._begin_at_start(), on_status)
-        idle = 0
-        while len(self._evaluations) < self.spec.budget and idle < MAX_IDLE_BATCHES:
-            if is_stop_requested():
-                raise InterruptedRunError(f"stopped after {len(self._evaluations)} calls; all of them are saved")
-            n_before = len(self._evaluations)
-            self._settle(self._propose(), on_status)
-            idle = 0 if len(self._evaluations) > n_before else idle + 1
+        try:
+            self._search(on_status, is_stop_requested)
+        except InterruptedRunError:
+            what = f"stopped after {len(self._evaluations)} calls; all of them are saved"
+            raise InterruptedRunError(what, remedy="It goes on with --resume.") from None
         if not self._evaluations:
             raise NothingValidError(
                 f"none of {self._counts['proposed']} proposals could be scored: "
                 f"{self._counts['invalid']} invalid, {self._counts['filtered']} against a constraint",
                 remedy="Loosen the constraints, or begin with molecules that keep them (--start).",
             )
+
+    def _search(self, on_status: Callable[[Status], object], is_stop_requested: Callable[[], bool]) -> None:
+        if self.start:
+            self._settle(self._begin_at_start(), on_status)
+        idle = 0
+        while len(self._evaluations) < self.spec.budget and idle < MAX_IDLE_BATCHES:
+            if is_stop_requested():
+                raise InterruptedRunError("stopped between two batches")
+            n_before = len(self._evaluations)
+            self._settle(self._propose(), on_status)
+            idle = 0 if len(self._evaluations) > n_before else idle + 1
 
     def status(self) -> Status:
         """Where the campaign stands."""
@@ -165,6 +174,7 @@ class Campaign:
             n_invalid=self._counts["invalid"],
             n_duplicate=self._counts["duplicate"],
             n_filtered=self._counts["filtered"],
+            n_failed=sum(bool(evaluation.failure) for evaluation in self._evaluations),
             hypervolume=self._front.hypervolume if self.spec.pareto else math.nan,
             seconds=time.monotonic() - self._began,
         )
@@ -242,7 +252,8 @@ class Campaign:
         scores = []
         if recorded:
             columns = {name: [e.values[name] for e in recorded] for name in self.oracle.measure_names}
-            scores.append(self.oracle.restore(columns))
+            restored = self.oracle.restore(columns)
+            scores.append(replace(restored, failures=tuple(e.failure for e in recorded)))
         if fresh:
             scores.append(self.oracle.score([parse(proposal.smiles) for proposal in fresh]))
         rows = [(score, i) for score in scores for i in range(len(score.total))]
@@ -264,13 +275,12 @@ class Campaign:
     def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:
         """One molecule's line in the ledger; its trial is answered, and it joins the front."""
         total, violation = float(score.total[row]), float(score.violation[row])
+        values: tuple[float, ...] = (total,)
         if self.spec.pareto:
             point = self.oracle.objective_matrix(score)[row]
-            values: tuple[float, ...] = tuple(map(float, point))
+            values = tuple(map(float, point))
             if violation <= 0:
                 self._front.add(point)
-        else:
-            values = (total,)
         evaluation = Evaluation(
             index=len(self._evaluations) + 1,
             smiles=proposal.smiles,
@@ -280,14 +290,22 @@ class Campaign:
             violation=violation,
             hypervolume=self._front.hypervolume if self.spec.pareto else math.nan,
             parent=self._study.parent(proposal.trial),
+            failure=score.failures[row],
         )
         self._evaluations.append(evaluation)
         if evaluation.is_feasible:
             insort(self._totals, total)
-        told = Told(proposal.smiles, values if math.isfinite(total + violation) else (), violation)
-        self._answer(proposal, told)
+        self._answer(proposal, self._worth(evaluation, values))
         proposal.notes = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
         return evaluation
+
+    def _worth(self, evaluation: Evaluation, values: tuple[float, ...]) -> Told:
+        """What the search is told; of a molecule without a value nothing, or that it is as bad as the worst so far."""
+        if math.isfinite(evaluation.total + evaluation.violation):
+            return Told(evaluation.smiles, values, evaluation.violation)
+        if self.spec.on_failure == "penalise" and self._totals:
+            return Told(evaluation.smiles, (0.0,) * self.n_objectives if self.spec.pareto else (self._totals[0],))
+        return Told(evaluation.smiles, (), evaluation.violation)
 
 
 def _points_of(space: LatentSpace, molecules: Sequence[Molecule]) -> Floats:

@@ -74,8 +74,9 @@ def launch(out: Path, spec: CampaignSpec, machine: Machine, reports: Reports, *,
     """
     with ExitStack() as stack:
         parts = _assemble(spec, machine, stack)
-        for warning in filter(None, map(health_check, parts.scorers.values())):
-            reports.on_note(warning)
+        with stop_requested():
+            for warning in filter(None, map(health_check, parts.scorers.values())):
+                reports.on_note(warning)
         folder = RunFolder.create(out, spec.to_toml(), is_forced=is_forced)
         _sign(folder, spec, machine, parts)
         return _run(folder, spec, parts, reports)
@@ -138,7 +139,8 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     )
     constraints = [constraint for text in spec.constraint for constraint in Constraint.parse(text)]
     start, tallies = start_molecules(spec.start)
-    scorers = parse_scorers(spec.scorer, spec.scorer_command, spec.time_limit_s)
+    is_tolerant = spec.on_failure != "stop"
+    scorers = parse_scorers(spec.scorer, spec.scorer_command, spec.time_limit_s, is_tolerant=is_tolerant)
     for scorer in scorers.values():
         stack.callback(scorer.close)
     torch.set_num_threads(machine.threads)
@@ -193,7 +195,7 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
     if status.n_scored < spec.budget:
         reports.on_note(f"stopped at {status.n_scored} of {spec.budget} calls: nothing new came any more")
     counts = {"scored": status.n_scored, "proposed": status.n_proposed, "invalid": status.n_invalid}
-    counts |= {"duplicate": status.n_duplicate, "filtered": status.n_filtered}
+    counts |= {"duplicate": status.n_duplicate, "filtered": status.n_filtered, "failed": status.n_failed}
     folder.update(end=now(), counts=counts)
     folder.log(f"end: {status.n_scored} molecules scored, best {status.best:.6g}")
     return Result(status, campaign.evaluations)

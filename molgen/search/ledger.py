@@ -18,6 +18,7 @@ NAME = "evaluations.csv"
 _DESIRABILITY = "desirability "
 _HEAD = ("index", "smiles")
 _TAIL = ("total", "violation", "hypervolume", "parent")
+_FAILURE = "failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Evaluation:
         violation: How far constraints are missed; 0 where all hold.
         hypervolume: Of the Pareto front so far, NaN where objectives are not kept apart.
         parent: Canonical SMILES it was derived from, or "".
+        failure: Why a user's scorer has no value for it, or "".
     """
 
     index: int
@@ -43,6 +45,7 @@ class Evaluation:
     violation: float
     hypervolume: float
     parent: str
+    failure: str = ""
 
     @property
     def is_feasible(self) -> bool:
@@ -53,17 +56,27 @@ class Evaluation:
 class Ledger:
     """Appends evaluations to a file."""
 
-    def __init__(self, path: Path, measures: Sequence[str], objectives: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, measures: Sequence[str], objectives: Sequence[str], *, has_failures: bool = False
+    ) -> None:
         """A ledger at `path`, new or to be continued, with a column for each measure and each desirability.
+
+        Args:
+            path: The file.
+            measures: Names.
+            objectives: Names of those that have a desirability.
+            has_failures: Whether there is a column for why a molecule has no value.
 
         Raises:
             SpecError: A measure has the name of another column.
         """
         for name in measures:
-            if name in (*_HEAD, *_TAIL) or name.startswith(_DESIRABILITY):
+            if name in (*_HEAD, *_TAIL, _FAILURE) or name.startswith(_DESIRABILITY):
                 raise SpecError("scorer", f"{name!r} is the name of a column of its own", remedy="Name it otherwise.")
         self.path = path
         self.fields = [*_HEAD, *measures, *(_DESIRABILITY + name for name in objectives), *_TAIL]
+        self.fields += [_FAILURE] * has_failures
+        self.has_failures = has_failures
         self.measures = measures
         self.objectives = objectives
 
@@ -90,6 +103,7 @@ class Ledger:
                 _number(evaluation.violation),
                 _number(evaluation.hypervolume),
                 evaluation.parent,
+                *([evaluation.failure] if self.has_failures else []),
             ]
         )
 
@@ -109,16 +123,17 @@ def read_evaluations(path: Path) -> list[Evaluation]:
         header, *rows = csv.reader(whole.splitlines(keepends=True))
     except (csv.Error, ValueError) as error:
         raise RunError(path, f"is damaged: {error}", remedy="Name the folder of a campaign.") from None
-    if tuple(header[:2]) != _HEAD or tuple(header[-len(_TAIL) :]) != _TAIL:
+    n_tail = len(_TAIL) + (header[-1:] == [_FAILURE])
+    if tuple(header[:2]) != _HEAD or tuple(header[-n_tail:][: len(_TAIL)]) != _TAIL:
         raise RunError(path, "is not a ledger of evaluations", remedy="Name the folder of a campaign.")
-    return [_parse(path, number, header, row) for number, row in enumerate(rows, 1)]
+    measured = header[len(_HEAD) : -n_tail]
+    return [_parse(path, number, header, measured, row) for number, row in enumerate(rows, 1)]
 
 
-def _parse(path: Path, number: int, header: Sequence[str], row: Sequence[str]) -> Evaluation:
+def _parse(path: Path, number: int, header: Sequence[str], measured: Sequence[str], row: Sequence[str]) -> Evaluation:
     try:
         cells = dict(zip(header, row, strict=True))
-        between = header[len(_HEAD) : -len(_TAIL)]
-        numbers = {name: _value(cells[name]) for name in (*between, "total", "violation", "hypervolume")}
+        numbers = {name: _value(cells[name]) for name in (*measured, "total", "violation", "hypervolume")}
         index = int(cells["index"])
     except ValueError:
         index = -1
@@ -127,14 +142,15 @@ def _parse(path: Path, number: int, header: Sequence[str], row: Sequence[str]) -
     return Evaluation(
         index=index,
         smiles=cells["smiles"],
-        values={name: numbers[name] for name in between if not name.startswith(_DESIRABILITY)},
+        values={name: numbers[name] for name in measured if not name.startswith(_DESIRABILITY)},
         desirabilities={
-            name.removeprefix(_DESIRABILITY): numbers[name] for name in between if name.startswith(_DESIRABILITY)
+            name.removeprefix(_DESIRABILITY): numbers[name] for name in measured if name.startswith(_DESIRABILITY)
         },
         total=numbers["total"],
         violation=numbers["violation"],
         hypervolume=numbers["hypervolume"],
         parent=cells["parent"],
+        failure=cells.get(_FAILURE, ""),
     )
 
 

@@ -13,6 +13,8 @@ from molgen.errors import FileError, SpecError
 
 SamplerName = Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"]
 SAMPLERS: tuple[str, ...] = get_args(SamplerName)
+FailurePolicy = Literal["stop", "skip", "penalise"]
+POLICIES: tuple[str, ...] = get_args(FailurePolicy)
 MAX_BUDGET = 10_000_000
 
 
@@ -32,6 +34,8 @@ class CampaignSpec:
         scorer: The user's Python functions, `file.py:function`.
         scorer_command: The user's programs, with arguments.
         time_limit_s: Seconds that one call of a scorer may take.
+        on_failure: Where a scorer has no value for a molecule, `stop` ends the campaign, `skip` passes it over,
+            `penalise` tells the search that it is as bad as the worst so far. It counts as a call all the same.
         start: Molecules to begin with: SMILES, or files of them. Scored first, and counted.
         reference: The molecule that `similarity` compares with; by default the only one of `start`.
         pareto: Keep several objectives apart instead of weighing them into one.
@@ -57,6 +61,7 @@ class CampaignSpec:
     scorer: tuple[str, ...] = ()
     scorer_command: tuple[str, ...] = ()
     time_limit_s: float = 300.0
+    on_failure: str = "stop"
     start: tuple[str, ...] = ()
     reference: str | None = None
     pareto: bool = False
@@ -75,6 +80,8 @@ class CampaignSpec:
             raise SpecError("seed", f"must be from 0 to {2**32 - 1}, but got {self.seed}")
         if not 0 < self.time_limit_s <= 1e6:
             raise SpecError("time_limit_s", f"must be above 0 and at most 1e6, but got {self.time_limit_s}")
+        if self.on_failure not in POLICIES:
+            raise SpecError("on_failure", f"unknown {self.on_failure!r}", remedy=f"Known: {', '.join(POLICIES)}.")
         if self.sampler not in SAMPLERS:
             raise SpecError("sampler", f"unknown {self.sampler!r}", remedy=f"Known: {', '.join(SAMPLERS)}.")
         if self.pareto and self.sampler == "cmaes":

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import os
+import signal
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import optuna
@@ -19,9 +24,12 @@ from typer.testing import Result
 
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import InterruptedRunError, NothingValidError, RunError, ScorerError
+from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace
 from molgen.run import RunFolder
 from molgen.score.constraint import Constraint
+from molgen.score.external.plugin import parse_python_scorer
+from molgen.score.external.scorer import PythonScorer
 from molgen.score.measure import BuiltIn, MeasureContext
 from molgen.score.objective import parse_objectives
 from molgen.score.oracle import Oracle
@@ -123,6 +131,109 @@ def test_a_scorer_that_fails_loses_nothing_and_is_asked_nothing_twice(tmp_path: 
     assert len(calls) == len(set(calls)) == spec.budget
 
 
+def journal_values(folder: Path) -> dict[str, float | None]:
+    """What the trials in the journal were worth, all of them complete, by SMILES, in order."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal")))
+    trials = optuna.load_study(study_name="campaign", storage=storage).trials
+    assert all(trial.state == TrialState.COMPLETE for trial in trials)
+    return {trial.user_attrs["smiles"]: trial.value for trial in trials}
+
+
+FAILING = """
+import zlib
+def is_bad(text): return zlib.crc32(text.encode()) % 5 == 0
+def score(smiles): return [None if is_bad(s) else float(len(s)) for s in smiles]
+def raising(smiles): return [1 / (not is_bad(s)) * len(s) for s in smiles]
+"""
+
+
+def failing(folder: Path, function: str, *, is_tolerant: bool = True) -> PythonScorer:
+    """A scorer of the length of the SMILES, with no value for a fifth of all molecules."""
+    (folder / "failing.py").write_text(FAILING)
+    return parse_python_scorer(f"length={folder / 'failing.py'}:{function}", is_tolerant=is_tolerant)
+
+
+def is_bad(smiles: str) -> bool:
+    return zlib.crc32(smiles.encode()) % 5 == 0
+
+
+@pytest.mark.parametrize(("policy", "function"), [("skip", "raising"), ("penalise", "score")])
+def test_a_fifth_of_all_molecules_may_fail(tmp_path: Path, space: LatentSpace, policy: str, function: str) -> None:
+    spec = replace(SPEC, maximize=("length",), budget=30, batch=10, on_failure=policy)
+    with failing(tmp_path, function) as scorer:
+        context = MeasureContext(scorers={"length": scorer})
+        one = campaign(tmp_path, spec, space, context)
+        evaluations = run(one)
+        whole = ledger_bytes(tmp_path)
+        (tmp_path / ledger.NAME).write_bytes(whole[: len(whole) * 2 // 3])
+        assert list(map(repr, run(campaign(tmp_path, spec, space, context)))) == list(map(repr, evaluations))
+    assert ledger_bytes(tmp_path) == whole
+    assert len(evaluations) == spec.budget
+    failed = [evaluation for evaluation in evaluations if evaluation.failure]
+    assert [evaluation.smiles for evaluation in failed] == [e.smiles for e in evaluations if is_bad(e.smiles)]
+    assert len(failed) == one.status().n_failed > 0
+    assert all(e.failure.startswith("length ") and math.isnan(e.values["length"]) for e in failed)
+    assert not any(evaluation.is_feasible for evaluation in failed)
+    require_told(journal_values(tmp_path), evaluations, is_penalised=policy == "penalise")
+
+
+def require_told(told: Mapping[str, float | None], evaluations: Sequence[Evaluation], *, is_penalised: bool) -> None:
+    """The search was told every total, and of a failure nothing, or the worst total before it."""
+    for evaluation in evaluations:
+        if evaluation.failure:
+            before = [e.total for e in evaluations[: evaluation.index - 1] if not e.failure]
+            assert told.get(evaluation.smiles) == (min(before, default=None) if is_penalised else None)
+        else:
+            assert told[evaluation.smiles] == evaluation.total
+
+
+def test_a_failure_ends_a_campaign_that_is_not_told_to_go_on(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, maximize=("length",))
+    with (
+        failing(tmp_path, "score", is_tolerant=False) as scorer,
+        pytest.raises(ScorerError, match=r"gave None for .*\n.*--on-failure skip"),
+    ):
+        run(campaign(tmp_path / "run", spec, space, MeasureContext(scorers={"length": scorer})))
+
+
+def test_a_stop_in_a_long_call_saves_all_that_was_scored_before(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, maximize=("length",), budget=24, batch=8, sampler="random")
+    path = tmp_path / "slow.py"
+    path.write_text(
+        "import os, time\n"
+        "n = 0\n"
+        "def score(smiles):\n"
+        "    global n\n"
+        "    n += 1\n"
+        f"    if n == 2 and not os.path.exists({str(tmp_path / 'begun')!r}):\n"
+        f"        open({str(tmp_path / 'begun')!r}, 'w').close()\n"
+        "        time.sleep(60)\n"
+        "    return [float(len(s)) for s in smiles]\n"
+    )
+
+    def stop_when_begun() -> None:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def context(scorer: PythonScorer) -> MeasureContext:
+        return MeasureContext(scorers={"length": scorer})
+
+    Thread(target=stop_when_begun, daemon=True).start()
+    with (
+        parse_python_scorer(f"{path}:score") as scorer,
+        stop_requested() as is_stop_requested,
+        pytest.raises(InterruptedRunError, match="stopped after 8 calls"),
+    ):
+        campaign(tmp_path / "cut", spec, space, context(scorer)).run(lambda _: None, is_stop_requested)
+    assert len(read_evaluations(tmp_path / "cut" / ledger.NAME)) == 8
+    for name in ("cut", "whole"):
+        with parse_python_scorer(f"{path}:score") as scorer:
+            run(campaign(tmp_path / name, spec, space, context(scorer)))
+    assert ledger_bytes(tmp_path / "cut") == ledger_bytes(tmp_path / "whole")
+
+
 def test_a_ledger_of_another_search_is_not_continued(tmp_path: Path, space: LatentSpace) -> None:
     run(campaign(tmp_path, SPEC, space))
     with pytest.raises(RunError, match="no longer proposes"):
@@ -149,11 +260,7 @@ def test_a_front_grows_and_its_hypervolume_is_that_of_its_points(tmp_path: Path,
 
 def test_the_journal_holds_the_same_trials_as_the_ledger(tmp_path: Path, space: LatentSpace) -> None:
     evaluations = run(campaign(tmp_path, SPEC, space))
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal")))
-    trials = optuna.load_study(study_name="campaign", storage=storage).trials
-    assert all(trial.state == TrialState.COMPLETE for trial in trials)
-    assert [(t.user_attrs["smiles"], t.value) for t in trials] == [(e.smiles, e.total) for e in evaluations]
+    assert list(journal_values(tmp_path).items()) == [(e.smiles, e.total) for e in evaluations]
 
 
 def test_constraints_that_nothing_keeps_are_reported(

@@ -18,11 +18,12 @@ measures = st.lists(
     st.sampled_from(["qed", "similarity:CC(=O)O", "smarts:[C,N]", 'a "b"', "predicted:pKi, nM", "溶解度"]),
     unique=True,
 )
+failures = st.just("") | st.text(st.characters(codec="ascii", exclude_categories=["C"]))
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite
-def ledgers(draw: st.DrawFn) -> tuple[list[str], list[str], list[Evaluation]]:
+def ledgers(draw: st.DrawFn, *, has_failures: bool = False) -> tuple[list[str], list[str], list[Evaluation]]:
     """Names of measures, those of them that are objectives, and evaluations of them."""
     names = draw(measures)
     objectives = draw(st.lists(st.sampled_from(names), unique=True)) if names else []
@@ -36,6 +37,7 @@ def ledgers(draw: st.DrawFn) -> tuple[list[str], list[str], list[Evaluation]]:
             violation=draw(numbers),
             hypervolume=draw(numbers),
             parent=draw(st.just("") | smiles),
+            failure=draw(failures) if has_failures else "",
         )
         for index in range(1, draw(st.integers(0, 4)) + 1)
     ]
@@ -56,6 +58,15 @@ def test_what_is_written_reads_back_to_the_last_bit(
     file = Ledger(tmp_path / "evaluations.csv", names, objectives)
     file.begin(evaluations[:n_first])
     file.append(evaluations[n_first:])
+    assert texts(read_evaluations(file.path)) == texts(evaluations)
+
+
+@same_folder
+@given(ledger=ledgers(has_failures=True))
+def test_failures_read_back_too(tmp_path: Path, ledger: tuple[list[str], list[str], list[Evaluation]]) -> None:
+    names, objectives, evaluations = ledger
+    file = Ledger(tmp_path / "evaluations.csv", names, objectives, has_failures=True)
+    file.begin(evaluations)
     assert texts(read_evaluations(file.path)) == texts(evaluations)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from molgen.chem.molecule import parse
+from molgen.chem.molecule import Molecule, parse
 from molgen.errors import ScorerError, SpecError
+from molgen.score.desirability import Array
 from molgen.score.external.scorer import TIME_LIMIT_S, CommandScorer, PythonScorer, Scorer
-from molgen.score.measure import Measure
 
 _KNOWN_DRUGS = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1")
 """Aspirin, caffeine, ibuprofen."""
@@ -20,7 +20,7 @@ _KNOWN_DRUGS = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(C)Cc1
 _NAMED = re.compile(r"(?:([A-Za-z_][\w.-]*)=)?(.+)", re.DOTALL | re.ASCII)
 
 
-def parse_python_scorer(text: str, time_limit_s: float = TIME_LIMIT_S) -> PythonScorer:
+def parse_python_scorer(text: str, time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False) -> PythonScorer:
     """The scorer of `file.py:function` or `name=file.py:function`; without a name, that of the function.
 
     Raises:
@@ -30,10 +30,10 @@ def parse_python_scorer(text: str, time_limit_s: float = TIME_LIMIT_S) -> Python
     path, _, function = place.rpartition(":")
     if not path or not function.isidentifier():
         raise SpecError("scorer", f"{text!r} names no function", remedy="Write it like file.py:function.")
-    return PythonScorer(name or function, Path(path).expanduser(), function, time_limit_s)
+    return PythonScorer(name or function, Path(path).expanduser(), function, time_limit_s, is_tolerant=is_tolerant)
 
 
-def parse_command_scorer(text: str, time_limit_s: float = TIME_LIMIT_S) -> CommandScorer:
+def parse_command_scorer(text: str, time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False) -> CommandScorer:
     """The scorer of `prog args` or `name=prog args`; without a name, the program's without suffix.
 
     The text is split as a POSIX shell does, but no shell runs it.
@@ -46,19 +46,26 @@ def parse_command_scorer(text: str, time_limit_s: float = TIME_LIMIT_S) -> Comma
         arguments = shlex.split(command)
     except ValueError as error:
         raise SpecError("scorer_command", f"{text!r}: {error}", remedy="Close every quote.") from None
-    return CommandScorer(name or Path(arguments[0] if arguments else "").stem, arguments, time_limit_s)
+    name = name or Path(arguments[0] if arguments else "").stem
+    return CommandScorer(name, arguments, time_limit_s, is_tolerant=is_tolerant)
 
 
 def parse_scorers(
-    functions: Sequence[str] = (), commands: Sequence[str] = (), time_limit_s: float = TIME_LIMIT_S
+    functions: Sequence[str] = (),
+    commands: Sequence[str] = (),
+    time_limit_s: float = TIME_LIMIT_S,
+    *,
+    is_tolerant: bool = False,
 ) -> dict[str, Scorer]:
     """The user's scorers by name, from the texts of `--scorer` and `--scorer-command`.
+
+    Tolerant ones pass over molecules that they have no value for.
 
     Raises:
         SpecError: A text cannot be used, or two scorers have one name.
     """
-    scorers: list[Scorer] = [parse_python_scorer(text, time_limit_s) for text in functions]
-    scorers += [parse_command_scorer(text, time_limit_s) for text in commands]
+    scorers: list[Scorer] = [parse_python_scorer(text, time_limit_s, is_tolerant=is_tolerant) for text in functions]
+    scorers += [parse_command_scorer(text, time_limit_s, is_tolerant=is_tolerant) for text in commands]
     by_name = {scorer.name: scorer for scorer in scorers}
     if len(by_name) < len(scorers):
         names = ", ".join(scorer.name for scorer in scorers)
@@ -66,26 +73,47 @@ def parse_scorers(
     return by_name
 
 
-def health_check(measure: Measure) -> str | None:
-    """Scores aspirin, caffeine and ibuprofen, forwards and backwards, before a campaign relies on `measure`.
+def health_check(scorer: Scorer) -> str | None:
+    """Scores aspirin, caffeine and ibuprofen, forwards and backwards, before a campaign relies on `scorer`.
 
     Returns:
-        A warning where all three score the same, else None.
+        A warning where all three score the same, or where a tolerant scorer has no value for one; else None.
 
     Raises:
-        ScorerError: A value is not a finite number, or changes by more than 1e-6 of itself with the order.
+        ScorerError: There is no value, one is not a finite number, or changes by more than 1e-6 of itself with the
+            order.
     """
     molecules = [parse(smiles) for smiles in _KNOWN_DRUGS]
-    drugs = ", ".join(molecule.smiles for molecule in molecules)
-    forwards, backwards = measure(molecules), measure(molecules[::-1])[::-1]
-    if not np.allclose(forwards, backwards, rtol=1e-6, atol=1e-9):
+    backwards = scorer(molecules[::-1])[::-1]
+    forwards = scorer(molecules)
+    has_both = np.isfinite(forwards) & np.isfinite(backwards)
+    if not np.allclose(forwards[has_both], backwards[has_both], rtol=1e-6, atol=1e-9):
+        drugs = ", ".join(molecule.smiles for molecule in molecules)
         raise ScorerError(
-            measure.name,
+            scorer.name,
             f"gave {forwards.tolist()} for {drugs}, but {backwards.tolist()} for the same in reverse order",
             remedy="A value may depend on its molecule alone: keep the order, and fix seeds.",
         )
-    if (forwards == forwards[0]).all():
-        return f"scorer {measure.name}: aspirin, caffeine and ibuprofen all score {forwards[0]:g}"
+    return _failure_warning(scorer, molecules) or _constancy_warning(scorer.name, forwards)
+
+
+def _failure_warning(scorer: Scorer, molecules: Sequence[Molecule]) -> str | None:
+    """Which known drugs have no value."""
+    if not scorer.failures:
+        return None
+    smiles, reason = next(iter(scorer.failures.items()))
+    if len(scorer.failures) == len(molecules):
+        raise ScorerError(
+            scorer.name,
+            f"has no value for aspirin, caffeine and ibuprofen; for {smiles} it {reason}",
+            remedy="Run the scorer by itself and repair it.",
+        )
+    return f"scorer {scorer.name}: no value for {len(scorer.failures)} of 3 known drugs; for {smiles} it {reason}"
+
+
+def _constancy_warning(name: str, values: Array) -> str | None:
+    if (values == values[0]).all():
+        return f"scorer {name}: aspirin, caffeine and ibuprofen all score {values[0]:g}"
     return None
 
 

@@ -1,80 +1,124 @@
-"""A child process that cannot hang its parent, flood its memory, or outlive its use."""
+"""A child process that cannot hang its parent, flood its memory, or outlive its use with anything that it started."""
 
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import IO
+
+from molgen.interrupt import raise_if_stop_requested
+from molgen.score.external import supervisor
 
 _TAIL_BYTES = 8192
 _TAIL_LINES = 10
-_DRAIN_S = 1.0
-"""Time for the last of stderr to arrive after the process is gone."""
+_CHUNK_BYTES = 65536
+_STOP_S = 1.0
+"""Time for the supervisor to end all that the process has started."""
+_DRAIN_S = 0.5
+"""Time for the last of stderr to arrive after that."""
+_POLL_S = 0.1
+"""Between two looks at whether a stop was requested."""
 
 
 class Child:
-    """A process with pipes, in a process group of its own so that killing it kills what it has started.
-
-    Attributes:
-        stdin: Bytes to the process.
-        stdout: Bytes from the process.
-        is_late: Whether a time limit has ended it.
-    """
+    """A program with pipes, under a supervisor that ends it with all that it has started (`supervisor.py`)."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        """Starts the program `arguments[0]`.
+        """Starts the program `arguments[0]`; one that cannot be run ends with exit code 127, and says why on stderr.
 
         Raises:
-            OSError: There is no such program, or it cannot be run.
+            OSError: No process can be started.
         """
-        self._process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self.stdin, self.stdout = _opened(self._process.stdin), _opened(self._process.stdout)
-        self.is_late = False
+        watched, self._lifeline = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", supervisor.__file__, str(watched), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=(watched,),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(watched)
+        self._is_stopped = False
+        self._stdin, self._stdout = _opened(self._process.stdin), _opened(self._process.stdout)
+        os.set_blocking(self._stdin.fileno(), False)
         self._tail = b""
         self._stderr = _opened(self._process.stderr)
         self._drain = threading.Thread(target=self._keep_tail, daemon=True)
         self._drain.start()
 
-    @contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
-        """Kills the process when the block takes longer; reads from it then end, writes to it fail."""
-        timer = threading.Timer(seconds, self._kill_late)
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
+    def line(self, request: bytes, limit_s: float) -> bytes:
+        """The line that answers a request; without a line break at its end where stdout ended before.
 
-    def wait(self) -> int:
-        """The exit code, once the process has ended."""
-        return self._process.wait()
+        Raises:
+            TimeoutError: It took longer than `limit_s`.
+            InterruptedRunError: A stop was requested.
+        """
+        return self._exchanged(request, time.monotonic() + limit_s, lambda answer: answer.endswith(b"\n"))
 
-    def finish(self, seconds: float) -> None:
-        """Closes stdin, and kills the process if it has not ended `seconds` later."""
+    def output(self, text: bytes, limit_s: float, limit_bytes: int) -> tuple[bytes, int | None]:
+        """All that the program writes, and its exit code as in `wait`, when `text` is all of its stdin.
+
+        More than `limit_bytes` are not waited for; the exit code is then None.
+
+        Raises:
+            TimeoutError: It took longer than `limit_s`.
+            InterruptedRunError: A stop was requested.
+        """
+        deadline = time.monotonic() + limit_s
+        output = self._exchanged(text, deadline, lambda answer: len(answer) > limit_bytes, is_last=True)
+        return output, None if len(output) > limit_bytes else self.wait(deadline - time.monotonic())
+
+    def wait(self, limit_s: float) -> int:
+        """The exit code, once the process has ended; minus the signal's number where it died of one.
+
+        Raises:
+            TimeoutError: It took longer than `limit_s`.
+            InterruptedRunError: A stop was requested.
+        """
+        deadline = time.monotonic() + limit_s
+        while True:
+            raise_if_stop_requested()
+            left = deadline - time.monotonic()
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(max(0.0, min(left, _POLL_S)))
+            if left <= 0:
+                raise TimeoutError
+
+    def finish(self, limit_s: float) -> None:
+        """Closes stdin, and kills the process with all it has started where it has not ended `limit_s` later."""
         with suppress(OSError):
-            self.stdin.close()
+            self._stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
+            self._process.wait(limit_s)
         self.stop()
 
     def stop(self) -> None:
-        """Kills the process and all it has started; does nothing to one that was waited for."""
-        self._kill()
-        self._process.wait()
+        """Kills the process and all it has started; does nothing the second time."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        os.close(self._lifeline)
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._drain.join(_DRAIN_S)
-        for pipe in (self.stdin, self.stdout):
+        for pipe in (self._stdin, self._stdout):
             with suppress(OSError):
                 pipe.close()
 
@@ -83,23 +127,61 @@ class Child:
         lines = self._tail.decode(errors="replace").splitlines()
         return "\n".join(line.rstrip() for line in lines[-_TAIL_LINES:])
 
-    def _kill(self) -> None:
-        if self._process.returncode is not None:
-            return
-        if sys.platform == "win32":
-            self._process.kill()
-        else:  # PermissionError: how macOS says that only a zombie is left
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+    def _exchanged(
+        self, request: bytes, deadline: float, is_whole: Callable[[bytearray], bool], *, is_last: bool = False
+    ) -> bytes:
+        """Writes a request while it reads the answer, until that is whole or stdout ends."""
+        answer, rest = bytearray(), memoryview(request)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stdout, selectors.EVENT_READ)
+            selector.register(self._stdin, selectors.EVENT_WRITE)
+            while not is_whole(answer):
+                ready = _ready(selector, deadline)
+                if self._stdin in ready and not (rest := self._written(rest)):
+                    selector.unregister(self._stdin)
+                    if is_last:
+                        self._stdin.close()
+                if self._stdout in ready:
+                    chunk = os.read(self._stdout.fileno(), _CHUNK_BYTES)
+                    if not chunk:
+                        break
+                    answer += chunk
+        return bytes(answer)
 
-    def _kill_late(self) -> None:
-        self.is_late = True
-        self._kill()
+    def _written(self, data: memoryview) -> memoryview:
+        """What is left to write; nothing where the process reads no more."""
+        try:
+            return data[os.write(self._stdin.fileno(), data) :]
+        except BlockingIOError:
+            return data
+        except BrokenPipeError:
+            return data[:0]
 
     def _keep_tail(self) -> None:
         with self._stderr:
             while chunk := os.read(self._stderr.fileno(), _TAIL_BYTES):
                 self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+
+
+def how_it_ended(exit_code: int) -> str:
+    """What an exit code says, for messages; one below 0 is that of a signal.
+
+    >>> how_it_ended(3), how_it_ended(-11)
+    ('ended with exit code 3', 'was ended by the signal SIGSEGV')
+    """
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"was ended by the signal {names.get(-exit_code, -exit_code)}"
+
+
+def _ready(selector: selectors.BaseSelector, deadline: float) -> list[object]:
+    """Pipes that can be read or written now; none where nothing has happened for `_POLL_S`."""
+    raise_if_stop_requested()
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return [key.fileobj for key, _ in selector.select(min(left, _POLL_S))]
 
 
 def _opened(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -2,7 +2,10 @@
 
 A Python function runs in one worker process that lives as long as the scorer (`worker.py`); a program is
 started for every batch. Either may raise, hang, print, or answer nonsense: then a ScorerError shows the
-molecule, the value and the scorer's own last words. A worker that failed is not restarted.
+molecule, the value and the last lines that the scorer wrote to stderr.
+
+A tolerant scorer goes on instead: the molecule has no value, and `failures` says why. Where a call for several
+molecules fails, each is given alone, from then on; a worker that has ended or hangs is started again.
 """
 
 from __future__ import annotations
@@ -14,10 +17,8 @@ import shutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from threading import Thread
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,14 +26,26 @@ from molgen.chem.molecule import Molecule
 from molgen.errors import ScorerError, SpecError
 from molgen.score.desirability import Array
 from molgen.score.external import worker
-from molgen.score.external.process import Child
+from molgen.score.external.process import Child, how_it_ended
 
 TIME_LIMIT_S = 300.0
 
+MAX_FAILURES_IN_A_ROW = 50
+"""After so many the scorer itself is broken, not the molecules."""
+
 _NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
-_FINISH_S = 1.0
+_FINISH_S = 0.5
 _BYTES_PER_VALUE = 1024
 _LONGEST_TEXT = 80
+_LONGEST_REASON = 200
+_REMEDY = (
+    "Run the scorer by itself and repair it; a campaign goes on with --resume. "
+    "Where single molecules are to blame, begin it with --on-failure skip."
+)
+
+
+class BrokenScorerError(ScorerError):
+    """A scorer that no molecule is to blame for: it cannot be started, or has failed too often."""
 
 
 class Scorer(ABC):
@@ -41,12 +54,14 @@ class Scorer(ABC):
     Attributes:
         name: As used in objectives and constraints.
         time_limit_s: For one call.
+        is_tolerant: Whether a molecule without a value is passed over.
+        failures: Why, by SMILES, molecules of the last call have no value.
     """
 
     is_cheap = False
     default_scale: tuple[float, float] | None = None
 
-    def __init__(self, name: str, time_limit_s: float = TIME_LIMIT_S) -> None:
+    def __init__(self, name: str, time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False) -> None:
         """Refuses what is not a name, or a limit that is not above 0, by a SpecError."""
         if not _NAME.fullmatch(name):
             raise SpecError(
@@ -58,23 +73,67 @@ class Scorer(ABC):
             raise SpecError("time_limit_s", f"must be above 0 and at most 1e6 seconds, but is {time_limit_s}")
         self.name = name
         self.time_limit_s = time_limit_s
+        self.is_tolerant = is_tolerant
+        self.failures: dict[str, str] = {}
+        self._n_failed_in_row = 0
+        self._takes_several = True
 
     def __call__(self, molecules: Sequence[Molecule], /) -> Array:
-        """One finite number a molecule (N,).
+        """One number a molecule (N,), finite; NaN where a tolerant scorer has none.
 
         Raises:
-            ScorerError: The scorer cannot be started, raised, took too long, or answered anything else.
+            ScorerError: The scorer cannot be started, raised, took too long, or answered anything else; of a tolerant
+                one, it cannot be started, or `MAX_FAILURES_IN_A_ROW` molecules have failed.
+            InterruptedRunError: A stop was requested.
         """
         smiles = [molecule.smiles for molecule in molecules]
+        self.failures = {}
         if not smiles:
             return np.empty(0)
+        answers = self._tolerated(smiles) if self.is_tolerant else self._checked(smiles)
+        values = [self._value(text, answer) for text, answer in zip(smiles, answers, strict=True)]
+        return np.array(values, dtype=np.float64)
+
+    def _checked(self, smiles: Sequence[str]) -> Sequence[float | str]:
+        """An answer a molecule."""
         answers = self._answers(smiles)
         if len(answers) != len(smiles):
             raise self._error(f"gave {len(answers)} values for {len(smiles)} molecules")
-        for text, answer in zip(smiles, answers, strict=True):
-            if isinstance(answer, str) or not math.isfinite(answer):
-                raise self._error(f"gave {answer} for {text}, where a finite number must be")
-        return np.array(answers, dtype=np.float64)
+        return answers
+
+    def _tolerated(self, smiles: Sequence[str]) -> Sequence[float | str]:
+        """An answer a molecule, NaN for one that fails alone."""
+        if self._takes_several and len(smiles) > 1:
+            try:
+                return self._checked(smiles)
+            except BrokenScorerError:
+                raise
+            except ScorerError:
+                self._takes_several = False
+        return [self._alone(text) for text in smiles]
+
+    def _alone(self, smiles: str) -> float | str:
+        try:
+            return self._checked([smiles])[0]
+        except BrokenScorerError:
+            raise
+        except ScorerError as error:
+            self.failures[smiles] = _reason(error)
+            return math.nan
+
+    def _value(self, smiles: str, answer: float | str) -> float:
+        """The answer as a number, or NaN with an entry in `failures`."""
+        if not isinstance(answer, str) and math.isfinite(answer):
+            self._n_failed_in_row = 0
+            return answer
+        if not self.is_tolerant:
+            raise self._error(f"gave {answer} for {smiles}, where a finite number must be")
+        reason = self.failures.setdefault(smiles, f"gave {answer}")
+        self._n_failed_in_row += 1
+        if self._n_failed_in_row >= MAX_FAILURES_IN_A_ROW:
+            what = f"has failed for {self._n_failed_in_row} molecules in a row; for the last it {reason}"
+            raise BrokenScorerError(self.name, what, remedy=_REMEDY)
+        return math.nan
 
     @abstractmethod
     def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
@@ -97,9 +156,8 @@ class Scorer(ABC):
 
     def _error(self, what: str) -> ScorerError:
         words = self._last_words()
-        said = f"\nIts last words on stderr:\n{words}" if words else ""
-        remedy = "Run the scorer by itself and repair it; a campaign goes on with --resume."
-        return ScorerError(self.name, f"{what}{said}", remedy=remedy)
+        said = f"\nThe last it wrote to stderr:\n{words}" if words else ""
+        return ScorerError(self.name, f"{what}{said}", remedy=_REMEDY)
 
     def _late(self) -> ScorerError:
         return self._error(f"did not answer within {self.time_limit_s:g} s")
@@ -108,15 +166,24 @@ class Scorer(ABC):
 class PythonScorer(Scorer):
     """A function from a list of SMILES to a list of numbers, in a Python file of the user's."""
 
-    def __init__(self, name: str, path: Path, function: str, time_limit_s: float = TIME_LIMIT_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        function: str,
+        time_limit_s: float = TIME_LIMIT_S,
+        *,
+        is_tolerant: bool = False,
+    ) -> None:
         """Nothing runs before the first call; a missing file is refused by a SpecError."""
-        super().__init__(name, time_limit_s)
+        super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
         if not path.is_file():
             raise SpecError("scorer", f"{path} is not a file", remedy="Write it like file.py:function.")
         self.path = path.resolve()
         self._command = [sys.executable, "-P", worker.__file__, str(self.path), function]
         self._child: Child | None = None
         self._is_over = False
+        self._words = ""
 
     def close(self) -> None:
         """Ends the worker process."""
@@ -127,55 +194,71 @@ class PythonScorer(Scorer):
     def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
         if self._is_over:
             raise ScorerError(self.name, "has failed before, or was closed", remedy="Start it anew.")
-        request = json.dumps(list(smiles)).encode() + b"\n"
-        try:
-            return self._exchanged(self._child or self._started(), request)
-        except BaseException:  # an interrupt too: it leaves an answer on its way that is not the next call's
-            self._stop()
-            raise
+        return self._exchanged(self._child or self._started(), json.dumps(list(smiles)).encode() + b"\n")
 
     def _started(self) -> Child:
         """A worker that has loaded the user's file."""
         try:
             self._child = Child(self._command)
         except OSError as error:
-            raise ScorerError(self.name, f"Python cannot be started: {error}") from error
-        self._exchanged(self._child, b"")
-        return self._child
+            raise BrokenScorerError(self.name, f"Python cannot be started: {error}") from error
+        child = self._child
+        try:
+            self._exchanged(child, b"")
+        except ScorerError as error:
+            self._stop()
+            raise BrokenScorerError(self.name, error.reason, remedy=error.remedy) from None
+        return child
 
     def _exchanged(self, child: Child, request: bytes) -> Sequence[float | str]:
-        reply = b""
-        with suppress(BrokenPipeError), child.limit(self.time_limit_s):
-            child.stdin.write(request)
-            child.stdin.flush()
-            reply = child.stdout.readline()
-        if child.is_late:
-            raise self._late()
-        if not reply.endswith(b"\n"):
-            child.finish(_FINISH_S)
-            raise self._error(f"ended with exit code {child.wait()} instead of an answer")
-        answer = json.loads(reply)
+        self._words = ""
+        try:
+            reply = child.line(request, self.time_limit_s)
+            answer: dict[str, Any] = json.loads(reply) if reply.endswith(b"\n") else {"refused": self._ending(child)}
+        except TimeoutError:
+            self._stop()
+            raise self._late() from None
+        except BaseException:  # an interrupt too: it leaves an answer on its way that is not the next call's
+            self._stop()
+            raise
         if "refused" in answer:
             raise self._error(answer["refused"])
         values: list[float | str] = answer["values"]
         return values
 
-    def _last_words(self) -> str:
+    def _ending(self, child: Child) -> str:
+        """How a worker ended that did not answer."""
+        what = f"{how_it_ended(child.wait(self.time_limit_s))} instead of an answer"
         self._stop()
-        return self._child.tail() if self._child is not None else ""
+        return what
+
+    def _last_words(self) -> str:
+        if not self.is_tolerant:
+            self._stop()
+        return self._words
 
     def _stop(self) -> None:
-        self._is_over = True
+        """Ends the worker; a tolerant scorer starts another at its next call."""
+        self._is_over = not self.is_tolerant
         if self._child is not None:
             self._child.stop()
+            self._words = self._child.tail()
+            self._child = None
 
 
 class CommandScorer(Scorer):
     """A program that reads SMILES, one a line, and prints numbers, one a line; started once a batch."""
 
-    def __init__(self, name: str, arguments: Sequence[str], time_limit_s: float = TIME_LIMIT_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        time_limit_s: float = TIME_LIMIT_S,
+        *,
+        is_tolerant: bool = False,
+    ) -> None:
         """A program that cannot be found is refused by a SpecError."""
-        super().__init__(name, time_limit_s)
+        super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
         if not arguments or shutil.which(arguments[0]) is None:
             program = arguments[0] if arguments else ""
             raise SpecError(
@@ -192,31 +275,34 @@ class CommandScorer(Scorer):
         except OSError as error:
             raise ScorerError(self.name, f"{self._arguments[0]} cannot be started: {error}") from error
         n_allowed = _BYTES_PER_VALUE * (len(smiles) + 1)
+        text = "".join(f"{one}\n" for one in smiles).encode()
         try:
-            with child.limit(self.time_limit_s):
-                Thread(target=_feed, args=(child, "".join(f"{s}\n" for s in smiles)), daemon=True).start()
-                output = child.stdout.read(n_allowed + 1)
-                exit_code = child.wait() if len(output) <= n_allowed else 0
+            output, exit_code = self._outcome(child, text, n_allowed)
+        except TimeoutError:
+            raise self._late() from None
+        if exit_code is None:
+            raise self._error(f"printed more than {n_allowed} bytes for {len(smiles)} molecules")
+        if exit_code != 0:
+            raise self._error(how_it_ended(exit_code))
+        return [_number_or_text(line) for line in output.decode(errors="replace").splitlines()]
+
+    def _outcome(self, child: Child, text: bytes, n_allowed: int) -> tuple[bytes, int | None]:
+        try:
+            return child.output(text, self.time_limit_s, n_allowed)
         finally:
             child.stop()
             self._words = child.tail()
-        if child.is_late:
-            raise self._late()
-        if len(output) > n_allowed:
-            raise self._error(f"printed more than {n_allowed} bytes for {len(smiles)} molecules")
-        if exit_code != 0:
-            raise self._error(f"ended with exit code {exit_code}")
-        return [_number_or_text(line) for line in output.decode(errors="replace").splitlines()]
 
     def _last_words(self) -> str:
         return self._words
 
 
-def _feed(child: Child, text: str) -> None:
-    """Writes to a program that may stop reading, or never start to, at any time."""
-    with suppress(OSError, ValueError):  # ValueError: stopped, hence closed, meanwhile
-        child.stdin.write(text.encode())
-        child.stdin.close()
+def _reason(error: ScorerError) -> str:
+    """What a scorer did, in ASCII on one line: with the last that it wrote to stderr, where that says more."""
+    first, *words = error.reason.splitlines()
+    text = f"{first} ({words[-1].strip()})" if words else first
+    plain = text.encode("ascii", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else " " for c in plain)[:_LONGEST_REASON]
 
 
 def _number_or_text(line: str) -> float | str:

@@ -3,7 +3,8 @@
 Started as `python -P worker.py FILE FUNCTION`. It imports the standard library alone, so that a scorer starts
 fast and sees nothing of molgen. A request is a list of N SMILES. A reply is `{"values": [...]}` with N items,
 each a number or the text of what is no number, or `{"refused": REASON}`. The first reply, `{"values": []}`,
-answers no request: the file is loaded. What the scorer raises ends the process, its traceback on stderr.
+answers no request: the file is loaded. Whatever the scorer raises, SystemExit too, is a refusal, with the traceback
+on stderr.
 """
 
 from __future__ import annotations
@@ -12,30 +13,29 @@ import importlib.util
 import json
 import os
 import sys
-import threading
+import traceback
 from collections.abc import Callable
 from numbers import Real
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-_GRACE_S = 2.0
-"""Time for a clean exit after the parent is gone; a scorer that is still busy then is cut off."""
-
 _LONGEST_TEXT = 80
+_LONGEST_REASON = 300
 
 
 def main(path: Path, name: str) -> None:
     """Answers requests on stdin until it ends."""
     requests, replies = _private_pipes()
-    lines: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_read, args=(requests, lines), daemon=True).start()
-    function = getattr(_load(path), name, None)
+    try:
+        function = getattr(_load(path), name, None)
+    except BaseException as error:
+        _reply(replies, _refusal(error))
+        return
     if not callable(function):
-        _reply(replies, {"refused": f"{path} has no function {name!r}"})
+        _reply(replies, {"refused": f"has no function {name!r} in {path}"})
         return
     _reply(replies, {"values": []})
-    while line := lines.get():
+    for line in requests:
         _reply(replies, _answer(function, json.loads(line)))
 
 
@@ -47,15 +47,6 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return requests, replies
-
-
-def _read(requests: BinaryIO, lines: SimpleQueue[bytes]) -> None:
-    """Hands on requests; when they end, the parent is gone, and this process must not outlive it."""
-    for line in requests:
-        lines.put(line)
-    lines.put(b"")
-    threading.Event().wait(_GRACE_S)
-    os._exit(1)
 
 
 def _load(path: Path) -> object:
@@ -71,14 +62,26 @@ def _load(path: Path) -> object:
 
 
 def _answer(function: Callable[[list[str]], Any], smiles: list[str]) -> dict[str, object]:
-    values = function(list(smiles))
+    try:
+        return _checked(function(list(smiles)), len(smiles))
+    except BaseException as error:
+        return _refusal(error)
+
+
+def _checked(values: Any, n: int) -> dict[str, object]:
     if hasattr(values, "tolist"):  # arrays, series and tensors
         values = values.tolist()
     if not isinstance(values, list | tuple):
         return {"refused": f"returned {type(values).__name__}, not a list of numbers"}
-    if len(values) != len(smiles):
-        return {"refused": f"returned {len(values)} values for {len(smiles)} molecules"}
+    if len(values) != n:
+        return {"refused": f"returned {len(values)} values for {n} molecules"}
     return {"values": [_number_or_text(value) for value in values]}
+
+
+def _refusal(error: BaseException) -> dict[str, object]:
+    traceback.print_exception(error)
+    words = traceback.format_exception_only(error)[-1].split()
+    return {"refused": f"raised {' '.join(words)}"[:_LONGEST_REASON]}
 
 
 def _number_or_text(value: Any) -> float | str:
