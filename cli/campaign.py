@@ -150,6 +150,8 @@ def _progress(budget: int | None = None) -> Iterator[Reports]:
 def _line(status: Status) -> str:
     rate = status.n_scored / status.seconds if status.seconds > 0 else 0.0
     parts = [f"best {status.best:.4g}", f"top 10 {status.top_10:.4g}", f"unique {status.unique_rate:.0%}"]
+    if status.n_filtered:
+        parts.append(f"{status.n_filtered} against a constraint")
     if not math.isnan(status.hypervolume):
         parts.append(f"hypervolume {status.hypervolume:.4f}")
     return "  ".join([*parts, f"{rate:.0f} calls/s"])

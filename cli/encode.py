@@ -42,11 +42,12 @@ def encode(  # noqa: PLR0913 - one parameter an option
     require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    items = read_molecules(data, Policy(fragment, charge, stereo), smiles_column=smiles_column)
+    policy = Policy(fragment, charge, stereo)
     with writing_rejections(rejects) if rejects else nullcontext() as listing:
         tally = Tally(on_rejection=listing)
-        with show.progress(None, "Encoding") as advance:
-            vectors = encode_items(space, items, tally, on_rows=advance)
+        with show.progress(1.0, "Encoding") as advance:
+            items = read_molecules(data, policy, smiles_column=smiles_column, on_share=advance)
+            vectors = encode_items(space, items, tally)
     tally.require_kept(data)
     write_vectors(output, vectors)
     note_rows(data, tally.kept, tally.read, tally.rejected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from molgen.chem.table import Rejection, Row
     from molgen.explore.index import Index
     from molgen.latent.space import LatentSpace
-
-TOLD_LINES = 500
-"""Lines between two movements of the progress bar."""
 
 Library = Annotated[
     Path | None,
@@ -95,21 +93,18 @@ def opened(library: Path, space: LatentSpace, smiles_column: str | None = None) 
 
 @contextmanager
 def _rows(files: Sequence[Path], smiles_column: str | None) -> Iterator[Iterator[Row | Rejection]]:
-    """The rows of files, one file after the other, under a bar that tells the time left by lines."""
-    from molgen.chem.formats import lines
+    """The rows of files, one file after the other, under a bar that tells the time left by what was read."""
     from molgen.chem.table import read_rows
 
-    counts = [sum(1 for _ in lines(path)) for path in files]
-    with show.progress(sum(counts), "Encoding") as advance:
+    with show.progress(len(files), "Encoding") as advance:
 
-        def told() -> Iterator[Row | Rejection]:
-            before = 0
-            for path, n_lines in zip(files, counts, strict=True):
-                for number, row in enumerate(read_rows(path, smiles_column=smiles_column)):
-                    if number % TOLD_LINES == 0:
-                        advance(before + row.line)
-                    yield row
-                before += n_lines
-                advance(before)
+        def rows() -> Iterator[Row | Rejection]:
+            for number, path in enumerate(files):
+                on_share = partial(_advance_from, advance, number)
+                yield from read_rows(path, smiles_column=smiles_column, on_share=on_share)
 
-        yield told()
+        yield rows()
+
+
+def _advance_from(advance: show.Advance, number: int, share: float) -> None:
+    advance(number + share)

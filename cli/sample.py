@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from molgen.latent.space import LatentSpace
     from molgen.sample.conditional import Request
 
-CHUNK = 1024
-
 
 def sample(  # noqa: PLR0913 - one parameter an option
     n: Annotated[
@@ -88,9 +86,8 @@ def _drawn(
 
     decoded: list[str | None] = []
     with show.progress(n, "Sampling") as advance:
-        points = space.sample_points(n, seed, prior=prior)
-        for start in range(0, n, CHUNK):
-            decoded += space.decode(points[start : start + CHUNK], temperature=temperature, seed=seed + start)
+        for points in space.point_chunks(n, seed, prior=prior):
+            decoded += space.decode(points, temperature=temperature, seed=seed + len(decoded))
             advance(len(decoded))
     quality = quality_of(space, decoded)
     return [text for text in decoded if text is not None], asdict(quality), _summary(quality)

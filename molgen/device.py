@@ -10,6 +10,8 @@ import torch
 from molgen.errors import SpecError
 
 DEVICE_TYPES = ("cpu", "cuda", "mps")
+MAX_THREADS = 1024
+"""More than any machine has cores for; a million of them end the process."""
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -24,7 +26,7 @@ def resolve_device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         device = None
     if device is None or device.type not in DEVICE_TYPES:
         raise SpecError("device", f"must be auto, cpu, cuda, cuda:N or mps, but got {name!r}")
@@ -40,7 +42,13 @@ def available_threads() -> int:
 
 
 def use_threads(n: int | None) -> None:
-    """Makes torch use `n` CPU threads, by default all that this process may."""
+    """Makes torch use `n` CPU threads, by default all that this process may.
+
+    Raises:
+        SpecError: `n` is not from 1 to `MAX_THREADS`.
+    """
+    if n is not None and not 1 <= n <= MAX_THREADS:
+        raise SpecError("threads", f"must be from 1 to {MAX_THREADS}, but got {n}")
     torch.set_num_threads(n or available_threads())
 
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from molgen.quoting import shortened
+
 
 class MolgenError(Exception):
     """Root of all errors that molgen raises on purpose.
 
     Attributes:
-        message: What must hold, and what was found instead.
-        remedy: What the user can do about it; may be empty.
+        message: What must hold, and what was found instead; without its middle where it is very long.
+        remedy: What the user can do about it, likewise; may be empty.
     """
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        self.message = shortened(message)
+        self.remedy = shortened(remedy)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.remedy}" if self.remedy else self.message

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,32 @@ def cache_folder() -> Path:
     """The folder for what can be made anew: $MOLGEN_CACHE, or `molgen` in the user's cache folder."""
     own = os.environ.get("MOLGEN_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molgen"
+
+
+def require_regular(path: Path) -> None:
+    """Asks for a regular file: reading a pipe can wait for ever, and a device such as /dev/zero never ends.
+
+    Raises:
+        OSError: There is none at `path`.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Raises:
+        OSError: It cannot be read, or is larger.
+    """
+    require_regular(path)
+    with path.open("rb") as handle:
+        if os.fstat(handle.fileno()).st_size > limit:
+            raise OSError(errno.EFBIG, f"is larger than {limit:,} bytes", str(path))
+        return handle.read(limit)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import tomlkit
 
 from molgen.chem.table import Tally
 from molgen.errors import FileError, RunError
-from molgen.paths import write_text
+from molgen.paths import require_regular, write_text
 
 PACKAGES = ("molgen", "torch", "rdkit", "selfies", "optuna", "numpy")
 SPEC, MANIFEST, LOG = "spec.toml", "manifest.json", "log.txt"
@@ -41,6 +41,7 @@ def file_digest(path: Path) -> str:
     """
     digest = sha256()
     try:
+        require_regular(path)
         with path.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
@@ -163,5 +164,5 @@ class RunFolder:
 
     def log(self, text: str) -> None:
         """Appends a line to the log."""
-        with (self.path / LOG).open("a", encoding="utf-8") as handle:
+        with (self.path / LOG).open("a", encoding="utf-8", errors="backslashreplace") as handle:
             handle.write(f"{now()} {text}\n")

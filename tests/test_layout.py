@@ -13,12 +13,14 @@ ROOM = 15
 """How many modules a folder may hold."""
 FOLDERS = {"molgen", "cli", "tests", "data", "checkpoints", "docs"}
 ORDER = [
+    "quoting",
     "errors",
     "extras",
     "paths",
     "json_values",
     "interrupt",
     "device",
+    "chem.lines",
     "chem.molecule",
     "chem.formats",
     "chem.table",
@@ -60,6 +62,7 @@ ORDER = [
     "train.spec",
     "train.initial_model",
     "train.run",
+    "latent.arguments",
     "latent.space",
     "latent.nearest",
     "latent.vectors",
@@ -102,6 +105,7 @@ ORDER = [
     "search.sampler",
     "search.study",
     "search.start",
+    "search.feasibility",
     "search.campaign",
     "search.launch",
     "project.quantity",

@@ -13,7 +13,7 @@ Seed = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="CPU threads; by default as many as this process may use."),
+    typer.Option("--threads", min=1, max=1024, help="CPU threads; by default as many as this process may use."),
 ]
 Device = Annotated[
     str,

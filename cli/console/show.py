@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from molgen.quoting import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -23,8 +25,11 @@ class Advance(Protocol):
 
 
 def data(text: str) -> None:
-    """Prints a result, and at once, so that a closed pipe is noticed here rather than at exit."""
-    print(text, flush=True)
+    """Prints a result, and at once, so that a closed pipe is noticed here rather than at exit.
+
+    Here and in what follows, characters that a terminal would obey are written as JSON writes them.
+    """
+    print(printable(text), flush=True)
 
 
 def as_json(value: object) -> None:
@@ -36,7 +41,7 @@ def as_json(value: object) -> None:
 
 def note(text: str) -> None:
     """Tells the user something that is not the result."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def give_up_data() -> None:
@@ -54,11 +59,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
 
     stream = sys.stdout if is_result else sys.stderr
     console = Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, markup=False)
-    grid = Table(*columns, title=title, title_justify="left")
+    grid = Table(*_one_line(columns), title=printable(title), title_justify="left")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*_one_line(row))
     console.print(grid)
     stream.flush()
+
+
+def _one_line(cells: Sequence[str]) -> list[str]:
+    return [printable(cell, keep="") for cell in cells]
 
 
 @contextmanager

@@ -6,18 +6,17 @@ A broken file raises `FileError`; a broken row is a `Rejection`, and reading goe
 from __future__ import annotations
 
 import csv
-import gzip
 import math
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TextIO
 
+from molgen.chem.lines import Limits, OnShare, excess, ignore_share, lines
 from molgen.chem.molecule import smiles_of_molblock
 from molgen.errors import FileError, MissingColumnError, MoleculeError
+from molgen.quoting import from_csv_cell
 
 DELIMITERS = (",", ";", "\t")
 
@@ -31,9 +30,7 @@ NAME_COLUMNS = ("id", "name", "title", "drug_id", "compound_id", "molecule_chemb
 MISSING = frozenset({"", "nan", "na", "null", "none"})
 """What stands for a missing number, in lower case."""
 
-_MAX_LINE = 1_000_000  # characters
 _MAX_ROW_LINES = 20  # of one table row; more are a quote left open, which would swallow the file
-_MAX_RECORD_LINES = 100_000  # of one SDF record; 999 atoms with 999 bonds need 2,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,48 +65,6 @@ class Rejection:
     reason: str
 
 
-def lines(path: Path) -> Iterator[str]:
-    """The lines of a text file, each checked to be text of sane length.
-
-    Raises:
-        FileError: The file cannot be opened, is empty, or is damaged at a line.
-    """
-    number = 0
-    try:
-        with _open(path) as text:
-            while line := text.readline(_MAX_LINE + 1):
-                number += 1
-                _check(path, number, line)
-                yield line
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise FileError(
-            path, f"compressed data are damaged: {error}", line=number + 1, remedy="Copy it anew."
-        ) from error
-    except OSError as error:
-        raise FileError(path, error.strerror or str(error), remedy="Check the path.") from error
-    if number == 0:
-        raise FileError(path, "is empty", remedy="Give a file with at least one molecule.")
-
-
-def _open(path: Path) -> TextIO:
-    # surrogateescape: undecodable bytes are found by _check on their own line, not a buffer too early
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape")
-    return path.open(encoding="utf-8-sig", errors="surrogateescape")
-
-
-def _check(path: Path, number: int, line: str) -> None:
-    if len(line) > _MAX_LINE:
-        raise FileError(path, f"more than {_MAX_LINE:,} characters", line=number, remedy="Is this a text file?")
-    if "\0" in line or (not line.isascii() and any("\ud800" <= char <= "\udfff" for char in line)):
-        raise FileError(
-            path,
-            "not UTF-8 text",
-            line=number,
-            remedy="Save it as UTF-8; the name of a gzip file must end in .gz.",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Columns:
     """Where in a table's rows things are: 0-based positions; `name` is None where there is none."""
@@ -120,9 +75,11 @@ class _Columns:
     properties: tuple[tuple[str, int], ...]
 
 
-def table_rows(path: Path, smiles_column: str | None, properties: Sequence[str]) -> Iterator[Row | Rejection]:
+def table_rows(
+    path: Path, smiles_column: str | None, properties: Sequence[str], on_share: OnShare
+) -> Iterator[Row | Rejection]:
     """The rows of a table whose first line is the header; see `molgen.chem.table.read_rows`."""
-    texts = lines(path)
+    texts = lines(path, on_share)
     header = next(texts)
     delimiter = max(DELIMITERS, key=lambda each: len(_split(header, each)))
     columns = _locate(path, _split(header, delimiter), smiles_column, properties)
@@ -150,7 +107,7 @@ def _table_row(line: int, fields: list[str], columns: _Columns) -> Row | Rejecti
         return Rejection(line, ",".join(fields), "more fields than the header has columns")
     if len(fields) < columns.count:
         return Rejection(line, ",".join(fields), "fewer fields than the header has columns")
-    name = fields[columns.name].strip() if columns.name is not None else ""
+    name = from_csv_cell(fields[columns.name].strip()) if columns.name is not None else ""
     texts = [(prop, fields[position]) for prop, position in columns.properties]
     return _row(line, fields[columns.smiles].strip(), name, texts)
 
@@ -217,7 +174,7 @@ def _missing(path: Path, what: str, column: str, seen: Sequence[str], remedy: st
     return MissingColumnError(path, f"{what}; saw: {', '.join(seen) or 'none'}", column=column, remedy=remedy)
 
 
-def smi_rows(path: Path, properties: Sequence[str]) -> Iterator[Row | Rejection]:
+def smi_rows(path: Path, properties: Sequence[str], on_share: OnShare) -> Iterator[Row | Rejection]:
     """The rows of a file with a SMILES and perhaps a name on each line, under a header or none."""
     if properties:
         raise MissingColumnError(
@@ -226,16 +183,16 @@ def smi_rows(path: Path, properties: Sequence[str]) -> Iterator[Row | Rejection]
             column=properties[0],
             remedy="Properties are read from .csv, .tsv and .sdf files.",
         )
-    for line, text in enumerate(lines(path), 1):
+    for line, text in enumerate(lines(path, on_share), 1):
         smiles, _, name = text.strip().replace("\t", " ").partition(" ")
         if smiles and not (line == 1 and smiles.casefold() in SMILES_COLUMNS):
             yield Row(line, smiles, name.strip(), ())
 
 
-def sdf_rows(path: Path, properties: Sequence[str]) -> Iterator[Row | Rejection]:
+def sdf_rows(path: Path, properties: Sequence[str], on_share: OnShare) -> Iterator[Row | Rejection]:
     """The records of an SDF: name from the title, properties from the data fields."""
     _require_fields(path, properties)
-    for line, record in _sdf_records(path):
+    for line, record in _sdf_records(path, on_share):
         yield _sdf_row(line, record, properties)
 
 
@@ -255,17 +212,19 @@ def _require_fields(path: Path, properties: Sequence[str]) -> None:
         raise _missing(path, f"no data field {field!r}", field, list(seen), "Name one of these fields.")
 
 
-def _sdf_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _sdf_records(path: Path, on_share: OnShare) -> Iterator[tuple[int, list[str]]]:
     """Each record of an SDF with the line it starts on; text after the last $$$$ counts when not blank."""
-    start, record = 1, list[str]()
-    for line, text in enumerate(lines(path), 1):
+    limit = Limits.current().record
+    start, record, n_chars = 1, list[str](), 0
+    for line, text in enumerate(lines(path, on_share), 1):
         if not text.startswith("$$$$"):
             record.append(text)
-            if len(record) > _MAX_RECORD_LINES:
-                raise FileError(path, f"a record of more than {_MAX_RECORD_LINES:,} lines", line=start)
+            n_chars += len(text)
+            if n_chars > limit:
+                raise excess(path, f"a record of more than {limit:,} characters", start)
             continue
         yield start, record
-        start, record = line + 1, []
+        start, record, n_chars = line + 1, [], 0
     if any(text.strip() for text in record):
         yield start, record
 
@@ -356,7 +315,7 @@ def sdf_texts(path: Path) -> Texts:
     """
     columns: dict[str, None] = {}
     rows: list[TextRow | Rejection] = []
-    for line, record in _sdf_records(path):
+    for line, record in _sdf_records(path, ignore_share):
         row = _sdf_row(line, record, ())
         fields = _data_fields(record)
         columns |= dict.fromkeys(fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,15 +15,27 @@ from rdkit.Chem import rdFingerprintGenerator, rdinchi, rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 from rdkit.rdBase import BlockLogs
 
-from molgen.errors import MoleculeError
+from molgen.errors import MoleculeError, SpecError
 
 MAX_SMILES_LENGTH = 2000
 """Characters, read or written: bounds the work that a hostile string can cause."""
 
+MAX_ATOMS = 2000
+"""Of a mol block, hydrogens included: RDKit's time grows with their square, and the SMILES of more is too long."""
+
 FINGERPRINT_BITS = 2048
+
+_V3000_ATOMS = re.compile(r"^M  V30 COUNTS +(\d{1,9})", re.MULTILINE)
 
 _MAX_ROUNDS = 4
 """Of writing and reading again until the SMILES stays as it is; real molecules need at most three."""
+
+
+_CHOICES = {
+    "fragment": ("largest", "keep", "reject"),
+    "charge": ("keep", "neutralise"),
+    "stereo": ("keep", "drop"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,12 @@ class Policy:
     fragment: Literal["largest", "keep", "reject"] = "largest"
     charge: Literal["keep", "neutralise"] = "keep"
     stereo: Literal["keep", "drop"] = "keep"
+
+    def __post_init__(self) -> None:
+        """Refuses a value that does not stand above, by a SpecError."""
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise SpecError(name, f"must be one of {', '.join(choices)}, but got {getattr(self, name)!r}")
 
 
 DEFAULT_POLICY = Policy()
@@ -129,9 +148,11 @@ def smiles_of_molblock(block: str) -> str:
     """The SMILES of a V2000 or V3000 mol block, stereochemistry from its wedges or 3D coordinates.
 
     Raises:
-        MoleculeError: The block is not a mol block, or is chemically impossible.
+        MoleculeError: The block is not a mol block, has more than `MAX_ATOMS` atoms, or is chemically impossible.
     """
     title = block.split("\n", 1)[0].strip()
+    if _n_atoms(block) > MAX_ATOMS:
+        raise MoleculeError(title, f"more than {MAX_ATOMS} atoms")
     with BlockLogs():
         try:
             mol = Chem.MolFromMolBlock(block)
@@ -141,6 +162,12 @@ def smiles_of_molblock(block: str) -> str:
             raise MoleculeError(title, "not a mol block")
         smiles: str = Chem.MolToSmiles(mol)
     return smiles
+
+
+def _n_atoms(block: str) -> int:
+    """Atoms that a V3000 block announces, or 0; one of V2000 cannot have more than 999."""
+    count = _V3000_ATOMS.search(block)
+    return int(count[1]) if count else 0
 
 
 def fingerprint(mol: Chem.Mol) -> DataStructs.ExplicitBitVect:

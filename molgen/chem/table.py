@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from molgen.chem.formats import DELIMITERS, Rejection, Row, lines, sdf_rows, smi_rows, table_rows
+from molgen.chem.formats import DELIMITERS, Rejection, Row, sdf_rows, smi_rows, table_rows
+from molgen.chem.lines import OnShare, ignore_share, lines
 from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse
 from molgen.errors import FileError, MissingColumnError, MoleculeError
+from molgen.quoting import csv_cell
 
 __all__ = [
     "SUFFIXES",
@@ -104,7 +106,7 @@ def writing_rejections(path: Path) -> Iterator[Callable[[Rejection], object]]:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(("line", "text", "reason"))
-        yield lambda item: writer.writerow((item.line, item.text, item.reason))
+        yield lambda item: writer.writerow((item.line, csv_cell(item.text), csv_cell(item.reason)))
 
 
 def read_molecules(
@@ -113,9 +115,10 @@ def read_molecules(
     *,
     smiles_column: str | None = None,
     properties: Sequence[str] = (),
+    on_share: OnShare = ignore_share,
 ) -> Iterator[Record | Rejection]:
     """The molecules of a file, standardised, in order; see `read_rows`."""
-    for row in read_rows(path, smiles_column=smiles_column, properties=properties):
+    for row in read_rows(path, smiles_column=smiles_column, properties=properties, on_share=on_share):
         if isinstance(row, Rejection):
             yield row
             continue
@@ -128,7 +131,11 @@ def read_molecules(
 
 
 def read_rows(
-    path: str | Path, *, smiles_column: str | None = None, properties: Sequence[str] = ()
+    path: str | Path,
+    *,
+    smiles_column: str | None = None,
+    properties: Sequence[str] = (),
+    on_share: OnShare = ignore_share,
 ) -> Iterator[Row | Rejection]:
     """The rows of a file, streamed in order; blank lines are skipped.
 
@@ -138,18 +145,19 @@ def read_rows(
         smiles_column: Column with the SMILES in a table, or None for the first of `SMILES_COLUMNS`, compared
             in lower case. Files without columns ignore it.
         properties: Columns of a table, or data fields of an SDF, to read as numbers.
+        on_share: Called now and then with the share of the file that was read.
 
     Raises:
-        FileError: The file is missing, empty, binary, damaged, of an unknown kind, or lacks a column; raised
-            when the first row is asked for, or where the damage is met.
+        FileError: The file is missing, empty, binary, damaged, of an unknown kind, beyond one of `formats.Limits`, or
+            lacks a column; raised when the first row is asked for, or where the damage is met.
     """
     path = Path(path)
     suffix = _suffix(path)
     if suffix in (".sdf", ".sd"):
-        return sdf_rows(path, properties)
+        return sdf_rows(path, properties, on_share)
     if suffix in (".smi", ".smiles") or (suffix == ".txt" and not _is_table(path)):
-        return smi_rows(path, properties)
-    return table_rows(path, smiles_column, properties)
+        return smi_rows(path, properties, on_share)
+    return table_rows(path, smiles_column, properties, on_share)
 
 
 def has_property(path: str | Path, name: str, smiles_column: str | None = None) -> bool:

@@ -30,6 +30,8 @@ SUFFIX = ".safetensors"
 FORMAT = "molgen-index-1"
 N_LEADING = 16
 """Q at the most: the coarse dimensions of the shipped checkpoint hold three quarters of a squared distance."""
+FARTHEST = 1e6
+"""Of a point from the origin; molecules lie within 100."""
 SAMPLE_STEP = 64
 """Of so many partial distances one is in the sample that tells which are small."""
 
@@ -83,7 +85,7 @@ class Index:
         checkpoint_sha256: Of the checkpoint that encoded it.
 
     Raises:
-        ValueError: Shapes or types do not fit, or there is no row.
+        ValueError: Shapes or types do not fit, there is no row, or numbers are such that no search ends well.
     """
 
     leading: Floats
@@ -111,10 +113,17 @@ class Index:
                 )
         if not n or (self.names is not None and len(self.names) != n):
             raise ValueError("there must be rows, and as many names as rows, or none")
-        if not np.isfinite(self.rotation).all() or not np.isfinite(self.centre).all():
-            raise ValueError("rotation and centre must be finite")
-        if not np.isfinite(self._lengths).all():
-            raise ValueError("leading must be finite")
+        self._require_sound()
+
+    def _require_sound(self) -> None:
+        """Refuses numbers that no library of molecules has, and no search ends well among, by a ValueError."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_rotation = np.allclose(self.rotation.T @ self.rotation, np.eye(len(self.centre)), atol=1e-6)
+            is_near = (np.abs(self.centre) <= FARTHEST).all() and (self._lengths <= FARTHEST**2).all()
+        if not is_rotation:
+            raise ValueError("rotation must be orthogonal")
+        if not is_near or not _is_finite(self.rest):
+            raise ValueError(f"points must be finite numbers of at most {FARTHEST:g}")
 
     def __len__(self) -> int:
         return len(self.smiles)
@@ -202,11 +211,10 @@ class Index:
         return partial
 
     def _squares(self, query: Floats, rows: Rows) -> Floats:
-        """Squared distances (M,) of a rotated point (D,) to rows; infinite where a coordinate is not finite."""
+        """Squared distances (M,) of a rotated point (D,) to rows."""
         n_leading = self.leading.shape[1]
         leading, rest = self.leading[rows] - query[:n_leading], self.rest[rows].astype(np.float32) - query[n_leading:]
         squares: Floats = np.einsum("mq,mq->m", leading, leading) + np.einsum("mq,mq->m", rest, rest)
-        squares[~np.isfinite(squares)] = np.inf
         return squares
 
     @cached_property
@@ -214,6 +222,11 @@ class Index:
         """Squared lengths (N,) of the leading coordinates."""
         lengths: Floats = np.einsum("nq,nq->n", self.leading, self.leading)
         return lengths
+
+
+def _is_finite(values: NDArray[np.float16]) -> bool:
+    """Whether numbers (N, M) of half precision are finite, read off their bits."""
+    return not ((values.view(np.uint16) & 0x7C00) == 0x7C00).any()
 
 
 def _texts(tensors: dict[str, NDArray[Any]], name: str) -> Texts:

@@ -5,9 +5,12 @@ Notation: N molecules, D latent dimensions, P properties.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturated
+from molgen.device import resolve_device
 from molgen.errors import MoleculeError, SpecError
+from molgen.latent.arguments import MISSING, require_count, require_seed, smiles_list
 from molgen.model import checkpoint
 from molgen.model.checkpoint import Checkpoint
 from molgen.model.language_model import Language
@@ -29,11 +34,15 @@ from molgen.tokens.selfies_vocabulary import pad
 from molgen.tokens.tokenisation import hash_key
 
 BATCH_SIZE = 256
+CHUNK = 1024
+"""Points of a prior drawn at once."""
 GAUSSIAN, LANGUAGE = "gaussian", "language"
 MIN_SPOKEN = 0.02
 """Share of what a language model says that must be molecules: below, it has learned nothing."""
 
 Floats = NDArray[np.float32]
+SmilesList = Iterable[str | None]
+"""N SMILES, such as a list or a column of a table; None and NaN where there is none."""
 
 
 def default_checkpoint() -> Path:
@@ -71,8 +80,11 @@ class LatentSpace:
 
         Raises:
             CheckpointError: The checkpoint is missing or damaged.
+            SpecError: `path` is no path, or `device` no device of this machine.
         """
-        return cls(checkpoint.load(Path(path) if path else default_checkpoint(), device))
+        if path is not None and not isinstance(path, str | os.PathLike):
+            raise SpecError("path", f"must be that of a .safetensors file, but got {path!r}")
+        return cls(checkpoint.load(Path(path) if path else default_checkpoint(), resolve_device(device)))
 
     @property
     def size(self) -> int:
@@ -84,38 +96,41 @@ class LatentSpace:
         """Names of the P properties that `predict` returns."""
         return self.model.properties
 
-    def encode(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Floats:
+    def encode(self, smiles: SmilesList, policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Floats:
         """Points (N, D) of molecules; rows that cannot be encoded are NaN, and `explain` says why.
 
         Args:
-            smiles: N texts.
+            smiles: N texts, such as a list or a column of a table; None and NaN are rows without a point.
             policy: Standardisation.
             is_refined: Move a point that does not decode to its molecule to one beside it that does, where the
                 descent finds one (see `model.inversion`); else take the encoder's mean as it is.
 
         Raises:
-            SpecError: `smiles` is one text, not a list of texts.
+            SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
         """
         return self.explain(smiles, policy, is_refined=is_refined).z
 
-    def explain(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Encoding:
+    def explain(self, smiles: SmilesList, policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Encoding:
         """Points of molecules, with the reason for each that has none, such as the token that is unknown.
 
         The arguments are those of `encode`.
 
         Raises:
-            SpecError: `smiles` is one text, not a list of texts.
+            SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
         """
-        if isinstance(smiles, str):
-            raise SpecError("smiles", "must be a list of SMILES, but got one text")
+        if not isinstance(policy, Policy):
+            raise SpecError("policy", f"must be a Policy, but got {policy!r}")
         sequences: list[NDArray[np.uint16]] = []
-        reasons = [""] * len(smiles)
-        for i, text in enumerate(smiles):
+        reasons: list[str] = []
+        for text in smiles_list(smiles):
+            reason = MISSING if text is None else ""
             try:
-                sequences.append(self._tokenise(text, policy))
+                if text is not None:
+                    sequences.append(self._tokenise(text, policy))
             except MoleculeError as error:
-                reasons[i] = error.reason
-        z = np.full((len(smiles), self.size), np.nan, dtype=np.float32)
+                reason = error.reason
+            reasons.append(reason)
+        z = np.full((len(reasons), self.size), np.nan, dtype=np.float32)
         z[np.array([not reason for reason in reasons], dtype=bool)] = self._encode_tokens(sequences, is_refined)
         return Encoding(z, tuple(reasons))
 
@@ -129,12 +144,12 @@ class LatentSpace:
             seed: Source of the draws.
 
         Raises:
-            SpecError: `z` is not an array of rows of D numbers, or a temperature is not 0 or above.
+            SpecError: `z` is not an array of rows of D numbers, a temperature is not 0 or above, or the seed not a
+                whole number from 0 on.
         """
         points = self._points(z)
-        softness = np.broadcast_to(np.asarray(temperature, dtype=np.float32), len(points))
-        if not (np.isfinite(softness) & (softness >= 0.0)).all():
-            raise SpecError("temperature", f"must be 0 or above, but got {temperature!r}")
+        softness = _softness(temperature, len(points))
+        seed = require_seed(seed)
         is_finite = np.isfinite(points).all(axis=1)
         generator = torch.Generator(self.device).manual_seed(seed)
         texts: list[str | None] = [None] * len(points)
@@ -176,9 +191,9 @@ class LatentSpace:
         """Molecules decoded from `n` points of the prior; None where none came out.
 
         Raises:
-            SpecError: The checkpoint has no such prior.
+            SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
         """
-        return self.decode(self.sample_points(n, seed, prior=prior))
+        return [text for points in self.point_chunks(n, seed, prior=prior) for text in self.decode(points)]
 
     def sample_points(self, n: int, seed: int = 0, *, prior: str = GAUSSIAN) -> Floats:
         """Points (n, D) of a prior.
@@ -190,18 +205,31 @@ class LatentSpace:
                 that was learned.
 
         Raises:
-            SpecError: The checkpoint has no such prior.
+            SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
         """
+        chunks = list(self.point_chunks(n, seed, prior=prior))
+        return np.concatenate([np.empty((0, self.size), dtype=np.float32), *chunks])
+
+    def point_chunks(self, n: int, seed: int = 0, *, prior: str = GAUSSIAN) -> Iterator[Floats]:
+        """The points of `sample_points`, `CHUNK` at a time, so that memory does not grow with `n`.
+
+        Raises:
+            SpecError: As in `sample_points`, before the first chunk is drawn.
+        """
+        n, seed = require_count(n), require_seed(seed)
         self.require_prior(prior)
         model = None if prior == GAUSSIAN else self.model.priors[cast(Kind, prior)]
-        if isinstance(model, Language):
-            return self._spoken(model, n, seed)
-        normal = np.random.default_rng(seed).standard_normal((n, self.size))
-        if model is not None:
-            normal = self._transported(model, normal)
-        factor = self.model.prior_factor.double().numpy()
-        points = self.model.prior_mean.double().numpy() + normal @ factor.T
-        return np.asarray(points, dtype=np.float32)
+        return self._spoken(model, n, seed) if isinstance(model, Language) else self._drawn(model, n, seed)
+
+    def _drawn(self, model: Transport | None, n: int, seed: int) -> Iterator[Floats]:
+        """Chunks of `n` points of the Gaussian prior, or of those that a transport makes of noise."""
+        rng = np.random.default_rng(seed)
+        mean, factor = self.model.prior_mean.double().numpy(), self.model.prior_factor.double().numpy()
+        for start in range(0, n, CHUNK):
+            normal = rng.standard_normal((min(CHUNK, n - start), self.size))
+            if model is not None:
+                normal = self._transported(model, normal)
+            yield np.asarray(mean + normal @ factor.T, dtype=np.float32)
 
     def predict(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and spread (standard deviation) of each property at points (N, D), each (N, P).
@@ -225,20 +253,23 @@ class LatentSpace:
             values[is_missing] = np.nan
         return results
 
-    def predict_molecules(self, smiles: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict_molecules(self, smiles: SmilesList) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What `predict` says of molecules (N,) at the encoder's own points, where the predictor was fitted.
 
         Raises:
-            SpecError: The checkpoint predicts nothing.
+            SpecError: The checkpoint predicts nothing, or `smiles` is no list of texts.
         """
         return self.predict(self.encode(smiles, is_refined=False))
 
-    def knows(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
-        """Which canonical SMILES (N,) were in the training data of M molecules.
+    def knows(self, smiles: SmilesList) -> NDArray[np.bool_]:
+        """Which canonical SMILES (N,) were in the training data of M molecules; None and NaN were not.
 
         Of those that were not, M in 4 billion say yes: hashes of 32 bits are compared.
+
+        Raises:
+            SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
         """
-        keys = np.array([hash_key(text) >> 32 for text in smiles], dtype=np.uint32)
+        keys = np.array([hash_key(text or "") >> 32 for text in smiles_list(smiles)], dtype=np.uint32)
         places = np.searchsorted(self.model.known, keys)
         known = np.append(self.model.known.astype(np.uint64), np.uint64(1 << 32))
         return np.asarray(known[places] == keys)
@@ -257,29 +288,31 @@ class LatentSpace:
             points[chunk] = model.sample(torch.from_numpy(normal[chunk]).float().to(self.device)).cpu().numpy()
         return points
 
-    def _spoken(self, model: Language, n: int, seed: int) -> Floats:
-        """Points (n, D) of molecules that a language model draws."""
+    def _spoken(self, model: Language, n: int, seed: int) -> Iterator[Floats]:
+        """Chunks of the points of `n` molecules that a language model draws."""
+        sequences = self._spoken_tokens(model, seed)
+        for start in range(0, n, CHUNK):
+            yield self._encode_tokens(list(islice(sequences, min(CHUNK, n - start))), is_refined=True)
+
+    def _spoken_tokens(self, model: Language, seed: int) -> Iterator[NDArray[np.uint16]]:
+        """Token ids of the molecules that a language model draws, without end."""
         generator = torch.Generator(self.device).manual_seed(seed)
-        sequences: list[NDArray[np.uint16]] = []
-        n_drawn = 0
-        while len(sequences) < n:
+        n_drawn = n_spoken = 0
+        while True:
+            spoken = []
             for text in model.sample(BATCH_SIZE, generator):
-                try:
-                    sequences.append(self._tokenise(text, DEFAULT_POLICY))
-                except MoleculeError:
-                    continue
-            n_drawn += BATCH_SIZE
-            if len(sequences) < MIN_SPOKEN * n_drawn:
-                raise SpecError(
-                    "prior", f"says a molecule in {len(sequences)} of {n_drawn} texts", remedy="Fit it anew."
-                )
-        return self._encode_tokens(sequences[:n], is_refined=True)
+                with suppress(MoleculeError):
+                    spoken.append(self._tokenise(text, DEFAULT_POLICY))
+            n_drawn, n_spoken = n_drawn + BATCH_SIZE, n_spoken + len(spoken)
+            if n_spoken < MIN_SPOKEN * n_drawn:
+                raise SpecError("prior", f"says a molecule in {n_spoken} of {n_drawn} texts", remedy="Fit it anew.")
+            yield from spoken
 
     def _points(self, z: ArrayLike) -> Floats:
         try:
             with np.errstate(over="ignore"):
                 points = np.ascontiguousarray(z, dtype=np.float32)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):
             raise SpecError("z", f"must be rows of {self.size} numbers") from None
         if points.ndim != 2 or points.shape[1] != self.size:
             raise SpecError("z", f"must be rows of {self.size} numbers, but got an array of shape {points.shape}")
@@ -325,3 +358,18 @@ class LatentSpace:
             return parse(saturated(text) if "[" in text else text).smiles
         except MoleculeError:
             return None
+
+
+def _softness(temperature: ArrayLike, n: int) -> Floats:
+    """Temperatures (n,) of rows, from one number or one a row.
+
+    Raises:
+        SpecError: They are not numbers of 0 or above.
+    """
+    try:
+        softness = np.broadcast_to(np.asarray(temperature, dtype=np.float32), n)
+    except (TypeError, ValueError):
+        raise SpecError("temperature", f"must be a number, or {n} of them, but got {temperature!r}") from None
+    if not (np.isfinite(softness) & (softness >= 0.0)).all():
+        raise SpecError("temperature", f"must be 0 or above, but got {temperature!r}")
+    return softness

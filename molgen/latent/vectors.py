@@ -11,7 +11,7 @@ import csv
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -21,7 +21,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from molgen.chem.formats import lines
+from molgen.chem.lines import MIN_UNPACKED, lines
 from molgen.chem.molecule import AS_IT_IS
 from molgen.chem.table import Record, Rejection, Tally
 from molgen.errors import FileError, SpecError
@@ -31,6 +31,8 @@ from molgen.paths import replacing
 SUFFIXES = (".npz", ".csv", ".parquet")
 MAX_SIZE = 4096
 """D at the most."""
+MAX_GROWTH = 100
+"""How many times larger than in an archive an array may be, beyond `MIN_UNPACKED` bytes; `write_vectors` packs none."""
 CHUNK = 1024
 """Rows encoded at once."""
 
@@ -134,19 +136,13 @@ def read_vectors(path: Path) -> Vectors:
         raise FileError(path, f"does not hold latent vectors: {reason}", remedy=_REMEDY) from None
 
 
-def encode_items(
-    space: LatentSpace,
-    items: Iterable[Record | Rejection],
-    tally: Tally,
-    on_rows: Callable[[float], object] = lambda _rows: None,
-) -> Vectors:
+def encode_items(space: LatentSpace, items: Iterable[Record | Rejection], tally: Tally) -> Vectors:
     """The vectors of the rows of a file, one a row in their order, without a point where there is none.
 
     Args:
         space: Where the points are.
         items: What `read_molecules` yields.
         tally: Counts the rows; those that are read but cannot be encoded are rejected too.
-        on_rows: Called with the number of rows done.
     """
     parts, smiles = [], []
     items = iter(items)
@@ -159,7 +155,6 @@ def encode_items(
             tally.add(item)
         parts.append(encoding.z)
         smiles += texts
-        on_rows(len(smiles))
     z = np.concatenate(parts) if parts else np.empty((0, space.size), dtype=np.float32)
     return Vectors(z, tuple(smiles), space.model.digest)
 
@@ -198,6 +193,8 @@ def _require_honest_member(archive: zipfile.ZipFile, name: str) -> None:
         shape, _, dtype = read_header[version](member)
     if math.prod(shape) * dtype.itemsize > info.file_size:
         raise ValueError(f"{name} is truncated")
+    if info.file_size > MAX_GROWTH * info.compress_size + MIN_UNPACKED:
+        raise ValueError(f"{name} unpacks to more than {MAX_GROWTH} times its size")
 
 
 def _write_csv(path: Path, vectors: Vectors) -> None:

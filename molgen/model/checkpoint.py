@@ -29,12 +29,12 @@ from molgen.model.language_model import Language, LanguageConfig
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.prior import TRANSPORTS, Kind, Prior, PriorConfig, Transport
 from molgen.model.vae import Vae, VaeConfig
-from molgen.paths import replacing, write_text
+from molgen.paths import read_bytes, replacing, write_text
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.tokens.smiles_vocabulary import SmilesTokens
 
 FORMAT = "molgen-checkpoint-2"
-MAX_CARD_BYTES = 1 << 22
+MAX_CARD_BYTES, MAX_WEIGHTS_BYTES = 1 << 22, 1 << 31
 MAX_TOKENS = 4096
 MAX_BONDS = 64
 FULL_WORD, MAX_HASH = 2**16 - 1, 2**32 - 1
@@ -126,7 +126,7 @@ def load(path: Path, device: str = "cpu") -> Checkpoint:
         reason = "is not a .safetensors file; pickled models are never read"
         raise CheckpointError(path, reason, remedy=_REMEDY)
     description = _read_description(path.with_suffix(".json"))
-    weights = _read(path)
+    weights = _read(path, MAX_WEIGHTS_BYTES)
     digest = sha256(weights).hexdigest()
     if digest != description.get("sha256"):
         reason = "its SHA-256 differs from the one in its .json: truncated or changed"
@@ -157,18 +157,15 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _read(path: Path, max_bytes: int = -1) -> bytes:
+def _read(path: Path, max_bytes: int) -> bytes:
     try:
-        with path.open("rb") as handle:
-            return handle.read(max_bytes)
+        return read_bytes(path, max_bytes)
     except OSError as error:
         raise CheckpointError(path, error.strerror or str(error), remedy=_REMEDY) from None
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    text = _read(path, MAX_CARD_BYTES + 1)
-    if len(text) > MAX_CARD_BYTES:
-        raise CheckpointError(path, f"is larger than {MAX_CARD_BYTES} bytes", remedy=_REMEDY)
+    text = _read(path, MAX_CARD_BYTES)
     try:
         description = json.loads(text)
     except (ValueError, RecursionError):
@@ -191,6 +188,8 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Che
     mean, factor = _tensor(tensors, "prior.mean"), _tensor(tensors, "prior.factor")
     if not (mean.shape == (size,) and factor.shape == (size, size)):
         raise ValueError("the prior does not fit the latent size")
+    if not (factor.diagonal() > 0).all() or factor.triu(diagonal=1).any():
+        raise ValueError("prior.factor must be lower triangular, its diagonal above 0")
     max_tokens, card = description["max_tokens"], description["card"]
     if not isinstance(max_tokens, int) or not 1 <= max_tokens <= MAX_TOKENS:
         raise ValueError(f"max_tokens must be from 1 to {MAX_TOKENS}")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from molgen.errors import SpecError
 from molgen.extras import require_package
 from molgen.paths import replacing
+from molgen.quoting import csv_cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,10 +125,10 @@ def write_table(path: Path, chart: Chart) -> None:
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["smiles", "name", "x", "y", *chart.columns])
+        writer.writerow(["smiles", "name", "x", "y", *map(csv_cell, chart.columns)])
         numbers = np.column_stack([chart.points, *chart.columns.values()])
         for smiles, name, row in zip(chart.smiles, chart.names, numbers.tolist(), strict=True):
-            writer.writerow([smiles, name, *("" if math.isnan(value) else f"{value:.6g}" for value in row)])
+            writer.writerow([smiles, csv_cell(name), *("" if math.isnan(value) else f"{value:.6g}" for value in row)])
 
 
 def draw_figure(path: Path, chart: Chart) -> None:

@@ -15,6 +15,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import SpecError
 from molgen.paths import replacing, write_text
+from molgen.quoting import csv_cell, sdf_line, sdf_name
 
 LISTING_SUFFIXES = (".csv", ".smi", ".sdf", ".svg", ".png")
 COLUMNS = 5
@@ -87,8 +88,12 @@ def text_of(value: Value) -> str:
 def _write_csv(path: Path, listing: Listing) -> None:
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["smiles", *listing.columns])
-        writer.writerows([smiles, *map(text_of, values.values())] for smiles, values in listing.rows())
+        writer.writerow(["smiles", *map(csv_cell, listing.columns)])
+        writer.writerows([smiles, *map(_cell, values.values())] for smiles, values in listing.rows())
+
+
+def _cell(value: Value) -> str:
+    return csv_cell(text_of(value))
 
 
 def _write_smi(path: Path, listing: Listing) -> None:
@@ -104,7 +109,7 @@ def _write_sdf(path: Path, listing: Listing) -> None:
                 mol = _flat(parse(smiles))
                 mol.SetProp("_Name", str(number))
                 for name, value in {"smiles": smiles, **values}.items():
-                    mol.SetProp(name, text_of(value))
+                    mol.SetProp(sdf_name(name), sdf_line(text_of(value)))
                 writer.write(mol)
         writer.close()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from molgen.paths import write_text
 from molgen.project.curation import Compound, Label, RowReport
+from molgen.quoting import csv_cell
 
 
 def write_compounds(path: Path, compounds: Sequence[Compound], properties: Sequence[str]) -> None:
@@ -19,10 +20,10 @@ def write_compounds(path: Path, compounds: Sequence[Compound], properties: Seque
         OSError: The file cannot be written; it is then as it was.
     """
     columns = [column for name in properties for column in (name, f"{name}_relation", f"{name}_n", f"{name}_std")]
-    rows = [
-        [compound.id, compound.smiles, *(text for name in properties for text in _texts(compound.labels.get(name)))]
-        for compound in compounds
-    ]
+    rows = []
+    for compound in compounds:
+        labels = [text for name in properties for text in _texts(compound.labels.get(name))]
+        rows.append([csv_cell(compound.id), compound.smiles, *labels])
     write_text(path, csv_text([["id", "smiles", *columns], *rows]))
 
 
@@ -32,10 +33,10 @@ def write_report(path: Path, rows: Sequence[RowReport]) -> None:
     Raises:
         OSError: The file cannot be written; it is then as it was.
     """
-    lines = [
-        [str(row.line), row.name, row.structure, row.values, row.outcome, row.compound, "; ".join(row.notes)]
-        for row in rows
-    ]
+    lines = []
+    for row in rows:
+        texts = (row.name, row.structure, row.values, row.outcome, row.compound, "; ".join(row.notes))
+        lines.append([str(row.line), *map(csv_cell, texts)])
     header = ["line", "name", "structure", "values", "outcome", "compound", "notes"]
     write_text(path, csv_text([header, *lines]))
 

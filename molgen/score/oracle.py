@@ -101,8 +101,17 @@ class Oracle:
         Raises:
             ScorerError: A measure gave something other than one number a molecule.
         """
+        return sum(self.cheap_violations(molecules).values(), np.zeros(len(molecules)))
+
+    def cheap_violations(self, molecules: Sequence[Molecule]) -> dict[Constraint, Array]:
+        """The violation (N,) of each constraint that needs none of the user's scorers, in widths of the scale.
+
+        Raises:
+            ScorerError: A measure gave something other than one number a molecule.
+        """
         cheap = [c for c in self.constraints if self._measures[c.name].is_cheap]
-        return self._violation(cheap, self._measured({c.name for c in cheap}, molecules), len(molecules))
+        values = self._measured({c.name for c in cheap}, molecules)
+        return {constraint: self._scaled(constraint, values) for constraint in cheap}
 
     def score(self, molecules: Sequence[Molecule]) -> Score:
         """The score of N molecules, each measure called once.
@@ -169,7 +178,7 @@ class Oracle:
         desirabilities = {name: _desired(ramps, values[name]) for name, ramps in self._ramps.items()}
         wanted = np.column_stack([values[objective.name] for objective in self.objectives])
         is_missing = np.isnan(wanted).any(axis=1)
-        violation = self._violation(self.constraints, values, n)
+        violation = sum((self._scaled(constraint, values) for constraint in self.constraints), np.zeros(n))
         return Score(
             values=values,
             desirabilities=desirabilities,
@@ -183,12 +192,10 @@ class Oracle:
         columns = [desirabilities[objective.name] for objective in self.objectives]
         return combine(np.column_stack(columns), [objective.weight for objective in self.objectives])
 
-    def _violation(self, constraints: Sequence[Constraint], values: Mapping[str, Array], n: int) -> Array:
-        total = np.zeros(n)
-        for constraint in constraints:
-            low, high = self._measures[constraint.name].default_scale or (0.0, 1.0)
-            total += constraint.violation(values[constraint.name]) / (high - low)
-        return total
+    def _scaled(self, constraint: Constraint, values: Mapping[str, Array]) -> Array:
+        """The violation (N,) of a constraint in widths of its measure's scale, where that has one."""
+        low, high = self._measures[constraint.name].default_scale or (0.0, 1.0)
+        return constraint.violation(values[constraint.name]) / (high - low)
 
 
 def _resolved(

@@ -22,6 +22,7 @@ from molgen.errors import InterruptedRunError, NothingValidError, RunError
 from molgen.latent.space import Floats, LatentSpace
 from molgen.score.oracle import Oracle, Score
 from molgen.search import ledger, study
+from molgen.search.feasibility import Feasibility
 from molgen.search.ledger import Evaluation, Ledger
 from molgen.search.pareto import Front
 from molgen.search.spec import CampaignSpec
@@ -99,6 +100,7 @@ class Campaign:
         """
         self.spec, self.space, self.oracle = spec, space, oracle
         self.start = _affordable(start, spec)
+        self.feasibility = Feasibility(oracle)
         self._start_smiles = {molecule.smiles for molecule in self.start}
         self.n_objectives = len(oracle.objectives) if spec.pareto else 1
         names = list(oracle.restore({name: [0.0] for name in oracle.measure_names}).desirabilities)
@@ -114,7 +116,7 @@ class Campaign:
             budget=spec.budget,
             seed=spec.seed,
             start=points[np.isfinite(points).all(axis=1)].astype(np.float64),
-            violations=oracle.prefilter if oracle.constraints else None,
+            violations=self.feasibility.violations if oracle.constraints else None,
         )
         self._study = LatentStudy(space, request)
         self._front = Front(self.n_objectives)
@@ -134,7 +136,8 @@ class Campaign:
 
         Raises:
             InterruptedRunError: A stop was requested; everything scored is in the ledger.
-            NothingValidError: Nothing could be scored.
+            NothingValidError: Nothing could be scored, or nothing keeps the constraints that cost nothing to check;
+                what was scored, such as the molecules to begin with, is in the ledger.
             RunError: The replay does not give what the ledger holds.
             ScorerError: A scorer failed; everything scored before is in the ledger.
         """
@@ -145,18 +148,24 @@ class Campaign:
         except InterruptedRunError:
             what = f"stopped after {len(self._evaluations)} calls; all of them are saved"
             raise InterruptedRunError(what, remedy="It goes on with --resume.") from None
+        self._require_found()
+
+    def _require_found(self) -> None:
+        """Refuses, by a NothingValidError, to have found nothing."""
+        remedy = "Loosen the constraints, or begin with molecules that keep them (--start)."
+        if self.feasibility.is_hopeless:
+            raise NothingValidError(f"no molecule keeps all constraints: {self.feasibility}", remedy=remedy)
         if not self._evaluations:
-            raise NothingValidError(
-                f"none of {self._counts['proposed']} proposals could be scored: "
-                f"{self._counts['invalid']} invalid, {self._counts['filtered']} against a constraint",
-                remedy="Loosen the constraints, or begin with molecules that keep them (--start).",
-            )
+            proposals = f"{self._counts['proposed']} proposals, {self._counts['invalid']} of them invalid"
+            raise NothingValidError(f"none of {proposals}, could be scored: {self.feasibility}", remedy=remedy)
 
     def _search(self, on_status: Callable[[Status], object], is_stop_requested: Callable[[], bool]) -> None:
         if self.start:
             self._settle(self._begin_at_start(), on_status)
         idle = 0
         while len(self._evaluations) < self.spec.budget and idle < MAX_IDLE_BATCHES:
+            if self.feasibility.is_hopeless:
+                break
             if is_stop_requested():
                 raise InterruptedRunError("stopped between two batches")
             n_before = len(self._evaluations)
@@ -226,7 +235,7 @@ class Campaign:
         """Those that keep every constraint that costs nothing to check; the others are answered."""
         if not new:
             return []
-        violations = self.oracle.prefilter([parse(proposal.smiles) for proposal in new])
+        violations = self.feasibility.violations([parse(proposal.smiles) for proposal in new])
         kept = []
         for proposal, violation in zip(new, violations, strict=True):
             if violation <= 0 or proposal.smiles in self._start_smiles:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from molgen.chem.molecule import Molecule
+from molgen.device import MAX_THREADS, use_threads
 from molgen.errors import SpecError
 from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace, default_checkpoint
@@ -27,8 +26,6 @@ from molgen.search.campaign import Campaign, Status
 from molgen.search.ledger import Evaluation
 from molgen.search.spec import CampaignSpec
 from molgen.search.start import molecule_of, start_molecules
-
-MAX_THREADS = 4096
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     scorers = parse_scorers(spec.scorer, spec.scorer_command, spec.time_limit_s, is_tolerant=is_tolerant)
     for scorer in scorers.values():
         stack.callback(scorer.close)
-    torch.set_num_threads(machine.threads)
+    use_threads(machine.threads)
     path = Path(spec.checkpoint) if spec.checkpoint else default_checkpoint()
     space = LatentSpace.load(path, device=machine.device)
     context = MeasureContext(
@@ -193,7 +190,9 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
         campaign.run(reports.on_status, is_stop_requested)
     status = campaign.status()
     if status.n_scored < spec.budget:
-        reports.on_note(f"stopped at {status.n_scored} of {spec.budget} calls: nothing new came any more")
+        reports.on_note(
+            f"stopped at {status.n_scored} of {spec.budget} calls: nothing new came any more; {campaign.feasibility}"
+        )
     counts = {"scored": status.n_scored, "proposed": status.n_proposed, "invalid": status.n_invalid}
     counts |= {"duplicate": status.n_duplicate, "filtered": status.n_filtered, "failed": status.n_failed}
     folder.update(end=now(), counts=counts)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from molgen.errors import FileError, SpecError
+from molgen.paths import read_bytes
 
 SamplerName = Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"]
 SAMPLERS: tuple[str, ...] = get_args(SamplerName)
 FailurePolicy = Literal["stop", "skip", "penalise"]
 POLICIES: tuple[str, ...] = get_args(FailurePolicy)
 MAX_BUDGET = 10_000_000
+MAX_SPEC_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -122,16 +124,16 @@ def read_spec(path: Path) -> dict[str, Any]:
     """The options in a TOML file.
 
     Raises:
-        FileError: The file is missing or is not TOML.
+        FileError: The file is missing, is not TOML, or is larger than 4 MiB.
     """
     if path.suffix != ".toml":
         raise FileError(path, "is not a .toml file", remedy="Give the specification as TOML, or as options.")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(read_bytes(path, MAX_SPEC_BYTES).decode())
+    except OSError as error:
+        raise FileError(path, error.strerror or str(error), remedy="Name a TOML file.") from None
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, and of integers with thousands of digits
         raise FileError(path, f"is not TOML: {error}", remedy="See `molgen campaign --help`.") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise FileError(path, f"cannot be read: {error}", remedy="Name a TOML file.") from None
 
 
 def _typed(key: str, value: object, kind: str) -> Any:
@@ -139,11 +141,20 @@ def _typed(key: str, value: object, kind: str) -> Any:
     if kind.startswith("tuple"):
         texts = [value] if isinstance(value, str) else value
         if isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts):
-            return tuple(texts)
+            return tuple(_unicode(key, text) for text in texts)
         raise SpecError(key, f"must be a text or a list of texts, but got {value!r}")
     wanted: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
     name = kind.split(" ")[0]
     is_allowed = isinstance(value, wanted[name]) and (name == "bool" or not isinstance(value, bool))
     if not is_allowed and not (value is None and kind.endswith("None")):
         raise SpecError(key, f"must be {name}, but got {value!r}")
-    return value
+    return _unicode(key, value) if isinstance(value, str) else value
+
+
+def _unicode(key: str, text: str) -> str:
+    """The text, if TOML can hold it: a name of a file may be bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SpecError(key, f"{text!r} is not valid UTF-8", remedy="Rename the file.") from None
+    return text

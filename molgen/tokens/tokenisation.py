@@ -76,7 +76,7 @@ class Tokenised:
 
 def hash_key(text: str) -> int:
     """A 64-bit key of a text, the same on every machine."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
 
 
 def read_smiles(path: Path) -> tuple[str, ...]:

@@ -187,7 +187,6 @@ def test_an_sdf_property_may_be_missing_from_some_records_but_not_from_all(tmp_p
         ("a.smi", "C\n" + "C" * 1_000_001, {}, "line 2: more than 1,000,000 characters"),
         ("a.csv", 'smiles,name\nC,x\nC,"' + "x" * 200_000, {}, "line 3: broken row"),
         ("a.csv", 'smiles,name\nC,x\nC,"open\n' + "C,x\n" * 100, {}, "Is a quote left open?"),
-        ("a.sdf", "x\n" * 100_002, {}, "line 1: a record of more than 100,000 lines"),
         ("a.xlsx", "PK", {}, "unknown kind of file '.xlsx'"),
         ("a.pt.gz", "PK", {}, ", ".join(SUFFIXES)),
     ],

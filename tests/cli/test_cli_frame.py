@@ -14,6 +14,7 @@ from typer import BadParameter, Exit, Typer
 from typer.testing import CliRunner, Result
 
 from molgen import errors
+from molgen.device import use_threads
 
 SCRIPT = Path(sys.executable).parent / "molgen"
 HEAVY = {"torch", "rdkit", "optuna", "numpy", "scipy", "selfies"}
@@ -164,3 +165,45 @@ def test_a_table_shows_its_cells_as_they_are(
     text, silent = (seen.out, seen.err) if is_result else (seen.err, seen.out)
     assert smiles in text
     assert silent == ""
+
+
+ESCAPE = "\x1b]0;owned\x07\x9b2J\u202e"
+
+
+def test_no_text_of_a_file_moves_the_cursor(fail: Fail) -> None:
+    result = fail(errors.FileError("a.csv", f"no column 'y'; saw: {ESCAPE}", remedy=ESCAPE))
+    assert result.exit_code == 2
+    assert "saw: \\u001b]0;owned\\u0007\\u009b2J\\u202e\n" in result.stderr
+    assert result.stderr.replace("\n", "").isprintable()
+
+
+def test_tables_and_results_are_printed_without_escape_codes(
+    show: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.table(f"title {ESCAPE}", ["a", ESCAPE], [["1", f"x\n{ESCAPE}"]])
+    show.data(ESCAPE)
+    show.as_json({"name": ESCAPE, "surrogate": "\udcff"})
+    captured = capsys.readouterr()
+    assert captured.out.replace("\n", "").isprintable()
+    assert json.loads(captured.out[captured.out.index("{") :]) == {"name": ESCAPE, "surrogate": "\udcff"}
+
+
+@pytest.mark.parametrize("n", [10**6, 1025, 0, -1])
+def test_threads_beyond_reason_are_refused(run_molgen: Callable[..., Result], n: int) -> None:
+    result = run_molgen("sample", "-n", 1, "--threads", n)
+    assert result.exit_code == 2
+    assert "threads" in result.stderr
+    with pytest.raises(errors.SpecError, match="threads"):
+        use_threads(n)
+
+
+def test_a_file_name_that_is_no_utf8_is_a_name_like_others(tmp_path: Path, run_molgen: Callable[..., Result]) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.smi")
+    path.write_text("CCO\n")
+    result = run_molgen("encode", path, "-o", tmp_path / os.fsdecode(b"z\xe9.csv"))
+    assert (result.exit_code, result.stderr.count("caf\\udce9.smi: 1 of 1 rows")) == (0, 1)
+    path.write_text("C(\n")
+    result = run_molgen("encode", path, "-o", tmp_path / "y.csv")
+    assert (result.exit_code, result.stderr.count("none of 1 rows")) == (2, 1)
+    result = run_molgen("campaign", "--maximize", "qed", "--start", path, "--out", tmp_path / "run")
+    assert (result.exit_code, result.stderr.count("is not valid UTF-8")) == (2, 1)

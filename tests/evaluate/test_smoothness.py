@@ -15,7 +15,7 @@ from molgen.evaluate.smoothness import (
     neighbourhood_steps,
 )
 from molgen.latent.nearest import nearest_molecules
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import Floats, LatentSpace, SmilesList
 
 ALCOHOLS = [f"{'C' * n}O" for n in range(1, 9)]
 SMILES = [*ALCOHOLS, "c1ccccc1", "Cc1ccccc1", "CCc1ccccc1", "NCCO", "NCCCO", "O=C(O)CC", "CC(C)O", "CCOCC"]
@@ -31,7 +31,7 @@ class Ladder(LatentSpace):
     def size(self) -> int:
         return 1
 
-    def encode(self, smiles: Sequence[str], policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Floats:
+    def encode(self, smiles: SmilesList, policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Floats:
         return np.array([[ALCOHOLS.index(text) if text in ALCOHOLS else np.nan] for text in smiles], dtype=np.float32)
 
     def decode(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:

@@ -1,6 +1,9 @@
 """The latent space: molecules learnt by heart come back, whatever the batch, and no input is a crash."""
 
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from molgen.chem.molecule import parse
+from molgen.chem.molecule import Policy, parse
 from molgen.chem.table import Tally
 from molgen.errors import CheckpointError, SpecError
 from molgen.latent.space import LatentSpace
@@ -199,3 +202,77 @@ def test_training_molecules_are_known(space: LatentSpace) -> None:
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"none\.json"):
         LatentSpace.load(tmp_path / "none.safetensors")
+
+
+def test_a_column_of_a_table_keeps_its_rows(space: LatentSpace) -> None:
+    column = ["CCO", None, float("nan"), np.float32("nan"), "C("]
+    encoding = space.explain(column, is_refined=False)  # type: ignore[arg-type] # as a table holds them
+    assert encoding.reasons == ("", "missing", "missing", "missing", "not a SMILES")
+    assert np.isfinite(encoding.z).all(axis=1).tolist() == [True, False, False, False, False]
+    same = space.explain((text for text in column), is_refined=False)  # type: ignore[misc] # a generator is a list too
+    np.testing.assert_array_equal(same.z, encoding.z)
+    arrays = space.encode(np.array(column, dtype=object), is_refined=False)
+    np.testing.assert_array_equal(arrays, encoding.z)
+    assert space.knows(column).tolist() == [True, False, False, False, False]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "smiles", ["CCO", b"CCO", 3, None, {"CCO": 1}, {"CCO"}, [b"CCO"], ["CCO", 3], [["CCO"]], [True], np.zeros((2, 2))]
+)
+def test_what_is_no_list_of_texts_is_one_clear_error(space: LatentSpace, smiles: Any) -> None:
+    for verb in (space.encode, space.explain, space.knows):
+        with pytest.raises(SpecError, match=r"^smiles: "):
+            verb(smiles)
+
+
+@pytest.mark.parametrize(
+    ("key", "call"),
+    [
+        ("n", lambda space: space.sample(-1)),
+        ("n", lambda space: space.sample(1.5)),
+        ("n", lambda space: space.sample("3")),
+        ("seed", lambda space: space.sample(1, seed=-1)),
+        ("seed", lambda space: space.sample(1, seed=2**70)),
+        ("seed", lambda space: space.sample_points(1, seed=None)),
+        ("seed", lambda space: space.decode(np.zeros((1, 16)), seed="x")),
+        ("seed", lambda space: space.decode(np.zeros((1, 16)), seed=2**64)),
+        ("prior", lambda space: space.sample(1, prior="x")),
+        ("prior", lambda space: space.sample(1, prior=None)),
+        ("temperature", lambda space: space.decode(np.zeros((1, 16)), temperature="x")),
+        ("temperature", lambda space: space.decode(np.zeros((3, 16)), temperature=[1.0, 2.0])),
+        ("z", lambda space: space.decode(torch.zeros((1, 16), requires_grad=True))),
+        ("z", lambda space: space.decode(None)),
+        ("z", lambda space: space.predict("CCO")),
+        ("policy", lambda space: space.encode(["C"], "largest")),
+        ("fragment", lambda space: space.encode(["C"], Policy(fragment="some"))),  # type: ignore[arg-type]
+        ("device", lambda space: LatentSpace.load(device="x")),
+        ("device", lambda space: LatentSpace.load(device=None)),  # type: ignore[arg-type]
+        ("path", lambda space: LatentSpace.load(3)),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_arguments_are_named(space: LatentSpace, key: str, call: Callable[[Any], object]) -> None:
+    with pytest.raises(SpecError) as caught:
+        call(space)
+    assert caught.value.key == key
+
+
+def test_nothing_asked_for_is_nothing(space: LatentSpace) -> None:
+    assert space.sample(0) == []
+    assert space.sample_points(0).shape == (0, 16)
+
+
+def test_points_of_a_prior_do_not_depend_on_how_many_follow(
+    space: LatentSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = space.sample_points(50, seed=4)
+    monkeypatch.setattr("molgen.latent.space.CHUNK", 7)
+    np.testing.assert_allclose(space.sample_points(30, seed=4), points[:30], rtol=1e-5)
+
+
+def test_ten_million_points_are_drawn_in_little_memory(space: LatentSpace) -> None:
+    tracemalloc.start()
+    chunk = next(space.point_chunks(10_000_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert chunk.shape == (1024, 16)
+    assert peak < 10_000_000

@@ -163,3 +163,12 @@ def test_numbers_beyond_float32_are_infinite(tmp_path: Path) -> None:
 def test_other_kinds_of_files_and_missing_ones_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileError, match=name):
         read_vectors(tmp_path / name)
+
+
+def test_an_archive_that_unpacks_to_a_hundred_times_its_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    z = np.zeros((8_000, 1024), dtype=np.float32)
+    np.savez_compressed(path, z=z, smiles=np.full(len(z), "C"), checkpoint_sha256=DIGEST)
+    assert path.stat().st_size < 50_000
+    with pytest.raises(FileError, match="unpacks to more than"):
+        read_vectors(path)

@@ -1,6 +1,7 @@
 """A checkpoint comes back as it was, and whatever else is offered ends in one clear error."""
 
 import json
+import os
 import pickle
 from collections.abc import Callable
 from hashlib import sha256
@@ -271,6 +272,8 @@ BIAS = "vae.decoder.logits.bias"
         lambda t: t.update({"vae.unknown": torch.zeros(6)}),
         lambda t: t.update({"prior.mean": torch.zeros(3)}),
         lambda t: t.update({"prior.factor": torch.zeros(4)}),
+        lambda t: t.update({"prior.factor": torch.zeros_like(t["prior.factor"])}),
+        lambda t: t.update({"prior.factor": torch.ones_like(t["prior.factor"])}),
         lambda t: t.update({"known": torch.zeros(3)}),
         lambda t: t.update({"known": torch.tensor([1, 2], dtype=torch.int32)}),
         lambda t: t.update({"known": torch.tensor([1, 0], dtype=torch.int16)}),
@@ -287,3 +290,18 @@ def test_junk_under_its_own_digest_is_refused(path: Path) -> None:
     path.write_bytes(b"junk")
     rewrite(path, lambda description: description.update(sha256=sha256(b"junk").hexdigest()))
     assert "does not hold a molgen model" in is_refused(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".json"])
+def test_devices_pipes_and_huge_files_are_no_checkpoint(path: Path, suffix: str) -> None:
+    part = path.with_suffix(suffix)
+    part.unlink()
+    part.symlink_to("/dev/zero")
+    assert "is not a regular file" in is_refused(path)
+    part.unlink()
+    os.mkfifo(part)
+    assert "is not a regular file" in is_refused(path)
+    part.unlink()
+    part.touch()
+    os.truncate(part, 200 * 10**9)
+    assert "is larger than" in is_refused(path)

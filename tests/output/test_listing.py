@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rdkit import Chem
 
+from molgen.chem.table import Row, read_rows
 from molgen.errors import SpecError
 from molgen.output.listing import Listing, require_listing_file, write_listing
 
@@ -55,3 +56,38 @@ def test_columns_must_fit_and_suffixes_be_known() -> None:
         Listing(("C", "CC"), {"a": (1.0,)})
     with pytest.raises(SpecError, match=r"must end in one of \.csv"):
         require_listing_file(Path("a.docx"))
+
+
+NASTY = [
+    "$$$$",
+    "a\n$$$$\nb",
+    "x\n\n>  <qed>\n1.0\n",
+    "M  END",
+    "> <y>",
+    "=1+1",
+    "-OH",
+    "+cmd|x",
+    "@A1",
+    "\x1b[2J",
+    "plain",
+]
+
+
+def test_a_name_ends_no_record_and_reads_back(tmp_path: Path) -> None:
+    listing = Listing(("CCO",) * len(NASTY), {"name": tuple(NASTY), "a > b\n$$$$": tuple(NASTY)})
+    write_listing(tmp_path / "a.sdf", listing)
+    mols = list(Chem.SDMolSupplier(str(tmp_path / "a.sdf")))
+    assert [mol.GetProp("name").split() for mol in mols] == [name.split() for name in NASTY]
+    assert all(len(list(mol.GetPropNames())) == 3 for mol in mols)
+
+
+def test_no_cell_is_a_formula_and_names_read_back(tmp_path: Path) -> None:
+    listing = Listing(("CCO",) * len(NASTY), {"name": tuple(NASTY), "=x": (-1.5,) * len(NASTY)})
+    write_listing(tmp_path / "a.csv", listing)
+    with (tmp_path / "a.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["smiles", "name", "'=x"]
+    assert {row[2] for row in rows} == {"-1.5"}
+    assert not [row for row in rows if row[1][0] in "=+-@"]
+    names = [row.name for row in read_rows(tmp_path / "a.csv") if isinstance(row, Row)]
+    assert names == [name.strip() for name in NASTY]

@@ -266,10 +266,22 @@ def test_the_journal_holds_the_same_trials_as_the_ledger(tmp_path: Path, space: 
 def test_constraints_that_nothing_keeps_are_reported(
     tmp_path: Path, space: LatentSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("molgen.search.campaign.MAX_IDLE_BATCHES", 2)
-    spec = replace(SPEC, constraint=("heavy_atoms <= 0",))
-    with pytest.raises(NothingValidError, match="against a constraint"):
+    monkeypatch.setattr("molgen.search.feasibility.PATIENCE", 300)
+    spec = replace(SPEC, constraint=("heavy_atoms <= 0", "mw <= 2000"))
+    with pytest.raises(NothingValidError, match=r'of [\d,]+ molecules checked, "heavy_atoms <= 0.0" removed') as caught:
         run(campaign(tmp_path, spec, space))
+    assert "mw" not in str(caught.value)
+
+
+def test_a_start_that_nothing_improves_on_is_reported_and_kept(
+    tmp_path: Path, space: LatentSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molgen.search.feasibility.PATIENCE", 300)
+    spec = replace(SPEC, constraint=("heavy_atoms <= 0",), start=(LEAD,))
+    with pytest.raises(NothingValidError, match="no molecule keeps all constraints"):
+        run(campaign(tmp_path, spec, space))
+    (kept,) = read_evaluations(tmp_path / ledger.NAME)
+    assert kept.smiles == LEAD
 
 
 def test_a_status_counts_every_proposal_once(tmp_path: Path, space: LatentSpace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -72,3 +73,31 @@ def test_any_bytes_are_toml_or_a_file_error(tmp_path_factory: pytest.TempPathFac
     path.write_bytes(content)
     with suppress(FileError):
         assert isinstance(read_spec(path), dict)
+
+
+@pytest.mark.parametrize("content", [b"seed = " + b"1" * 5000, b"start = '\xff'", b"[" * 10_000])
+def test_what_is_no_toml_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_bytes(content)
+    with pytest.raises(FileError, match="is not TOML") as caught:
+        read_spec(path)
+    assert len(str(caught.value)) < 3000
+
+
+def test_a_device_and_a_huge_file_are_no_specification(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(FileError, match="is not a regular file"):
+        read_spec(path)
+    path.unlink()
+    path.touch()
+    os.truncate(path, 200 * 10**9)
+    with pytest.raises(FileError, match="is larger than"):
+        read_spec(path)
+
+
+def test_a_name_that_toml_cannot_hold_is_refused() -> None:
+    name = os.fsdecode(b"caf\xe9.smi")
+    for options in ({"start": [name]}, {"checkpoint": name}):
+        with pytest.raises(SpecError, match="is not valid UTF-8"):
+            CampaignSpec.from_options(options)
