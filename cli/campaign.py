@@ -14,7 +14,7 @@ import typer
 from .console import options, show
 
 if TYPE_CHECKING:
-    from molgen.search.campaign import Status
+    from molgen.search.campaign import CampaignStatus
     from molgen.search.launch import Reports, Result
 
 
@@ -147,7 +147,7 @@ def _progress(budget: int | None = None) -> Iterator[Reports]:
         yield Reports(lambda status: advance(status.n_scored, _line(status)), show.note)
 
 
-def _line(status: Status) -> str:
+def _line(status: CampaignStatus) -> str:
     rate = status.n_scored / status.seconds if status.seconds > 0 else 0.0
     parts = [f"best {status.best:.4g}", f"top 10 {status.top_10:.4g}", f"unique {status.unique_rate:.0%}"]
     if status.n_filtered:

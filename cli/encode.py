@@ -33,7 +33,7 @@ def encode(  # noqa: PLR0913 - one parameter an option
     Example: molgen encode molecules.csv -o vectors.npz
     """
     from molgen.chem.molecule import Policy
-    from molgen.chem.table import Tally, read_molecules, writing_rejections
+    from molgen.chem.table import Tally, read_molecules, write_rejections
     from molgen.device import resolve_device, use_threads
     from molgen.latent.space import LatentSpace
     from molgen.latent.vectors import encode_items, require_writable_kind, write_vectors
@@ -43,7 +43,7 @@ def encode(  # noqa: PLR0913 - one parameter an option
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     policy = Policy(fragment, charge, stereo)
-    with writing_rejections(rejects) if rejects else nullcontext() as listing:
+    with write_rejections(rejects) if rejects else nullcontext() as listing:
         tally = Tally(on_rejection=listing)
         with show.progress(1.0, "Encoding") as advance:
             items = read_molecules(data, policy, smiles_column=smiles_column, on_share=advance)

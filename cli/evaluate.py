@@ -50,10 +50,10 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen evaluate molecules.csv --limit 1000 --figure report.svg
     """
-    from molgen.chem.table import Tally, writing_rejections
+    from molgen.chem.table import Tally, write_rejections
     from molgen.device import resolve_device, use_threads
     from molgen.evaluate.figure import draw_report, require_figure
-    from molgen.evaluate.report import Question, evaluate_file
+    from molgen.evaluate.report import EvaluationConfig, evaluate_file
     from molgen.latent.space import LatentSpace
 
     if figure:
@@ -62,9 +62,9 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     prior = prior or space.usual_prior
-    question = Question(data, tuple(properties or ()), samples, prior, fcd, limit, seed, smiles_column, nearest)
+    question = EvaluationConfig(data, tuple(properties or ()), samples, prior, fcd, limit, seed, smiles_column, nearest)
     with (
-        writing_rejections(rejects) if rejects else nullcontext() as listing,
+        write_rejections(rejects) if rejects else nullcontext() as listing,
         show.progress(1.0, "Measuring") as advance,
     ):
         tally = Tally(on_rejection=listing)

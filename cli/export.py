@@ -43,7 +43,7 @@ def export(  # noqa: PLR0913 - one argument an option
 
     Example: molgen export run -o candidates.sdf --top 50 --diverse
     """
-    from molgen.latent.trust import trust_values
+    from molgen.latent.trust import make_trust_function
     from molgen.output.candidates import describe
     from molgen.output.sdf import require_format
     from molgen.run import RunFolder
@@ -60,7 +60,7 @@ def export(  # noqa: PLR0913 - one argument an option
         knows=space.knows,
         predict=space.predict_molecules if space.property_names else None,
         property_names=space.property_names,
-        trust=trust_values(space),
+        trust=make_trust_function(space),
     )
     n_without_3d = _write(output, candidates, seed, is_flat)
     if is_json:

@@ -47,7 +47,7 @@ def index(  # noqa: PLR0913 - one parameter an option
     Example: molgen index library.smi.gz -o library.safetensors
     """
     from molgen.chem.molecule import Policy
-    from molgen.chem.table import Tally, writing_rejections
+    from molgen.chem.table import Tally, write_rejections
     from molgen.device import resolve_device, use_threads
     from molgen.errors import SpecError
     from molgen.explore.index import SUFFIX
@@ -59,7 +59,7 @@ def index(  # noqa: PLR0913 - one parameter an option
     require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    with writing_rejections(rejects) if rejects else nullcontext() as listing:
+    with write_rejections(rejects) if rejects else nullcontext() as listing:
         tally = Tally(on_rejection=listing)
         with _rows(files, smiles_column) as rows:
             build_index(space, rows, output, tally, Policy(fragment, charge, stereo))
@@ -68,7 +68,7 @@ def index(  # noqa: PLR0913 - one parameter an option
 
 
 @contextmanager
-def opened(library: Path, space: LatentSpace, smiles_column: str | None = None) -> Iterator[Index]:
+def open_library(library: Path, space: LatentSpace, smiles_column: str | None = None) -> Iterator[Index]:
     """The index in a file, or one of a file of molecules, encoded for as long as it is needed.
 
     Raises:

@@ -14,7 +14,7 @@ from .console.outputs import Temperature, require_molecule_file, write_molecules
 if TYPE_CHECKING:
     from molgen.evaluate.samples import Samples
     from molgen.latent.space import LatentSpace
-    from molgen.sample.conditional import Request
+    from molgen.sample.conditional import SampleRequest
 
 
 def sample(  # noqa: PLR0913 - one parameter an option
@@ -53,7 +53,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
     from molgen.device import resolve_device, use_threads
     from molgen.errors import NothingValidError
     from molgen.latent.space import LatentSpace
-    from molgen.sample.conditional import Request
+    from molgen.sample.conditional import SampleRequest
 
     if output:
         require_molecule_file(output, is_forced)
@@ -62,10 +62,10 @@ def sample(  # noqa: PLR0913 - one parameter an option
     prior = prior or space.usual_prior
     is_request = bool(where or like or scaffold)
     if is_request:
-        request = Request(where or [], space, like=like, scaffold=scaffold)
-        smiles, report, summary = _requested(space, request, n, seed, prior)
+        request = SampleRequest(where or [], space, like=like, scaffold=scaffold)
+        smiles, report, summary = _sample_conditionally(space, request, n, seed, prior)
     else:
-        smiles, report, summary = _drawn(space, n, seed, prior, temperature)
+        smiles, report, summary = _sample_plain(space, n, seed, prior, temperature)
     if output:
         write_molecules(output, smiles)
     if is_json:
@@ -78,29 +78,29 @@ def sample(  # noqa: PLR0913 - one parameter an option
         raise NothingValidError("no point met the request" if is_request else "no point gave a molecule")
 
 
-def _drawn(
+def _sample_plain(
     space: LatentSpace, n: int, seed: int, prior: str, temperature: float
 ) -> tuple[list[str], dict[str, Any], str]:
     """Molecules of `n` points, their quality, and that in words."""
-    from molgen.evaluate.samples import quality_of
+    from molgen.evaluate.samples import measure_samples
 
     decoded: list[str | None] = []
     with show.progress(n, "Sampling") as advance:
         for points in space.point_chunks(n, seed, prior=prior):
             decoded += space.decode(points, temperature=temperature, seed=seed + len(decoded))
             advance(len(decoded))
-    quality = quality_of(space, decoded)
+    quality = measure_samples(space, decoded)
     return [text for text in decoded if text is not None], asdict(quality), _summary(quality)
 
 
-def _requested(
-    space: LatentSpace, request: Request, n: int, seed: int, prior: str
+def _sample_conditionally(
+    space: LatentSpace, request: SampleRequest, n: int, seed: int, prior: str
 ) -> tuple[list[str], dict[str, Any], str]:
     """At most `n` molecules that meet a request, what it took, and that in words."""
-    from molgen.sample.conditional import answer
+    from molgen.sample.conditional import sample_conditionally
 
     with show.progress(n, "Searching") as advance:
-        found = answer(space, request, n, seed=seed, prior=prior, on_found=advance)
+        found = sample_conditionally(space, request, n, seed=seed, prior=prior, on_found=advance)
     report = {
         "n": len(found.smiles),
         "decoded": found.n_decoded,

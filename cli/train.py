@@ -15,8 +15,8 @@ from .console import options, show
 from .console.quality import note_rows, show_fits, show_reconstruction
 
 if TYPE_CHECKING:
-    from molgen.train.loop import Status
-    from molgen.train.run import Experiment
+    from molgen.train.loop import TrainingStatus
+    from molgen.train.run import TrainingRun
 
 
 UNKNOWN_LICENCE = "unknown: depends on the training data"
@@ -94,7 +94,7 @@ def train(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen train assay.csv --init default --property pKi --split scaffold --baseline --out run
     """
-    from molgen.evaluate.training_report import report_of
+    from molgen.evaluate.training_report import write_training_report
 
     experiment = _open(context, out, is_resumed, is_forced)
     with show.progress(None, "Reading") as advance:
@@ -103,7 +103,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     _note_inputs(experiment)
     with show.progress(1.0, "Training") as advance:
         experiment.train(_watch(advance), lambda kind, share: advance(share, f"fitting {kind}"))
-    report = report_of(experiment)
+    report = write_training_report(experiment)
     if is_json:
         show.as_json(report)
     else:
@@ -111,10 +111,10 @@ def train(  # noqa: PLR0913 - one parameter an option
     show.note(f"The model is {experiment.best}")
 
 
-def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> Experiment:
+def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> TrainingRun:
     """The run that the command line means; options that were not given are left to the run."""
     from molgen.evaluate.regression import require_baseline
-    from molgen.train.run import Experiment
+    from molgen.train.run import TrainingRun
     from molgen.train.spec import TrainingSpec
 
     given = {
@@ -125,8 +125,8 @@ def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) 
     if given.get("baseline"):
         require_baseline()
     if is_resumed:
-        return Experiment.resume(out, given)
-    return Experiment.start(out, TrainingSpec.of(given), is_forced=is_forced)
+        return TrainingRun.resume(out, given)
+    return TrainingRun.start(out, TrainingSpec.of(given), is_forced=is_forced)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -134,16 +134,16 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
-def _note_inputs(experiment: Experiment) -> None:
+def _note_inputs(experiment: TrainingRun) -> None:
     for entry in experiment.run.manifest()["inputs"]:
         note_rows(entry["path"], entry["rows_kept"], entry["rows_read"], entry["rows_rejected"])
 
 
-def _watch(advance: show.Advance) -> Callable[[Status], None]:
+def _watch(advance: show.Advance) -> Callable[[TrainingStatus], None]:
     """Shows the numbers of training live; where nobody looks, one line a validation."""
-    before: Status | None = None
+    before: TrainingStatus | None = None
 
-    def watch(status: Status) -> None:
+    def watch(status: TrainingStatus) -> None:
         nonlocal before
         advance(status.fraction, _line(status))
         if before and status.reconstruction is not before.reconstruction and not sys.stderr.isatty():
@@ -153,7 +153,7 @@ def _watch(advance: show.Advance) -> Callable[[Status], None]:
     return watch
 
 
-def _line(status: Status) -> str:
+def _line(status: TrainingStatus) -> str:
     rate = status.molecules / max(1e-9, status.seconds)
     text = f"step {status.step}, {rate:.0f} molecules/s, loss {status.loss:.2f}"
     if status.reconstruction is None:

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 
-def without_nan(value: Any) -> Any:
+def replace_nan(value: Any) -> Any:
     """`value`, of dicts, lists and tuples, with None for each number in it that JSON does not have: NaN, infinite."""
     if isinstance(value, dict):
-        return {key: without_nan(inner) for key, inner in value.items()}
+        return {key: replace_nan(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [without_nan(inner) for inner in value]
+        return [replace_nan(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

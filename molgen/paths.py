@@ -13,7 +13,7 @@ from tempfile import NamedTemporaryFile
 _HERE = Path(__file__).resolve().parent
 
 
-def shipped(folder: str) -> Path:
+def find_shipped(folder: str) -> Path:
     """The read-only folder that molgen ships: inside the package in a wheel, beside it in a checkout."""
     inside = _HERE / folder
     return inside if inside.is_dir() else _HERE.parent / folder
@@ -52,7 +52,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place, synced to disk, when the block succeeds.
 
     Raises:
@@ -72,5 +72,5 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Replaces the file `path` by `text` (UTF-8) in one step."""
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")

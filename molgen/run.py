@@ -55,7 +55,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def tally_entry(path: Path, tally: Tally) -> dict[str, Any]:
+def describe_input(path: Path, tally: Tally) -> dict[str, Any]:
     """What the manifest says of an input file."""
     return {
         "path": str(path),

@@ -17,7 +17,7 @@ import pytest
 import tomlkit
 from typer.testing import Result
 
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 from molgen.search.spec import CampaignSpec
 
 RunMolgen = Callable[..., Result]
@@ -105,10 +105,10 @@ def test_checkpoints(tmp_path: Path, run_molgen: RunMolgen, seed: int) -> None:
     rng = random.Random(seed)
     path = tmp_path / "model.safetensors"
     for suffix in (".safetensors", ".json"):
-        content = (shipped("checkpoints") / f"default{suffix}").read_bytes()
+        content = (find_shipped("checkpoints") / f"default{suffix}").read_bytes()
         path.with_suffix(suffix).write_bytes(mutate(rng, content) if rng.random() < 0.6 else content)
     if rng.random() < 0.4:
-        card = json.loads((shipped("checkpoints") / "default.json").read_text())
+        card = json.loads((find_shipped("checkpoints") / "default.json").read_text())
         card[rng.choice(sorted(card))] = rng.choice([None, 0, -1, 10**12, "x", [], {}, ["a", "b"], {"n_tokens": 4}])
         path.with_suffix(".json").write_text(json.dumps(card))
     result = run_molgen("sample", "-n", 1, "--checkpoint", path, "-o", tmp_path / "out.smi")

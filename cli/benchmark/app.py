@@ -32,18 +32,18 @@ def speed(
 
     Example: molgen benchmark speed --threads 1
     """
-    from molgen.bench.speed import machine, speeds_of
+    from molgen.bench.speed import describe_machine, measure_speeds
     from molgen.device import use_threads
-    from molgen.evaluate.report import read_drawn
+    from molgen.evaluate.report import read_sample
     from molgen.latent.space import LatentSpace
-    from molgen.paths import shipped
+    from molgen.paths import find_shipped
 
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
-    smiles = read_drawn(data or shipped("data") / "moses_sample.csv", limit)
+    smiles = read_sample(data or find_shipped("data") / "moses_sample.csv", limit)
     with show.progress(1.0, "Measuring") as advance:
-        speeds = speeds_of(space, smiles, seconds, advance)
-    about = machine()
+        speeds = measure_speeds(space, smiles, seconds, advance)
+    about = describe_machine()
     if is_json:
         rows = [asdict(each) | {"ratio": each.ratio} for each in speeds]
         show.as_json({"machine": about, "checkpoint_sha256": space.model.digest, "speeds": rows})
@@ -89,16 +89,16 @@ def pmo(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen benchmark pmo --tasks qed,median1 --budget 1000 --seeds 1 --out pmo
     """
-    from molgen.bench.pmo.report import report_of, result_of
+    from molgen.bench.pmo.report import summarise_run, summarise_runs
     from molgen.bench.pmo.run import PmoRun, execute_all, open_folder, require_tasks
-    from molgen.bench.pmo.tasks import oracles, self_test
+    from molgen.bench.pmo.tasks import make_oracles, self_test
     from molgen.bench.proposer import require_sampler
     from molgen.errors import SpecError
     from molgen.latent.space import LatentSpace
     from molgen.paths import write_text
 
     worst = self_test()
-    show.note(f"{len(oracles())} oracles give the reference values; the largest difference is {worst:.1g}")
+    show.note(f"{len(make_oracles())} oracles give the reference values; the largest difference is {worst:.1g}")
     if is_self_test:
         return
     if out is None:
@@ -113,7 +113,7 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     runs = [PmoRun(task, seed, budget, sampler, checkpoint, out) for seed in range(seeds) for task in names]
     with show.progress(float(len(runs) * budget), "Calling oracles") as advance:
         execute_all(runs, workers, advance)
-    report = report_of([result_of(run, space) for run in runs], budget)
+    report = summarise_runs([summarise_run(run, space) for run in runs], budget)
     write_text(out / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
     if is_json:
         show.as_json(report)
@@ -137,12 +137,12 @@ def _score_file(path: Path, out: Path) -> None:
 def _show_report(report: dict[str, Any]) -> None:
     published = {name: report["published"][name] for name in SHOWN}
     rows = [
-        [task, _with_spread(figures["auc_top_10"]), _with_spread(figures["auc_1k"]), *_figures(figures)]
+        [task, _format_with_std(figures["auc_top_10"]), _format_with_std(figures["auc_1k"]), *_figures(figures)]
         + [f"{table[task]:.3f}" for table in published.values()]
         for task, figures in report["tasks"].items()
     ]
     sums = report["sums"]
-    total = ["sum", *(_with_spread(sums[name]) for name in ("auc_top_10", "auc_1k", "final_top_10"))]
+    total = ["sum", *(_format_with_std(sums[name]) for name in ("auc_top_10", "auc_1k", "final_top_10"))]
     rows.append([*total, "", "", "", "", *(f"{sum(table.values()):.3f}" for table in published.values())])
     columns = ["task", "AUC top-10", "first 1,000", "final top-10", "diversity", "SA", "novel", "clean", *published]
     show.table(f"PMO, {report['budget']:,} calls, {len(report['seeds'])} seed(s)", columns, rows)
@@ -153,7 +153,7 @@ def _figures(figures: dict[str, dict[str, float]]) -> list[str]:
     return [f"{figures[name]['mean']:.3f}" for name in names]
 
 
-def _with_spread(figure: dict[str, float | None]) -> str:
+def _format_with_std(figure: dict[str, float | None]) -> str:
     spread = "" if figure["deviation"] is None else f" ± {figure['deviation']:.3f}"
     return f"{figure['mean']:.3f}{spread}"
 
@@ -176,11 +176,11 @@ def assay(
     from molgen.bench.assay import COMPARED, Assay, search_assay
     from molgen.device import use_threads
     from molgen.latent.space import LatentSpace
-    from molgen.paths import shipped
+    from molgen.paths import find_shipped
 
     use_threads(1)
     space = LatentSpace.load(checkpoint)
-    path = data or shipped("data") / "d3_ki.csv"
+    path = data or find_shipped("data") / "d3_ki.csv"
     results = []
     with show.progress(float(seeds * len(COMPARED)), "Searching") as advance:
         for seed in range(seeds):

@@ -168,9 +168,9 @@ more of each instrument, and where it fails."""
 def _files(folder: Path) -> dict[str, Path]:
     """Where the files are that commands name: shipped, or in a folder of their own."""
     from molgen.chem.table import Record, read_molecules
-    from molgen.paths import shipped, write_text
+    from molgen.paths import find_shipped, write_text
 
-    data = shipped("data")
+    data = find_shipped("data")
     measured = [item for item in read_molecules(data / "d3_ki.csv", properties=("y",)) if isinstance(item, Record)]
     ranked = [item.molecule.smiles for item in sorted(measured, key=lambda item: -item.values[0])]
     files = {name: data / name for name in ("moses_sample.csv", "d3_ki.csv", "natural_products.smi")}

@@ -35,18 +35,18 @@ def instruments(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen benchmark instruments --only outliers,recommend
     """
-    from molgen.bench.instruments.suite import INSTRUMENTS, Inputs, score_instruments
+    from molgen.bench.instruments.suite import INSTRUMENTS, SuiteConfig, score_instruments
     from molgen.device import use_threads
     from molgen.latent.space import LatentSpace
-    from molgen.paths import shipped, write_text
+    from molgen.paths import find_shipped, write_text
 
     if output:
         require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
-    inputs = Inputs(
-        data or shipped("data") / "moses_sample.csv",
-        tuple(assay or [shipped("data") / "d3_ki.csv"]),
+    inputs = SuiteConfig(
+        data or find_shipped("data") / "moses_sample.csv",
+        tuple(assay or [find_shipped("data") / "d3_ki.csv"]),
         column,
         limit,
         seed,

@@ -13,7 +13,7 @@ from . import show
 from .outputs import require_free
 
 if TYPE_CHECKING:
-    from molgen.output.listing import Listing, Value
+    from molgen.output.listing import Cell, Listing
 
 Output = Annotated[
     Path | None,
@@ -58,7 +58,7 @@ def show_listing(title: str, listing: Listing, report: Mapping[str, Any], output
     show.table(title, [*listing.columns, "SMILES"], rows)
 
 
-def _short(value: Value) -> str:
+def _short(value: Cell) -> str:
     if isinstance(value, str):
         return value
     return "" if math.isnan(value) else f"{value:.4g}"

@@ -34,9 +34,9 @@ def data(text: str) -> None:
 
 def as_json(value: object) -> None:
     """Prints a result as JSON; NaN and infinite numbers, which JSON does not have, become null."""
-    from molgen.json_values import without_nan
+    from molgen.json_values import replace_nan
 
-    data(json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False))
+    data(json.dumps(replace_nan(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def note(text: str) -> None:

@@ -13,9 +13,10 @@ from ..console.listing import Output, require_output, show_listing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from molgen.arrays import Floats
     from molgen.chem.molecule import Molecule
-    from molgen.explore.analogy import Answer, Change
-    from molgen.latent.space import Floats, LatentSpace
+    from molgen.explore.analogy import Analogue, Change
+    from molgen.latent.space import LatentSpace
     from molgen.output.listing import Listing
 
 
@@ -42,7 +43,7 @@ def analogy(  # noqa: PLR0913 - one parameter an option
     """
     from molgen.device import use_threads
     from molgen.errors import NothingValidError
-    from molgen.explore.analogy import answers_of
+    from molgen.explore.analogy import find_analogues
     from molgen.latent.space import LatentSpace
 
     texts = _texts(molecules, pairs)
@@ -50,13 +51,13 @@ def analogy(  # noqa: PLR0913 - one parameter an option
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     change, molecule, point = _question(space, texts, pairs)
-    answers = answers_of(space, change, molecule, point, n_decodes=decodes, seed=seed)[:top]
+    answers = find_analogues(space, change, molecule, point, n_decodes=decodes, seed=seed)[:top]
     if not answers:
         raise NothingValidError("no point gave another molecule", remedy="Raise --decodes.")
     report = {"molecule": molecule.smiles, "pairs": len(change.origins), "decodes": decodes}
     learned = "1 pair" if len(change.origins) == 1 else f"{len(change.origins)} pairs"
     title = f"What follows from {molecule.smiles} as in {learned}: {len(answers)} best of {decodes} points"
-    show_listing(title, _listing(answers), report, output, is_json)
+    show_listing(title, _make_listing(answers), report, output, is_json)
 
 
 def _texts(molecules: Sequence[str], pairs: Path | None) -> Sequence[str]:
@@ -73,15 +74,15 @@ def _texts(molecules: Sequence[str], pairs: Path | None) -> Sequence[str]:
 def _question(space: LatentSpace, texts: Sequence[str], pairs: Path | None) -> tuple[Change, Molecule, Floats]:
     """The change, the molecule to be changed, and its point (D,)."""
     from molgen.explore.analogy import learn_change, read_pairs
-    from molgen.latent.encodable import points_of
+    from molgen.latent.encodable import encode_named
 
     known = None if pairs is None else read_pairs(pairs)
-    molecules, points = points_of(space, texts)
+    molecules, points = encode_named(space, texts)
     known = known or [(molecules[0].smiles, molecules[1].smiles)]
     return learn_change(space, known), molecules[-1], points[-1]
 
 
-def _listing(answers: Sequence[Answer]) -> Listing:
+def _make_listing(answers: Sequence[Analogue]) -> Listing:
     from molgen.output.listing import Listing
 
     columns = {

@@ -51,18 +51,18 @@ def dims(  # noqa: PLR0913 - one parameter an option
     Example: molgen explore dims --top 4 -o units.svg
     """
     from molgen.device import use_threads
-    from molgen.explore.units import units_of
+    from molgen.explore.units import describe_units
     from molgen.latent.space import LatentSpace
     from molgen.output.listing import write_listing
-    from molgen.paths import shipped
+    from molgen.paths import find_shipped
 
     require_output(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
-    records = read_encodable(space, data or shipped("data") / SHIPPED, (), smiles_column, limit, seed)
+    records = read_encodable(space, data or find_shipped("data") / SHIPPED, (), smiles_column, limit, seed)
     molecules = [record.molecule for record in records]
     with show.progress(None, "Measuring"):
-        units = units_of(space, molecules, seed)
+        units = describe_units(space, molecules, seed)
         grid = _traversals(space, molecules, start, units.telling(top))
     if output:
         write_listing(output, grid)
@@ -77,19 +77,19 @@ def _traversals(space: LatentSpace, molecules: list[Molecule], start: str | None
     """What is decoded along single units."""
     import numpy as np
 
-    from molgen.explore.units import traversal
-    from molgen.latent.encodable import points_of
+    from molgen.explore.units import decode_traversal
+    from molgen.latent.encodable import encode_named
     from molgen.output.listing import Listing
 
     if start is None:
         z = space.encode([molecule.smiles for molecule in molecules], is_refined=False)
         middle = np.argmin(np.linalg.norm((z - z.mean(axis=0)) / space.prior_deviation, axis=1))
         start = molecules[int(middle)].smiles
-    (molecule,), points = points_of(space, [start])
+    (molecule,), points = encode_named(space, [start])
     smiles: list[str] = []
     columns: dict[str, list[float | str]] = {"unit": [], "place": [], "like": []}
     for unit in units:
-        places, decoded = traversal(space, molecule.smiles, points[0], unit.index)
+        places, decoded = decode_traversal(space, molecule.smiles, points[0], unit.index)
         smiles += [text or "" for text in decoded]
         columns["unit"] += [float(unit.index)] * len(places)
         columns["place"] += places.tolist()

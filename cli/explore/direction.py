@@ -15,7 +15,7 @@ from ..console.quality import note_rows
 if TYPE_CHECKING:
     from molgen.chem.table import Record
     from molgen.explore.direction import Direction
-    from molgen.explore.walk import Measure
+    from molgen.explore.walk import MolFunction
 
 
 def direction(  # noqa: PLR0913 - one parameter an option
@@ -72,13 +72,13 @@ def direction(  # noqa: PLR0913 - one parameter an option
 def _read(data: Path, property_: str | None, smiles_column: str | None, limit: int, seed: int) -> list[Record]:
     """Molecules of rows drawn from a file."""
     from molgen.chem.table import Tally, read_molecules
-    from molgen.evaluate.report import drawn
+    from molgen.evaluate.report import draw_items
 
     tally = Tally()
     properties = (property_,) if property_ else ()
     rows = read_molecules(data, smiles_column=smiles_column, properties=properties)
     with show.progress(None, "Reading"):
-        records = drawn(tally.sift(rows), limit, seed)
+        records = draw_items(tally.sift(rows), limit, seed)
     note_rows(data, tally.kept, tally.read, tally.rejected)
     tally.require_kept(data)
     return records
@@ -86,7 +86,7 @@ def _read(data: Path, property_: str | None, smiles_column: str | None, limit: i
 
 def _labels(
     records: list[Record], property_: str | None, descriptor: str | None
-) -> tuple[str, str, list[float], Measure | None]:
+) -> tuple[str, str, list[float], MolFunction | None]:
     """Name, unit and values of the concept, and what tells it of any molecule."""
     from molgen.chem.properties import DESCRIPTORS
     from molgen.errors import SpecError

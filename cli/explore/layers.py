@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from molgen.chem.table import Record
-    from molgen.explore.probe import Depth
+    from molgen.explore.probe import Layer
     from molgen.latent.space import LatentSpace
 
 SHIPPED, SHIPPED_PROPERTY = "d3_ki.csv", "y"
@@ -51,9 +51,9 @@ def layers(  # noqa: PLR0913 - one parameter an option
     Example: molgen explore layers assay.csv --property pKi -o layers.svg
     """
     from molgen.device import use_threads
-    from molgen.explore.probe import probe_depths
+    from molgen.explore.probe import probe_layers
     from molgen.latent.space import LatentSpace
-    from molgen.paths import shipped
+    from molgen.paths import find_shipped
 
     if output:
         _require_kind(output)
@@ -61,10 +61,10 @@ def layers(  # noqa: PLR0913 - one parameter an option
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     names = properties or ([SHIPPED_PROPERTY] if data is None else [])
-    records = read_encodable(space, data or shipped("data") / SHIPPED, names, smiles_column, limit, seed)
+    records = read_encodable(space, data or find_shipped("data") / SHIPPED, names, smiles_column, limit, seed)
     labels = {name: [record.values[i] for record in records] for i, name in enumerate(names)}
     with show.progress(1.0, "Probing") as advance:
-        depths = probe_depths(space, [record.molecule for record in records], labels, seed, advance)
+        depths = probe_layers(space, [record.molecule for record in records], labels, seed, advance)
     if output:
         _write(output, depths)
         show.note(f"The table is in {output}")
@@ -79,12 +79,12 @@ def read_encodable(
 ) -> list[Record]:
     """Molecules of at most `limit` rows drawn from a file that can be encoded; tells how many were left out."""
     from molgen.chem.table import Rejection, Tally, read_molecules
-    from molgen.evaluate.report import drawn
+    from molgen.evaluate.report import draw_items
 
     tally = Tally()
     with show.progress(None, "Reading"):
         rows = read_molecules(data, smiles_column=smiles_column, properties=properties)
-        records = drawn(tally.sift(rows), limit, seed)
+        records = draw_items(tally.sift(rows), limit, seed)
         reasons = space.explain([record.molecule.smiles for record in records], is_refined=False).reasons
     for record, reason in zip(records, reasons, strict=True):
         if reason:
@@ -101,19 +101,19 @@ def _require_kind(output: Path) -> None:
         require_figure(output)
 
 
-def _write(output: Path, depths: Sequence[Depth]) -> None:
-    from molgen.bench.instruments.probing import draw_depths
+def _write(output: Path, depths: Sequence[Layer]) -> None:
+    from molgen.bench.instruments.probing import draw_layers
     from molgen.paths import write_text
 
     if output.suffix != ".csv":
-        draw_depths(depths, output)
+        draw_layers(depths, output)
         return
     rows = [["depth", "size", *depths[0].scores]]
     rows += [[d.name, str(d.size), *(f"{v:.6g}" if v == v else "" for v in d.scores.values())] for d in depths]
     write_text(output, "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows))
 
 
-def _show(depths: Sequence[Depth], n: int) -> None:
+def _show(depths: Sequence[Layer], n: int) -> None:
     columns = ["depth", "size", *depths[0].scores]
     rows = [[d.name, str(d.size), *(f"{v:.2f}" if v == v else "" for v in d.scores.values())] for d in depths]
     title = f"What each depth knows of {n} molecules: AUROC for tokens, groups and labels 0 and 1, else R2"

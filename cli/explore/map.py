@@ -15,9 +15,10 @@ from ..console.outputs import require_free
 from ..console.quality import note_rows, number
 
 if TYPE_CHECKING:
+    from molgen.arrays import Floats
     from molgen.chem.table import Rejection, Row, Tally
     from molgen.explore.projection import Projection
-    from molgen.latent.space import Floats, LatentSpace
+    from molgen.latent.space import LatentSpace
     from molgen.output.chart import Chart
 
 CHUNK = 1024
@@ -66,7 +67,7 @@ def map_(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen explore map molecules.csv --method tsne --color qed -o map.html
     """
-    from molgen.chem.table import Tally, writing_rejections
+    from molgen.chem.table import Tally, write_rejections
     from molgen.device import resolve_device, use_threads
     from molgen.explore.projection import project, require_method
     from molgen.latent.space import LatentSpace
@@ -75,12 +76,12 @@ def map_(  # noqa: PLR0913 - one parameter an option
     require_chart(output)
     require_method(method)
     require_free(output, is_forced)
-    in_file = _columns_of(data, tuple(dict.fromkeys(color or ())), smiles_column)
+    in_file = _collect_columns(data, tuple(dict.fromkeys(color or ())), smiles_column)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    with writing_rejections(rejects) if rejects else nullcontext() as listing:
+    with write_rejections(rejects) if rejects else nullcontext() as listing:
         tally = Tally(on_rejection=listing)
-        located = _located(space, _read(data, in_file, smiles_column, limit, seed, tally), tally)
+        located = _locate(space, _read(data, in_file, smiles_column, limit, seed, tally), tally)
     _require_enough(data, located, tally)
     with show.progress(1.0, f"Projecting by {TITLES[method]}") as advance:
         projection = project(located.z, method, seed, on_done=advance)
@@ -94,7 +95,7 @@ def map_(  # noqa: PLR0913 - one parameter an option
         _show(report)
 
 
-def _columns_of(data: Path, names: Sequence[str], smiles_column: str | None) -> dict[str, bool]:
+def _collect_columns(data: Path, names: Sequence[str], smiles_column: str | None) -> dict[str, bool]:
     """Whether each name is a column of the file; else it is a descriptor.
 
     Raises:
@@ -119,14 +120,14 @@ def _read(
 ) -> list[Row]:
     """Rows with canonical SMILES and all values; molecules are let go of, 100,000 of them would fill gigabytes."""
     from molgen.chem.table import Row, read_rows
-    from molgen.evaluate.report import drawn
+    from molgen.evaluate.report import draw_items
 
     properties = [name for name, is_there in in_file.items() if is_there]
-    items = drawn(read_rows(data, smiles_column=smiles_column, properties=properties), limit, seed)
+    items = draw_items(read_rows(data, smiles_column=smiles_column, properties=properties), limit, seed)
     rows = []
     with show.progress(len(items), "Reading") as advance:
         for n_read, item in enumerate(items, 1):
-            done = _completed(item, in_file) if isinstance(item, Row) else item
+            done = _fill_in(item, in_file) if isinstance(item, Row) else item
             tally.add(done)
             if isinstance(done, Row):
                 rows.append(done)
@@ -135,7 +136,7 @@ def _read(
     return rows
 
 
-def _completed(row: Row, in_file: Mapping[str, bool]) -> Row | Rejection:
+def _fill_in(row: Row, in_file: Mapping[str, bool]) -> Row | Rejection:
     """The row with its canonical SMILES, and with values read or computed in the order of `in_file`."""
     from molgen.chem.molecule import parse
     from molgen.chem.properties import DESCRIPTORS
@@ -153,7 +154,7 @@ def _completed(row: Row, in_file: Mapping[str, bool]) -> Row | Rejection:
     return Row(row.line, molecule.smiles, row.name, tuple(values))
 
 
-def _located(space: LatentSpace, rows: Sequence[Row], tally: Tally) -> Located:
+def _locate(space: LatentSpace, rows: Sequence[Row], tally: Tally) -> Located:
     """The rows that can be encoded, with the encoder's means: a map needs no point to decode exactly."""
     import numpy as np
 

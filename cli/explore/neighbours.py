@@ -10,13 +10,14 @@ import typer
 
 from ..console import options, show
 from ..console.listing import Output, require_output, show_listing
-from ..index import Library, opened
+from ..index import Library, open_library
 
 if TYPE_CHECKING:
+    from molgen.arrays import Floats
     from molgen.chem.molecule import Molecule
     from molgen.explore.index import Index
-    from molgen.latent.space import Floats, LatentSpace
-    from molgen.sample.conditional import Request
+    from molgen.latent.space import LatentSpace
+    from molgen.sample.conditional import SampleRequest
 
     Neighbour = tuple[Molecule, dict[str, float | str]]
 
@@ -51,7 +52,7 @@ def neighbours(  # noqa: PLR0913 - one parameter an option
     """
     from molgen.device import use_threads
     from molgen.errors import NothingValidError, SpecError
-    from molgen.latent.encodable import points_of
+    from molgen.latent.encodable import encode_named
     from molgen.latent.space import LatentSpace
     from molgen.output.listing import Listing
 
@@ -60,10 +61,10 @@ def neighbours(  # noqa: PLR0913 - one parameter an option
         raise SpecError("library", "nothing to search is given", remedy="Name an index or a file of molecules.")
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
-    (molecule,), _ = points_of(space, [query])
+    (molecule,), _ = encode_named(space, [query])
     point = space.encode([molecule.smiles], is_refined=False)[0]
-    with opened(library, space, smiles_column) as index:
-        found = _found(index, point, k, where or [], space)
+    with open_library(library, space, smiles_column) as index:
+        found = _find(index, point, k, where or [], space)
         n_rows = len(index)
     if not found:
         raise NothingValidError(f"none of the {min(n_rows, MAX_LOOKED)} nearest molecules keeps all bounds")
@@ -74,21 +75,21 @@ def neighbours(  # noqa: PLR0913 - one parameter an option
         show.note(f"Only {len(found)} of the {min(n_rows, MAX_LOOKED)} nearest keep all bounds")
 
 
-def _found(index: Index, point: Floats, k: int, where: Sequence[str], space: LatentSpace) -> list[Neighbour]:
+def _find(index: Index, point: Floats, k: int, where: Sequence[str], space: LatentSpace) -> list[Neighbour]:
     """At most `k` different molecules that keep all bounds, nearest first, with what is told of each."""
-    from molgen.sample.conditional import Request
+    from molgen.sample.conditional import SampleRequest
 
-    request = Request(where, space) if where else None
+    request = SampleRequest(where, space) if where else None
     found: list[Neighbour] = []
     with show.progress(k, "Searching") as advance:
         nearest = islice(_nearest(index, point), MAX_LOOKED)
         while len(found) < k and (batch := list(islice(nearest, BATCH_SIZE))):
-            found += _kept(batch, request) if request else batch
+            found += _keep(batch, request) if request else batch
             advance(min(k, len(found)))
     return found[:k]
 
 
-def _kept(batch: Sequence[Neighbour], request: Request) -> list[Neighbour]:
+def _keep(batch: Sequence[Neighbour], request: SampleRequest) -> list[Neighbour]:
     values = request.values([molecule for molecule, _ in batch])
     return [
         (molecule, told | dict(zip(request.measures, measured, strict=True)))

@@ -47,30 +47,30 @@ def outliers(  # noqa: PLR0913 - one parameter an option
     """
     from molgen.device import resolve_device, use_threads
     from molgen.latent.space import LatentSpace
-    from molgen.latent.trust import require_typicality, trust_of
+    from molgen.latent.trust import measure_trust, require_applicability
 
     require_output(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    require_typicality(space)
+    require_applicability(space)
     records = _read(data, smiles_column, rejects)
     with show.progress(len(records), "Judging") as advance:
-        trust = trust_of(space, [record.molecule.smiles for record in records], on_done=advance)
+        trust = measure_trust(space, [record.molecule.smiles for record in records], on_done=advance)
     n_low, n_lost = int((trust.values < LOW).sum()), sum(map(bool, trust.reasons))
     title = (
         f"{n_low} of {len(records)} molecules ({n_low / len(records):.1%}) have a trust below {LOW}; of molecules like "
         f"those of the training, {LOW:.0%} have; {n_lost} cannot be encoded"
     )
     report = {"n": len(records), "below_0.05": n_low, "unencodable": n_lost}
-    show_listing(title, _listing(records, trust, limit), report, output, is_json)
+    show_listing(title, _make_listing(records, trust, limit), report, output, is_json)
 
 
 def _read(data: Path, smiles_column: str | None, rejects: Path | None) -> list[Record]:
     """The molecules of a file; tells which rows are none."""
-    from molgen.chem.table import Tally, read_molecules, writing_rejections
+    from molgen.chem.table import Tally, read_molecules, write_rejections
 
     left_out: list[Rejection] = []
-    with writing_rejections(rejects) if rejects else nullcontext() as write, show.progress(None, "Reading") as advance:
+    with write_rejections(rejects) if rejects else nullcontext() as write, show.progress(None, "Reading") as advance:
 
         def note(rejection: Rejection) -> None:
             left_out.extend([rejection][: N_REJECTIONS - len(left_out)])
@@ -89,7 +89,7 @@ def _read(data: Path, smiles_column: str | None, rejects: Path | None) -> list[R
     return records
 
 
-def _listing(records: Sequence[Record], trust: Trust, limit: int) -> Listing:
+def _make_listing(records: Sequence[Record], trust: Trust, limit: int) -> Listing:
     """The molecules that are trusted least."""
     from molgen.latent.trust import PARTS
     from molgen.output.listing import Listing

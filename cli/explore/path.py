@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
     from molgen.explore.path import Path as Way
-    from molgen.explore.path import Route
+    from molgen.explore.path import PathConfig
     from molgen.latent.space import LatentSpace
     from molgen.output.listing import Listing
 
@@ -52,18 +52,18 @@ def path(  # noqa: PLR0913 - one parameter an option
     Example: molgen explore path "CC(=O)Oc1ccccc1C(=O)O" "CC(C)Cc1ccc(C(C)C(=O)O)cc1" -o path.svg
     """
     from molgen.device import use_threads
-    from molgen.explore.path import Route
+    from molgen.explore.path import PathConfig
     from molgen.latent.space import LatentSpace
 
     require_output(output, is_forced)
     use_threads(threads)
     core = None if scaffold is None else _scaffold(scaffold)
-    route = Route(kind=kind, n_steps=steps, n_draws=draws, scaffold=core, seed=seed)
+    route = PathConfig(kind=kind, n_steps=steps, n_draws=draws, scaffold=core, seed=seed)
     if benchmark is not None:
         _require_no_ends(start, end)
         _compare(LatentSpace.load(checkpoint), benchmark, route, limit, is_json)
         return
-    way = _found(LatentSpace.load(checkpoint), _both(start, end), route)
+    way = _find_path(LatentSpace.load(checkpoint), _both(start, end), route)
     leaving, coming = way.monotonicity
     report = {
         "kind": kind,
@@ -77,7 +77,9 @@ def path(  # noqa: PLR0913 - one parameter an option
         f"A {kind} path: {way.n_between} molecules between A and B; Spearman of t with unlikeness to A {leaving:.2f}, "
         f"with likeness to B {coming:.2f}; confidence at least {way.worst_confidence:.2f}"
     )
-    show_listing(title if way.n_between else "Nothing lies between A and B", _listing(way), report, output, is_json)
+    show_listing(
+        title if way.n_between else "Nothing lies between A and B", _make_listing(way), report, output, is_json
+    )
 
 
 def _both(start: str | None, end: str | None) -> tuple[str, str]:
@@ -103,12 +105,12 @@ def _scaffold(text: str) -> Mol:
     return parse(text).mol
 
 
-def _found(space: LatentSpace, texts: tuple[str, str], route: Route) -> Way:
+def _find_path(space: LatentSpace, texts: tuple[str, str], route: PathConfig) -> Way:
     from molgen.errors import NothingValidError
     from molgen.explore.path import find_path
-    from molgen.latent.encodable import points_of
+    from molgen.latent.encodable import encode_named
 
-    (start, end), points = points_of(space, texts)
+    (start, end), points = encode_named(space, texts)
     way = find_path(space, (start, end), points, route)
     if route.scaffold is not None and not way.n_between:
         remedy = "Raise --draws or --steps, or ask for a smaller scaffold."
@@ -116,7 +118,7 @@ def _found(space: LatentSpace, texts: tuple[str, str], route: Route) -> Way:
     return way
 
 
-def _listing(way: Way) -> Listing:
+def _make_listing(way: Way) -> Listing:
     from molgen.chem.molecule import parse
     from molgen.chem.properties import DESCRIPTORS
     from molgen.output.listing import Listing
@@ -132,10 +134,10 @@ def _listing(way: Way) -> Listing:
     return Listing(tuple(stop.smiles for stop in way.stops), columns)
 
 
-def _compare(space: LatentSpace, file: Path, route: Route, n_pairs: int, is_json: bool) -> None:
-    from molgen.bench.instruments.interpolation import compare_paths, pairs_of
+def _compare(space: LatentSpace, file: Path, route: PathConfig, n_pairs: int, is_json: bool) -> None:
+    from molgen.bench.instruments.interpolation import compare_paths, read_pairs_or_draw
 
-    pairs = pairs_of(file, n_pairs, route.seed)
+    pairs = read_pairs_or_draw(file, n_pairs, route.seed)
     with show.progress(1.0, "Walking") as advance:
         score = compare_paths(space, pairs, route, advance)
     if is_json:

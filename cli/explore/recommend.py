@@ -11,12 +11,13 @@ import typer
 from ..console import options, show
 from ..console.listing import Output, require_output, show_listing
 from ..console.quality import note_rows
-from ..index import Library, opened
+from ..index import Library, open_library
 
 if TYPE_CHECKING:
+    from molgen.arrays import Floats
     from molgen.chem.molecule import Molecule
-    from molgen.explore.preference import Recommended
-    from molgen.latent.space import Floats, LatentSpace
+    from molgen.explore.preference import ScoredMolecule
+    from molgen.latent.space import LatentSpace
     from molgen.output.listing import Listing
 
 
@@ -46,23 +47,23 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     """
     from molgen.device import use_threads
     from molgen.errors import NothingValidError
-    from molgen.explore.preference import Labelled, Preference, propose, recommended
+    from molgen.explore.preference import Labelled, Preference, propose, rank_library
     from molgen.latent.space import LatentSpace
 
     require_output(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
-    liked, z = _labelled(like, space, smiles_column)
-    disliked, far = _labelled(dislike, space, smiles_column) if dislike else ([], z[:0])
+    liked, z = _read_labelled(like, space, smiles_column)
+    disliked, far = _read_labelled(dislike, space, smiles_column) if dislike else ([], z[:0])
     preference = Preference.of(space, Labelled.of(liked, z), Labelled.of(disliked, far))
     given = {molecule.smiles for molecule in (*liked, *disliked)}
     if library:
         title = f"From {library}"
-        with opened(library, space, smiles_column) as index:
+        with open_library(library, space, smiles_column) as index:
             total = len(index) + min(len(index), shortlist + len(given))
             with show.progress(total, "Ranking") as advance:
                 n_shortlist = max(n, shortlist)
-                found = recommended(preference, index, n, n_shortlist=n_shortlist, excluded=given, on_rows=advance)
+                found = rank_library(preference, index, n, n_shortlist=n_shortlist, excluded=given, on_rows=advance)
     else:
         with show.progress(n, "Making") as advance:
             made = propose(space, preference, z, n, seed, excluded=given, on_found=advance)
@@ -70,10 +71,10 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     if not found:
         raise NothingValidError("nothing was found but the molecules that were given")
     report = {"n_liked": len(liked), "n_disliked": len(disliked)}
-    show_listing(title, _listing(found, liked), report, output, is_json)
+    show_listing(title, _make_listing(found, liked), report, output, is_json)
 
 
-def _labelled(path: Path, space: LatentSpace, smiles_column: str | None) -> tuple[list[Molecule], Floats]:
+def _read_labelled(path: Path, space: LatentSpace, smiles_column: str | None) -> tuple[list[Molecule], Floats]:
     """The different molecules of a file that can be encoded, and their points (M, D); perhaps none."""
     import numpy as np
 
@@ -93,7 +94,7 @@ def _labelled(path: Path, space: LatentSpace, smiles_column: str | None) -> tupl
     return [records[row].molecule for row in rows], encoding.z[rows]
 
 
-def _listing(found: Sequence[Recommended], liked: Sequence[Molecule]) -> Listing:
+def _make_listing(found: Sequence[ScoredMolecule], liked: Sequence[Molecule]) -> Listing:
     """The molecules with preference, most similar liked molecule, and the similarity to it."""
     from molgen.chem.molecule import fingerprint, tanimoto_to_many
     from molgen.output.listing import Listing

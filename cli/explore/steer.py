@@ -49,56 +49,56 @@ def steer(  # noqa: PLR0913 - one parameter an option
     Example: molgen explore steer "CC(=O)Nc1ccc(O)cc1" --along logp -o walk.svg
     """
     from molgen.device import use_threads
-    from molgen.explore.direction import reach_for
-    from molgen.explore.walk import Walk
+    from molgen.explore.direction import choose_walk_length
+    from molgen.explore.walk import WalkConfig
     from molgen.explore.walk import steer as walk_of
-    from molgen.latent.encodable import points_of
+    from molgen.latent.encodable import encode_named
     from molgen.latent.space import LatentSpace
 
     require_output(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
-    (start,), z = points_of(space, [molecule])
+    (start,), z = encode_named(space, [molecule])
     direction = _direction(space, along, seed)
-    length = reach_for(space, direction, start, z[0]) if reach is None else reach
-    walk = Walk(length, steps, draws, seed)
+    length = choose_walk_length(space, direction, start, z[0]) if reach is None else reach
+    walk = WalkConfig(length, steps, draws, seed)
     series = walk_of(space, start, z[0], direction.vector, walk).different()
     title = (
         f"{direction.name} along its direction, which a probe reads with a strength of {direction.strength.plain:.2f}; "
         "t in standard deviations of the prior"
     )
     report = {"start": start.smiles, "concept": direction.name, "strength": direction.strength.plain}
-    show_listing(title, _listing(space, start, direction, series), report, output, is_json)
+    show_listing(title, _make_listing(space, start, direction, series), report, output, is_json)
 
 
 def _direction(space: LatentSpace, along: str, seed: int) -> Direction:
     """The direction that a file or a descriptor's name stands for."""
-    from molgen.explore.direction import descriptor_direction, read_direction
+    from molgen.explore.direction import fit_descriptor_direction, read_direction
 
     if along.endswith(".json"):
         return read_direction(Path(along), space)
     with show.progress(None, f"Learning {along}"):
-        return descriptor_direction(space, along, seed)
+        return fit_descriptor_direction(space, along, seed)
 
 
-def _listing(space: LatentSpace, start: Molecule, direction: Direction, series: Series) -> Listing:
+def _make_listing(space: LatentSpace, start: Molecule, direction: Direction, series: Series) -> Listing:
     from molgen.chem.molecule import parse
     from molgen.chem.properties import DESCRIPTORS
-    from molgen.explore.walk import likeness
+    from molgen.explore.walk import measure_similarities
     from molgen.output.listing import Listing
 
     mols = [parse(text).mol if text else None for text in series.smiles]
 
-    def described(name: str) -> tuple[float, ...]:
+    def describe(name: str) -> tuple[float, ...]:
         function = DESCRIPTORS[name].function
         return tuple(float("nan") if mol is None else float(function(mol)) for mol in mols)
 
     columns: dict[str, tuple[float | str, ...]] = {"t": series.t}
     if direction.name in DESCRIPTORS:
-        columns[direction.name] = described(direction.name)
+        columns[direction.name] = describe(direction.name)
     else:
         points = space.encode([text or "" for text in series.smiles], is_refined=False)
         columns[f"{direction.name} (probe)"] = tuple(direction.read(points).tolist())
-    columns["tanimoto"] = tuple(likeness(start.smiles, series.smiles).tolist())
-    columns |= {name: described(name) for name in SHOWN if name != direction.name}
+    columns["tanimoto"] = tuple(measure_similarities(start.smiles, series.smiles).tolist())
+    columns |= {name: describe(name) for name in SHOWN if name != direction.name}
     return Listing(tuple(text or "" for text in series.smiles), columns)

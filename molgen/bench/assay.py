@@ -22,7 +22,7 @@ from molgen.bench.proposer import SEARCHES
 from molgen.chem.checks import check
 from molgen.chem.properties import synthetic_accessibility
 from molgen.chem.table import Tally, read_molecules
-from molgen.evaluate.regression import FEATURE_SHARE, N_TREES, bits_of, require_baseline
+from molgen.evaluate.regression import FEATURE_SHARE, N_TREES, compute_fingerprints, require_baseline
 from molgen.latent.space import LatentSpace
 from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.study import search_config
@@ -81,8 +81,8 @@ class Assay:
         from sklearn.ensemble import RandomForestRegressor
 
         forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=self.seed)
-        forest.fit(bits_of([Chem.MolFromSmiles(text) for text in self.hidden]), self.hidden_measured)
-        return lambda mols: np.asarray(forest.predict(bits_of(mols)), dtype=np.float64)
+        forest.fit(compute_fingerprints([Chem.MolFromSmiles(text) for text in self.hidden]), self.hidden_measured)
+        return lambda mols: np.asarray(forest.predict(compute_fingerprints(mols)), dtype=np.float64)
 
 
 @dataclass(frozen=True)

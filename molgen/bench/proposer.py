@@ -16,19 +16,23 @@ from optuna.trial import Trial
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
-from molgen.search.evolution.config import default_ways
+from molgen.search.evolution.config import default_operators
 from molgen.search.evolution.latent_search import LatentSearch
-from molgen.search.evolution.operators import EDITS, LATENT
-from molgen.search.study import LatentStudy, SamplerRequest, Told, search_config
+from molgen.search.evolution.operators import GRAPH_OPERATORS, LATENT
+from molgen.search.study import LatentStudy, Outcome, SamplerConfig, search_config
 
 SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "latent": {},
-        "latent-moves-only": {"ways": {LATENT: 1.0}, "second_ways": {}},
-        "edits-only": {"ways": {way: default_ways()[way] for way in EDITS}, "second_ways": {}, "learn_every": 0},
-        "one-population": {"second_ways": {}},
+        "latent-moves-only": {"operators": {LATENT: 1.0}, "restart_operators": {}},
+        "edits-only": {
+            "operators": {operator: default_operators()[operator] for operator in GRAPH_OPERATORS},
+            "restart_operators": {},
+            "learn_every": 0,
+        },
+        "one-population": {"restart_operators": {}},
         "no-learning": {"learn_every": 0},
-        "no-parts-of-the-prior": {"ways": {LATENT: 0.5, "mutate": 0.25, "cross": 0.25}},
+        "no-parts-of-the-prior": {"operators": {LATENT: 0.5, "mutate": 0.25, "cross": 0.25}},
         "one-round": {"n_rounds": 1},
         "no-surrogate": {"has_surrogate": False},
         "perturb": {},
@@ -50,7 +54,7 @@ def require_sampler(name: str) -> None:
         raise SpecError("sampler", f"there is no {name!r}", remedy=f"Known: {', '.join(known)}.")
 
 
-def batch_size(n_calls: int) -> int:
+def choose_batch_size(n_calls: int) -> int:
     """Molecules to ask for after `n_calls` calls: a fiftieth of them, 10 to 25."""
     return max(10, min(25, n_calls // 50))
 
@@ -65,7 +69,7 @@ class Proposer(Protocol):
         """The worth of what was asked for last, None where it was not scored."""
 
 
-class _Searching:
+class _LatentProposer:
     """molgen's own search."""
 
     def __init__(self, space: LatentSpace, name: str, seed: int, budget: int) -> None:
@@ -82,14 +86,14 @@ class _Searching:
         self._search.tell([molecule.smiles for molecule in self._asked], scores, [0.0] * len(scores))
 
 
-class _Studying:
+class _OptunaProposer:
     """A sampler of Optuna's, over decoded points."""
 
     def __init__(self, space: LatentSpace, name: str, seed: int, budget: int) -> None:
-        request = SamplerRequest(
+        request = SamplerConfig(
             name=name,
             n_objectives=1,
-            batch_size=batch_size(budget),
+            batch_size=choose_batch_size(budget),
             budget=budget,
             seed=seed,
             start=np.empty((0, space.size)),
@@ -103,9 +107,9 @@ class _Studying:
 
     def tell(self, values: Sequence[float | None]) -> None:
         for (trial, text), value in zip(self._trials, values, strict=True):
-            self._study.tell(trial, Told(text, () if value is None else (value,)))
+            self._study.tell(trial, Outcome(text, () if value is None else (value,)))
 
 
-def proposer_of(space: LatentSpace, name: str, seed: int, budget: int) -> Proposer:
+def make_proposer(space: LatentSpace, name: str, seed: int, budget: int) -> Proposer:
     """The proposer of a name that `require_sampler` lets pass, for `budget` molecules to be scored."""
-    return (_Searching if name in SEARCHES else _Studying)(space, name, seed, budget)
+    return (_LatentProposer if name in SEARCHES else _OptunaProposer)(space, name, seed, budget)

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from molgen.arrays import Floats
 from molgen.bench.moses_vae import BATCH_SIZE, LEARNING_RATE, MAX_GRADIENT, Characters, MosesVae
-from molgen.evaluate.reconstruction import token_set_of
-from molgen.latent.space import Floats, LatentSpace
+from molgen.evaluate.reconstruction import make_token_set
+from molgen.latent.space import LatentSpace
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.tokenisation import FOLDED_BITS
-from molgen.train.loop import new_model
-from molgen.train.step import Learner, TrainingConfig
+from molgen.train.loop import make_model
+from molgen.train.step import TrainingConfig, TrainingStep
 
 N_ROUNDS = 3
 N_WARM_UP = 2
@@ -52,7 +53,7 @@ class Speed:
         return self.molgen / self.moses if self.moses else None
 
 
-def speeds_of(
+def measure_speeds(
     space: LatentSpace, smiles: Sequence[str], seconds: float, on_done: Callable[[float, str], object] = lambda *_: None
 ) -> list[Speed]:
     """The speeds of the model of `space` on molecules that it can encode, at least a thousand or so.
@@ -70,19 +71,19 @@ def speeds_of(
     characters = Characters(kept)
     moses = MosesVae(len(characters))
     tasks: list[tuple[str, Step, Step | None]] = [
-        ("training", _training(space, kept), _moses_training(moses, characters, kept)),
-        ("points to SMILES", _writing(space, points), _moses_writing(moses, characters)),
+        ("training", _time_training(space, kept), _time_moses_training(moses, characters, kept)),
+        ("points to SMILES", _time_decoding(space, points), _time_moses_decoding(moses, characters)),
         ("points to canonical SMILES", _chunks(len(points), lambda rows: space.decode(points[rows])), None),
         ("SMILES to points", _chunks(len(kept), lambda rows: space.encode(kept[rows])), None),
     ]
     speeds = []
     for i, (name, own, other) in enumerate(tasks):
         on_done(i / len(tasks), name)
-        speeds.append(Speed(name, *_compared(own, other, seconds)))
+        speeds.append(Speed(name, *_compare(own, other, seconds)))
     return speeds
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """What speeds depend on: processor, threads, versions."""
     return {
         "processor": _processor(),
@@ -101,7 +102,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _compared(own: Step, other: Step | None, seconds: float) -> tuple[float, float | None]:
+def _compare(own: Step, other: Step | None, seconds: float) -> tuple[float, float | None]:
     steps = [step for step in (own, other) if step]
     for step in steps:
         for _ in range(N_WARM_UP):
@@ -118,16 +119,16 @@ def _rate(step: Step, seconds: float) -> float:
     return n / spent
 
 
-def _training(space: LatentSpace, smiles: Sequence[str]) -> Step:
+def _time_training(space: LatentSpace, smiles: Sequence[str]) -> Step:
     bits = np.random.default_rng(0).integers(0, 256, (len(smiles), FOLDED_BITS // 8), dtype=np.uint8)
-    data = replace(token_set_of(space, smiles), fingerprints=bits)
-    model = new_model(space.model.vocabulary, Vae(VaeConfig(len(space.model.vocabulary))), space.model.max_tokens)
-    learner = Learner(TrainingConfig(epochs=1), data, model)
+    data = replace(make_token_set(space, smiles), fingerprints=bits)
+    model = make_model(space.model.vocabulary, Vae(VaeConfig(len(space.model.vocabulary))), space.model.max_tokens)
+    learner = TrainingStep(TrainingConfig(epochs=1), data, model)
     steps = cycle(range(learner.schedule.steps_per_epoch))
     return lambda: learner.learn(next(steps), 0.5)[1]
 
 
-def _moses_training(model: MosesVae, characters: Characters, smiles: Sequence[str]) -> Step:
+def _time_moses_training(model: MosesVae, characters: Characters, smiles: Sequence[str]) -> Step:
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     endless: Iterator[str] = cycle(smiles)
 
@@ -143,7 +144,7 @@ def _moses_training(model: MosesVae, characters: Characters, smiles: Sequence[st
     return step
 
 
-def _writing(space: LatentSpace, points: Floats) -> Step:
+def _time_decoding(space: LatentSpace, points: Floats) -> Step:
     """Points to SMILES text as the vocabulary gives it, not canonical, like that of MOSES."""
     vae, vocabulary = space.model.vae, space.model.vocabulary
 
@@ -155,7 +156,7 @@ def _writing(space: LatentSpace, points: Floats) -> Step:
     return _chunks(len(points), write)
 
 
-def _moses_writing(model: MosesVae, characters: Characters) -> Step:
+def _time_moses_decoding(model: MosesVae, characters: Characters) -> Step:
     def step() -> int:
         ids = model.sample(BATCH_SIZE)
         for row in ids:

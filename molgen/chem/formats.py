@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from molgen.chem.lines import Limits, OnShare, excess, ignore_share, lines
-from molgen.chem.molecule import smiles_of_molblock
+from molgen.chem.molecule import molblock_to_smiles
 from molgen.errors import FileError, MissingColumnError, MoleculeError
 from molgen.quoting import from_csv_cell
 
@@ -233,7 +233,7 @@ def _sdf_row(line: int, record: list[str], properties: Sequence[str]) -> Row | R
     end = next((at for at, text in enumerate(record) if text.startswith("M  END")), len(record) - 1) + 1
     fields = _data_fields(record[end:])
     try:
-        smiles = smiles_of_molblock("".join(record[:end]))
+        smiles = molblock_to_smiles("".join(record[:end]))
     except MoleculeError as error:
         return Rejection(line, error.text, error.reason)
     return _row(line, smiles, record[0].strip(), ((prop, fields.get(prop, "")) for prop in properties))
@@ -270,7 +270,7 @@ class TextRow:
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextTable:
     """A table or SDF, read whole.
 
     Attributes:
@@ -284,7 +284,7 @@ class Texts:
     rows: tuple[TextRow | Rejection, ...]
 
 
-def table_texts(path: Path, smiles_column: str | None) -> Texts:
+def table_texts(path: Path, smiles_column: str | None) -> TextTable:
     """A table whose first line is the header, perhaps after Excel's `sep=;`.
 
     Raises:
@@ -304,10 +304,10 @@ def table_texts(path: Path, smiles_column: str | None) -> Texts:
             row = _table_row(line + n_before, fields, columns)
             named = dict(zip(header, map(str.strip, fields), strict=False))
             rows.append(row if isinstance(row, Rejection) else TextRow(row.line, row.smiles, row.name, named))
-    return Texts(tuple(header), delimiter, tuple(rows))
+    return TextTable(tuple(header), delimiter, tuple(rows))
 
 
-def sdf_texts(path: Path) -> Texts:
+def sdf_texts(path: Path) -> TextTable:
     """The records of an SDF.
 
     Raises:
@@ -325,4 +325,4 @@ def sdf_texts(path: Path) -> Texts:
         id_field = _find(list(fields), NAME_COLUMNS)
         name = row.name or ("" if id_field is None else list(fields.values())[id_field])
         rows.append(TextRow(row.line, row.smiles, name, fields))
-    return Texts(tuple(columns), "", tuple(rows))
+    return TextTable(tuple(columns), "", tuple(rows))

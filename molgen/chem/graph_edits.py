@@ -51,9 +51,9 @@ _RING_BOND_PAIR = Chem.MolFromSmarts("[R]@[R]@[R]@[R]")
 def mutate(rng: Generator, smiles: str) -> Chem.Mol | None:
     """The molecule with one random change."""
     with BlockLogs():
-        edited = Chem.RWMol(_kekulised(smiles))
+        edited = Chem.RWMol(_kekulise(smiles))
         edit = EDITS[int(rng.choice(len(EDITS), p=EDIT_ODDS))]
-        return _finished(edited) if edit(rng, edited) else None
+        return _finish(edited) if edit(rng, edited) else None
 
 
 def cross(rng: Generator, one: str, other: str) -> Chem.Mol | None:
@@ -61,7 +61,7 @@ def cross(rng: Generator, one: str, other: str) -> Chem.Mol | None:
     with BlockLogs():
         n_cuts = 1 if rng.random() < CHAIN_SHARE else 2
         parts = [_part(rng, smiles, n_cuts) for smiles in (one, other)]
-        return _joined(rng, *parts)
+        return _join(rng, *parts)
 
 
 def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
@@ -71,7 +71,7 @@ def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
         if branch is None or branch.GetNumAtoms() > MAX_BRANCH:
             return None
         rest = _part(rng, stock, 1, is_small=False) if rng.random() < 0.5 else _open_at_hydrogen(rng, stock)
-        return _joined(rng, rest, branch)
+        return _join(rng, rest, branch)
 
 
 def join(rng: Generator, one: str, other: str) -> Chem.Mol | None:
@@ -82,11 +82,11 @@ def join(rng: Generator, one: str, other: str) -> Chem.Mol | None:
     """
     with BlockLogs():
         parts = [_open_at_aromatic_carbon(rng, smiles) for smiles in (one, other)]
-        return _joined(rng, *parts)
+        return _join(rng, *parts)
 
 
 @lru_cache(maxsize=4096)
-def _kekulised(smiles: str) -> Chem.Mol:
+def _kekulise(smiles: str) -> Chem.Mol:
     """The molecule of a valid SMILES, not to be changed: its Kekule structure, hydrogens left to the valence."""
     mol = Chem.MolFromSmiles(smiles)
     Chem.Kekulize(mol, clearAromaticFlags=True)
@@ -98,7 +98,7 @@ def _kekulised(smiles: str) -> Chem.Mol:
 
 
 def _append_atom(rng: Generator, mol: Chem.RWMol) -> bool:
-    atom = _drawn_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
+    atom = _draw_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
     if atom is None:
         return False
     new = mol.AddAtom(Chem.Atom(_element(rng)))
@@ -107,7 +107,7 @@ def _append_atom(rng: Generator, mol: Chem.RWMol) -> bool:
 
 
 def _insert_atom(rng: Generator, mol: Chem.RWMol) -> bool:
-    bond = _drawn_bond(rng, mol, lambda b: b.GetBondType() == Chem.BondType.SINGLE)
+    bond = _draw_bond(rng, mol, lambda b: b.GetBondType() == Chem.BondType.SINGLE)
     if bond is None:
         return False
     begin, end = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
@@ -119,7 +119,7 @@ def _insert_atom(rng: Generator, mol: Chem.RWMol) -> bool:
 
 
 def _delete_atom(rng: Generator, mol: Chem.RWMol) -> bool:
-    atom = _drawn_atom(rng, mol, lambda a: a.GetDegree() in (1, 2))
+    atom = _draw_atom(rng, mol, lambda a: a.GetDegree() in (1, 2))
     if atom is None:
         return False
     if atom.GetDegree() == 2:
@@ -133,7 +133,7 @@ def _delete_atom(rng: Generator, mol: Chem.RWMol) -> bool:
 
 
 def _change_element(rng: Generator, mol: Chem.RWMol) -> bool:
-    atom = _drawn_atom(rng, mol, lambda a: True)
+    atom = _draw_atom(rng, mol, lambda a: True)
     element = _element(rng)
     if atom is None or atom.GetSymbol() == element:
         return False
@@ -143,7 +143,7 @@ def _change_element(rng: Generator, mol: Chem.RWMol) -> bool:
 
 
 def _change_order(rng: Generator, mol: Chem.RWMol) -> bool:
-    bond = _drawn_bond(rng, mol, lambda b: True)
+    bond = _draw_bond(rng, mol, lambda b: True)
     if bond is None:
         return False
     order = _order(rng, but=bond.GetBondType())
@@ -153,7 +153,7 @@ def _change_order(rng: Generator, mol: Chem.RWMol) -> bool:
 
 
 def _close_ring(rng: Generator, mol: Chem.RWMol) -> bool:
-    atom = _drawn_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
+    atom = _draw_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
     if atom is None:
         return False
     size = int(rng.choice(RING_SIZES))
@@ -166,7 +166,7 @@ def _close_ring(rng: Generator, mol: Chem.RWMol) -> bool:
 
 
 def _open_ring(rng: Generator, mol: Chem.RWMol) -> bool:
-    bond = _drawn_bond(rng, mol, lambda b: b.IsInRing())
+    bond = _draw_bond(rng, mol, lambda b: b.IsInRing())
     if bond is None:
         return False
     mol.RemoveBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
@@ -175,7 +175,7 @@ def _open_ring(rng: Generator, mol: Chem.RWMol) -> bool:
 
 def _move_branch(rng: Generator, mol: Chem.RWMol) -> bool:
     """Takes a branch off and puts it on another atom of the rest."""
-    bond = _drawn_bond(rng, mol, _holds_branch)
+    bond = _draw_bond(rng, mol, _holds_branch)
     if bond is None:
         return False
     fixed, moved = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
@@ -212,7 +212,7 @@ def _swap_atoms(rng: Generator, mol: Chem.RWMol) -> bool:
     for atom in mol.GetAtoms():
         if atom.GetIsAromatic() and atom.GetSymbol() != "C":
             atom.SetNumExplicitHs(atom.GetTotalNumHs())
-    bond = _drawn_bond(rng, mol, lambda b: bool(b.GetBeginAtom().GetSymbol() != b.GetEndAtom().GetSymbol()))
+    bond = _draw_bond(rng, mol, lambda b: bool(b.GetBeginAtom().GetSymbol() != b.GetEndAtom().GetSymbol()))
     if bond is None:
         return False
     begin, end = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
@@ -249,12 +249,12 @@ def _order(rng: Generator, but: Chem.BondType | None = None) -> Chem.BondType:
     return order
 
 
-def _drawn_atom(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Atom], bool]) -> Chem.Atom | None:
+def _draw_atom(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Atom], bool]) -> Chem.Atom | None:
     """Any of the atoms that fit."""
     return next(filter(is_fit, map(mol.GetAtomWithIdx, rng.permutation(mol.GetNumAtoms()).tolist())), None)
 
 
-def _drawn_bond(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Bond], bool]) -> Chem.Bond | None:
+def _draw_bond(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Bond], bool]) -> Chem.Bond | None:
     """Any of the bonds that fit."""
     return next(filter(is_fit, map(mol.GetBondWithIdx, rng.permutation(mol.GetNumBonds()).tolist())), None)
 
@@ -263,7 +263,7 @@ def _holds_branch(bond: Chem.Bond) -> bool:
     return not bond.IsInRing() and bool(bond.GetBondType() == Chem.BondType.SINGLE)
 
 
-def _finished(mol: Chem.RWMol) -> Chem.Mol | None:
+def _finish(mol: Chem.RWMol) -> Chem.Mol | None:
     """An edited molecule, None where it cannot be, is in pieces, or is nothing that a chemist would keep."""
     if not 0 < mol.GetNumAtoms() <= MAX_ATOMS:
         return None
@@ -283,7 +283,7 @@ def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = N
 
     The smaller or larger side where `is_small` says so, else any.
     """
-    mol = _kekulised(smiles)
+    mol = _kekulise(smiles)
     cuts = _cuts(smiles, n_cuts)
     if not cuts:
         return None
@@ -298,8 +298,8 @@ def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = N
 
 def _open_at_hydrogen(rng: Generator, smiles: str) -> Chem.Mol | None:
     """A molecule with a dummy in place of one hydrogen."""
-    mol = _kekulised(smiles)
-    atom = _drawn_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
+    mol = _kekulise(smiles)
+    atom = _draw_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
     return None if atom is None else _with_dummy(mol, atom.GetIdx())
 
 
@@ -308,7 +308,7 @@ def _open_at_aromatic_carbon(rng: Generator, smiles: str) -> Chem.Mol | None:
     places = [place for (place,) in Chem.MolFromSmiles(smiles).GetSubstructMatches(_AROMATIC_CH)]
     if not places:
         return _open_at_hydrogen(rng, smiles)
-    return _with_dummy(_kekulised(smiles), places[int(rng.integers(len(places)))])
+    return _with_dummy(_kekulise(smiles), places[int(rng.integers(len(places)))])
 
 
 def _with_dummy(mol: Chem.Mol, place: int) -> Chem.Mol:
@@ -320,14 +320,14 @@ def _with_dummy(mol: Chem.Mol, place: int) -> Chem.Mol:
 @lru_cache(maxsize=4096)
 def _cuts(smiles: str, n_cuts: int) -> tuple[tuple[int, ...], ...]:
     """The bonds of each way to cut a molecule at one chain bond, or at two bonds of a ring."""
-    mol = _kekulised(smiles)
+    mol = _kekulise(smiles)
     matches = mol.GetSubstructMatches(_CUT if n_cuts == 1 else _RING_BOND_PAIR)
     return tuple(
         tuple(mol.GetBondBetweenAtoms(*atoms[i : i + 2]).GetIdx() for i in range(0, len(atoms), 2)) for atoms in matches
     )
 
 
-def _joined(rng: Generator, one: Chem.Mol | None, other: Chem.Mol | None) -> Chem.Mol | None:
+def _join(rng: Generator, one: Chem.Mol | None, other: Chem.Mol | None) -> Chem.Mol | None:
     """Two parts, where both are there, joined at their dummies, each bond with the order it had in one of them."""
     if one is None or other is None:
         return None
@@ -345,4 +345,4 @@ def _joined(rng: Generator, one: Chem.Mol | None, other: Chem.Mol | None) -> Che
         joined.AddBond(*ends, bond_a.GetBondType() if rng.random() < 0.5 else bond_b.GetBondType())
     for dummy in sorted(dummies, reverse=True):
         joined.RemoveAtom(dummy)
-    return _finished(joined)
+    return _finish(joined)

@@ -116,7 +116,7 @@ def parse(text: str, policy: Policy = DEFAULT_POLICY) -> Molecule:
     raise MoleculeError(text, "no stable canonical SMILES")
 
 
-def saturated(smiles: str) -> str:
+def saturate(smiles: str) -> str:
     """The SMILES with hydrogens in place of unpaired electrons.
 
     A generated token such as [C@H1] states its hydrogens, so an atom that got fewer bonds than the token was made
@@ -144,7 +144,7 @@ def saturated(smiles: str) -> str:
     return text
 
 
-def smiles_of_molblock(block: str) -> str:
+def molblock_to_smiles(block: str) -> str:
     """The SMILES of a V2000 or V3000 mol block, stereochemistry from its wedges or 3D coordinates.
 
     Raises:

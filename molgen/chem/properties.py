@@ -71,13 +71,13 @@ def penalized_logp(mol: Chem.Mol) -> float:
     """
     ring_penalty = max(0, _largest_cycle(mol) - 6)
     return (
-        _standardised(crippen_logp(mol), _ZINC_LOGP)
-        + _standardised(-synthetic_accessibility(mol), _ZINC_SA)
-        + _standardised(-ring_penalty, _ZINC_RING)
+        _standardise(crippen_logp(mol), _ZINC_LOGP)
+        + _standardise(-synthetic_accessibility(mol), _ZINC_SA)
+        + _standardise(-ring_penalty, _ZINC_RING)
     )
 
 
-def _standardised(value: float, mean_and_spread: tuple[float, float]) -> float:
+def _standardise(value: float, mean_and_spread: tuple[float, float]) -> float:
     mean, spread = mean_and_spread
     return (value - mean) / spread
 

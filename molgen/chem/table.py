@@ -24,7 +24,7 @@ __all__ = [
     "has_property",
     "read_molecules",
     "read_rows",
-    "writing_rejections",
+    "write_rejections",
 ]
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".smi", ".smiles", ".sdf", ".sd")
@@ -45,7 +45,7 @@ class Tally:
     """Counts of what was read, kept, and rejected by reason.
 
     Attributes:
-        on_rejection: Called with each rejection, such as what `writing_rejections` yields.
+        on_rejection: Called with each rejection, such as what `write_rejections` yields.
     """
 
     read: int = 0
@@ -95,7 +95,7 @@ class Tally:
 
 
 @contextmanager
-def writing_rejections(path: Path) -> Iterator[Callable[[Rejection], object]]:
+def write_rejections(path: Path) -> Iterator[Callable[[Rejection], object]]:
     """A function that adds one rejection to the CSV file `path` (line, text, reason), which is started anew.
 
     The file keeps what was written when reading fails: then it is needed most.

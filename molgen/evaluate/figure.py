@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from molgen.errors import SpecError
 from molgen.extras import require_package
-from molgen.paths import replacing
+from molgen.paths import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     from matplotlib import rc_context
 
-    with replacing(path) as temporary, rc_context({"svg.hashsalt": "molgen"}):
+    with replace_file(path) as temporary, rc_context({"svg.hashsalt": "molgen"}):
         figure.savefig(temporary, format=path.suffix[1:], metadata=_UNDATED.get(path.suffix))
 
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from molgen.arrays import Floats
 from molgen.chem.molecule import AS_IT_IS
 from molgen.errors import MoleculeError
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 from molgen.tokens.selfies_vocabulary import split, to_selfies
 from molgen.tokens.tokenisation import hash_key
 from molgen.train.data.dataset import TokenSet
-from molgen.train.validation import reconstruct
+from molgen.train.validation import measure_reconstruction
 
 LENGTHS = (0, 20, 30, 40, 50, 60, 80)
 """SELFIES symbols above which the bands of the report begin."""
@@ -78,7 +79,7 @@ class Reconstruction:
     by_length: tuple[Band, ...]
 
 
-def reconstruction_of(space: LatentSpace, smiles: Sequence[str], z: Floats) -> Reconstruction:
+def evaluate_reconstruction(space: LatentSpace, smiles: Sequence[str], z: Floats) -> Reconstruction:
     """How well the molecules `smiles` (N canonical SMILES, at least one) come back from their points `z` (N, D)."""
     decoded = space.decode(z)
     unrefined = space.decode(space.encode(smiles, AS_IT_IS, is_refined=False))
@@ -111,7 +112,7 @@ def token_accuracy(wanted: str, found: str | None) -> float:
     return sum(x == y for x, y in zip(a, b, strict=False)) / max(len(a), len(b), 1)
 
 
-def token_set_of(space: LatentSpace, smiles: Sequence[str]) -> TokenSet:
+def make_token_set(space: LatentSpace, smiles: Sequence[str]) -> TokenSet:
     """Molecules that the model can encode (N canonical SMILES, at least one), without labels and fingerprints."""
     sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
     return TokenSet(
@@ -146,6 +147,6 @@ def _likelihood(space: LatentSpace, smiles: Sequence[str]) -> tuple[float, float
     """Mean negative log likelihood, mean KL divergence and active units; variances need two molecules."""
     if len(smiles) < 2:
         return math.nan, math.nan, 0
-    data = token_set_of(space, smiles)
-    measured = reconstruct(space.model.vae, data, np.arange(len(smiles)))
+    data = make_token_set(space, smiles)
+    measured = measure_reconstruction(space.model.vae, data, np.arange(len(smiles)))
     return measured.nll, measured.kl, measured.active_units

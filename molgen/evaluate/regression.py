@@ -19,7 +19,7 @@ from molgen.extras import require_package
 from molgen.latent.space import LatentSpace
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data.dataset import TokenSet
-from molgen.train.validation import Fit, fit_of
+from molgen.train.validation import Fit, measure_fit
 
 N_TREES = 500
 FEATURE_SHARE = 1 / 3
@@ -35,7 +35,7 @@ def require_baseline() -> None:
     require_package("sklearn", package="scikit-learn", extra="baseline", key="baseline")
 
 
-def forest_fits(
+def evaluate_forest(
     data: TokenSet, vocabulary: Vocabulary, properties: Sequence[str], *, seed: int, threads: int = 1
 ) -> list[Fit]:
     """How well one random forest a property, fitted to the training rows of `data`, predicts the validation rows.
@@ -56,14 +56,14 @@ def forest_fits(
         if min(len(train), len(test)) < 2:
             continue
         forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=seed, n_jobs=threads)
-        forest.fit(fingerprints(data, vocabulary, train), y[train])
-        x = fingerprints(data, vocabulary, test)
+        forest.fit(row_fingerprints(data, vocabulary, train), y[train])
+        x = row_fingerprints(data, vocabulary, test)
         trees = np.stack([tree.predict(x) for tree in forest.estimators_])
-        fits.append(fit_of(name, y[test], trees.mean(axis=0), trees.std(axis=0)))
+        fits.append(measure_fit(name, y[test], trees.mean(axis=0), trees.std(axis=0)))
     return fits
 
 
-def predictor_fits(
+def evaluate_predictor(
     space: LatentSpace, properties: Sequence[str], z: NDArray[np.float32], y: NDArray[np.float64]
 ) -> list[Fit]:
     """How well the predictor of `space` does; properties with fewer than 2 labels are left out.
@@ -74,22 +74,22 @@ def predictor_fits(
         z: Points (N, D), NaN where a molecule has none.
         y: Labels (N, P), NaN where missing.
     """
-    mean, spread = space.predict(z)
+    mean, std = space.predict(z)
     fits = []
     for name, labels in zip(properties, y.T, strict=True):
         p = space.property_names.index(name)
         known = ~np.isnan(labels) & ~np.isnan(mean[:, p])
         if known.sum() >= 2:
-            fits.append(fit_of(name, labels[known], mean[known, p], spread[known, p]))
+            fits.append(measure_fit(name, labels[known], mean[known, p], std[known, p]))
     return fits
 
 
-def fingerprints(data: TokenSet, vocabulary: Vocabulary, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def row_fingerprints(data: TokenSet, vocabulary: Vocabulary, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Morgan fingerprints (N, 2048) of radius 2, each bit 0 or 1, of the molecules `rows` (N,)."""
-    return bits_of([parse(vocabulary.to_smiles(data[row]), AS_IT_IS).mol for row in rows])
+    return compute_fingerprints([parse(vocabulary.to_smiles(data[row]), AS_IT_IS).mol for row in rows])
 
 
-def bits_of(mols: Sequence[Chem.Mol]) -> NDArray[np.float32]:
+def compute_fingerprints(mols: Sequence[Chem.Mol]) -> NDArray[np.float32]:
     """Morgan fingerprints (N, 2048) of radius 2, each bit 0 or 1."""
     bits = np.zeros((len(mols), FINGERPRINT_BITS), dtype=np.float32)
     for row, mol in zip(bits, mols, strict=True):

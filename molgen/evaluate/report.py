@@ -11,24 +11,25 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from molgen.arrays import Floats
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.chem.table import Record, Rejection, Row, Tally, has_property, read_rows
 from molgen.errors import MoleculeError, SpecError
-from molgen.evaluate.reconstruction import reconstruction_of
-from molgen.evaluate.regression import predictor_fits
-from molgen.evaluate.samples import quality_of, require_fcd
+from molgen.evaluate.reconstruction import evaluate_reconstruction
+from molgen.evaluate.regression import evaluate_predictor
+from molgen.evaluate.samples import measure_samples, require_fcd
 from molgen.evaluate.smoothness import (
     N_CENTRES,
     N_GEOMETRY,
-    consistency_of,
-    geometry_of,
-    nearest_neighbourhood_of,
-    neighbourhood_of,
-    neighbourhood_steps,
+    count_neighbourhood_steps,
+    measure_consistency,
+    measure_geometry,
+    measure_nearest_neighbourhood,
+    measure_neighbourhood,
 )
-from molgen.json_values import without_nan
+from molgen.json_values import replace_nan
 from molgen.latent.nearest import nearest_molecules
-from molgen.latent.space import GAUSSIAN, Floats, LatentSpace
+from molgen.latent.space import GAUSSIAN, LatentSpace
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ PLAIN_SHARE = 0.3
 
 
 @dataclass(frozen=True)
-class Question:
+class EvaluationConfig:
     """What to measure.
 
     Attributes:
@@ -69,7 +70,10 @@ class Question:
 
 
 def evaluate_file(
-    space: LatentSpace, question: Question, tally: Tally, on_done: Callable[[float, str], object] = lambda *_: None
+    space: LatentSpace,
+    question: EvaluationConfig,
+    tally: Tally,
+    on_done: Callable[[float, str], object] = lambda *_: None,
 ) -> dict[str, Any]:
     """The report; numbers that do not exist are None.
 
@@ -94,18 +98,18 @@ def evaluate_file(
 
     on_part(0.0, "reading")
     rows = read_rows(question.path, smiles_column=question.smiles_column, properties=names)
-    records = list(tally.sift(_parsed(drawn(rows, question.limit, question.seed))))
+    records = list(tally.sift(_parse_all(draw_items(rows, question.limit, question.seed))))
     tally.require_kept(question.path)
     smiles = [record.molecule.smiles for record in records]
     on_part(0.05, "reconstruction")
     z = space.encode(smiles, AS_IT_IS)
-    reconstruction = reconstruction_of(space, smiles, z)
+    reconstruction = evaluate_reconstruction(space, smiles, z)
     on_part(0.2, "samples")
     decoded = space.sample(question.n_samples, question.seed, prior=question.prior)
-    samples = quality_of(space, decoded, smiles if question.fcd else None)
+    samples = measure_samples(space, decoded, smiles if question.fcd else None)
     on_part(0.4, "predictions")
     y = np.array([record.values for record in records], dtype=np.float64)
-    fits = predictor_fits(space, names, z, y) if names else []
+    fits = evaluate_predictor(space, names, z, y) if names else []
     report = {
         "data": str(question.path),
         "checkpoint_sha256": space.model.digest,
@@ -115,7 +119,7 @@ def evaluate_file(
         **_smoothness(space, smiles, z, question.seed, on_part),
         "nearest": _nearest(space, smiles, z, question.seed, on_done) if question.nearest else None,
     }
-    return dict(without_nan(report))
+    return dict(replace_nan(report))
 
 
 def _smoothness(
@@ -125,17 +129,17 @@ def _smoothness(
     rows = _encodable(z, seed)[:N_GEOMETRY]
     chosen = [smiles[row] for row in rows.tolist()]
     on_done(0.45, "distances")
-    geometry = asdict(geometry_of(z[rows], chosen)) if len(rows) >= MIN_GEOMETRY else None
+    geometry = asdict(measure_geometry(z[rows], chosen)) if len(rows) >= MIN_GEOMETRY else None
     on_done(0.5, "neighbourhoods")
-    steps, done = neighbourhood_steps(len(chosen)), count(1)
+    steps, done = count_neighbourhood_steps(len(chosen)), count(1)
     neighbourhood = None
     if chosen:
-        looked = neighbourhood_of(
+        looked = measure_neighbourhood(
             space, chosen, seed, lambda: on_done(0.5 + 0.45 * next(done) / steps, "neighbourhoods")
         )
         neighbourhood = asdict(looked)
     on_done(0.95, "consistency")
-    consistency = asdict(consistency_of(space, N_CONSISTENCY, seed))
+    consistency = asdict(measure_consistency(space, N_CONSISTENCY, seed))
     return {"geometry": geometry, "neighbourhood": neighbourhood, "consistency": consistency}
 
 
@@ -149,9 +153,11 @@ def _nearest(
     what, part = "nearest molecules", 0.9 * (1.0 - PLAIN_SHARE) / max(1, len(chosen))
     on_done(PLAIN_SHARE, what)
     if chosen:
-        looked = nearest_neighbourhood_of(space, chosen, seed, lambda: on_done(PLAIN_SHARE + part * next(done), what))
+        looked = measure_nearest_neighbourhood(
+            space, chosen, seed, lambda: on_done(PLAIN_SHARE + part * next(done), what)
+        )
         neighbourhood = asdict(looked)
-    consistency = consistency_of(
+    consistency = measure_consistency(
         space, N_NEAREST_CONSISTENCY, seed, lambda points: nearest_molecules(space, points, seed)
     )
     on_done(1.0, what)
@@ -163,19 +169,19 @@ def _encodable(z: Floats, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(z).all(axis=1)))
 
 
-def read_drawn(path: Path, limit: int | None, seed: int = 0) -> list[str]:
+def read_sample(path: Path, limit: int | None, seed: int = 0) -> list[str]:
     """Canonical SMILES of a file's molecules, or of `limit` rows drawn at random; rows that are none are left out.
 
     Raises:
         FileError: The file cannot be used, or no row of it can.
     """
     tally = Tally()
-    found = [record.molecule.smiles for record in tally.sift(_parsed(drawn(read_rows(path), limit, seed)))]
+    found = [record.molecule.smiles for record in tally.sift(_parse_all(draw_items(read_rows(path), limit, seed)))]
     tally.require_kept(path)
     return found
 
 
-def drawn(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
+def draw_items(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
     """All of `items`, or `limit` of them in their order, each choice equally likely, in bounded memory.
 
     Source: Vitter 1985, Random sampling with a reservoir (doi:10.1145/3147.3165), algorithm R.
@@ -191,7 +197,7 @@ def drawn(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
     return [item for _, item in sorted(kept.values(), key=lambda pair: pair[0])]
 
 
-def _properties(space: LatentSpace, question: Question) -> tuple[str, ...]:
+def _properties(space: LatentSpace, question: EvaluationConfig) -> tuple[str, ...]:
     for name in question.properties:
         if name not in space.property_names:
             known = ", ".join(space.property_names) or "nothing"
@@ -201,7 +207,7 @@ def _properties(space: LatentSpace, question: Question) -> tuple[str, ...]:
     return tuple(name for name in space.property_names if has_property(question.path, name, question.smiles_column))
 
 
-def _parsed(rows: Iterable[Row | Rejection]) -> Iterator[Record | Rejection]:
+def _parse_all(rows: Iterable[Row | Rejection]) -> Iterator[Record | Rejection]:
     for row in rows:
         if isinstance(row, Rejection):
             yield row

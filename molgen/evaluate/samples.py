@@ -46,7 +46,9 @@ class Samples:
     fcd: float | None = None
 
 
-def quality_of(space: LatentSpace, decoded: Sequence[str | None], reference: Sequence[str] | None = None) -> Samples:
+def measure_samples(
+    space: LatentSpace, decoded: Sequence[str | None], reference: Sequence[str] | None = None
+) -> Samples:
     """The quality of what points (n, at least one) of the prior were decoded to.
 
     Args:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.explore.projection import NEIGHBOURS, trustworthiness
 from molgen.latent.nearest import nearest_molecules
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 
 N_GEOMETRY = 2000
 """Molecules whose distances are compared: two million pairs."""
@@ -27,7 +27,6 @@ NEAREST_RADIUS = 0.4
 USEFUL = (0.5, 0.95)
 """Tanimoto similarities to the centre between which a neighbour is a new idea, and still the same series."""
 
-Doubles = NDArray[np.float64]
 Decode = Callable[[Floats], list[str | None]]
 """Canonical SMILES of points (N, D); None where there is none."""
 
@@ -103,7 +102,7 @@ class Consistency:
     changed: float
 
 
-def geometry_of(z: Floats, smiles: Sequence[str]) -> Geometry:
+def measure_geometry(z: Floats, smiles: Sequence[str]) -> Geometry:
     """How distances of points (N, D), none missing, agree with those of their molecules; N at least 3."""
     from scipy.spatial.distance import pdist, squareform
     from scipy.stats import pearsonr, spearmanr
@@ -132,7 +131,7 @@ def _profile(latent: Doubles, chemical: Doubles) -> tuple[Tenth, ...]:
     )
 
 
-def neighbourhood_of(
+def measure_neighbourhood(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
 ) -> Neighbourhood:
     """What is found around molecules that can be encoded, at the step that suits the first forty of them best.
@@ -154,12 +153,12 @@ def neighbourhood_of(
     return Neighbourhood(len(centres), radius, median(len(centres), radius))
 
 
-def neighbourhood_steps(n: int) -> int:
-    """How often `neighbourhood_of` calls `on_centre` for `n` molecules."""
+def count_neighbourhood_steps(n: int) -> int:
+    """How often `measure_neighbourhood` calls `on_centre` for `n` molecules."""
     return min(n, N_CENTRES) + len(RADII) * min(n, N_SCOUTS)
 
 
-def nearest_neighbourhood_of(
+def measure_nearest_neighbourhood(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
 ) -> Neighbourhood:
     """What is found around molecules that can be encoded, where a point is decoded to the nearest molecule.
@@ -182,7 +181,7 @@ def nearest_neighbourhood_of(
     return Neighbourhood(len(centres), NEAREST_RADIUS, useful)
 
 
-def consistency_of(space: LatentSpace, n: int, seed: int, decode: Decode | None = None) -> Consistency:
+def measure_consistency(space: LatentSpace, n: int, seed: int, decode: Decode | None = None) -> Consistency:
     """How far `n` points of the prior survive decoding, by `decode` or else greedily, and encoding."""
     points = space.sample_points(n, seed)
     decode = decode or space.decode

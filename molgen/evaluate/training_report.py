@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from molgen.evaluate.regression import forest_fits
-from molgen.json_values import without_nan
+from molgen.evaluate.regression import evaluate_forest
+from molgen.json_values import replace_nan
 from molgen.model import checkpoint
 from molgen.paths import write_text
-from molgen.train.run import Experiment
-from molgen.train.validation import predictor_fits, reconstruct
+from molgen.train.run import TrainingRun
+from molgen.train.validation import measure_predictor, measure_reconstruction
 
 REPORT = "report.json"
 
 
-def report_of(experiment: Experiment) -> dict[str, Any]:
+def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
     """Measures the best checkpoint of a finished training, writes the report and returns it; NaN is None there.
 
     Raises:
@@ -37,18 +37,18 @@ def report_of(experiment: Experiment) -> dict[str, Any]:
         "minutes": model.card["minutes"],
         "training_molecules": len(data) - len(kept_out),
         "validation_molecules": len(kept_out),
-        "typicality_molecules": model.typicality.n if model.typicality else 0,
+        "typicality_molecules": model.applicability.n if model.applicability else 0,
         "split": spec.split,
         "measured_on": "molecules kept out" if len(kept_out) else "training molecules, too few to keep some out",
-        "reconstruction": asdict(reconstruct(model.vae, data, measured)),
+        "reconstruction": asdict(measure_reconstruction(model.vae, data, measured)),
         "predictor": [],
     }
     if model.predictor and spec.property:
-        fits = predictor_fits(model.vae, model.predictor, data, kept_out)
+        fits = measure_predictor(model.vae, model.predictor, data, kept_out)
         report["predictor"] = [asdict(fit) for fit in fits]
     if spec.baseline:
-        fits = forest_fits(data, experiment.vocabulary, spec.property, seed=spec.seed, threads=spec.threads or 1)
+        fits = evaluate_forest(data, experiment.vocabulary, spec.property, seed=spec.seed, threads=spec.threads or 1)
         report["baseline"] = [asdict(fit) for fit in fits]
-    report = without_nan(report)
+    report = replace_nan(report)
     write_text(experiment.run.path / REPORT, json.dumps(report, indent=1, allow_nan=False) + "\n")
     return report

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, FINGERPRINT_BITS, Molecule, fingerprint, parse, tanimoto
 from molgen.chem.table import Record, read_molecules
 from molgen.errors import FileError, SpecError
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 
 PAIR_COLUMNS = ("smiles_a", "smiles_b")
 N_DECODES = 1200
@@ -44,8 +45,6 @@ NOISE, SECOND_NOISES = 0.1, (0.05, 0.1, 0.2)
 ONE_LENGTH, LOCAL_LENGTH, MEAN_LENGTH, FIT_LENGTH = (0.5, 1.5), (1.0, 2.0), (0.7, 3.0), (0.9, 1.9)
 """How many times a difference is taken, at least and at most: a mean is shorter than what it averages."""
 
-Doubles = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Change:
@@ -54,7 +53,7 @@ class Change:
     Attributes:
         origins: (M, D) points of the first molecules.
         differences: (M, D) from the first molecule's point to the second's.
-        counts: (F,) mean change of the counts of substructures, see `counts_of`.
+        counts: (F,) mean change of the counts of substructures, see `count_environments`.
 
     Raises:
         SpecError: There are no pairs, or counts do not change.
@@ -79,14 +78,14 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Analogue:
     """A molecule that is to C as B is to A.
 
     Attributes:
         smiles: Canonical SMILES.
         agreement: Cosine, in [-1, 1], of the change of substructure counts from C with that of the pairs.
         similarity: Tanimoto similarity (ECFP4) to C, in [0, 1].
-        distance: Euclidean distance of its own point to where the change leads, see `target_of`; NaN where it has
+        distance: Euclidean distance of its own point to where the change leads, see `predict_target`; NaN where it has
             none.
     """
 
@@ -101,7 +100,7 @@ class Answer:
         return self.agreement * self.similarity
 
 
-def counts_of(mol: Chem.Mol) -> Doubles:
+def count_environments(mol: Chem.Mol) -> Doubles:
     """How often each of F substructures occurs: atoms with their neighbours (Morgan, radius 1, folded)."""
     counts: Doubles = _morgan().GetCountFingerprintAsNumPy(mol).astype(np.float64)
     return counts
@@ -139,9 +138,9 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def answers_of(
+def find_analogues(
     space: LatentSpace, change: Change, molecule: Molecule, point: Floats, *, n_decodes: int = N_DECODES, seed: int = 0
-) -> list[Answer]:
+) -> list[Analogue]:
     """Different molecules that follow from `molecule` by a change, the best hundred at most, best first.
 
     Two thirds of the points are where the change leads; the last third lies around the best that those gave.
@@ -157,24 +156,24 @@ def answers_of(
     rng = np.random.default_rng(seed)
     judge = _Judge(molecule, change.counts)
     n_second = int(n_decodes * SECOND_SHARE)
-    judge.look(space, points_of_change(space, change, point, n_decodes - n_second, rng))
+    judge.look(space, propose_points(space, change, point, n_decodes - n_second, rng))
     if n_second and judge.found:
         judge.look(space, _around(space, judge, n_second, rng))
-    ranked = judge.ranked()[:MAX_ANSWERS]
-    target = target_of(space, change, point)
-    own = space.encode([answer.smiles for answer in ranked], AS_IT_IS, is_refined=False)
+    rank = judge.rank()[:MAX_ANSWERS]
+    target = predict_target(space, change, point)
+    own = space.encode([answer.smiles for answer in rank], AS_IT_IS, is_refined=False)
     distances = np.linalg.norm(own - target, axis=1)
-    return [replace(answer, distance=float(distance)) for answer, distance in zip(ranked, distances, strict=True)]
+    return [replace(answer, distance=float(distance)) for answer, distance in zip(rank, distances, strict=True)]
 
 
-def target_of(space: LatentSpace, change: Change, point: Floats) -> Floats:
+def predict_target(space: LatentSpace, change: Change, point: Floats) -> Floats:
     """Where (D,) the mean difference of the pairs nearest to a point (D,) leads."""
     rows = change.nearest(space, point)[:N_NEAREST]
     target: Floats = point + change.differences[rows].mean(axis=0)
     return target
 
 
-def points_of_change(space: LatentSpace, change: Change, point: Floats, n: int, rng: np.random.Generator) -> Floats:
+def propose_points(space: LatentSpace, change: Change, point: Floats, n: int, rng: np.random.Generator) -> Floats:
     """Points (n, D) where a change may lead from a point (D,)."""
     ways = _ways(space, change, point)
     parts = []
@@ -193,11 +192,11 @@ def _ways(space: LatentSpace, change: Change, point: Floats) -> list[tuple[Float
     local, mean = nearest[:N_NEAREST].mean(axis=0, keepdims=True), nearest.mean(axis=0, keepdims=True)
     ways = [(nearest, (1.0, 1.0)), (local, LOCAL_LENGTH), (mean, MEAN_LENGTH)]
     if len(nearest) >= FEW:
-        ways.append((_fitted(space, change, point)[None], FIT_LENGTH))
+        ways.append((_fit(space, change, point)[None], FIT_LENGTH))
     return ways
 
 
-def _fitted(space: LatentSpace, change: Change, point: Floats) -> Floats:
+def _fit(space: LatentSpace, change: Change, point: Floats) -> Floats:
     """The difference (D,) that a ridge regression of differences on origins tells for a point (D,)."""
     known = np.c_[change.origins / space.prior_deviation, np.ones(len(change.origins))].astype(np.float64)
     penalty = np.diag(np.append(np.full(space.size, RIDGE), 0.0))
@@ -211,8 +210,8 @@ class _Judge:
     def __init__(self, molecule: Molecule, wanted: Doubles) -> None:
         self._molecule = molecule
         self._wanted = wanted / np.linalg.norm(wanted)
-        self._counts, self._bits = counts_of(molecule.mol), fingerprint(molecule.mol)
-        self.found: dict[str, tuple[Answer, Floats]] = {}
+        self._counts, self._bits = count_environments(molecule.mol), fingerprint(molecule.mol)
+        self.found: dict[str, tuple[Analogue, Floats]] = {}
         """By SMILES: the answer, and the point (D,) that gave it."""
 
     def look(self, space: LatentSpace, points: Floats) -> None:
@@ -221,21 +220,21 @@ class _Judge:
             if text is not None and text != self._molecule.smiles and text not in self.found:
                 self.found[text] = self._answer(text), point
 
-    def ranked(self) -> list[Answer]:
+    def rank(self) -> list[Analogue]:
         """Answers, best first."""
         answers = [answer for answer, _ in self.found.values()]
         return sorted(answers, key=lambda answer: (-answer.score, answer.smiles))
 
-    def _answer(self, text: str) -> Answer:
+    def _answer(self, text: str) -> Analogue:
         mol = parse(text, AS_IT_IS).mol
-        change = counts_of(mol) - self._counts
+        change = count_environments(mol) - self._counts
         agreement = float(change @ self._wanted) / max(float(np.linalg.norm(change)), 1.0)
-        return Answer(text, agreement, tanimoto(fingerprint(mol), self._bits))
+        return Analogue(text, agreement, tanimoto(fingerprint(mol), self._bits))
 
 
 def _around(space: LatentSpace, judge: _Judge, n: int, rng: np.random.Generator) -> Floats:
     """Points (n, D) around the best answers: around what gave them, and around their own points."""
-    best = [answer.smiles for answer in judge.ranked()[:N_PARENTS]]
+    best = [answer.smiles for answer in judge.rank()[:N_PARENTS]]
     points = np.stack([judge.found[text][1] for text in best])
     own = space.encode(best, AS_IT_IS, is_refined=False)
     centres = np.concatenate([points, np.where(np.isfinite(own), own, points)])
@@ -244,7 +243,7 @@ def _around(space: LatentSpace, judge: _Judge, n: int, rng: np.random.Generator)
 
 
 def _count_change(first: str, second: str) -> Doubles:
-    return counts_of(parse(second, AS_IT_IS).mol) - counts_of(parse(first, AS_IT_IS).mol)
+    return count_environments(parse(second, AS_IT_IS).mol) - count_environments(parse(first, AS_IT_IS).mol)
 
 
 @cache

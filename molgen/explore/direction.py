@@ -25,17 +25,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.chem.table import Rejection, read_rows
 from molgen.errors import FileError, SpecError
-from molgen.explore.linear_probe import explained, fit_probe, is_binary, left_out, strength_of
-from molgen.explore.walk import Measure, Mirrored, mirrored, reach_of
-from molgen.json_values import without_nan
-from molgen.latent.space import Floats, LatentSpace
-from molgen.paths import shipped, write_text
+from molgen.explore.linear_probe import cross_predict, fit_probe, is_binary, r2, score_predictions
+from molgen.explore.walk import MolFunction, PairedChanges, decode_pairs, find_walk_length
+from molgen.json_values import replace_nan
+from molgen.latent.space import LatentSpace
+from molgen.paths import find_shipped, write_text
 
 FORMAT = "molgen-direction-1"
 MAX_BYTES = 1 << 20
@@ -53,7 +53,6 @@ OUTLIERS = (2.0, 98.0)
 """Percentiles to which changes of decoded molecules are clipped."""
 FAINTEST = 0.5
 """Correlation of the probe with the concept down to which walks get longer, as its inverse."""
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def fit_direction(
     name: str,
     unit: str = "",
     seed: int = 0,
-    measure: Measure | None = None,
+    measure: MolFunction | None = None,
 ) -> Direction:
     """The direction of a concept that molecules are labelled with.
 
@@ -158,7 +157,7 @@ def fit_direction(
     slope = probe.weight[:, 1]
     size_slopes = fit_probe(unit_points, sizes).weight
     if not is_size:
-        slope = without(slope, size_slopes)
+        slope = project_out(slope, size_slopes)
     length = float(np.linalg.norm(slope))
     if length == 0.0:
         raise SpecError("property", f"{name} cannot be told from latent points", remedy="Give other labels, or more.")
@@ -167,26 +166,26 @@ def fit_direction(
     scouts = [known[i].smiles for i in chosen.tolist()]
     places = space.encode(scouts, AS_IT_IS)
     if measure is not None and not is_size:
-        far = reach_of(space, scouts, places, deviation * step)
-        step = _turned(mirrored(space, z, step, far, measure, seed), step, size_slopes)
-    read = left_out(unit_points, np.column_stack([y, rest]), seed)
+        far = find_walk_length(space, scouts, places, deviation * step)
+        step = _orthogonalise(decode_pairs(space, z, step, far, measure, seed), step, size_slopes)
+    read = cross_predict(unit_points, np.column_stack([y, rest]), seed)
     faintness = max(_correlation(y, read[:, 0]), FAINTEST)
     return Direction(
         name=name,
         unit=unit,
         vector=deviation * step,
         scale=float(slope @ step),
-        reach=reach_of(space, scouts, places, deviation * step) / faintness,
+        reach=find_walk_length(space, scouts, places, deviation * step) / faintness,
         weight=probe.weight[:, 0] / deviation,
         intercept=float(probe.intercept[0]),
         checkpoint_sha256=space.model.digest,
         n=len(y),
-        strength=_strength(y, rest, read, left_out(sizes, y[:, None], seed)[:, 0]),
+        strength=_strength(y, rest, read, cross_predict(sizes, y[:, None], seed)[:, 0]),
         confounds=() if is_size else CONFOUNDS,
     )
 
 
-def descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: int = N_SHIPPED) -> Direction:
+def fit_descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: int = N_SHIPPED) -> Direction:
     """The direction of a descriptor, fitted to `n` of the molecules that molgen ships.
 
     Raises:
@@ -195,47 +194,47 @@ def descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: int = 
     if name not in DESCRIPTORS:
         known = ", ".join(DESCRIPTORS)
         raise SpecError("along", f"{name!r} is neither a .json file nor a descriptor", remedy=f"Descriptors: {known}.")
-    molecules = shipped_molecules(n, seed)
+    molecules = draw_shipped_molecules(n, seed)
     descriptor = DESCRIPTORS[name]
     values = [float(descriptor.function(molecule.mol)) for molecule in molecules]
     return fit_direction(space, molecules, values, name, descriptor.unit, seed, descriptor.function)
 
 
-def shipped_molecules(n: int, seed: int = 0) -> list[Molecule]:
+def draw_shipped_molecules(n: int, seed: int = 0) -> list[Molecule]:
     """`n` molecules drawn from the sample of MOSES that molgen ships."""
-    rows = [row for row in read_rows(shipped("data") / "moses_sample.csv") if not isinstance(row, Rejection)]
+    rows = [row for row in read_rows(find_shipped("data") / "moses_sample.csv") if not isinstance(row, Rejection)]
     chosen = np.random.default_rng(seed).permutation(len(rows))[:n]
     return [parse(rows[row].smiles) for row in sorted(chosen.tolist())]
 
 
-def reach_for(space: LatentSpace, direction: Direction, molecule: Molecule, point: Floats) -> float:
+def choose_walk_length(space: LatentSpace, direction: Direction, molecule: Molecule, point: Floats) -> float:
     """How far to walk a molecule with point (D,): the direction's reach, or farther where that hardly changes it."""
-    return max(direction.reach, reach_of(space, [molecule.smiles], point[None], direction.vector))
+    return max(direction.reach, find_walk_length(space, [molecule.smiles], point[None], direction.vector))
 
 
-def without(slope: Doubles, others: Doubles) -> Doubles:
+def project_out(slope: Doubles, others: Doubles) -> Doubles:
     """What remains of `slope` (D,) at right angles to the columns of `others` (D, C)."""
     basis, _ = np.linalg.qr(others)
     rest: Doubles = slope - basis @ (basis.T @ slope)
     return rest
 
 
-def _turned(found: Mirrored, step: Doubles, size_slopes: Doubles) -> Doubles:
+def _orthogonalise(found: PairedChanges, step: Doubles, size_slopes: Doubles) -> Doubles:
     """`step` (D,) turned halfway to the ways on which the concept changes more, but sizes (slopes (D, C)) do not."""
     if len(found.ways) < MIN_LABELS:
         return step
     changes = np.clip(found.changes, *np.percentile(found.changes, OUTLIERS, axis=0))
     concept, atoms = changes[:, :1], changes[:, 1:]
     slopes = fit_probe(found.ways, np.column_stack([concept - fit_probe(atoms, concept)(atoms), atoms])).weight
-    beside = without(slopes[:, 0], np.column_stack([step, size_slopes, slopes[:, 1]]))
+    beside = project_out(slopes[:, 0], np.column_stack([step, size_slopes, slopes[:, 1]]))
     length = float(np.linalg.norm(beside))
     turned: Doubles = (step + beside / length) / np.sqrt(2.0) if length > 0.0 else step
     return turned
 
 
 def _strength(y: Doubles, rest: Doubles, read: Doubles, from_sizes: Doubles) -> Strength:
-    cleaned = strength_of(y, read[:, 1]) if is_binary(y) else explained(rest, read[:, 1])
-    return Strength(strength_of(y, read[:, 0]), strength_of(y, from_sizes), cleaned)
+    cleaned = score_predictions(y, read[:, 1]) if is_binary(y) else r2(rest, read[:, 1])
+    return Strength(score_predictions(y, read[:, 0]), score_predictions(y, from_sizes), cleaned)
 
 
 def _sizes(space: LatentSpace, molecule: Molecule) -> tuple[int, int]:
@@ -263,7 +262,7 @@ def write_direction(path: Path, direction: Direction) -> None:
         OSError: The file cannot be written.
     """
     values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(direction).items()}
-    values["strength"] = without_nan(asdict(direction.strength))
+    values["strength"] = replace_nan(asdict(direction.strength))
     write_text(path, json.dumps({"format": FORMAT, **values}, indent=1, allow_nan=False) + "\n")
 
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from molgen.arrays import Doubles, Floats
 from molgen.errors import FileError, SpecError
-from molgen.latent.space import Floats
 
 SUFFIX = ".safetensors"
 FORMAT = "molgen-index-1"
@@ -39,12 +39,11 @@ _REMEDY = "Make it anew with `molgen index FILE -o INDEX.safetensors`."
 _ROUNDING = 1e-5
 """More than the share of squared lengths by which float32 can be off in a sum of 16 products."""
 
-Doubles = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Texts:
+class PackedTexts:
     """N texts in one piece.
 
     Attributes:
@@ -92,8 +91,8 @@ class Index:
     rest: NDArray[np.float16]
     rotation: Doubles
     centre: Doubles
-    smiles: Texts
-    names: Texts | None
+    smiles: PackedTexts
+    names: PackedTexts | None
     checkpoint_sha256: str
 
     def __post_init__(self) -> None:
@@ -229,11 +228,11 @@ def _is_finite(values: NDArray[np.float16]) -> bool:
     return not ((values.view(np.uint16) & 0x7C00) == 0x7C00).any()
 
 
-def _texts(tensors: dict[str, NDArray[Any]], name: str) -> Texts:
+def _texts(tensors: dict[str, NDArray[Any]], name: str) -> PackedTexts:
     blob, ends = tensors[name], tensors[f"{name}.ends"]
     if blob.ndim != 1 or blob.dtype != np.uint8 or ends.ndim != 1 or ends.dtype != np.int64:
         raise ValueError(f"{name} must be bytes with whole numbers where each text ends")
-    return Texts(blob, ends)
+    return PackedTexts(blob, ends)
 
 
 def _likely(partial: Floats, k: int) -> Rows:

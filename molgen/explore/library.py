@@ -22,11 +22,12 @@ from typing import IO
 
 import numpy as np
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import DEFAULT_POLICY, Policy
 from molgen.chem.table import Rejection, Row, Tally
-from molgen.explore.index import FORMAT, N_LEADING, Doubles
-from molgen.latent.space import Floats, LatentSpace
-from molgen.paths import replacing
+from molgen.explore.index import FORMAT, N_LEADING
+from molgen.latent.space import LatentSpace
+from molgen.paths import replace_file
 
 CHUNK = 4096
 """Rows encoded or rotated at once."""
@@ -62,7 +63,7 @@ def build_index(
         for chunk in _chunks(items):
             library.add(*_encodable(space, chunk, tally, policy))
         tally.require_kept(path)
-        with replacing(path) as temporary, temporary.open("wb") as handle:
+        with replace_file(path) as temporary, temporary.open("wb") as handle:
             library.write(handle, space.model.digest)
 
 

@@ -13,15 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from molgen.arrays import Doubles
 
 FOLDS = 5
 PENALTIES = tuple(10.0**power for power in range(-4, 3))
 """Ridge penalties tried, as shares of the features' mean variance."""
 TINY = 1e-9
 """Variance below which a feature or a target is taken as constant."""
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def fit_probe(x: ArrayLike, y: ArrayLike) -> Probe:
     deviation = features.std(axis=0)
     unit = np.where(deviation > TINY, 1.0 / np.maximum(deviation, TINY), 0.0)
     design, wanted = (features - centre) * unit, targets - middle
-    basis, sizes, axes = _decomposed(design)
+    basis, sizes, axes = _decompose(design)
     shares = basis.T @ wanted
     best, least = np.zeros_like(shares), np.full(targets.shape[1], np.inf)
     for penalty in PENALTIES:
@@ -68,7 +68,7 @@ def fit_probe(x: ArrayLike, y: ArrayLike) -> Probe:
     return Probe(weight, middle - centre @ weight)
 
 
-def _decomposed(design: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+def _decompose(design: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     """Left vectors (N, R), squared singular values (R,) and right vectors (F, R) of features (N, F), of rank R."""
     is_wide = design.shape[1] > len(design)
     values, vectors = np.linalg.eigh(design @ design.T if is_wide else design.T @ design)
@@ -79,7 +79,7 @@ def _decomposed(design: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     return design @ vectors / np.sqrt(sizes), sizes, vectors
 
 
-def left_out(x: ArrayLike, y: ArrayLike, seed: int) -> Doubles:
+def cross_predict(x: ArrayLike, y: ArrayLike, seed: int) -> Doubles:
     """Predictions (N, T), each by a probe fitted to the other four fifths of the molecules.
 
     Args:
@@ -95,7 +95,7 @@ def left_out(x: ArrayLike, y: ArrayLike, seed: int) -> Doubles:
     return predicted
 
 
-def explained(y: ArrayLike, predicted: ArrayLike) -> float:
+def r2(y: ArrayLike, predicted: ArrayLike) -> float:
     """R2, the share of the variance of targets (N,) that predictions (N,) explain; NaN where there is none."""
     wanted, told = np.asarray(y, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     variance = float(wanted.var())
@@ -122,6 +122,6 @@ def is_binary(y: ArrayLike) -> bool:
     return set(np.unique(np.asarray(y, dtype=np.float64)).tolist()) == {0.0, 1.0}
 
 
-def strength_of(y: ArrayLike, predicted: ArrayLike) -> float:
+def score_predictions(y: ArrayLike, predicted: ArrayLike) -> float:
     """How well predictions (N,) do: AUROC for labels 0 and 1, else R2."""
-    return auroc(y, predicted) if is_binary(y) else explained(y, predicted)
+    return auroc(y, predicted) if is_binary(y) else r2(y, predicted)

@@ -18,13 +18,13 @@ from itertools import chain, pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rdkit import Chem, DataStructs
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.errors import MoleculeError, SpecError
-from molgen.latent.space import BATCH_SIZE, Floats, LatentSpace
-from molgen.model.decoder import nats
+from molgen.latent.space import BATCH_SIZE, LatentSpace
+from molgen.model.decoder import negative_log_likelihood
 from molgen.tokens.selfies_vocabulary import pad
 
 LINEAR, SPHERICAL = "linear", "spherical"
@@ -40,13 +40,12 @@ GAP = 0.5
 """Tanimoto distance of neighbours above which more is looked for between them."""
 GAP_STEPS, GAP_DRAWS = 3, 8
 
-Doubles = NDArray[np.float64]
 Decoded = tuple[Doubles, Floats, Sequence[str | None]]
 """Shares of the way (K,), points (K, D), and what they decode to."""
 
 
 @dataclass(frozen=True)
-class Route:
+class PathConfig:
     """How a path is looked for.
 
     Attributes:
@@ -75,7 +74,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Stop:
+class PathPoint:
     """One molecule of a path.
 
     Attributes:
@@ -83,7 +82,7 @@ class Stop:
         smiles: Canonical SMILES.
         to_start: Tanimoto similarity (ECFP4) to the start, in [0, 1].
         to_end: The same to the end.
-        confidence: See `confidence_of`; NaN where it cannot be told.
+        confidence: See `measure_confidence`; NaN where it cannot be told.
     """
 
     t: float
@@ -101,7 +100,7 @@ class Path:
         stops: In their order; at least the two ends.
     """
 
-    stops: tuple[Stop, ...]
+    stops: tuple[PathPoint, ...]
 
     @property
     def n_between(self) -> int:
@@ -136,7 +135,7 @@ class Path:
         return max(1.0 - float(tanimoto_to_many(a, [b])[0]) for a, b in pairwise(bits))
 
 
-def points_between(space: LatentSpace, ends: Floats, t: Doubles, kind: str = LINEAR) -> Floats:
+def interpolate_points(space: LatentSpace, ends: Floats, t: Doubles, kind: str = LINEAR) -> Floats:
     """Points (T, D) at the shares `t` (T,) of the way between two `ends` (2, D).
 
     A spherical path is an arc in the whitened space, about the prior's mean: its points are as far from the mean as the
@@ -153,13 +152,13 @@ def points_between(space: LatentSpace, ends: Floats, t: Doubles, kind: str = LIN
     cosine = start @ end / max(float(np.linalg.norm(start) * np.linalg.norm(end)), 1e-12)
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(angle) < _PARALLEL:
-        return points_between(space, ends, t)
+        return interpolate_points(space, ends, t)
     unit = (np.sin((1 - shares) * angle) * start + np.sin(shares * angle) * end) / np.sin(angle)
     return np.asarray(mean + unit @ factor.T, dtype=np.float32)
 
 
 @torch.no_grad()
-def confidence_of(space: LatentSpace, z: Floats, smiles: Sequence[str]) -> Doubles:
+def measure_confidence(space: LatentSpace, z: Floats, smiles: Sequence[str]) -> Doubles:
     """How surely the decoder says each molecule (N) at its point (N, D): the mean probability of a token, in [0, 1].
 
     The mean is geometric: the exponential of the mean log-likelihood of a token of the canonical text, its end among
@@ -177,11 +176,11 @@ def confidence_of(space: LatentSpace, z: Floats, smiles: Sequence[str]) -> Doubl
         chunk = rows[start : start + BATCH_SIZE]
         ids, lengths = (torch.from_numpy(x).to(space.device) for x in pad(sequences[start : start + BATCH_SIZE]))
         logits = space.model.vae.decoder(torch.from_numpy(z[chunk]).to(space.device), ids)
-        result[chunk] = torch.exp(-nats(logits, ids, lengths) / (lengths + 1)).cpu().double().numpy()
+        result[chunk] = torch.exp(-negative_log_likelihood(logits, ids, lengths) / (lengths + 1)).cpu().double().numpy()
     return result
 
 
-def find_path(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Floats, route: Route) -> Path:
+def find_path(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Floats, route: PathConfig) -> Path:
     """The path between two molecules: the best chain of all that is decoded along the line between their points.
 
     Args:
@@ -193,7 +192,7 @@ def find_path(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Fl
     Raises:
         SpecError: Both are the same.
     """
-    decoded = _decoded(space, ends, route)
+    decoded = _decode(space, ends, route)
     stops = _best_stops(_stops(space, molecules, ends, decoded), route)
     gaps = _gaps(space, stops, ends, route)
     if gaps:
@@ -203,7 +202,7 @@ def find_path(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Fl
     return Path(tuple(stops))
 
 
-def line_of(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Floats, route: Route) -> Path:
+def decode_line(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Floats, route: PathConfig) -> Path:
     """The different molecules that the line alone decodes to, in their order: what a path is compared with.
 
     The arguments are those of `find_path`; the scaffold is not asked for.
@@ -217,17 +216,17 @@ def line_of(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Floa
     return Path(tuple(sorted(first.values(), key=lambda stop: stop.t)))
 
 
-def _around_line(space: LatentSpace, ends: Floats, route: Route) -> tuple[Doubles, Floats]:
+def _around_line(space: LatentSpace, ends: Floats, route: PathConfig) -> tuple[Doubles, Floats]:
     """Shares of the way (K,), and points (K, D) on and around the line, those of one step together."""
     t = np.repeat(np.linspace(0.0, 1.0, route.n_steps + 2)[1:-1], route.n_draws)
     noise = np.random.default_rng(route.seed).standard_normal((route.n_steps, route.n_draws, space.size))
     noise *= np.resize(NOISES, route.n_draws)[:, None]
     noise[:, 0] = 0.0
-    points = points_between(space, ends, t, route.kind) + space.prior_deviation * noise.reshape(len(t), space.size)
+    points = interpolate_points(space, ends, t, route.kind) + space.prior_deviation * noise.reshape(len(t), space.size)
     return t, np.asarray(points, dtype=np.float32)
 
 
-def _decoded(space: LatentSpace, ends: Floats, route: Route) -> Decoded:
+def _decode(space: LatentSpace, ends: Floats, route: PathConfig) -> Decoded:
     """What is on and around a line: once as it is decoded, and before that once more from its own point."""
     t, points = _around_line(space, ends, route)
     texts = space.decode(points)
@@ -235,7 +234,7 @@ def _decoded(space: LatentSpace, ends: Floats, route: Route) -> Decoded:
     return np.tile(t, 2), np.concatenate([own, points]), [*space.decode(own), *texts]
 
 
-def _gaps(space: LatentSpace, stops: Sequence[Stop], ends: Floats, route: Route) -> list[Decoded]:
+def _gaps(space: LatentSpace, stops: Sequence[PathPoint], ends: Floats, route: PathConfig) -> list[Decoded]:
     """What is on and around the lines between the own points of neighbours that are far apart."""
     own = _own_points(space, [stop.smiles for stop in stops])
     own[[0, -1]] = ends
@@ -244,7 +243,7 @@ def _gaps(space: LatentSpace, stops: Sequence[Stop], ends: Floats, route: Route)
     gaps = []
     for row, (one, other) in enumerate(pairwise(stops)):
         if 1.0 - float(tanimoto_to_many(bits[row], bits[row + 1 : row + 2])[0]) > GAP:
-            t, points, texts = _decoded(space, own[row : row + 2], replace(route, seed=route.seed + row + 1))
+            t, points, texts = _decode(space, own[row : row + 2], replace(route, seed=route.seed + row + 1))
             gaps.append((one.t + (other.t - one.t) * t, points, texts))
     return gaps
 
@@ -261,7 +260,7 @@ def _stops(
     molecules: tuple[Molecule, Molecule],
     ends: Floats,
     decoded: Decoded,
-) -> list[Stop]:
+) -> list[PathPoint]:
     """The ends, and between them, in the order of t, each molecule that was decoded once for each step.
 
     Args:
@@ -285,25 +284,25 @@ def _stops(
     texts = [text for _, text in keys]
     bits = [_bits(text) for text in texts]
     likeness = (tanimoto_to_many(bits[row], bits) for row in (0, -1))
-    sure = confidence_of(space, np.stack([first[key] for key in keys]), texts)
+    sure = measure_confidence(space, np.stack([first[key] for key in keys]), texts)
     rows = zip(keys, *likeness, sure, strict=True)
-    return [Stop(t, text, float(a), float(b), float(confidence)) for (t, text), a, b, confidence in rows]
+    return [PathPoint(t, text, float(a), float(b), float(confidence)) for (t, text), a, b, confidence in rows]
 
 
-def _best_stops(stops: Sequence[Stop], route: Route) -> list[Stop]:
+def _best_stops(stops: Sequence[PathPoint], route: PathConfig) -> list[PathPoint]:
     """The best chain of the ends and of what a route allows between them."""
     allowed = [stops[0], *(stop for stop in stops[1:-1] if _is_fit(stop, route)), stops[-1]]
-    return [allowed[row] for row in best_chain(allowed)]
+    return [allowed[row] for row in find_best_chain(allowed)]
 
 
-def _is_fit(stop: Stop, route: Route) -> bool:
+def _is_fit(stop: PathPoint, route: PathConfig) -> bool:
     """Whether a molecule may be on a path: surely enough decoded, and with the scaffold."""
     if not stop.confidence >= LEAST_CONFIDENCE:  # NaN is none
         return False
     return route.scaffold is None or parse(stop.smiles).mol.HasSubstructMatch(route.scaffold)
 
 
-def best_chain(stops: Sequence[Stop]) -> list[int]:
+def find_best_chain(stops: Sequence[PathPoint]) -> list[int]:
     """Rows of the chain from the first to the last stop whose steps add up to the most.
 
     A step leads to a later t, to no less likeness to the end and to no more to the start, and changes one of them. It

@@ -17,13 +17,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from rdkit.DataStructs import ExplicitBitVect
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, Molecule, Policy, fingerprint, parse, tanimoto_to_many
 from molgen.errors import SpecError
 from molgen.explore.index import Index
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 
 WIDTH = 0.2
 """Distance at which the latent covariance has fallen to 1/e, as a share of the root mean square distance of two points
@@ -47,8 +48,6 @@ BATCH_SIZE, MAX_DECODED, MIN_DECODED = 512, 100, 2048
 """Points decoded at once; for each proposal that is asked for at the most, and in any case."""
 
 _FLAT = Policy(fragment="keep", stereo="drop")
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -139,14 +138,14 @@ class Preference:
 
 
 @dataclass(frozen=True)
-class Recommended:
+class ScoredMolecule:
     """A molecule with the preference for it."""
 
     molecule: Molecule
     preference: float
 
 
-def recommended(
+def rank_library(
     preference: Preference,
     index: Index,
     n: int,
@@ -154,7 +153,7 @@ def recommended(
     n_shortlist: int = SHORTLIST,
     excluded: Collection[str] = (),
     on_rows: Callable[[int], object] = lambda _rows: None,
-) -> list[Recommended]:
+) -> list[ScoredMolecule]:
     """At most `n` different molecules of a library, the most preferred first.
 
     Args:
@@ -182,11 +181,11 @@ def recommended(
         values[chunk] = preference.of_molecules(index.points(rows[chunk]), bits)
         molecules += fresh
         on_rows(len(index) + chunk.stop)
-    found: dict[str, Recommended] = {}
+    found: dict[str, ScoredMolecule] = {}
     for place in np.argsort(-values, kind="stable").tolist():
         molecule = molecules[place]
         if len(found) < n and molecule.smiles not in excluded:
-            found.setdefault(molecule.smiles, Recommended(molecule, float(values[place])))
+            found.setdefault(molecule.smiles, ScoredMolecule(molecule, float(values[place])))
     return list(found.values())
 
 
@@ -199,7 +198,7 @@ class Proposals:
         n_decoded: Points decoded for them.
     """
 
-    molecules: tuple[Recommended, ...]
+    molecules: tuple[ScoredMolecule, ...]
     n_decoded: int
 
 
@@ -227,7 +226,7 @@ def propose(
         on_found: Called with the number found so far.
     """
     rng = np.random.default_rng(seed)
-    found: list[Recommended] = []
+    found: list[ScoredMolecule] = []
     seen, n_decoded = {parse(text, _FLAT).smiles for text in excluded}, 0
     limit = max(MIN_DECODED, MAX_DECODED * n)
     while len(found) < OVERSAMPLING * n and n_decoded < limit:
@@ -240,7 +239,7 @@ def propose(
         z = space.encode(list(fresh), AS_IT_IS, is_refined=False)
         molecules = list(fresh.values())
         values = preference.of_molecules(z, [fingerprint(molecule.mol) for molecule in molecules])
-        found += [Recommended(molecules[i], float(values[i])) for i in np.flatnonzero(values > preference.base)]
+        found += [ScoredMolecule(molecules[i], float(values[i])) for i in np.flatnonzero(values > preference.base)]
         on_found(min(n, len(found) // OVERSAMPLING))
     best = sorted(found, key=lambda each: each.preference, reverse=True)
     return Proposals(tuple(best[:n]), n_decoded)

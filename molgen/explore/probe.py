@@ -22,10 +22,11 @@ import torch
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule, fingerprint
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
-from molgen.explore.linear_probe import left_out, strength_of
+from molgen.explore.linear_probe import cross_predict, score_predictions
 from molgen.latent.space import BATCH_SIZE, LatentSpace
 from molgen.tokens.selfies_vocabulary import pad
 
@@ -54,8 +55,6 @@ GROUPS: Mapping[str, str] = MappingProxyType(
 """SMARTS of functional groups, in the manner of the Daylight SMARTS examples
 (https://www.daylight.com/dayhtml_tutorials/languages/smarts/smarts_examples.html)."""
 
-Doubles = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Target:
@@ -71,7 +70,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Depth:
+class Layer:
     """What is known at one depth.
 
     Attributes:
@@ -86,13 +85,13 @@ class Depth:
     scores: dict[str, float]
 
 
-def probe_depths(
+def probe_layers(
     space: LatentSpace,
     molecules: Sequence[Molecule],
     labels: Mapping[str, Sequence[float]],
     seed: int = 0,
     on_done: Callable[[float], object] = lambda _: None,
-) -> tuple[Depth, ...]:
+) -> tuple[Layer, ...]:
     """What each depth knows of molecules, from the surface on; the fingerprint and the shuffled labels last.
 
     Args:
@@ -108,22 +107,22 @@ def probe_depths(
     if len(molecules) < MIN_MOLECULES:
         message = f"{len(molecules)} molecules can be encoded, but probes need {MIN_MOLECULES}"
         raise SpecError("data", message, remedy="Give a file with more molecules.")
-    targets = targets_of(space, molecules, labels)
-    features = depths_of(space, [molecule.smiles for molecule in molecules])
+    targets = make_targets(space, molecules, labels)
+    features = encode_layers(space, [molecule.smiles for molecule in molecules])
     point = features[POINT]
     features[FINGERPRINT] = np.stack([_bits(molecule) for molecule in molecules])
     found = []
     for place, (name, x) in enumerate(features.items(), 1):
-        found.append(Depth(name, x.shape[1], {t.name: _score(x, t.labels, seed) for t in targets}))
+        found.append(Layer(name, x.shape[1], {t.name: _score(x, t.labels, seed) for t in targets}))
         on_done(place / (len(features) + 1))
     order = np.random.default_rng(seed).permutation(len(molecules))
     shuffled = {target.name: _score(point, target.labels[order], seed) for target in targets}
-    return (*found, Depth(SHUFFLED, point.shape[1], shuffled))
+    return (*found, Layer(SHUFFLED, point.shape[1], shuffled))
 
 
 @torch.no_grad()
-def depths_of(space: LatentSpace, smiles: Sequence[str]) -> dict[str, Doubles]:
-    """Features (N, F) at each depth of the encoder (see `Encoder.depths`) of canonical SMILES.
+def encode_layers(space: LatentSpace, smiles: Sequence[str]) -> dict[str, Doubles]:
+    """Features (N, F) at each depth of the encoder (see `Encoder.layers`) of canonical SMILES.
 
     Raises:
         MoleculeError: One cannot be encoded.
@@ -133,13 +132,13 @@ def depths_of(space: LatentSpace, smiles: Sequence[str]) -> dict[str, Doubles]:
     parts: dict[str, list[Doubles]] = {}
     for start in range(0, len(order), BATCH_SIZE):
         batch = (torch.from_numpy(x).to(space.device) for x in pad([sequences[i] for i in order[start:][:BATCH_SIZE]]))
-        for name, values in space.model.vae.encoder.depths(*batch).items():
+        for name, values in space.model.vae.encoder.layers(*batch).items():
             parts.setdefault(name, []).append(values.cpu().double().numpy())
     back = np.argsort(order)
     return {name: np.concatenate(chunks)[back] for name, chunks in parts.items()}
 
 
-def targets_of(
+def make_targets(
     space: LatentSpace, molecules: Sequence[Molecule], labels: Mapping[str, Sequence[float]]
 ) -> tuple[Target, ...]:
     """What is asked of molecules, from the surface to the meaning; what too few of them have or lack is left out."""
@@ -173,8 +172,8 @@ def _score(x: Doubles, labels: Doubles, seed: int) -> float:
     rows = np.isfinite(labels).all(axis=1)
     if rows.sum() < MIN_MOLECULES:
         return float("nan")
-    read = left_out(x[rows], labels[rows], seed)
-    return float(np.mean([strength_of(y, p) for y, p in zip(labels[rows].T, read.T, strict=True)]))
+    read = cross_predict(x[rows], labels[rows], seed)
+    return float(np.mean([score_predictions(y, p) for y, p in zip(labels[rows].T, read.T, strict=True)]))
 
 
 def _bits(molecule: Molecule) -> Doubles:

@@ -21,6 +21,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from molgen.arrays import Doubles
 from molgen.errors import SpecError
 from molgen.extras import require_package
 
@@ -34,7 +35,6 @@ PERPLEXITY = 30
 UMAP_NEIGHBOURS = 15
 """Neighbours that UMAP looks at: its authors' default."""
 
-Doubles = NDArray[np.float64]
 Ranks = NDArray[np.intp]
 OnDone = Callable[[float], object]
 
@@ -96,11 +96,11 @@ def project(z: NDArray[np.float32], method: str, seed: int = 0, *, on_done: OnDo
         points=points,
         explained=explained if method == "pca" else (),
         n_judged=len(judged),
-        trustworthiness=judgement(z[judged], points[judged]),
+        trustworthiness=measure_trustworthiness(z[judged], points[judged]),
     )
 
 
-def judgement(z: NDArray[np.float32], points: Doubles) -> dict[str, float | None]:
+def measure_trustworthiness(z: NDArray[np.float32], points: Doubles) -> dict[str, float | None]:
     """Trustworthiness by k of a picture (N, 2) of points (N, D); None where N is below 2 k."""
     rank, nearest = _ranks(_distances(z.astype(np.float64))), _nearest(_distances(points))
     return {str(k): _trust(rank, nearest, k) if len(z) >= 2 * k else None for k in NEIGHBOURS}
@@ -164,7 +164,7 @@ def _tsne(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> 
     n_steps = 250 + 500  # openTSNE's early exaggeration, and the steps after it
     done = [0]
 
-    def told(step: int, error: float, embedding: object) -> None:
+    def watch(step: int, error: float, embedding: object) -> None:
         done[0] += _TOLD_EVERY
         on_done(min(1.0, done[0] / n_steps))
 
@@ -173,7 +173,7 @@ def _tsne(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> 
         initialization=_small(axes, 1e-4),
         random_state=seed,
         n_jobs=1,  # with more, sums depend on which thread ends first
-        callbacks=told,
+        callbacks=watch,
         callbacks_every_iters=_TOLD_EVERY,
     )
     return np.array(model.fit(z), dtype=np.float64)

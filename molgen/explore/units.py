@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import Molecule
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
-from molgen.explore.linear_probe import explained, fit_probe, left_out
-from molgen.explore.walk import reach_of
-from molgen.latent.space import BATCH_SIZE, Floats, LatentSpace
+from molgen.explore.linear_probe import cross_predict, fit_probe, r2
+from molgen.explore.walk import find_walk_length
+from molgen.latent.space import BATCH_SIZE, LatentSpace
 from molgen.tokens.selfies_vocabulary import pad
 
 NAMES = ("qed", "logp", "sa", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fsp3", "heavy_atoms")
@@ -32,8 +32,6 @@ ACTIVE_VARIANCE = 0.01
 """Of the posterior mean over that of the prior, above which a unit is in use (Burda et al. 2016, section 5.2)."""
 MIN_MOLECULES = 50
 N_ROTATIONS = 5
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -91,13 +89,13 @@ class Units:
         """Units in use."""
         return sum(unit.is_active for unit in self.units)
 
-    def telling(self, n: int) -> tuple[Unit, ...]:
+    def most_correlated(self, n: int) -> tuple[Unit, ...]:
         """The `n` active units that go most with one descriptor each, the clearest first."""
         active = [unit for unit in self.units if unit.is_active]
         return tuple(sorted(active, key=lambda unit: (-abs(unit.correlations[0][1]), unit.index))[:n])
 
 
-def units_of(space: LatentSpace, molecules: Sequence[Molecule], seed: int = 0) -> Units:
+def describe_units(space: LatentSpace, molecules: Sequence[Molecule], seed: int = 0) -> Units:
     """What the units mean on molecules.
 
     Args:
@@ -123,12 +121,12 @@ def units_of(space: LatentSpace, molecules: Sequence[Molecule], seed: int = 0) -
         Unit(i, bool(is_coarse[i]), float(kl[i]), bool(is_active[i]), _strongest(together[i]))
         for i in np.argsort(-kl, kind="stable").tolist()
     )
-    turned = [dci_of(mean @ rotation, values, seed) for rotation in _rotations(space.size, seed)]
+    turned = [measure_dci(mean @ rotation, values, seed) for rotation in _rotations(space.size, seed)]
     rotated = Dci(*(float(np.mean([getattr(each, key) for each in turned])) for key in Dci.__dataclass_fields__))
-    return Units(len(molecules), units, dci_of(mean, values, seed), rotated)
+    return Units(len(molecules), units, measure_dci(mean, values, seed), rotated)
 
 
-def dci_of(points: Doubles, values: Doubles, seed: int = 0) -> Dci:
+def measure_dci(points: Doubles, values: Doubles, seed: int = 0) -> Dci:
     """Disentanglement, completeness and informativeness of points (N, D) for descriptors (N, K).
 
     The importance of a unit for a descriptor is the size of its weight in a linear probe of both standardised.
@@ -139,15 +137,15 @@ def dci_of(points: Doubles, values: Doubles, seed: int = 0) -> Dci:
     known = values[:, spread > 0] / spread[spread > 0]
     importance = np.abs(fit_probe(points, known).weight) * points.std(axis=0)[:, None]
     total = importance.sum(axis=1)
-    read = left_out(points, known, seed)
+    read = cross_predict(points, known, seed)
     return Dci(
         disentanglement=float((1.0 - _entropy(importance)) @ total / max(float(total.sum()), 1e-12)),
         completeness=float((1.0 - _entropy(importance.T)).mean()),
-        informativeness=float(np.mean([explained(y, p) for y, p in zip(known.T, read.T, strict=True)])),
+        informativeness=float(np.mean([r2(y, p) for y, p in zip(known.T, read.T, strict=True)])),
     )
 
 
-def traversal(
+def decode_traversal(
     space: LatentSpace, smiles: str, point: Floats, unit: int, n_steps: int = 5
 ) -> tuple[Doubles, list[str | None]]:
     """Places (T,), in standard deviations of the prior from the molecule's own, and what is decoded there.
@@ -163,7 +161,7 @@ def traversal(
     """
     vector = np.zeros(space.size)
     vector[unit] = space.prior_deviation[unit]
-    reach = reach_of(space, [smiles], point[None], vector)
+    reach = find_walk_length(space, [smiles], point[None], vector)
     places = np.linspace(-reach, reach, n_steps)
     return places, space.decode(point + places[:, None] * vector)
 

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rdkit.Chem import Mol
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.errors import SpecError
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 
-REACHES = tuple(np.geomspace(0.7, 24.0, 16).tolist())
+WALK_LENGTHS = tuple(np.geomspace(0.7, 24.0, 16).tolist())
 """Lengths tried, in standard deviations of the prior; two points of the prior are 14 apart."""
 RECOGNISABLE = 0.3
 """Tanimoto similarity (ECFP4) below which a decoded molecule is no longer like the first one."""
@@ -30,12 +30,11 @@ BEYOND = 1.2
 NOISE = 0.15
 """Spread of the points around a step, in standard deviations of the prior."""
 
-Doubles = NDArray[np.float64]
-Measure = Callable[[Mol], float]
+MolFunction = Callable[[Mol], float]
 
 
 @dataclass(frozen=True)
-class Walk:
+class WalkConfig:
     """How a molecule is steered.
 
     Attributes:
@@ -84,7 +83,7 @@ class Series:
         return Series(tuple(self.t[row] for row in rows), tuple(self.smiles[row] for row in rows))
 
 
-def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles, walk: Walk) -> Series:
+def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles, walk: WalkConfig) -> Series:
     """The molecules on a walk from `molecule`, whose point is `point` (D,), against `vector` (D,) and along it."""
     t = walk.reach * np.arange(-walk.n_steps, walk.n_steps + 1) / walk.n_steps
     deviation = space.prior_deviation.astype(np.float64)
@@ -94,12 +93,12 @@ def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles
     decoded = space.decode(points.reshape(-1, space.size))
     drawn = [decoded[i * walk.n_draws : (i + 1) * walk.n_draws] for i in range(len(t))]
     middle = walk.n_steps
-    down = _kept(molecule, drawn[:middle][::-1])
-    up = _kept(molecule, drawn[middle + 1 :])
+    down = _keep_most_similar(molecule, drawn[:middle][::-1])
+    up = _keep_most_similar(molecule, drawn[middle + 1 :])
     return Series(tuple(t.tolist()), (*down[::-1], molecule.smiles, *up))
 
 
-def reach_of(space: LatentSpace, smiles: Sequence[str], points: Floats, vector: Doubles) -> float:
+def find_walk_length(space: LatentSpace, smiles: Sequence[str], points: Floats, vector: Doubles) -> float:
     """How far to walk along `vector` (D,): a little farther than half of the molecules stay recognisable.
 
     Args:
@@ -108,17 +107,19 @@ def reach_of(space: LatentSpace, smiles: Sequence[str], points: Floats, vector: 
         points: Theirs (N, D).
         vector: A step, one standard deviation of the prior long.
     """
-    lengths = np.concatenate([-np.array(REACHES), REACHES])
+    lengths = np.concatenate([-np.array(WALK_LENGTHS), WALK_LENGTHS])
     line = points[:, None].astype(np.float64) + lengths[:, None] * vector
     decoded = space.decode(line.reshape(-1, space.size))
     rows = [decoded[i * len(lengths) : (i + 1) * len(lengths)] for i in range(len(smiles))]
-    alike = np.concatenate([likeness(text, row).reshape(2, -1) for text, row in zip(smiles, rows, strict=True)])
-    limits = [REACHES[int(side.argmax())] if side.any() else REACHES[-1] for side in alike < RECOGNISABLE]
+    alike = np.concatenate(
+        [measure_similarities(text, row).reshape(2, -1) for text, row in zip(smiles, rows, strict=True)]
+    )
+    limits = [WALK_LENGTHS[int(side.argmax())] if side.any() else WALK_LENGTHS[-1] for side in alike < RECOGNISABLE]
     return BEYOND * float(np.median(limits))
 
 
 @dataclass(frozen=True)
-class Mirrored:
+class PairedChanges:
     """What changes between the molecules at either end of M ways.
 
     Attributes:
@@ -130,7 +131,9 @@ class Mirrored:
     changes: Doubles
 
 
-def mirrored(space: LatentSpace, z: Doubles, step: Doubles, far: float, measure: Measure, seed: int) -> Mirrored:
+def decode_pairs(
+    space: LatentSpace, z: Doubles, step: Doubles, far: float, measure: MolFunction, seed: int
+) -> PairedChanges:
     """What is decoded from each of N points on a random way of its own, 45 degrees off a direction on average.
 
     Args:
@@ -153,21 +156,21 @@ def mirrored(space: LatentSpace, z: Doubles, step: Doubles, far: float, measure:
         if up is not None and down is not None:
             rows.append(row)
             changes.append((measure(up) - measure(down), float(up.GetNumHeavyAtoms() - down.GetNumHeavyAtoms())))
-    return Mirrored(ways[rows], np.array(changes, dtype=np.float64).reshape(-1, 2))
+    return PairedChanges(ways[rows], np.array(changes, dtype=np.float64).reshape(-1, 2))
 
 
-def _kept(molecule: Molecule, drawn: Sequence[Sequence[str | None]]) -> list[str | None]:
+def _keep_most_similar(molecule: Molecule, drawn: Sequence[Sequence[str | None]]) -> list[str | None]:
     """Of the molecules drawn at each step, the one most like the one before; the first step follows `molecule`."""
     kept: list[str | None] = []
     before = molecule.smiles
     for texts in drawn:
         found = sorted({text for text in texts if text})
-        kept.append(found[int(likeness(before, found).argmax())] if found else None)
+        kept.append(found[int(measure_similarities(before, found).argmax())] if found else None)
         before = kept[-1] or before
     return kept
 
 
-def likeness(smiles: str, others: Sequence[str | None]) -> Doubles:
+def measure_similarities(smiles: str, others: Sequence[str | None]) -> Doubles:
     """Tanimoto similarity (N,), ECFP4, of a canonical SMILES to others; 0 where there is none."""
     found = {text: fingerprint(parse(text, AS_IT_IS).mol) for text in others if text}
     values = tanimoto_to_many(fingerprint(parse(smiles, AS_IT_IS).mol), list(found.values()))

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from molgen.arrays import Floats
 from molgen.chem.molecule import Molecule, Policy, parse
 from molgen.errors import MoleculeError
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 
 _STAND_INS = {5: 6, 14: 6, 32: 6, 50: 6, 33: 7, 51: 7, 34: 16, 52: 16, 85: 53}
 """Atomic number of the common element that stands in for a rare one: of its group, and carbon for boron."""
 _ORGANIC = frozenset({6, 7, 8, 9, 15, 16, 17, 35, 53})
 
 
-def points_of(space: LatentSpace, texts: Sequence[str]) -> tuple[list[Molecule], Floats]:
+def encode_named(space: LatentSpace, texts: Sequence[str]) -> tuple[list[Molecule], Floats]:
     """Molecules and their points (N, D).
 
     Raises:
@@ -56,14 +57,14 @@ def _remedy(space: LatentSpace, molecule: Molecule) -> str:
 def _variants(molecule: Molecule) -> Iterator[str]:
     """Ever more changed SMILES of a molecule."""
     mild = (_without_isotopes, _without_stereo, _neutral, _common)
-    yield from (_changed(molecule.smiles, change) for change in mild)
+    yield from (_change(molecule.smiles, change) for change in mild)
     smiles = molecule.smiles
     for change in (*mild, _organic):
-        smiles = _changed(smiles, change)
+        smiles = _change(smiles, change)
         yield smiles
 
 
-def _changed(smiles: str, change: Callable[[str], str]) -> str:
+def _change(smiles: str, change: Callable[[str], str]) -> str:
     """What `change` makes of a SMILES; the SMILES itself where the result would be no molecule."""
     try:
         with BlockLogs():
@@ -92,7 +93,7 @@ def _common(smiles: str) -> str:
     for atom in mol.GetAtoms():
         if atom.GetAtomicNum() in _STAND_INS:
             atom.SetAtomicNum(_STAND_INS[atom.GetAtomicNum()])
-    return _saturated(mol)
+    return _saturate(mol)
 
 
 def _organic(smiles: str) -> str:
@@ -100,10 +101,10 @@ def _organic(smiles: str) -> str:
     for atom in list(mol.GetAtoms())[::-1]:
         if atom.GetAtomicNum() not in _ORGANIC:
             mol.RemoveAtom(atom.GetIdx())
-    return _saturated(mol)
+    return _saturate(mol)
 
 
-def _saturated(mol: Chem.RWMol) -> str:
+def _saturate(mol: Chem.RWMol) -> str:
     """SMILES of the largest fragment, with as many hydrogens as its atoms have room for."""
     for atom in mol.GetAtoms():
         atom.SetNoImplicit(False)

@@ -24,12 +24,13 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from rdkit import Chem
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.graph_edits import mutate
 from molgen.chem.molecule import AS_IT_IS, parse
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 from molgen.tokens.tokenisation import hash_key
 
 SHARES = (1.0, 0.9, 0.8)
@@ -43,8 +44,6 @@ N_ROUNDS = 2
 """Edits one after another at the most; a third brings a point hardly nearer."""
 CHUNK = 512
 """Points whose molecules and edits are held in memory together."""
-
-Doubles = NDArray[np.float64]
 
 
 def nearest_molecules(space: LatentSpace, z: ArrayLike, seed: int = 0, known: Sequence[str] = ()) -> list[str | None]:

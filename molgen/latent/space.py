@@ -19,17 +19,18 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturated
+from molgen.arrays import Floats
+from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturate
 from molgen.device import resolve_device
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.arguments import MISSING, require_count, require_seed, smiles_list
 from molgen.model import checkpoint
-from molgen.model.checkpoint import Checkpoint
-from molgen.model.language_model import Language
-from molgen.model.prior import Kind, Transport
-from molgen.model.refinement import comes_back, double_of, invert
+from molgen.model.checkpoint import MolecularModel
+from molgen.model.language_model import SmilesLanguageModel
+from molgen.model.prior import PointPrior, PriorKind
+from molgen.model.refinement import decodes_to, refine, to_double
 from molgen.model.vae import Vae
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import pad
 from molgen.tokens.tokenisation import hash_key
 
@@ -37,17 +38,16 @@ BATCH_SIZE = 256
 CHUNK = 1024
 """Points of a prior drawn at once."""
 GAUSSIAN, LANGUAGE = "gaussian", "language"
-MIN_SPOKEN = 0.02
+MIN_VALID_SHARE = 0.02
 """Share of what a language model says that must be molecules: below, it has learned nothing."""
 
-Floats = NDArray[np.float32]
 SmilesList = Iterable[str | None]
 """N SMILES, such as a list or a column of a table; None and NaN where there is none."""
 
 
 def default_checkpoint() -> Path:
     """The checkpoint that comes with molgen."""
-    return shipped("checkpoints") / "default.safetensors"
+    return find_shipped("checkpoints") / "default.safetensors"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class LatentSpace:
     Results do not depend on how inputs are batched, up to the rounding of matrix products (below 1e-5).
     """
 
-    def __init__(self, model: Checkpoint) -> None:
+    def __init__(self, model: MolecularModel) -> None:
         """The space of a loaded checkpoint, on the device that its weights are on."""
         self.model = model
         self.device = next(model.vae.parameters()).device
@@ -162,7 +162,7 @@ class LatentSpace:
             ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, chunk_softness, generator)
             for row, tokens in zip(chunk, map(tuple, ids.tolist()), strict=True):
                 if tokens not in read:
-                    read[tokens] = self._read(tokens)
+                    read[tokens] = self._to_smiles(tokens)
                 texts[row] = read[tokens]
         return texts
 
@@ -218,21 +218,25 @@ class LatentSpace:
         """
         n, seed = require_count(n), require_seed(seed)
         self.require_prior(prior)
-        model = None if prior == GAUSSIAN else self.model.priors[cast(Kind, prior)]
-        return self._spoken(model, n, seed) if isinstance(model, Language) else self._drawn(model, n, seed)
+        model = None if prior == GAUSSIAN else self.model.priors[cast(PriorKind, prior)]
+        return (
+            self._encode_language_samples(model, n, seed)
+            if isinstance(model, SmilesLanguageModel)
+            else self._drawn(model, n, seed)
+        )
 
-    def _drawn(self, model: Transport | None, n: int, seed: int) -> Iterator[Floats]:
+    def _drawn(self, model: PointPrior | None, n: int, seed: int) -> Iterator[Floats]:
         """Chunks of `n` points of the Gaussian prior, or of those that a transport makes of noise."""
         rng = np.random.default_rng(seed)
         mean, factor = self.model.prior_mean.double().numpy(), self.model.prior_factor.double().numpy()
         for start in range(0, n, CHUNK):
             normal = rng.standard_normal((min(CHUNK, n - start), self.size))
             if model is not None:
-                normal = self._transported(model, normal)
+                normal = self._transform_noise(model, normal)
             yield np.asarray(mean + normal @ factor.T, dtype=np.float32)
 
     def predict(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and spread (standard deviation) of each property at points (N, D), each (N, P).
+        """Mean and standard deviation of each property at points (N, D), each (N, P).
 
         Rows of `z` that are not finite give NaN.
 
@@ -246,9 +250,9 @@ class LatentSpace:
                 "predicts no property",
                 remedy="Train one with `molgen train DATA --property COLUMN --init CHECKPOINT`.",
             )
-        mean, spread = self.model.predictor.predict(torch.from_numpy(points).to(self.device))
+        mean, std = self.model.predictor.predict(torch.from_numpy(points).to(self.device))
         is_missing = ~np.isfinite(points).all(axis=1)
-        results = mean.cpu().double().numpy(), spread.cpu().double().numpy()
+        results = mean.cpu().double().numpy(), std.cpu().double().numpy()
         for values in results:
             values[is_missing] = np.nan
         return results
@@ -280,7 +284,7 @@ class LatentSpace:
         deviation: Floats = self.model.prior_factor.square().sum(dim=1).sqrt().numpy()
         return deviation
 
-    def _transported(self, model: Transport, normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _transform_noise(self, model: PointPrior, normal: NDArray[np.float64]) -> NDArray[np.float64]:
         """Whitened points (n, D) that a learned prior makes of standard normal ones."""
         points = np.empty_like(normal)
         for start in range(0, len(normal), BATCH_SIZE):
@@ -288,13 +292,13 @@ class LatentSpace:
             points[chunk] = model.sample(torch.from_numpy(normal[chunk]).float().to(self.device)).cpu().numpy()
         return points
 
-    def _spoken(self, model: Language, n: int, seed: int) -> Iterator[Floats]:
+    def _encode_language_samples(self, model: SmilesLanguageModel, n: int, seed: int) -> Iterator[Floats]:
         """Chunks of the points of `n` molecules that a language model draws."""
         sequences = self._spoken_tokens(model, seed)
         for start in range(0, n, CHUNK):
             yield self._encode_tokens(list(islice(sequences, min(CHUNK, n - start))), is_refined=True)
 
-    def _spoken_tokens(self, model: Language, seed: int) -> Iterator[NDArray[np.uint16]]:
+    def _spoken_tokens(self, model: SmilesLanguageModel, seed: int) -> Iterator[NDArray[np.uint16]]:
         """Token ids of the molecules that a language model draws, without end."""
         generator = torch.Generator(self.device).manual_seed(seed)
         n_drawn = n_spoken = 0
@@ -304,7 +308,7 @@ class LatentSpace:
                 with suppress(MoleculeError):
                     spoken.append(self._tokenise(text, DEFAULT_POLICY))
             n_drawn, n_spoken = n_drawn + BATCH_SIZE, n_spoken + len(spoken)
-            if n_spoken < MIN_SPOKEN * n_drawn:
+            if n_spoken < MIN_VALID_SHARE * n_drawn:
                 raise SpecError("prior", f"says a molecule in {n_spoken} of {n_drawn} texts", remedy="Fit it anew.")
             yield from spoken
 
@@ -336,26 +340,26 @@ class LatentSpace:
             points, _ = self.model.vae.encoder(*batch)
             z[rows] = points.cpu().numpy()
             if is_refined:
-                is_lost = ~comes_back(self.model.vae.decoder, points, *batch).cpu()
-                z[rows[is_lost.numpy()]] = self._refined(batch[0].cpu()[is_lost], batch[1].cpu()[is_lost])
+                is_lost = ~decodes_to(self.model.vae.decoder, points, *batch).cpu()
+                z[rows[is_lost.numpy()]] = self._refine(batch[0].cpu()[is_lost], batch[1].cpu()[is_lost])
         return z
 
-    def _refined(self, tokens: Tensor, lengths: Tensor) -> Floats:
+    def _refine(self, tokens: Tensor, lengths: Tensor) -> Floats:
         """Points (B, D), from the encoder's answer on, that decode to `tokens` (B, L) of `lengths` (B,) if possible."""
         if not len(tokens):
             return np.empty((0, self.size), dtype=np.float32)
         mean, _ = self._double.encoder(tokens, lengths)
-        points = invert(self._double.decoder, mean.double(), tokens, lengths)
+        points = refine(self._double.decoder, mean.double(), tokens, lengths)
         return np.asarray(points.numpy(), dtype=np.float32)
 
     @cached_property
     def _double(self) -> Vae:
-        return double_of(self.model.vae)
+        return to_double(self.model.vae)
 
-    def _read(self, ids: Sequence[int]) -> str | None:
+    def _to_smiles(self, ids: Sequence[int]) -> str | None:
         text = self.model.vocabulary.to_smiles(ids, self.model.max_tokens)
         try:
-            return parse(saturated(text) if "[" in text else text).smiles
+            return parse(saturate(text) if "[" in text else text).smiles
         except MoleculeError:
             return None
 

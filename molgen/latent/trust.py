@@ -2,7 +2,7 @@
 
 What a model says of a molecule is worth something where the molecule is like those it has learned from. Trust is the
 share of molecules kept out of the training that look at least as strange to the autoencoder; of molecules like those,
-it is uniform in [0, 1], and one in twenty has a trust below 0.05. How strangeness is told is in `model.typicality`.
+it is uniform in [0, 1], and one in twenty has a trust below 0.05. How strangeness is told is in `model.applicability`.
 
 Notation: N molecules.
 """
@@ -15,17 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.space import LatentSpace
-from molgen.model.applicability import PARTS, Typicality, features_of
+from molgen.model.applicability import PARTS, ApplicabilityDomain, measure_features
 
-__all__ = ["PARTS", "Trust", "require_typicality", "trust_of", "trust_values"]
+__all__ = ["PARTS", "Trust", "make_trust_function", "measure_trust", "require_applicability"]
 
 DECIMALS = 4
 """Of trust and its parts; further ones depend on the batch, and on which molecules were kept out."""
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,22 +49,22 @@ class Trust:
         return np.lexsort((-self.nats, self.values))
 
 
-def require_typicality(space: LatentSpace) -> Typicality:
+def require_applicability(space: LatentSpace) -> ApplicabilityDomain:
     """What is usual to the checkpoint of `space`.
 
     Raises:
         SpecError: The checkpoint was not told; the message tells how to do that.
     """
-    if space.model.typicality is None:
+    if space.model.applicability is None:
         raise SpecError(
             "checkpoint",
             "does not know which molecules are usual, which trust is told by",
             remedy="Measure it on molecules it was not trained on: `molgen train DATA --init CHECKPOINT --epochs 0`.",
         )
-    return space.model.typicality
+    return space.model.applicability
 
 
-def trust_of(
+def measure_trust(
     space: LatentSpace,
     smiles: Sequence[str],
     policy: Policy = DEFAULT_POLICY,
@@ -82,7 +81,7 @@ def trust_of(
     Raises:
         SpecError: The checkpoint does not know what is usual.
     """
-    typicality = require_typicality(space)
+    applicability = require_applicability(space)
     values, nats = np.zeros(len(smiles)), np.full(len(smiles), np.inf)
     parts = np.full((len(smiles), len(PARTS)), np.nan)
     sequences, reasons = [], [""] * len(smiles)
@@ -94,19 +93,19 @@ def trust_of(
     rows = np.flatnonzero([not reason for reason in reasons])
     if len(rows):
         model = space.model
-        features = features_of(model.vae, model.vocabulary, sequences, model.max_tokens, on_done)
-        p_values = typicality.p_values(features)
-        values[rows] = np.round(typicality.trust(p_values), DECIMALS)
+        features = measure_features(model.vae, model.vocabulary, sequences, model.max_tokens, on_done)
+        p_values = applicability.p_values(features)
+        values[rows] = np.round(applicability.trust(p_values), DECIMALS)
         parts[rows] = np.round(p_values, DECIMALS)
         nats[rows] = features[:, 0] * np.array([len(ids) + 1 for ids in sequences]) + features[:, 1]
     return Trust(values, parts, nats, tuple(reasons))
 
 
-def trust_values(space: LatentSpace) -> Callable[[Sequence[str]], Doubles] | None:
+def make_trust_function(space: LatentSpace) -> Callable[[Sequence[str]], Doubles] | None:
     """From N SMILES to trust (N,), for measures; None where the checkpoint of `space` does not know what is usual."""
-    if space.model.typicality is None:
+    if space.model.applicability is None:
         return None
-    return lambda smiles: trust_of(space, smiles).values
+    return lambda smiles: measure_trust(space, smiles).values
 
 
 def _tokens(space: LatentSpace, text: str, policy: Policy) -> NDArray[np.uint16]:

@@ -26,7 +26,7 @@ from molgen.chem.molecule import AS_IT_IS
 from molgen.chem.table import Record, Rejection, Tally
 from molgen.errors import FileError, SpecError
 from molgen.latent.space import LatentSpace
-from molgen.paths import replacing
+from molgen.paths import replace_file
 
 SUFFIXES = (".npz", ".csv", ".parquet")
 MAX_SIZE = 4096
@@ -113,7 +113,7 @@ def write_vectors(path: Path, vectors: Vectors) -> None:
     """
     require_writable_kind(path)
     write = {".npz": _write_npz, ".csv": _write_csv, ".parquet": _write_parquet}[path.suffix]
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         write(temporary, vectors)
 
 

@@ -30,9 +30,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from molgen.chem.molecule import AS_IT_IS, parse, saturated
+from molgen.arrays import Doubles
+from molgen.chem.molecule import AS_IT_IS, parse, saturate
 from molgen.errors import MoleculeError
-from molgen.model.decoder import is_likeliest, nats
+from molgen.model.decoder import is_greedy, negative_log_likelihood
 from molgen.model.vae import Vae
 from molgen.tokens.selfies_vocabulary import Vocabulary, pad
 
@@ -52,11 +53,9 @@ MAX_NUMBER = 1e12
 """Beyond which no number of a scale can lie."""
 DIGITS = 6
 
-Doubles = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class Typicality:
+class ApplicabilityDomain:
     """The scale: scores of kept-out molecules, as quantiles.
 
     Attributes:
@@ -96,7 +95,7 @@ class Typicality:
                 raise ValueError(f"typicality needs {n_levels} scores of a part, in order")
 
     @classmethod
-    def of(cls, features: Doubles) -> Typicality:
+    def of(cls, features: Doubles) -> ApplicabilityDomain:
         """The scale that the features (N, 5) of kept-out molecules make.
 
         Raises:
@@ -106,16 +105,16 @@ class Typicality:
         if n < MIN_MOLECULES:
             raise ValueError(f"typicality needs {MIN_MOLECULES} molecules, but got {n}")
         levels = _levels(n)
-        line = _rounded(_line(features[:, 2], features[:, 1]))
+        line = _round(_line(features[:, 2], features[:, 1]))
         density = _density(features, line)
-        centre, spread = _rounded(density.mean(axis=0)), _rounded(np.maximum(density.std(axis=0), 1e-6))
+        centre, spread = _round(density.mean(axis=0)), _round(np.maximum(density.std(axis=0), 1e-6))
         parts = _scores(features, line, centre, spread)
         tables = tuple(_quantiles(column, levels) for column in parts.T)
         combined = _combination(np.stack([_p(c, t, levels) for c, t in zip(parts.T, tables, strict=True)], axis=1))
         return cls(n, line, centre, spread, levels, tables, _quantiles(combined, levels))
 
     @classmethod
-    def from_json(cls, value: Any) -> Typicality | None:
+    def from_json(cls, value: Any) -> ApplicabilityDomain | None:
         """What `as_json` wrote; None for None.
 
         Raises:
@@ -137,7 +136,7 @@ class Typicality:
         """Shares (N, 3), above 0 and at most 1, of kept-out molecules that are at least as strange in each part.
 
         Args:
-            features: (N, 5), from `features_of`.
+            features: (N, 5), from `measure_features`.
         """
         parts = _scores(features, self.line, self.centre, self.spread)
         columns = [_p(column, table, self.levels) for column, table in zip(parts.T, self.scores, strict=True)]
@@ -149,7 +148,7 @@ class Typicality:
 
 
 @torch.no_grad()
-def features_of(
+def measure_features(
     vae: Vae,
     vocabulary: Vocabulary,
     sequences: Sequence[NDArray[np.uint16]],
@@ -174,8 +173,8 @@ def features_of(
         rows = order[start : start + BATCH_SIZE]
         tokens, lengths = (torch.from_numpy(part).to(device) for part in pad([sequences[i] for i in rows]))
         mean, log_variance = vae.encoder(tokens, lengths)
-        nll, is_exact = _said(vae, mean, tokens, lengths)
-        divergence, radius = _placed(vae, mean, log_variance)
+        nll, is_exact = _measure_likelihood(vae, mean, tokens, lengths)
+        divergence, radius = _measure_density(vae, mean, log_variance)
         n_tokens = lengths + 1.0
         columns = (nll / n_tokens, divergence, n_tokens, radius)
         features[rows, :4] = torch.stack(columns, dim=1).double().cpu().numpy()
@@ -186,13 +185,13 @@ def features_of(
     return features
 
 
-def _said(vae: Vae, z: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+def _measure_likelihood(vae: Vae, z: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Nats (B,) that the decoder needs to say `tokens` (B, L) from `z` (B, D), and whether it says them by itself."""
     logits = vae.decoder(z, tokens)
-    return nats(logits, tokens, lengths), is_likeliest(logits, tokens, lengths)
+    return negative_log_likelihood(logits, tokens, lengths), is_greedy(logits, tokens, lengths)
 
 
-def _placed(vae: Vae, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
+def _measure_density(vae: Vae, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
     """Divergence (B,) from the prior in nats, and the squared coarse distance (B,) from the origin."""
     prior = vae.encoder.scale.square()
     divergence = 0.5 * ((mean.square() + log_variance.exp()) / prior - 1.0 - log_variance + prior.log()).sum(dim=1)
@@ -205,7 +204,7 @@ def _round_trip(vae: Vae, vocabulary: Vocabulary, mean: Tensor, max_tokens: int)
     if not len(mean):
         return distance
     decoded = vae.decoder.generate(mean, max_tokens).tolist()
-    found = {i: ids for i, row in enumerate(decoded) if len(ids := _read_again(row, vocabulary, max_tokens))}
+    found = {i: ids for i, row in enumerate(decoded) if len(ids := _retokenise(row, vocabulary, max_tokens))}
     if found:
         rows = list(found)
         tokens, lengths = (torch.from_numpy(part).to(mean.device) for part in pad(list(found.values())))
@@ -215,11 +214,11 @@ def _round_trip(vae: Vae, vocabulary: Vocabulary, mean: Tensor, max_tokens: int)
     return distance
 
 
-def _read_again(ids: Sequence[int], vocabulary: Vocabulary, max_tokens: int) -> NDArray[np.uint16]:
+def _retokenise(ids: Sequence[int], vocabulary: Vocabulary, max_tokens: int) -> NDArray[np.uint16]:
     """Token ids of the molecule that decoded ones stand for; none where it cannot be encoded."""
     text = vocabulary.to_smiles(ids, max_tokens)
     try:
-        tokens = vocabulary.tokenise(parse(saturated(text) if "[" in text else text, AS_IT_IS).smiles)
+        tokens = vocabulary.tokenise(parse(saturate(text) if "[" in text else text, AS_IT_IS).smiles)
     except MoleculeError:
         return np.empty(0, dtype=np.uint16)
     return tokens[:0] if len(tokens) > max_tokens else tokens
@@ -255,17 +254,17 @@ def _levels(n: int) -> tuple[float, ...]:
     """Shares of `n` molecules, falling from 1 to 1 / n: some evenly spaced, as many by their logarithm."""
     wanted = np.concatenate([np.geomspace(1 / n, 1.0, N_LEVELS // 2), np.linspace(1 / n, 1.0, N_LEVELS // 2)])
     counts = np.unique(np.clip(np.ceil(wanted * n - 1e-9), 1, n))[::-1]
-    return _rounded(counts / n)
+    return _round(counts / n)
 
 
 def _quantiles(scores: Doubles, levels: Sequence[float]) -> tuple[float, ...]:
     """For each level the greatest of N scores that such a share of them reaches."""
     falling = np.sort(scores)[::-1]
     rows = np.rint(np.array(levels) * len(scores)).astype(int) - 1
-    return _rounded(falling[rows])
+    return _round(falling[rows])
 
 
-def _rounded(values: Doubles) -> tuple[float, ...]:
+def _round(values: Doubles) -> tuple[float, ...]:
     return tuple(float(f"{value:.{DIGITS}g}") for value in values)
 
 

@@ -23,15 +23,15 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from molgen.errors import CheckpointError
-from molgen.model.applicability import Typicality
-from molgen.model.gaussian_process import Process, ProcessConfig
-from molgen.model.language_model import Language, LanguageConfig
+from molgen.model.applicability import ApplicabilityDomain
+from molgen.model.gaussian_process import GaussianProcess, GaussianProcessConfig
+from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
 from molgen.model.predictor import Predictor, PredictorConfig
-from molgen.model.prior import TRANSPORTS, Kind, Prior, PriorConfig, Transport
+from molgen.model.prior import POINT_PRIORS, PointPrior, Prior, PriorConfig, PriorKind
 from molgen.model.vae import Vae, VaeConfig
-from molgen.paths import read_bytes, replacing, write_text
+from molgen.paths import read_bytes, replace_file, write_text
 from molgen.tokens.selfies_vocabulary import Vocabulary
-from molgen.tokens.smiles_vocabulary import SmilesTokens
+from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 
 FORMAT = "molgen-checkpoint-2"
 MAX_CARD_BYTES, MAX_WEIGHTS_BYTES = 1 << 22, 1 << 31
@@ -42,7 +42,7 @@ _REMEDY = "Use a pair of files that `molgen train` wrote, or train a new one."
 
 
 @dataclass
-class Checkpoint:
+class MolecularModel:
     """A model with everything needed to encode, decode and predict.
 
     Attributes:
@@ -56,7 +56,7 @@ class Checkpoint:
         known: Sorted 32-bit hashes of all molecules it was ever trained on, to tell what is new.
         card: What a reader wants to know: data, training, metrics, licence. JSON values only.
         digest: SHA-256 of the weights file; empty for a checkpoint that was never on disk.
-        typicality: How usual molecules are to it, or None where that was not measured.
+        applicability: How usual molecules are to it, or None where that was not measured.
     """
 
     vocabulary: Vocabulary
@@ -64,12 +64,12 @@ class Checkpoint:
     max_tokens: int
     prior_mean: Tensor
     prior_factor: Tensor
-    predictor: Predictor | Process | None = None
-    priors: Mapping[Kind, Prior] = field(default_factory=dict)
+    predictor: Predictor | GaussianProcess | None = None
+    priors: Mapping[PriorKind, Prior] = field(default_factory=dict)
     known: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     card: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
-    typicality: Typicality | None = None
+    applicability: ApplicabilityDomain | None = None
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -88,15 +88,15 @@ class Checkpoint:
         """
         generative: dict[str, nn.Module] = {"vae": self.vae}
         generative.update(self.priors.items())
-        tensors = {name: _halved(value) for name, value in flatten(generative).items()}
+        tensors = {name: _halve(value) for name, value in flatten(generative).items()}
         if self.predictor:
             tensors |= flatten({"predictor": self.predictor})
         for name, value in (("prior.mean", self.prior_mean), ("prior.factor", self.prior_factor)):
             tensors[name] = value.detach().cpu().contiguous()
-        tensors["known"] = torch.from_numpy(gaps_of(self.known).view(np.int16))
+        tensors["known"] = torch.from_numpy(encode_hashes(self.known).view(np.int16))
         weights = safetensors.torch.save(tensors)
         self.digest = sha256(weights).hexdigest()
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             temporary.write_bytes(weights)
         write_text(path.with_suffix(".json"), json.dumps(self._describe(), indent=1) + "\n")
 
@@ -110,13 +110,13 @@ class Checkpoint:
             "vae": asdict(self.vae.config),
             "predictor": asdict(self.predictor.config) if self.predictor else None,
             "priors": {kind: asdict(prior.config) for kind, prior in self.priors.items()},
-            "typicality": self.typicality.as_json() if self.typicality else None,
+            "typicality": self.applicability.as_json() if self.applicability else None,
             "versions": {name: version(name) for name in ("molgen", "selfies", "torch", "rdkit", "numpy")},
             "card": self.card,
         }
 
 
-def load(path: Path, device: str = "cpu") -> Checkpoint:
+def load(path: Path, device: str = "cpu") -> MolecularModel:
     """The checkpoint at `path` (.safetensors, its .json beside it), in evaluation mode.
 
     Raises:
@@ -152,7 +152,7 @@ def flatten(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     }
 
 
-def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def select_tensors(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, under what follows it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
@@ -175,8 +175,8 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Checkpoint:
-    known = hashes_of(_tensor(tensors, "known", torch.int16).numpy().view(np.uint16))
+def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MolecularModel:
+    known = decode_hashes(_tensor(tensors, "known", torch.int16).numpy().view(np.uint16))
     vae = _vae(description, tensors)
     vocabulary = _vocabulary(description)
     if vae.config.n_tokens != len(vocabulary):
@@ -196,8 +196,10 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Che
     if not isinstance(card, dict):
         raise ValueError("card must be an object")
     priors = _priors(description, tensors, vae.config)
-    typicality = Typicality.from_json(description.get("typicality"))
-    return Checkpoint(vocabulary, vae, max_tokens, mean, factor, predictor, priors, known, card, typicality=typicality)
+    applicability = ApplicabilityDomain.from_json(description.get("typicality"))
+    return MolecularModel(
+        vocabulary, vae, max_tokens, mean, factor, predictor, priors, known, card, applicability=applicability
+    )
 
 
 def _vocabulary(description: Mapping[str, Any]) -> Vocabulary:
@@ -219,7 +221,7 @@ def _vae(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vae:
     return vae
 
 
-def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Predictor | Process | None:
+def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Predictor | GaussianProcess | None:
     sizes = description["predictor"]
     if sizes is None:
         return None
@@ -241,18 +243,18 @@ def _network(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Predict
     return predictor
 
 
-def _process(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Process:
-    config = ProcessConfig(**sizes)
+def _process(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> GaussianProcess:
+    config = GaussianProcessConfig(**sizes)
     _require_shape(tensors, "predictor.points", config.n_points, config.latent_size)
     _require_shape(tensors, "predictor.weights", config.n_points, len(config.properties))
-    process = Process(config)
+    process = GaussianProcess(config)
     _fill(process, tensors, "predictor.")
     process.require_sound()
     return process
 
 
-def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> dict[Kind, Prior]:
-    priors: dict[Kind, Prior] = {}
+def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> dict[PriorKind, Prior]:
+    priors: dict[PriorKind, Prior] = {}
     for kind, sizes in description["priors"].items():
         prior = _language(sizes, tensors) if kind == "language" else _transport(kind, sizes, tensors, vae)
         _fill(prior, tensors, f"{kind}.")
@@ -260,7 +262,7 @@ def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: 
     return priors
 
 
-def _transport(kind: Kind, sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> Transport:
+def _transport(kind: PriorKind, sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> PointPrior:
     config = PriorConfig(**sizes)
     if config.latent_size != vae.latent_size:
         raise ValueError("prior and model differ in latent size")
@@ -268,17 +270,17 @@ def _transport(kind: Kind, sizes: Mapping[str, Any], tensors: Mapping[str, Tenso
     for i in range(1, config.n_blocks + 1):
         _require_shape(tensors, f"{first}.{i}.up.weight", config.hidden_size, config.hidden_size)
     with torch.random.fork_rng(devices=[]):
-        return TRANSPORTS[kind](config)
+        return POINT_PRIORS[kind](config)
 
 
-def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Language:
+def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SmilesLanguageModel:
     tokens = description["tokens"]
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError("tokens must be texts")
-    config = LanguageConfig(**{**description, "tokens": tuple(tokens)})
-    _require_shape(tensors, "language.logits.weight", len(SmilesTokens(config.tokens)), config.hidden_size)
+    config = SmilesLanguageModelConfig(**{**description, "tokens": tuple(tokens)})
+    _require_shape(tensors, "language.logits.weight", len(SmilesVocabulary(config.tokens)), config.hidden_size)
     with torch.random.fork_rng(devices=[]):
-        return Language(config)
+        return SmilesLanguageModel(config)
 
 
 def _require_shape(tensors: Mapping[str, Tensor], name: str, *shape: int) -> None:
@@ -289,7 +291,7 @@ def _require_shape(tensors: Mapping[str, Tensor], name: str, *shape: int) -> Non
 
 def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
     dtypes = {name: value.dtype for name, value in module.state_dict().items()}
-    own = {name: _tensor(tensors, prefix + name, dtypes[name]) for name in part(tensors, prefix)}
+    own = {name: _tensor(tensors, prefix + name, dtypes[name]) for name in select_tensors(tensors, prefix)}
     module.load_state_dict(own, assign=True)
 
 
@@ -302,13 +304,13 @@ def _tensor(tensors: Mapping[str, Tensor], name: str, dtype: torch.dtype = torch
     return value
 
 
-def _halved(value: Tensor) -> Tensor:
+def _halve(value: Tensor) -> Tensor:
     """The numbers in half precision, unless one of them is too large for that."""
     half = value.half()
     return half if half.isfinite().all() else value
 
 
-def gaps_of(hashes: NDArray[np.uint32]) -> NDArray[np.uint16]:
+def encode_hashes(hashes: NDArray[np.uint32]) -> NDArray[np.uint16]:
     """Sorted, different hashes (N,) as the gaps between them, two bytes for most where there are many.
 
     A gap is written in as many words of 65535 as it holds, and a last word with the rest.
@@ -320,8 +322,8 @@ def gaps_of(hashes: NDArray[np.uint32]) -> NDArray[np.uint16]:
     return words
 
 
-def hashes_of(words: NDArray[np.uint16]) -> NDArray[np.uint32]:
-    """The hashes (N,) that `gaps_of` wrote.
+def decode_hashes(words: NDArray[np.uint16]) -> NDArray[np.uint32]:
+    """The hashes (N,) that `encode_hashes` wrote.
 
     Raises:
         ValueError: They are not sorted and different, or larger than 32 bits.

@@ -14,7 +14,7 @@ from molgen.model.gru import Gru
 from molgen.tokens.selfies_vocabulary import BOS, EOS, PAD
 
 
-class Speaker(nn.Module):
+class AutoregressiveDecoder(nn.Module):
     """Next-token logits of a GRU, whose first state and gate inputs may depend on what it is to say."""
 
     def __init__(self, n_tokens: int, size: int) -> None:
@@ -25,7 +25,7 @@ class Speaker(nn.Module):
         self.logits = nn.Linear(size, n_tokens)
         nn.init.normal_(self.inputs.weight, std=0.5)
 
-    def read(self, tokens: Tensor, state: Tensor, gates: Tensor) -> Tensor:
+    def predict_logits(self, tokens: Tensor, state: Tensor, gates: Tensor) -> Tensor:
         """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one its end.
 
         Args:
@@ -38,7 +38,7 @@ class Speaker(nn.Module):
         logits: Tensor = self.logits(self.recurrence(x, state))
         return logits.float()
 
-    def speak(
+    def generate_tokens(
         self,
         state: Tensor,
         gates: Tensor,
@@ -75,25 +75,25 @@ class Speaker(nn.Module):
         return tokens[:, :n_steps]
 
 
-def targets(tokens: Tensor, lengths: Tensor) -> Tensor:
+def append_end(tokens: Tensor, lengths: Tensor) -> Tensor:
     """What is to be said (B, L + 1): the tokens (B, L) of `lengths` (B,), then EOS, then padding."""
     padded = functional.pad(tokens, (0, 1), value=PAD)
     return padded.scatter(1, lengths[:, None], EOS)
 
 
-def nats(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+def negative_log_likelihood(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
     """Negative log likelihood (B,) of tokens (B, L) of `lengths` (B,) under logits (L + 1, B, V)."""
-    wanted = targets(tokens, lengths).t()
+    wanted = append_end(tokens, lengths).t()
     nll = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="none")
     return nll.view(wanted.shape).sum(dim=0)
 
 
-def is_likeliest(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+def is_greedy(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
     """Where (B,) each of the tokens (B, L) of `lengths` (B,), and the end, is the likeliest under logits (L + 1, B, V).
 
     Greedy decoding then takes just these.
     """
-    wanted = targets(tokens, lengths).t()
+    wanted = append_end(tokens, lengths).t()
     return ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=0)
 
 

@@ -29,7 +29,7 @@ LEAST_NOISE, MOST_NOISE = 1e-3, 1e6
 
 
 @dataclass(frozen=True)
-class ProcessConfig:
+class GaussianProcessConfig:
     """What the processes predict, and their sizes.
 
     Attributes:
@@ -50,8 +50,8 @@ class ProcessConfig:
         require_sizes(self, {"latent_size": MAX_SIZE, "n_points": MAX_POINTS})
 
 
-class Process(nn.Module):
-    """Latent vectors (B, D) to mean and spread (standard deviation) of every property, each (B, P).
+class GaussianProcess(nn.Module):
+    """Latent vectors (B, D) to mean and standard deviation of every property, each (B, P).
 
     Attributes:
         points: (N, D), of the molecules that were measured, in half precision.
@@ -70,7 +70,7 @@ class Process(nn.Module):
     scale: Tensor
     noise: Tensor
 
-    def __init__(self, config: ProcessConfig) -> None:
+    def __init__(self, config: GaussianProcessConfig) -> None:
         super().__init__()
         self.config = config
         n, d, p = config.n_points, config.latent_size, len(config.properties)
@@ -98,29 +98,29 @@ class Process(nn.Module):
 
     @torch.no_grad()
     def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and spread (B, P) of a label, in the properties' units."""
+        """Mean and standard deviation (B, P) of a label, in the properties' units."""
         points = self.points.float()
         results = [self._predict(z, points, p) for p in range(len(self.config.properties))]
-        mean, spread = (torch.stack(columns, dim=1) for columns in zip(*results, strict=True))
-        return mean, spread
+        mean, std = (torch.stack(columns, dim=1) for columns in zip(*results, strict=True))
+        return mean, std
 
     def _predict(self, z: Tensor, points: Tensor, p: int) -> tuple[Tensor, Tensor]:
-        """Mean and spread (B,) of property `p`."""
-        near = mixed(z, points, self.lengths[p])
+        """Mean and standard deviation (B,) of property `p`."""
+        near = sum_kernel(z, points, self.lengths[p])
         mean = self.location[p] + near @ self.weights[:, p]
         landmarks = self.weights[:, p].nonzero()[:N_LANDMARKS, 0]
-        own = mixed(points[landmarks], points[landmarks], self.lengths[p])
-        root = torch.linalg.cholesky(with_noise(own, self.noise[p]))
+        own = sum_kernel(points[landmarks], points[landmarks], self.lengths[p])
+        root = torch.linalg.cholesky(add_noise(own, self.noise[p]))
         known = torch.linalg.solve_triangular(root, near[:, landmarks].t(), upper=False).square().sum(dim=0)
         return mean, self.scale[p] * ((1.0 - known).clamp_min(0.0) + self.noise[p]).sqrt()
 
 
-def mixed(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
+def sum_kernel(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
     """The mean (A, B) of two Matern kernels of points (A, D) and (B, D), with lengths (2, D)."""
-    return torch.stack([matern(a, b, one) for one in lengths]).mean(dim=0)
+    return torch.stack([matern_kernel(a, b, one) for one in lengths]).mean(dim=0)
 
 
-def matern(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
+def matern_kernel(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
     """The Matern kernel of smoothness 3/2, (A, B) in [0, 1], of points (A, D) and (B, D).
 
     Source: Rasmussen & Williams 2006, equation 4.17.
@@ -139,6 +139,6 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     return a.square().sum(dim=1)[:, None] + b.square().sum(dim=1) - 2.0 * a @ b.t()
 
 
-def with_noise(kernel: Tensor, noise: Tensor) -> Tensor:
+def add_noise(kernel: Tensor, noise: Tensor) -> Tensor:
     """A kernel's matrix (N, N) with the variance of the labels' noise on its diagonal."""
     return kernel + noise * torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)

@@ -16,20 +16,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from molgen.model.decoder import Speaker, nats
+from molgen.model.decoder import AutoregressiveDecoder, negative_log_likelihood
 from molgen.model.sizes import MAX_SIZE, require_sizes
-from molgen.tokens.smiles_vocabulary import SmilesTokens
+from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 
 MAX_LENGTH = 120
 """Tokens of a molecule at the most."""
 
 
 @dataclass(frozen=True)
-class LanguageConfig:
+class SmilesLanguageModelConfig:
     """What the model speaks, and its size.
 
     Attributes:
-        tokens: Its vocabulary, see `SmilesTokens`.
+        tokens: Its vocabulary, see `SmilesVocabulary`.
         hidden_size: H.
 
     Raises:
@@ -40,26 +40,26 @@ class LanguageConfig:
     hidden_size: int = 448
 
     def __post_init__(self) -> None:
-        SmilesTokens(self.tokens)
+        SmilesVocabulary(self.tokens)
         require_sizes(self, {"hidden_size": MAX_SIZE})
 
 
-class Language(Speaker):
+class SmilesLanguageModel(AutoregressiveDecoder):
     """The distribution of the next token, given those before."""
 
-    def __init__(self, config: LanguageConfig) -> None:
-        self.tokens = SmilesTokens(config.tokens)
+    def __init__(self, config: SmilesLanguageModelConfig) -> None:
+        self.tokens = SmilesVocabulary(config.tokens)
         super().__init__(len(self.tokens), config.hidden_size)
         self.config = config
 
     def loss(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Nats (B,) of molecules as padded tokens (B, L) of `lengths` (B,)."""
-        return nats(self.read(tokens, *self._begin(len(tokens))), tokens, lengths)
+        return negative_log_likelihood(self.predict_logits(tokens, *self._begin(len(tokens))), tokens, lengths)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> list[str]:
         """`n` texts, most of them SMILES."""
-        ids = self.speak(*self._begin(n), MAX_LENGTH, 1.0, generator)
+        ids = self.generate_tokens(*self._begin(n), MAX_LENGTH, 1.0, generator)
         return [self.tokens.text(row) for row in ids.tolist()]
 
     def _begin(self, n: int) -> tuple[Tensor, Tensor]:

@@ -41,7 +41,7 @@ class PredictorConfig:
 
 
 class Predictor(nn.Module):
-    """Latent vectors (B, D) to mean and spread (standard deviation) of every property, each (B, P)."""
+    """Latent vectors (B, D) to mean and standard deviation of every property, each (B, P)."""
 
     location: Tensor
     scale: Tensor
@@ -87,9 +87,9 @@ class Predictor(nn.Module):
 
     @torch.no_grad()
     def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and spread (B, P) of the equally weighted mixture of members, in the properties' units."""
+        """Mean and standard deviation (B, P) of the equally weighted mixture of members, in the properties' units."""
         mean, log_variance = self(z)
         centre = mean.mean(dim=0)
         variance = (log_variance.exp() + mean.square()).mean(dim=0) - centre.square()
-        spread = variance.clamp_min(0.0).sqrt() * self.scale
-        return centre * self.scale + self.location, spread
+        std = variance.clamp_min(0.0).sqrt() * self.scale
+        return centre * self.scale + self.location, std

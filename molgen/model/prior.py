@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molgen.model.language_model import Language
+from molgen.model.language_model import SmilesLanguageModel
 from molgen.model.sizes import MAX_SIZE, require_sizes
 
-Kind = Literal["diffusion", "gan", "language"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+PriorKind = Literal["diffusion", "gan", "language"]
+PRIOR_KINDS: tuple[PriorKind, ...] = get_args(PriorKind)
 MAX_BLOCKS = 64
 N_FREQUENCIES = 16
 N_STEPS = 32
@@ -72,7 +72,7 @@ def _network(n_in: int, n_out: int, config: PriorConfig) -> nn.Sequential:
     return nn.Sequential(nn.Linear(n_in, config.hidden_size), *blocks, nn.SiLU(), last)
 
 
-class Diffusion(nn.Module):
+class FlowPrior(nn.Module):
     """The velocity of points on their straight way from noise to data.
 
     Source: flow matching with the optimal-transport path, Lipman et al. 2023 (arXiv:2210.02747), equations 20 to 23;
@@ -112,7 +112,7 @@ class Diffusion(nn.Module):
         return x
 
 
-class Gan(nn.Module):
+class GanPrior(nn.Module):
     """A generator of points, and the critic that it learned from.
 
     Source: LatentGAN, Prykhodko et al. 2019 (doi:10.1186/s13321-019-0397-9), with the Wasserstein loss and gradient
@@ -154,8 +154,8 @@ class Gan(nn.Module):
         return points
 
 
-Transport = Diffusion | Gan
+PointPrior = FlowPrior | GanPrior
 """What takes noise to points."""
-Prior = Transport | Language
+Prior = PointPrior | SmilesLanguageModel
 
-TRANSPORTS: dict[Kind, type[Diffusion] | type[Gan]] = {"diffusion": Diffusion, "gan": Gan}
+POINT_PRIORS: dict[PriorKind, type[FlowPrior] | type[GanPrior]] = {"diffusion": FlowPrior, "gan": GanPrior}

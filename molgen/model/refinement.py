@@ -15,7 +15,7 @@ import copy
 import torch
 from torch import Tensor
 
-from molgen.model.decoder import is_likeliest, nats
+from molgen.model.decoder import is_greedy, negative_log_likelihood
 from molgen.model.vae import Decoder, Vae
 
 N_STEPS = 60
@@ -23,7 +23,7 @@ STEP_LENGTH = 0.3
 """Of each step, in standard deviations of the prior; two points of the prior are some 14 apart."""
 
 
-def double_of(vae: Vae) -> Vae:
+def to_double(vae: Vae) -> Vae:
     """A copy of `vae` on the CPU in double precision, to invert with.
 
     A descent multiplies rounding errors, and those of single precision depend on the batch. In double precision what a
@@ -33,12 +33,12 @@ def double_of(vae: Vae) -> Vae:
 
 
 @torch.no_grad()
-def comes_back(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+def decodes_to(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
     """Which points (B,) of `z` (B, D) decode greedily to `tokens` (B, L) of `lengths` (B,)."""
-    return is_likeliest(decoder(z, tokens), tokens, lengths)
+    return is_greedy(decoder(z, tokens), tokens, lengths)
 
 
-def invert(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_steps: int = N_STEPS) -> Tensor:
+def refine(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_steps: int = N_STEPS) -> Tensor:
     """Points (B, D) that decode greedily to `tokens` (B, L), as near to `z` (B, D) as the descent comes upon them.
 
     Points that do already stay where they are; those that still do not after `n_steps` are the likeliest on the way.
@@ -69,7 +69,7 @@ def _look(decoder: Decoder, point: Tensor, tokens: Tensor, lengths: Tensor) -> t
     unit = (point / decoder.scale).requires_grad_()
     with torch.enable_grad():
         logits = decoder(unit * decoder.scale, tokens)
-        loss = nats(logits, tokens, lengths)
+        loss = negative_log_likelihood(logits, tokens, lengths)
         (slope,) = torch.autograd.grad(loss.sum(), [unit])
     direction = slope / slope.norm(dim=1, keepdim=True).clamp_min(1e-12) * decoder.scale
-    return loss.detach(), is_likeliest(logits, tokens, lengths), direction
+    return loss.detach(), is_greedy(logits, tokens, lengths), direction

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from molgen.model.decoder import Speaker, nats
+from molgen.model.decoder import AutoregressiveDecoder, negative_log_likelihood
 from molgen.model.gru import Gru
 from molgen.model.sizes import MAX_SIZE, require_sizes
 from molgen.tokens.selfies_vocabulary import PAD
@@ -80,11 +80,11 @@ class Encoder(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance, each (B, D)."""
-        states = [self._read(i, ids, lengths) for i, ids in enumerate((tokens, reverse(tokens, lengths)))]
+        states = [self._run(i, ids, lengths) for i, ids in enumerate((tokens, reverse(tokens, lengths)))]
         mean, log_variance = self.posterior(torch.cat(states, dim=1)).float().chunk(2, dim=1)
         return mean * self.scale, log_variance.clamp(-12.0, 4.0) + 2 * self.scale.log()
 
-    def depths(self, tokens: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+    def layers(self, tokens: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """What each depth holds of molecules, from the surface to the meaning: (B, F) by name, F differing.
 
         The mean embedding of the tokens, of both reading directions; the mean and the last state of each direction; the
@@ -95,7 +95,7 @@ class Encoder(nn.Module):
         embedded = [table(tokens) for table in self.inputs]
         means = [(x * is_token[:, :, None]).sum(dim=1) / lengths[:, None] for x in embedded]
         (last, mean), (back_last, back_mean) = (
-            self._read(i, ids, lengths).chunk(2, dim=1) for i, ids in enumerate(orders)
+            self._run(i, ids, lengths).chunk(2, dim=1) for i, ids in enumerate(orders)
         )
         point, _ = self(tokens, lengths)
         return {
@@ -108,7 +108,7 @@ class Encoder(nn.Module):
             "coarse part": point[:, self.scale == 1.0],
         }
 
-    def _read(self, direction: int, tokens: Tensor, lengths: Tensor) -> Tensor:
+    def _run(self, direction: int, tokens: Tensor, lengths: Tensor) -> Tensor:
         """The last and the mean state (B, 2H) of one reading direction."""
         x = self.inputs[direction](tokens.t())
         states = self.recurrences[direction](x, x.new_zeros(x.shape[1], x.shape[2] // 3))
@@ -118,7 +118,7 @@ class Encoder(nn.Module):
         return torch.cat([states[lengths - 1, rows], mean], dim=1)
 
 
-class Decoder(Speaker):
+class Decoder(AutoregressiveDecoder):
     """Latent vectors (B, D) to next-token logits, teacher-forced or free-running."""
 
     scale: Tensor
@@ -131,14 +131,14 @@ class Decoder(Speaker):
 
     def forward(self, z: Tensor, tokens: Tensor) -> Tensor:
         """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one its end."""
-        return self.read(tokens, *self._begin(z))
+        return self.predict_logits(tokens, *self._begin(z))
 
     def generate(
         self, z: Tensor, max_length: int, temperature: float | Tensor = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Token ids (B, at most `max_length`) of points (B, D); see `Speaker.speak`."""
+        """Token ids (B, at most `max_length`) of points (B, D); see `AutoregressiveDecoder.generate_tokens`."""
         with torch.no_grad():
-            return self.speak(*self._begin(z), max_length, temperature, generator)
+            return self.generate_tokens(*self._begin(z), max_length, temperature, generator)
 
     def _begin(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """First states (B, H) and what is added to the gate inputs of every step (B, 3H)."""
@@ -168,7 +168,7 @@ class Vae(nn.Module):
         mean, log_variance = self.encoder(tokens, lengths)
         z = mean + noise * torch.exp(0.5 * log_variance)
         logits = self.decoder(z, tokens.masked_fill(dropped, PAD))
-        nll = nats(logits, tokens, lengths)
+        nll = negative_log_likelihood(logits, tokens, lengths)
         prior = self.encoder.scale.square()
         kl = 0.5 * ((mean.square() + log_variance.exp()) / prior - 1.0 - log_variance + prior.log()).sum(dim=1)
         return nll, kl, mean

@@ -20,7 +20,7 @@ from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 from molgen.chem.checks import CHECKS, CheckResult, check
 from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto
 from molgen.errors import MoleculeError, NothingValidError
-from molgen.score.measure import Predict, Trust
+from molgen.score.measure import Predict, TrustFunction
 from molgen.search.ledger import Evaluation
 from molgen.search.pareto import is_dominated
 
@@ -70,7 +70,7 @@ class Candidate:
         rank: From 1.
         pick: The molecule and its line of the ledger.
         checks: Outcome of each of `CHECKS`, in that order.
-        predicted: Mean and spread of each property that the checkpoint predicts; NaN where it cannot encode.
+        predicted: Mean and standard deviation of each property that the checkpoint predicts; NaN where it cannot encode.
         parent: The molecule it was derived from, or None.
         parent_similarity: Tanimoto similarity of ECFP4 to the parent, in [0, 1]; NaN without one.
         is_novel: Whether the checkpoint was not trained on it.
@@ -130,7 +130,7 @@ def select(
             remedy="Give the campaign a larger budget, or loosen a constraint.",
         )
     left_out = Counter({"a constraint is not met": len(evaluations) - len(feasible)})
-    ranked = _reread(_ranked(feasible), left_out)
+    ranked = _reread(_rank(feasible), left_out)
     n_wanted = max(_POOL_FACTOR * top, _MIN_POOL) if is_diverse else top
     pool = list(islice(ranked, n_wanted))
     while pool:
@@ -165,7 +165,7 @@ def describe(
     knows: Knows,
     predict: Predict | None = None,
     property_names: Sequence[str] = (),
-    trust: Trust | None = None,
+    trust: TrustFunction | None = None,
 ) -> list[Candidate]:
     """Candidates of `picks`, in the same order, ranked from 1.
 
@@ -178,7 +178,7 @@ def describe(
     """
     smiles = [pick.molecule.smiles for pick in picks]
     nothing = np.zeros((len(picks), 0))
-    mean, spread = predict(smiles) if predict else (nothing, nothing)
+    mean, std = predict(smiles) if predict else (nothing, nothing)
     is_known = knows(smiles)
     trusts = trust(smiles) if trust else np.full(len(picks), math.nan)
     parents = [_parent(pick.evaluation) for pick in picks]
@@ -188,8 +188,7 @@ def describe(
             pick=pick,
             checks=tuple(check(pick.molecule.mol, name) for name in CHECKS),
             predicted={
-                name: (float(mean[row, column]), float(spread[row, column]))
-                for column, name in enumerate(property_names)
+                name: (float(mean[row, column]), float(std[row, column])) for column, name in enumerate(property_names)
             },
             parent=parent,
             parent_similarity=_similarity(pick.molecule, parent) if parent else math.nan,
@@ -211,7 +210,7 @@ def _similarity(a: Molecule, b: Molecule) -> float:
     return tanimoto(fingerprint(a.mol), fingerprint(b.mol))
 
 
-def _ranked(feasible: Sequence[Evaluation]) -> list[tuple[Evaluation, bool]]:
+def _rank(feasible: Sequence[Evaluation]) -> list[tuple[Evaluation, bool]]:
     """Evaluations, best first, and whether each is on the front."""
     is_pareto = any(not math.isnan(evaluation.hypervolume) for evaluation in feasible)
     is_first = _on_front(feasible) if is_pareto else [False] * len(feasible)

@@ -14,11 +14,11 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from molgen.arrays import Doubles
 from molgen.errors import SpecError
 from molgen.extras import require_package
-from molgen.paths import replacing
+from molgen.paths import replace_file
 from molgen.quoting import csv_cell
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ _AREA = (2.0, 28.0)
 """Of a point in square typographic points, at the least and at the most."""
 _METADATA: Mapping[str, Mapping[str, str | None]] = {".svg": {"Date": None}, ".png": {"Software": None}}
 """Without date and version the same chart is drawn to the same bytes."""
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def require_chart(path: Path) -> None:
         require_package("matplotlib", package="matplotlib", extra="map", key="output")
 
 
-def scale_of(values: Doubles) -> Scale:
+def find_scale(values: Doubles) -> Scale:
     """The scale of a column (N,); NaN throughout where it has no value."""
     known = values[np.isfinite(values)]
     if not len(known):
@@ -123,7 +121,7 @@ def write_table(path: Path, chart: Chart) -> None:
     Raises:
         OSError: The file cannot be written; it is then as it was.
     """
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["smiles", "name", "x", "y", *map(csv_cell, chart.columns)])
         numbers = np.column_stack([chart.points, *chart.columns.values()])
@@ -141,7 +139,7 @@ def draw_figure(path: Path, chart: Chart) -> None:
     from matplotlib.figure import Figure
 
     # ids that do not change, and a `$` of a file that is a `$`
-    with replacing(path) as temporary, rc_context({"svg.hashsalt": "molgen", "text.parse_math": False}):
+    with replace_file(path) as temporary, rc_context({"svg.hashsalt": "molgen", "text.parse_math": False}):
         figure = Figure(figsize=(7.6, 6.6), layout="constrained")
         _draw(figure, chart)
         figure.savefig(temporary, format=path.suffix[1:], dpi=_DPI, metadata=dict(_METADATA[path.suffix]))
@@ -153,12 +151,12 @@ def _draw(figure: Figure, chart: Chart) -> None:
     is_known = np.isfinite(values)
     _dots(axes, chart.points[~is_known], len(values), color=_MISSING_COLOUR if name else _POINT_COLOUR)
     if is_known.any():
-        scale = scale_of(values)
+        scale = find_scale(values)
         colours = {"c": values[is_known], "cmap": _COLOURS, "vmin": scale.low, "vmax": scale.high}
         dots = _dots(axes, chart.points[is_known], len(values), **colours)
-        bar = figure.colorbar(dots, ax=axes, shrink=0.7, pad=0.02, label=_shown(name), extend=_beyond(scale))
+        bar = figure.colorbar(dots, ax=axes, shrink=0.7, pad=0.02, label=_select_shown(name), extend=_beyond(scale))
         bar.outline.set_visible(False)
-    axes.set_title(_shown(chart.title), loc="left", fontsize=11)
+    axes.set_title(_select_shown(chart.title), loc="left", fontsize=11)
     axes.set(xlabel=chart.axes[0], ylabel=chart.axes[1], aspect="equal", xmargin=0.02, ymargin=0.02)
     axes.set_adjustable("datalim")
     if not any(chart.axes):
@@ -184,6 +182,6 @@ def _beyond(scale: Scale) -> Literal["neither", "both", "min", "max"]:
     return "min" if has_less else "max" if has_more else "neither"
 
 
-def _shown(text: str) -> str:
+def _select_shown(text: str) -> str:
     """A text of a file as a figure shows it: one line of 80 printable characters at most."""
     return "".join(char if char.isprintable() else " " for char in text)[:80]

@@ -14,7 +14,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import SpecError
-from molgen.paths import replacing, write_text
+from molgen.paths import replace_file, write_text
 from molgen.quoting import csv_cell, sdf_line, sdf_name
 
 LISTING_SUFFIXES = (".csv", ".smi", ".sdf", ".svg", ".png")
@@ -27,7 +27,7 @@ N_LEGENDS = 3
 LONGEST_TOLD = 24
 """Characters of a value that is still told there."""
 
-Value = float | str
+Cell = float | str
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Listing:
     """
 
     smiles: tuple[str, ...]
-    columns: Mapping[str, tuple[Value, ...]]
+    columns: Mapping[str, tuple[Cell, ...]]
 
     def __post_init__(self) -> None:
         for name, values in self.columns.items():
             if len(values) != len(self.smiles):
                 raise ValueError(f"{name} has {len(values)} values for {len(self.smiles)} molecules")
 
-    def rows(self) -> Iterator[tuple[str, dict[str, Value]]]:
+    def rows(self) -> Iterator[tuple[str, dict[str, Cell]]]:
         """Each SMILES with its values."""
         for i, smiles in enumerate(self.smiles):
             yield smiles, {name: values[i] for name, values in self.columns.items()}
@@ -78,7 +78,7 @@ def write_listing(path: Path, listing: Listing) -> None:
     write[path.suffix.lower()](path, listing)
 
 
-def text_of(value: Value) -> str:
+def format_value(value: Cell) -> str:
     """A value with six digits; "" for NaN."""
     if isinstance(value, str):
         return value
@@ -86,14 +86,14 @@ def text_of(value: Value) -> str:
 
 
 def _write_csv(path: Path, listing: Listing) -> None:
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["smiles", *map(csv_cell, listing.columns)])
         writer.writerows([smiles, *map(_cell, values.values())] for smiles, values in listing.rows())
 
 
-def _cell(value: Value) -> str:
-    return csv_cell(text_of(value))
+def _cell(value: Cell) -> str:
+    return csv_cell(format_value(value))
 
 
 def _write_smi(path: Path, listing: Listing) -> None:
@@ -102,14 +102,14 @@ def _write_smi(path: Path, listing: Listing) -> None:
 
 def _write_sdf(path: Path, listing: Listing) -> None:
     """V2000 with 2D coordinates; the title is the row's number, from 1."""
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         writer = Chem.SDWriter(str(temporary))
         for number, (smiles, values) in enumerate(listing.rows(), 1):
             if smiles:
                 mol = _flat(parse(smiles))
                 mol.SetProp("_Name", str(number))
                 for name, value in {"smiles": smiles, **values}.items():
-                    mol.SetProp(sdf_name(name), sdf_line(text_of(value)))
+                    mol.SetProp(sdf_name(name), sdf_line(format_value(value)))
                 writer.write(mol)
         writer.close()
 
@@ -123,7 +123,7 @@ def _write_svg(path: Path, listing: Listing) -> None:
 def _write_png(path: Path, listing: Listing) -> None:
     drawing = rdMolDraw2D.MolDraw2DCairo(*_canvas(listing))
     _draw(listing, drawing)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_bytes(drawing.GetDrawingText())
 
 
@@ -142,8 +142,10 @@ def _draw(listing: Listing, drawing: rdMolDraw2D.MolDraw2D) -> None:
     drawing.FinishDrawing()
 
 
-def _legend(values: Mapping[str, Value]) -> str:
-    parts = [(name, value) for name, value in values.items() if 0 < len(text_of(value)) <= LONGEST_TOLD][:N_LEGENDS]
+def _legend(values: Mapping[str, Cell]) -> str:
+    parts = [(name, value) for name, value in values.items() if 0 < len(format_value(value)) <= LONGEST_TOLD][
+        :N_LEGENDS
+    ]
     return "  ".join(f"{name} {value if isinstance(value, str) else f'{value:.3g}'}" for name, value in parts)
 
 

@@ -25,10 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from molgen.arrays import Doubles
 from molgen.chem.conformer import embed
 from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.errors import MoleculeError
-from molgen.output.chart import Chart, Doubles, Scale, scale_of
+from molgen.output.chart import Chart, Scale, find_scale
 from molgen.paths import write_text
 
 UNIT = 0.01
@@ -57,14 +58,14 @@ def write_page(path: Path, chart: Chart, *, on_drawn: Callable[[int], object] = 
         MoleculeError: A SMILES is no molecule, or one of more than 999 atoms or bonds.
         OSError: The file cannot be written; it is then as it was.
     """
-    structures = Structures()
+    structures = StructureDrawings()
     for n_drawn, smiles in enumerate(chart.smiles, 1):
         structures.add(parse(smiles, AS_IT_IS))
         on_drawn(n_drawn)
-    write_text(path, page_of(chart, structures))
+    write_text(path, render_page(chart, structures))
 
 
-def page_of(chart: Chart, structures: Structures) -> str:
+def render_page(chart: Chart, structures: StructureDrawings) -> str:
     """The page's text."""
     script = (_HERE / "map_page.js").read_text(encoding="utf-8")
     template = (_HERE / "map_page.html").read_text(encoding="utf-8")
@@ -73,13 +74,13 @@ def page_of(chart: Chart, structures: Structures) -> str:
         "POLICY": _policy(f"\n{script}\n"),
         "TITLE": html.escape(chart.title).encode("ascii", "xmlcharrefreplace").decode("ascii"),
         "SCRIPT": script,
-        "VIEW": packed(_view_header(chart), _view_arrays(chart)),
-        "MOLECULES": packed({"unit": UNIT, "kinds": structures.kinds, **texts}, structures.arrays()),
+        "VIEW": pack(_view_header(chart), _view_arrays(chart)),
+        "MOLECULES": pack({"unit": UNIT, "kinds": structures.kinds, **texts}, structures.arrays()),
     }
     return re.sub("@@([A-Z]+)@@", lambda place: parts[place[1]], template)
 
 
-def packed(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+def pack(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     """Base64 of gzip of: the length of a JSON text (4 bytes), that text, and arrays, little-endian.
 
     The text is `header` and, as `arrays`, the name, kind, place behind the text in bytes, and length of each array.
@@ -97,8 +98,8 @@ def packed(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     return base64.b64encode(gzip.compress(plain, compresslevel=6, mtime=0)).decode("ascii")
 
 
-def unpacked(text: str) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Header and arrays of what `packed` gave."""
+def unpack(text: str) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Header and arrays of what `pack` gave."""
     plain = gzip.decompress(base64.b64decode(text, validate=True))
     start = 4 + int.from_bytes(plain[:4], "little")
     header = json.loads(plain[4:start])
@@ -109,7 +110,7 @@ def unpacked(text: str) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 @dataclass
-class Structures:
+class StructureDrawings:
     """Drawings of molecules, as `structure` of the script reads them.
 
     Attributes:
@@ -187,7 +188,7 @@ def _read_block(block: str, hydrogens: list[int]) -> tuple[list[AtomKind], list[
 
 
 def _view_header(chart: Chart) -> dict[str, Any]:
-    columns = [{"name": name, **_json_scale(scale_of(values))} for name, values in chart.columns.items()]
+    columns = [{"name": name, **_json_scale(find_scale(values))} for name, values in chart.columns.items()]
     axes = [f"Across: {chart.axes[0]}. Up: {chart.axes[1]}."] if any(chart.axes) else []
     return {"title": chart.title, "subtitle": chart.subtitle, "notes": [*chart.notes, *axes], "columns": columns}
 
@@ -199,10 +200,10 @@ def _json_scale(scale: Scale) -> dict[str, float]:
 def _view_arrays(chart: Chart) -> dict[str, Array]:
     """Places (2 N,) as x, y, x, ... in [-1, 1], and columns (C N,), one after the other."""
     values: Doubles = np.concatenate([np.empty(0), *chart.columns.values()])
-    return {"xy": _centred(chart.points).astype(np.float32).ravel(), "values": values.astype(np.float32)}
+    return {"xy": _centre(chart.points).astype(np.float32).ravel(), "values": values.astype(np.float32)}
 
 
-def _centred(points: Doubles) -> Doubles:
+def _centre(points: Doubles) -> Doubles:
     low, high = points.min(axis=0), points.max(axis=0)
     reach = float((high - low).max()) / 2
     centred: Doubles = (points - (low + high) / 2) / (reach or 1.0)

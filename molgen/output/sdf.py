@@ -8,7 +8,7 @@ Fields, in this order:
 | `total` | what the campaign maximised |
 | one a measure | its raw value, such as `qed` |
 | `desirability_M` | of each objective M, in [0, 1] |
-| `predicted_P_mean`, `predicted_P_spread` | what the checkpoint predicts of property P |
+| `predicted_P_mean`, `predicted_P_std` | what the checkpoint predicts of property P |
 | `passes_pains`, `passes_brenk`, `alerts` | checks, and the alerts matched as `check:alert; ...` |
 | `parent`, `parent_similarity` | what it was derived from, and the Tanimoto similarity of ECFP4 to that |
 | `is_novel` | whether the checkpoint was not trained on it |
@@ -39,7 +39,7 @@ from molgen.chem.conformer import embed
 from molgen.chem.molecule import Molecule
 from molgen.errors import MoleculeError, SpecError
 from molgen.output.candidates import Candidate
-from molgen.paths import replacing
+from molgen.paths import replace_file
 
 FORMATS = (".sdf", ".csv", ".smi", ".svg")
 _COORDINATES = "coordinates"
@@ -94,7 +94,7 @@ def write_sdf(
         OSError: The file cannot be written; it is then as it was.
     """
     n_flat = 0
-    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
+    with replace_file(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
         for n_written, candidate in enumerate(candidates, 1):
             placed = _place(candidate.molecule, seed, dimensions)
             is_flat = not placed.GetConformer().Is3D()
@@ -113,7 +113,7 @@ def write_csv(path: Path, candidates: Sequence[Candidate]) -> None:
         OSError: The file cannot be written; it is then as it was.
     """
     rows = [fields(candidate) for candidate in candidates]
-    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="") as handle:
+    with replace_file(path) as temporary, temporary.open("w", encoding="ascii", newline="") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -125,20 +125,20 @@ def write_smi(path: Path, candidates: Sequence[Candidate]) -> None:
     Raises:
         OSError: The file cannot be written; it is then as it was.
     """
-    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
+    with replace_file(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
         handle.writelines(f"{candidate.molecule.smiles} {candidate.id}\n" for candidate in candidates)
 
 
 def fields(candidate: Candidate) -> dict[str, str]:
     """Texts by field name, in the order of the file, empty where there is nothing to tell."""
-    named = zip(measure_fields(candidate), _measured(candidate).values(), strict=True)
+    named = zip(measure_fields(candidate), _measure(candidate).values(), strict=True)
     return _identity(candidate) | {name: _number(value) for name, value in named} | _provenance(candidate)
 
 
 def measure_fields(candidate: Candidate) -> dict[str, str]:
     """What each field of a measure, desirability or prediction was called before it became a field name."""
     taken = {_COORDINATES, *_identity(candidate), *_provenance(candidate)}
-    return {_free_name(label, taken): label for label in _measured(candidate)}
+    return {_free_name(label, taken): label for label in _measure(candidate)}
 
 
 def _identity(candidate: Candidate) -> dict[str, str]:
@@ -151,13 +151,13 @@ def _identity(candidate: Candidate) -> dict[str, str]:
     }
 
 
-def _measured(candidate: Candidate) -> dict[str, float]:
+def _measure(candidate: Candidate) -> dict[str, float]:
     """Numbers by what the user calls them."""
     evaluation = candidate.evaluation
     numbers = dict(evaluation.values)
     numbers |= {f"desirability {name}": value for name, value in evaluation.desirabilities.items()}
-    for name, (mean, spread) in candidate.predicted.items():
-        numbers |= {f"predicted {name} mean": mean, f"predicted {name} spread": spread}
+    for name, (mean, std) in candidate.predicted.items():
+        numbers |= {f"predicted {name} mean": mean, f"predicted {name} std": std}
     return numbers
 
 

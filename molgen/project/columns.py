@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from molgen.chem.formats import MISSING, NAME_COLUMNS, SMILES_COLUMNS, Rejection, TextRow, Texts, sdf_texts, table_texts
+from molgen.chem.formats import (
+    MISSING,
+    NAME_COLUMNS,
+    SMILES_COLUMNS,
+    Rejection,
+    TextRow,
+    TextTable,
+    sdf_texts,
+    table_texts,
+)
 from molgen.errors import FileError, MissingColumnError, SpecError
 from molgen.project.quantity import parse_quantity, parse_unit, uses_decimal_comma
 
@@ -75,7 +84,7 @@ class Column:
     has_decimal_comma: bool
 
 
-def read_texts(path: Path, smiles_column: str | None) -> Texts:
+def read_texts(path: Path, smiles_column: str | None) -> TextTable:
     """A table or SDF with all its columns.
 
     Raises:
@@ -89,7 +98,7 @@ def read_texts(path: Path, smiles_column: str | None) -> Texts:
     raise FileError(path, "holds no measurements", remedy="Give a .csv, .tsv, .txt or .sdf file, plain or .gz.")
 
 
-def locate_columns(path: Path, texts: Texts, spec: CurationSpec) -> tuple[Column, ...]:
+def locate_columns(path: Path, texts: TextTable, spec: CurationSpec) -> tuple[Column, ...]:
     """The columns that `spec` means.
 
     Raises:
@@ -102,7 +111,7 @@ def locate_columns(path: Path, texts: Texts, spec: CurationSpec) -> tuple[Column
 
 
 def _column(
-    path: Path, texts: Texts, rows: Sequence[TextRow], spec: CurationSpec, values: str, is_only: bool
+    path: Path, texts: TextTable, rows: Sequence[TextRow], spec: CurationSpec, values: str, is_only: bool
 ) -> Column:
     name, unit = split_unit(values)
     if unit and spec.unit and unit != spec.unit:
@@ -159,7 +168,7 @@ def is_logarithm(name: str) -> bool:
     return False
 
 
-def _only_numbers(texts: Texts, rows: Sequence[TextRow], spec: CurationSpec) -> str:
+def _only_numbers(texts: TextTable, rows: Sequence[TextRow], spec: CurationSpec) -> str:
     others = {_plain(name) for name in _OTHERS} | {_plain(name) for name in (spec.smiles_column or "",)}
     endings = ("_relation", "_n", "_std", "_unit", "_units")
     found = [
@@ -188,7 +197,7 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _require(path: Path, texts: Texts, name: str) -> str:
+def _require(path: Path, texts: TextTable, name: str) -> str:
     found = _find(texts.columns, [name])
     if found is None:
         saw = ", ".join(texts.columns) or "none"

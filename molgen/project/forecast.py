@@ -15,18 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.space import LatentSpace
-from molgen.latent.trust import trust_values
+from molgen.latent.trust import make_trust_function
 from molgen.project.curation import Compound
 from molgen.project.replicates import Label
 
 BATCH_SIZE = 256
 INTERVAL = 0.9
 """Share of values that an interval is to hold, unless another is asked for."""
-
-Doubles = NDArray[np.float64]
 
 
 @runtime_checkable
@@ -152,7 +151,7 @@ def forecast(
     texts = [molecule.smiles if isinstance(molecule, Molecule) else "" for molecule in molecules]
     mean, std = (np.full((len(texts), len(space.property_names)), math.nan) for _ in range(2))
     trust = np.full(len(texts), math.nan)
-    value_trust = trust_values(space)
+    value_trust = make_trust_function(space)
     for start in range(0, len(texts), BATCH_SIZE):
         rows = [i for i in range(start, min(start + BATCH_SIZE, len(texts))) if texts[i]]
         batch = [texts[i] for i in rows]

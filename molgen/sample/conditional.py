@@ -20,15 +20,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import SpecError
-from molgen.latent.encodable import points_of
-from molgen.latent.space import Floats, LatentSpace
-from molgen.latent.trust import trust_values
+from molgen.latent.encodable import encode_named
+from molgen.latent.space import LatentSpace
+from molgen.latent.trust import make_trust_function
 from molgen.model.predictor import PredictorConfig
 from molgen.score.constraint import Constraint, require_consistent
 from molgen.score.measure import Measure, MeasureContext, resolve
-from molgen.train.fit.predictor import fitted
+from molgen.train.fit.predictor import fit_ensemble
 
 N_PILOT = 2000
 BATCH_SIZE = 256
@@ -42,11 +43,9 @@ LIKE = 0.4
 SHORTEST, LONGEST = 0.05, 0.6
 """Of the way from a molecule that meets the request to a point of the prior, how much is gone."""
 
-Doubles = NDArray[np.float64]
-
 
 @dataclass
-class Answer:
+class ConditionalSamples:
     """What was found.
 
     Attributes:
@@ -74,7 +73,7 @@ class Answer:
         return self.n_plain_met / max(1, self.n_plain)
 
 
-class Request:
+class SampleRequest:
     """Bounds on measures that samples must keep.
 
     Attributes:
@@ -98,7 +97,7 @@ class Request:
             SpecError: A text cannot be read, a measure is unknown, or two contradict each other.
             MoleculeError: `like` or `scaffold` is no molecule that the checkpoint can encode.
         """
-        named, self.centres = points_of(space, [text for text in (like, scaffold) if text is not None])
+        named, self.centres = encode_named(space, [text for text in (like, scaffold) if text is not None])
         self.named = frozenset(molecule.smiles for molecule in named)
         stated = [constraint for text in texts for constraint in Constraint.parse(text)]
         implied = []
@@ -114,7 +113,7 @@ class Request:
         context = MeasureContext(
             predict=space.predict_molecules if predicts else None,
             property_names=space.property_names,
-            trust=trust_values(space),
+            trust=make_trust_function(space),
         )
         names = dict.fromkeys(constraint.name for constraint in self.constraints)
         self.measures: dict[str, Measure] = {name: resolve(name, context, key="where") for name in names}
@@ -129,14 +128,14 @@ class Request:
         broken = [c.violation(values[:, names.index(c.name)]) for c in self.constraints]
         return np.asarray(np.max(broken, axis=0) == 0)
 
-    def probability(self, mean: Doubles, spread: Doubles) -> Doubles:
+    def probability(self, mean: Doubles, std: Doubles) -> Doubles:
         """How probably (N,) normal predictions (N, P) keep all bounds, taken as independent between measures."""
         from scipy.stats import norm
 
         result = np.ones(len(mean))
         for column, name in enumerate(self.measures):
             low, high = self._interval(name)
-            m, s = mean[:, column], np.maximum(spread[:, column], 1e-9)
+            m, s = mean[:, column], np.maximum(std[:, column], 1e-9)
             result *= norm.cdf((high - m) / s) - norm.cdf((low - m) / s)
         return np.clip(result, 1e-12, 1.0)
 
@@ -148,15 +147,15 @@ class Request:
         return low, high
 
 
-def answer(
+def sample_conditionally(
     space: LatentSpace,
-    request: Request,
+    request: SampleRequest,
     n: int,
     *,
     seed: int,
     prior: str,
     on_found: Callable[[int], object] = lambda _: None,
-) -> Answer:
+) -> ConditionalSamples:
     """At most `n` different molecules that meet the request; fewer where they are too rare.
 
     Args:
@@ -170,7 +169,7 @@ def answer(
     Raises:
         SpecError: The checkpoint has no such prior.
     """
-    result = Answer()
+    result = ConditionalSamples()
     points = space.sample_points(N_PILOT, seed, prior=prior)
     values, is_met = _look(space, request, points, result)
     result.n_plain, result.n_plain_met = len(points), int(is_met.sum())
@@ -179,9 +178,9 @@ def answer(
         return result
     draw: _Draw
     if len(request.centres):
-        draw = _Between(np.concatenate([request.centres, points[is_met]]), seed)
+        draw = _InterpolatedDraw(np.concatenate([request.centres, points[is_met]]), seed)
     else:
-        draw = _Weighed(request, points[is_known], values[is_known], seed)
+        draw = _WeightedDraw(request, points[is_known], values[is_known], seed)
     limit = max(MIN_DECODED, MAX_DECODED * n)
     round_ = 0
     while len(result.smiles) < n and result.n_decoded < limit:
@@ -214,26 +213,26 @@ class _Draw(Protocol):
         """Takes notice of points (N, D) that met the request."""
 
 
-class _Weighed:
+class _WeightedDraw:
     """Points of the prior, each kept with its probability to meet the request, by predictors fitted to a first draw."""
 
     n_pool = OVERSAMPLING * BATCH_SIZE
 
-    def __init__(self, request: Request, points: Floats, values: Doubles, seed: int) -> None:
+    def __init__(self, request: SampleRequest, points: Floats, values: Doubles, seed: int) -> None:
         config = PredictorConfig(tuple(request.measures), points.shape[1], n_members=5)
-        self._predictor = fitted(config, torch.from_numpy(points), torch.from_numpy(values).float(), seed)
+        self._predictor = fit_ensemble(config, torch.from_numpy(points), torch.from_numpy(values).float(), seed)
         self._request = request
         self._rng = np.random.default_rng(seed)
 
     def points(self, pool: Floats) -> Floats:
-        mean, spread = (part.double().numpy() for part in self._predictor.predict(torch.from_numpy(pool)))
-        return pool[_accepted(self._request.probability(mean, spread), self._rng)]
+        mean, std = (part.double().numpy() for part in self._predictor.predict(torch.from_numpy(pool)))
+        return pool[_accept(self._request.probability(mean, std), self._rng)]
 
     def learn(self, points: Floats) -> None:
         pass
 
 
-class _Between:
+class _InterpolatedDraw:
     """Points between molecules that meet the request and points of the prior."""
 
     n_pool = BATCH_SIZE
@@ -251,13 +250,15 @@ class _Between:
         self._centres = np.concatenate([self._centres, points])
 
 
-def _accepted(probability: Doubles, rng: np.random.Generator) -> NDArray[np.int64]:
+def _accept(probability: Doubles, rng: np.random.Generator) -> NDArray[np.int64]:
     """At most a batch of rows, each kept with its probability as a share of the greatest."""
     rows = np.flatnonzero(rng.random(len(probability)) * probability.max() < probability)
     return np.asarray(rng.permutation(rows)[:BATCH_SIZE])
 
 
-def _look(space: LatentSpace, request: Request, points: Floats, result: Answer) -> tuple[Doubles, NDArray[np.bool_]]:
+def _look(
+    space: LatentSpace, request: SampleRequest, points: Floats, result: ConditionalSamples
+) -> tuple[Doubles, NDArray[np.bool_]]:
     """Decodes points (N, D), adds what is new and meets the request, and returns measures (N, P) and what met (N,)."""
     decoded = space.decode(points)
     rows = [i for i, text in enumerate(decoded) if text is not None]

@@ -10,9 +10,9 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from molgen.arrays import Doubles
 from molgen.errors import SpecError
-from molgen.score.desirability import Array
-from molgen.score.text import OPERATORS, is_number, is_usable, require_name, unreadable
+from molgen.score.text import OPERATORS, is_number, is_usable, require_name, unreadable_error
 
 Operator = Literal["<=", ">=", "<", ">", "==", "!="]
 
@@ -39,7 +39,7 @@ class Constraint:
         """Refuses unknown operators and unusable bounds by a SpecError."""
         require_name("constraint", self.name)
         if self.operator not in OPERATORS or not is_usable(self.bound):
-            raise unreadable("constraint", str(self), "an operator and a usable number are needed")
+            raise unreadable_error("constraint", str(self), "an operator and a usable number are needed")
 
     def __str__(self) -> str:
         """The text that `parse` reads back."""
@@ -58,25 +58,25 @@ class Constraint:
         name, right = _split_right(text.strip())
         name, left = _split_left(name)
         if left and right and left[0][0][0] + right[0][0][0] not in _TWO_SIDED:
-            raise unreadable("constraint", text, "two bounds need two < or <=, or two > or >=")
+            raise unreadable_error("constraint", text, "two bounds need two < or <=, or two > or >=")
         if not left and not right:
-            raise unreadable("constraint", text, "no operator between blanks beside a number found")
+            raise unreadable_error("constraint", text, "no operator between blanks beside a number found")
         mirrored = [(_MIRRORED[operator], bound) for operator, bound in left]
         return tuple(cls(name, operator, bound) for operator, bound in (*mirrored, *right))
 
-    def violation(self, values: npt.ArrayLike) -> Array:
+    def violation(self, values: npt.ArrayLike) -> Doubles:
         """By how much values (N,) break the bound, in the measure's unit: 0 where kept.
 
         Equality that `<` or `>` forbids counts as 2.2e-16, equality that `!=` forbids as 1.
         A value that is NaN, hence not known to keep the bound, breaks it by infinity.
         """
         raw = np.asarray(values, dtype=np.float64)
-        amount: Array = np.where(np.isnan(raw), math.inf, self._excess(raw))
+        amount: Doubles = np.where(np.isnan(raw), math.inf, self._excess(raw))
         if self.operator in ("<", ">"):
             amount = np.where(raw == self.bound, np.finfo(np.float64).eps, amount)
         return amount.clip(min=0.0)
 
-    def _excess(self, raw: Array) -> Array:
+    def _excess(self, raw: Doubles) -> Doubles:
         match self.operator:
             case "<=" | "<":
                 return raw - self.bound

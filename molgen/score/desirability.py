@@ -15,8 +15,9 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from molgen.arrays import Doubles
+
 Goal = Literal["maximize", "minimize", "target", "range"]
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Desirability:
         """1 from `first` to `last`, 0 at a distance of `tolerance` outside; a target has first = last."""
         return cls(first - tolerance, first, last, last + tolerance)
 
-    def __call__(self, values: npt.ArrayLike) -> Array:
+    def __call__(self, values: npt.ArrayLike) -> Doubles:
         """Desirabilities in [0, 1], shaped like the raw values.
 
         Raises:
@@ -76,7 +77,7 @@ class Desirability:
         return desirabilities
 
 
-def combine(desirabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Array:
+def combine(desirabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Doubles:
     """The weighted geometric means (N,) in [0, 1]: one desirability of 0 makes the whole 0.
 
     Args:
@@ -97,11 +98,11 @@ def combine(desirabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Array:
     if not ((w > 0) & np.isfinite(w)).all():
         raise ValueError("weights must be finite and above 0")
     shares = w / w.max()  # so that the sum of large weights stays finite
-    means: Array = np.prod(d ** (shares / shares.sum()), axis=1)
+    means: Doubles = np.prod(d ** (shares / shares.sum()), axis=1)
     return np.minimum(means, 1.0)
 
 
-def _ramp(raw: Array, zero_at: float, one_at: float) -> Array:
+def _ramp(raw: Doubles, zero_at: float, one_at: float) -> Doubles:
     """Linear from 0 at `zero_at` to 1 at `one_at`, on either side of it, clipped to [0, 1]."""
     clipped = np.clip(raw, min(zero_at, one_at), max(zero_at, one_at))
     return (clipped - zero_at) / (one_at - zero_at)

@@ -17,24 +17,24 @@ import numpy.typing as npt
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from molgen.arrays import Doubles
 from molgen.chem.checks import CHECKS, check
 from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.properties import DESCRIPTORS, Descriptor
 from molgen.errors import MoleculeError, ScorerError, SpecError
-from molgen.score.desirability import Array
 
 Predict = Callable[[Sequence[str]], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
-"""From N SMILES to mean and spread, each (N, P); NaN where a molecule cannot be encoded. The same SMILES must
+"""From N SMILES to mean and standard deviation, each (N, P); NaN where a molecule cannot be encoded. The same SMILES must
 always get the same numbers."""
 
-Trust = Callable[[Sequence[str]], npt.NDArray[np.floating]]
+TrustFunction = Callable[[Sequence[str]], npt.NDArray[np.floating]]
 """From N SMILES to the trust (N,) in [0, 1] that a checkpoint has in molecules; 0 where one cannot be encoded."""
 
-_PREDICTED: Mapping[str, Callable[[Array, Array], Array]] = {
-    "predicted": lambda mean, spread: mean,
-    "lower": lambda mean, spread: mean - spread,
-    "upper": lambda mean, spread: mean + spread,
-    "spread": lambda mean, spread: spread,
+_PREDICTED: Mapping[str, Callable[[Doubles, Doubles], Doubles]] = {
+    "predicted": lambda mean, std: mean,
+    "lower": lambda mean, std: mean - std,
+    "upper": lambda mean, std: mean + std,
+    "spread": lambda mean, std: std,
 }
 """Mean, mean - 1 spread, mean + 1 spread, and the spread itself."""
 
@@ -57,7 +57,7 @@ class Measure(Protocol):
     def is_cheap(self) -> bool: ...  # noqa: D102
     @property
     def default_scale(self) -> tuple[float, float] | None: ...  # noqa: D102
-    def __call__(self, molecules: Sequence[Molecule], /) -> Array:
+    def __call__(self, molecules: Sequence[Molecule], /) -> Doubles:
         """The values (N,); NaN where the checkpoint cannot encode a molecule, never otherwise."""
 
 
@@ -66,11 +66,11 @@ class BuiltIn:
     """A measure that molgen computes itself; fields as in `Measure`."""
 
     name: str
-    function: Callable[[Sequence[Molecule]], Array]
+    function: Callable[[Sequence[Molecule]], Doubles]
     default_scale: tuple[float, float] | None = None
     is_cheap: bool = True
 
-    def __call__(self, molecules: Sequence[Molecule], /) -> Array:
+    def __call__(self, molecules: Sequence[Molecule], /) -> Doubles:
         """The values (N,)."""
         return self.function(molecules)
 
@@ -91,7 +91,7 @@ class MeasureContext:
     predict: Predict | None = None
     property_names: tuple[str, ...] = ()
     scorers: Mapping[str, Measure] = field(default_factory=lambda: MappingProxyType({}))
-    trust: Trust | None = None
+    trust: TrustFunction | None = None
 
     def __post_init__(self) -> None:
         """Refuses a scorer by the name of a built-in measure, by a SpecError."""
@@ -100,18 +100,18 @@ class MeasureContext:
                 raise SpecError("scorer", f"{name} is a measure of molgen's own", remedy=f"Rename it: my_{name}=...")
 
     @cached_property
-    def predictions(self) -> Callable[[tuple[str, ...]], tuple[Array, Array]]:
-        """Mean and spread, each (N, P); the last batch is kept, since several measures ask for the same."""
+    def predictions(self) -> Callable[[tuple[str, ...]], tuple[Doubles, Doubles]]:
+        """Mean and standard deviation, each (N, P); the last batch is kept, since several measures ask for the same."""
         return lru_cache(maxsize=1)(self._checked_predictions)
 
-    def _checked_predictions(self, smiles: tuple[str, ...]) -> tuple[Array, Array]:
+    def _checked_predictions(self, smiles: tuple[str, ...]) -> tuple[Doubles, Doubles]:
         if self.predict is None:
             raise SpecError("predicted", "this checkpoint predicts nothing")
-        mean, spread = (np.asarray(part, dtype=np.float64) for part in self.predict(smiles))
+        mean, std = (np.asarray(part, dtype=np.float64) for part in self.predict(smiles))
         shape = (len(smiles), len(self.property_names))
-        if mean.shape != shape or spread.shape != shape:
-            raise ScorerError("predicted", f"must be {shape}, but are {mean.shape}, {spread.shape}")
-        return mean, spread
+        if mean.shape != shape or std.shape != shape:
+            raise ScorerError("predicted", f"must be {shape}, but are {mean.shape}, {std.shape}")
+        return mean, std
 
 
 def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Measure:
@@ -130,7 +130,7 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     if name in context.scorers:
         return context.scorers[name]
     if name in DESCRIPTORS:
-        return _described(DESCRIPTORS[name])
+        return _make_descriptor(DESCRIPTORS[name])
     kind, colon, argument = name.partition(":")
     if name == "similarity":
         return _similarity(name, _reference(context, key))
@@ -141,12 +141,12 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     if colon and kind == "alerts" and argument in CHECKS:
         return _alerts(name, argument)
     if colon and kind in _PREDICTED and argument in context.property_names:
-        return _predicted(name, kind, context.property_names.index(argument), context)
+        return _make_prediction(name, kind, context.property_names.index(argument), context)
     raise _unknown(name, context, key)
 
 
-def _described(descriptor: Descriptor) -> BuiltIn:
-    def values(molecules: Sequence[Molecule]) -> Array:
+def _make_descriptor(descriptor: Descriptor) -> BuiltIn:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
         return np.array([descriptor.function(molecule.mol) for molecule in molecules], dtype=np.float64)
 
     return BuiltIn(descriptor.name, values, default_scale=(descriptor.low, descriptor.high))
@@ -159,7 +159,7 @@ def _similarity_to(name: str, smiles: str, key: str) -> BuiltIn:
 def _similarity(name: str, reference: Molecule) -> BuiltIn:
     target = fingerprint(reference.mol)
 
-    def values(molecules: Sequence[Molecule]) -> Array:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
         return tanimoto_to_many(target, [fingerprint(molecule.mol) for molecule in molecules])
 
     return BuiltIn(name, values, default_scale=(0.0, 1.0))
@@ -170,11 +170,11 @@ def _matches(name: str, pattern: str, key: str) -> BuiltIn:
         query = Chem.MolFromSmarts(pattern)
     if query is None or query.GetNumAtoms() == 0:
         raise SpecError(key, f"{name}: {pattern!r} is no SMARTS", remedy="Write it like smarts:c1ccccc1.")
-    return _counted(name, query)
+    return _count_matches(name, query)
 
 
 def _places(name: str, smiles: str, key: str) -> BuiltIn:
-    return _counted(name, _molecule(name, smiles, key).mol)
+    return _count_matches(name, _molecule(name, smiles, key).mol)
 
 
 _ARGUED: Mapping[str, Callable[[str, str, str], BuiltIn]] = MappingProxyType(
@@ -183,10 +183,10 @@ _ARGUED: Mapping[str, Callable[[str, str, str], BuiltIn]] = MappingProxyType(
 """Measures named `KIND:ARGUMENT`, from the name, the argument and the option that names them."""
 
 
-def _counted(name: str, query: Chem.Mol) -> BuiltIn:
+def _count_matches(name: str, query: Chem.Mol) -> BuiltIn:
     """How often a molecule holds `query` at different places."""
 
-    def values(molecules: Sequence[Molecule]) -> Array:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
         counts = [len(m.mol.GetSubstructMatches(query, maxMatches=_MAX_MATCHES)) for m in molecules]
         return np.array(counts, dtype=np.float64)
 
@@ -194,17 +194,17 @@ def _counted(name: str, query: Chem.Mol) -> BuiltIn:
 
 
 def _alerts(name: str, check_name: str) -> BuiltIn:
-    def values(molecules: Sequence[Molecule]) -> Array:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
         counts = [len(check(molecule.mol, check_name).evidence) for molecule in molecules]
         return np.array(counts, dtype=np.float64)
 
     return BuiltIn(name, values)
 
 
-def _predicted(name: str, kind: str, column: int, context: MeasureContext) -> BuiltIn:
-    def values(molecules: Sequence[Molecule]) -> Array:
-        mean, spread = context.predictions(tuple(molecule.smiles for molecule in molecules))
-        return _PREDICTED[kind](mean[:, column], spread[:, column])
+def _make_prediction(name: str, kind: str, column: int, context: MeasureContext) -> BuiltIn:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
+        mean, std = context.predictions(tuple(molecule.smiles for molecule in molecules))
+        return _PREDICTED[kind](mean[:, column], std[:, column])
 
     return BuiltIn(name, values)
 
@@ -218,7 +218,7 @@ def _trust(context: MeasureContext, key: str) -> BuiltIn:
             remedy="Measure it on molecules it was not trained on: `molgen train DATA --init CHECKPOINT --epochs 0`.",
         )
 
-    def values(molecules: Sequence[Molecule]) -> Array:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
         return np.asarray(judge([molecule.smiles for molecule in molecules]), dtype=np.float64)
 
     return BuiltIn("trust", values, default_scale=(0.0, 1.0))

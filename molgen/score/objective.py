@@ -10,18 +10,19 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from molgen.arrays import Doubles
 from molgen.errors import SpecError
-from molgen.score.desirability import Array, Desirability, Goal
+from molgen.score.desirability import Desirability, Goal
 from molgen.score.text import (
-    assigned_interval,
-    assigned_number,
     is_usable,
+    parse_assigned_interval,
+    parse_assigned_number,
     require_interval,
     require_name,
-    unreadable,
+    unreadable_error,
 )
 
-Value = TypeVar("Value")
+OptionValue = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Objective:
         """Refuses numbers that are missing, not usable, or out of order by a SpecError."""
         require_name(self.goal, self.name)
         if not (is_usable(self.weight) and self.weight > 0):
-            raise unreadable("weight", f"{self.name} = {self.weight}", "a weight must be above 0")
+            raise unreadable_error("weight", f"{self.name} = {self.weight}", "a weight must be above 0")
         self._require_wanted()
         if self.scale is not None:
             require_interval("scale", self.name, *self.scale)
@@ -71,7 +72,7 @@ class Objective:
         except ValueError as error:
             raise SpecError("scale", f"{self.name} = {scale[0]}..{scale[1]}: {error}") from None
 
-    def signed(self, values: npt.ArrayLike) -> Array:
+    def signed(self, values: npt.ArrayLike) -> Doubles:
         """Raw values (N,) turned so that larger is better, in the measure's unit.
 
         The value, minus the value, or minus the distance to the target or range; NaN stays NaN.
@@ -91,13 +92,13 @@ class Objective:
 
     def _require_wanted(self) -> None:
         if (self.wanted is None) != (self.goal in ("maximize", "minimize")):
-            raise unreadable(self.goal, self.name, "a target or range needs wanted values, others have none")
+            raise unreadable_error(self.goal, self.name, "a target or range needs wanted values, others have none")
         if self.wanted is None:
             return
         if self.goal == "range":
             require_interval("range", self.name, *self.wanted)
         elif not (is_usable(self.wanted[0]) and self.wanted[0] == self.wanted[1]):
-            raise unreadable("target", f"{self.name} = {self.wanted}", "a target must be one usable number")
+            raise unreadable_error("target", f"{self.name} = {self.wanted}", "a target must be one usable number")
 
 
 def parse_objectives(
@@ -119,14 +120,14 @@ def parse_objectives(
     """
     goals: list[tuple[str, Goal]] = [(name.strip(), "maximize") for name in maximize]
     goals += [(name.strip(), "minimize") for name in minimize]
-    targets = [assigned_number("target", text) for text in target]
-    ranges = [assigned_interval("range", text) for text in range_]
+    targets = [parse_assigned_number("target", text) for text in target]
+    ranges = [parse_assigned_interval("range", text) for text in range_]
     goals += [(name, "target") for name, _ in targets]
     goals += [(name, "range") for name, _ in ranges]
     names = _unique("objectives", goals)
     wanted = dict(ranges) | {name: (value, value) for name, value in targets}
-    weights = _unique("weight", (assigned_number("weight", text) for text in weight))
-    scales = _unique("scale", (assigned_interval("scale", text) for text in scale))
+    weights = _unique("weight", (parse_assigned_number("weight", text) for text in weight))
+    scales = _unique("scale", (parse_assigned_interval("scale", text) for text in scale))
     _require_objectives("weight", weights, names)
     _require_objectives("scale", scales, names)
     return tuple(
@@ -134,13 +135,13 @@ def parse_objectives(
     )
 
 
-def _unique(key: str, stated: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+def _unique(key: str, stated: Iterable[tuple[str, OptionValue]]) -> dict[str, OptionValue]:
     """What is stated of each name.
 
     Raises:
         SpecError: A name is stated twice.
     """
-    found: dict[str, Value] = {}
+    found: dict[str, OptionValue] = {}
     for name, value in stated:
         if name in found:
             raise SpecError(key, f"{name} is given twice: {found[name]} and {value}", remedy="Keep one.")

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule
 from molgen.errors import ScorerError, SpecError
 from molgen.score.constraint import Constraint, require_consistent
-from molgen.score.desirability import Array, Desirability, combine
+from molgen.score.desirability import Desirability, combine
 from molgen.score.external.scorer import Scorer
 from molgen.score.measure import Measure, MeasureContext, resolve
 from molgen.score.objective import Objective
@@ -35,10 +36,10 @@ class Score:
         failures: N texts, why the user's scorers have no value; "" where they have, and for restored scores.
     """
 
-    values: Mapping[str, Array]
-    desirabilities: Mapping[str, Array]
-    total: Array
-    violation: Array
+    values: Mapping[str, Doubles]
+    desirabilities: Mapping[str, Doubles]
+    total: Doubles
+    violation: Doubles
     failures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -95,7 +96,7 @@ class Oracle:
         """Every measure, in stable order."""
         return tuple(self._measures)
 
-    def prefilter(self, molecules: Sequence[Molecule]) -> Array:
+    def prefilter(self, molecules: Sequence[Molecule]) -> Doubles:
         """The violation (N,) of the constraints that need none of the user's scorers, which are not called.
 
         Raises:
@@ -103,7 +104,7 @@ class Oracle:
         """
         return sum(self.cheap_violations(molecules).values(), np.zeros(len(molecules)))
 
-    def cheap_violations(self, molecules: Sequence[Molecule]) -> dict[Constraint, Array]:
+    def cheap_violations(self, molecules: Sequence[Molecule]) -> dict[Constraint, Doubles]:
         """The violation (N,) of each constraint that needs none of the user's scorers, in widths of the scale.
 
         Raises:
@@ -137,7 +138,7 @@ class Oracle:
         raw = {name: np.array(values[name], dtype=np.float64) for name in self._measures}
         return self._weighed(raw, next(iter(raw.values())).size)
 
-    def objective_matrix(self, score: Score) -> Array:
+    def objective_matrix(self, score: Score) -> Doubles:
         """Desirabilities (N, M) in [0, 1] in the order of the objectives, all to be maximised.
 
         Raises:
@@ -162,10 +163,10 @@ class Oracle:
         scorers = [measure for measure in self._measures.values() if isinstance(measure, Scorer)]
         return "; ".join(f"{one.name} {one.failures[smiles]}" for one in scorers if smiles in one.failures)
 
-    def _measured(self, names: Container[str], molecules: Sequence[Molecule]) -> dict[str, Array]:
+    def _measured(self, names: Container[str], molecules: Sequence[Molecule]) -> dict[str, Doubles]:
         return {name: self._called(m, molecules) for name, m in self._measures.items() if name in names}
 
-    def _called(self, measure: Measure, molecules: Sequence[Molecule]) -> Array:
+    def _called(self, measure: Measure, molecules: Sequence[Molecule]) -> Doubles:
         if not measure.is_cheap:
             self.n_calls += len(molecules)
         values = measure(molecules)
@@ -174,7 +175,7 @@ class Oracle:
             raise ScorerError(measure.name, f"gave {what}")
         return values
 
-    def _weighed(self, values: Mapping[str, Array], n: int) -> Score:
+    def _weighed(self, values: Mapping[str, Doubles], n: int) -> Score:
         desirabilities = {name: _desired(ramps, values[name]) for name, ramps in self._ramps.items()}
         wanted = np.column_stack([values[objective.name] for objective in self.objectives])
         is_missing = np.isnan(wanted).any(axis=1)
@@ -186,13 +187,13 @@ class Oracle:
             violation=np.where(is_missing, math.inf, violation),
         )
 
-    def _total(self, values: Mapping[str, Array], desirabilities: Mapping[str, Array]) -> Array:
+    def _total(self, values: Mapping[str, Doubles], desirabilities: Mapping[str, Doubles]) -> Doubles:
         if len(self.objectives) == 1:
             return self.objectives[0].signed(values[self.objectives[0].name])
         columns = [desirabilities[objective.name] for objective in self.objectives]
         return combine(np.column_stack(columns), [objective.weight for objective in self.objectives])
 
-    def _scaled(self, constraint: Constraint, values: Mapping[str, Array]) -> Array:
+    def _scaled(self, constraint: Constraint, values: Mapping[str, Doubles]) -> Doubles:
         """The violation (N,) of a constraint in widths of its measure's scale, where that has one."""
         low, high = self._measures[constraint.name].default_scale or (0.0, 1.0)
         return constraint.violation(values[constraint.name]) / (high - low)
@@ -214,7 +215,7 @@ def _resolved(
     return measures
 
 
-def _desired(ramps: Desirability, values: Array) -> Array:
+def _desired(ramps: Desirability, values: Doubles) -> Doubles:
     """Desirabilities (N,); what could not be measured is not desirable."""
     is_missing = np.isnan(values)
     return np.where(is_missing, 0.0, ramps(np.where(is_missing, 0.0, values)))

@@ -24,7 +24,7 @@ _EXAMPLES = {
 }
 
 
-def unreadable(key: str, text: str, reason: str) -> SpecError:
+def unreadable_error(key: str, text: str, reason: str) -> SpecError:
     """The error for a text of option `key`, with the accepted form as its remedy."""
     return SpecError(key, f"{text!r}: {reason}", remedy=f"Write it like {_EXAMPLES[key]}.")
 
@@ -51,9 +51,9 @@ def require_name(key: str, name: str) -> None:
     """
     words = name.split()
     if not words or name != name.strip() or not name.isprintable():
-        raise unreadable(key, name, "the name of a measure is missing or not printable")
+        raise unreadable_error(key, name, "the name of a measure is missing or not printable")
     if is_number(name) or any(word in (*OPERATORS, "=") for word in words):
-        raise unreadable(key, name, "this is not the name of a measure")
+        raise unreadable_error(key, name, "this is not the name of a measure")
 
 
 def require_interval(key: str, name: str, low: float, high: float) -> None:
@@ -63,38 +63,38 @@ def require_interval(key: str, name: str, low: float, high: float) -> None:
         SpecError: A number is not usable, or the first is not below the second.
     """
     if not (is_usable(low) and is_usable(high) and low < high):
-        raise unreadable(key, f"{name} = {low}..{high}", "the first number must be below the second")
+        raise unreadable_error(key, f"{name} = {low}..{high}", "the first number must be below the second")
 
 
-def assigned_number(key: str, text: str) -> tuple[str, float]:
+def parse_assigned_number(key: str, text: str) -> tuple[str, float]:
     """Name and number of `NAME = NUMBER`.
 
     Raises:
         SpecError: The text has another form.
     """
-    name, number = _assigned(key, text)
+    name, number = _split_assignment(key, text)
     if not is_number(number):
-        raise unreadable(key, text, f"{number!r} is not a usable number")
+        raise unreadable_error(key, text, f"{number!r} is not a usable number")
     return name, float(number)
 
 
-def assigned_interval(key: str, text: str) -> tuple[str, tuple[float, float]]:
+def parse_assigned_interval(key: str, text: str) -> tuple[str, tuple[float, float]]:
     """Name and interval of `NAME = LOW..HIGH`.
 
     Raises:
         SpecError: The text has another form, or the interval no width.
     """
-    name, interval = _assigned(key, text)
+    name, interval = _split_assignment(key, text)
     low, dots, high = interval.partition("..")
     if not (dots and is_number(low) and is_number(high)):
-        raise unreadable(key, text, f"{interval!r} is not two numbers with .. between")
+        raise unreadable_error(key, text, f"{interval!r} is not two numbers with .. between")
     require_interval(key, name, float(low), float(high))
     return name, (float(low), float(high))
 
 
-def _assigned(key: str, text: str) -> tuple[str, str]:
+def _split_assignment(key: str, text: str) -> tuple[str, str]:
     parts = text.strip().rsplit(maxsplit=2)
     if len(parts) != 3 or parts[1] != "=":
-        raise unreadable(key, text, "no = between blanks found")
+        raise unreadable_error(key, text, "no = between blanks found")
     require_name(key, parts[0])
     return parts[0], parts[2]

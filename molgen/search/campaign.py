@@ -17,16 +17,17 @@ from pathlib import Path
 import numpy as np
 from optuna.trial import FrozenTrial, Trial
 
+from molgen.arrays import Floats
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import InterruptedRunError, NothingValidError, RunError
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 from molgen.score.oracle import Oracle, Score
 from molgen.search import ledger, study
 from molgen.search.feasibility import Feasibility
 from molgen.search.ledger import Evaluation, Ledger
 from molgen.search.pareto import Front
 from molgen.search.spec import CampaignSpec
-from molgen.search.study import Journal, LatentStudy, SamplerRequest, Told
+from molgen.search.study import Journal, LatentStudy, Outcome, SamplerConfig
 
 MAX_IDLE_BATCHES = 50
 """Batches without a new molecule after which a campaign gives up."""
@@ -35,7 +36,7 @@ MAX_PROPOSALS = 256
 
 
 @dataclass(frozen=True)
-class Status:
+class CampaignStatus:
     """Where a campaign stands.
 
     Attributes:
@@ -75,7 +76,7 @@ class _Proposal:
 
     trial: Trial
     smiles: str
-    told: Told | None = None
+    outcome: Outcome | None = None
     notes: Mapping[str, float] | None = None
 
 
@@ -99,7 +100,7 @@ class Campaign:
             SpecError: Objectives are to be kept apart, but one has no scale.
         """
         self.spec, self.space, self.oracle = spec, space, oracle
-        self.start = _affordable(start, spec)
+        self.start = _limit_start(start, spec)
         self.feasibility = Feasibility(oracle)
         self._start_smiles = {molecule.smiles for molecule in self.start}
         self.n_objectives = len(oracle.objectives) if spec.pareto else 1
@@ -109,7 +110,7 @@ class Campaign:
         self._journal = Journal(folder / study.NAME, self.n_objectives)
         points = _points_of(space, self.start)
         self._start_points = np.nan_to_num(points.astype(np.float64))
-        request = SamplerRequest(
+        request = SamplerConfig(
             name=spec.sampler,
             n_objectives=self.n_objectives,
             batch_size=spec.batch_size,
@@ -121,7 +122,7 @@ class Campaign:
         self._study = LatentStudy(space, request)
         self._front = Front(self.n_objectives)
         self._evaluations: list[Evaluation] = []
-        self._met: dict[str, Told] = {}
+        self._met: dict[str, Outcome] = {}
         self._totals: list[float] = []
         self._counts = {"proposed": 0, "invalid": 0, "duplicate": 0, "filtered": 0}
         self._began = time.monotonic()
@@ -131,7 +132,7 @@ class Campaign:
         """What was scored so far, in order."""
         return list(self._evaluations)
 
-    def run(self, on_status: Callable[[Status], object], is_stop_requested: Callable[[], bool]) -> None:
+    def run(self, on_status: Callable[[CampaignStatus], object], is_stop_requested: Callable[[], bool]) -> None:
         """Runs until the budget is spent, or until nothing new comes any more.
 
         Raises:
@@ -159,7 +160,7 @@ class Campaign:
             proposals = f"{self._counts['proposed']} proposals, {self._counts['invalid']} of them invalid"
             raise NothingValidError(f"none of {proposals}, could be scored: {self.feasibility}", remedy=remedy)
 
-    def _search(self, on_status: Callable[[Status], object], is_stop_requested: Callable[[], bool]) -> None:
+    def _search(self, on_status: Callable[[CampaignStatus], object], is_stop_requested: Callable[[], bool]) -> None:
         if self.start:
             self._settle(self._begin_at_start(), on_status)
         idle = 0
@@ -172,10 +173,10 @@ class Campaign:
             self._settle(self._propose(), on_status)
             idle = 0 if len(self._evaluations) > n_before else idle + 1
 
-    def status(self) -> Status:
+    def status(self) -> CampaignStatus:
         """Where the campaign stands."""
         top = self._totals[-10:]
-        return Status(
+        return CampaignStatus(
             n_scored=len(self._evaluations),
             best=top[-1] if top else math.nan,
             top_10=sum(top) / len(top) if top else math.nan,
@@ -201,19 +202,19 @@ class Campaign:
         per_call = (self._counts["proposed"] + batch) / (len(self._evaluations) + batch)
         return min(max(batch, MAX_PROPOSALS), math.ceil(batch * per_call))
 
-    def _settle(self, proposals: list[_Proposal], on_status: Callable[[Status], object]) -> None:
+    def _settle(self, proposals: list[_Proposal], on_status: Callable[[CampaignStatus], object]) -> None:
         """Scores what is new and keeps the constraints, writes it down, and tells every trial its worth."""
         self._counts["proposed"] += len(proposals)
         new = self._sort_out(proposals)
         kept = self._filter(new)[: self.spec.budget - len(self._evaluations)]
         if kept:
             self._score(kept)
-        finished: list[tuple[FrozenTrial, Told]] = []
+        finished: list[tuple[FrozenTrial, Outcome]] = []
         for proposal in proposals:
-            told = proposal.told or Told()
-            trial = self._study.tell(proposal.trial, told)
-            if proposal.notes is not None and told.values:
-                finished.append((trial, told))
+            outcome = proposal.outcome or Outcome()
+            trial = self._study.tell(proposal.trial, outcome)
+            if proposal.notes is not None and outcome.values:
+                finished.append((trial, outcome))
         self._journal.append(finished)
         on_status(self.status())
 
@@ -223,10 +224,10 @@ class Campaign:
         for proposal in proposals:
             if not proposal.smiles:
                 self._counts["invalid"] += 1
-                proposal.told = Told()
+                proposal.outcome = Outcome()
             elif proposal.smiles in self._met or proposal.smiles in new:
                 self._counts["duplicate"] += 1
-                proposal.told = self._met.get(proposal.smiles, Told(proposal.smiles))
+                proposal.outcome = self._met.get(proposal.smiles, Outcome(proposal.smiles))
             else:
                 new[proposal.smiles] = proposal
         return list(new.values())
@@ -244,13 +245,13 @@ class Campaign:
             self._counts["filtered"] += 1
             worst = self._totals[0] if self._totals else 0.0
             values = (0.0,) * self.n_objectives if self.spec.pareto else (worst - float(violation),)
-            told = Told(proposal.smiles, values if math.isfinite(violation) else (), float(violation))
-            self._answer(proposal, told)
+            outcome = Outcome(proposal.smiles, values if math.isfinite(violation) else (), float(violation))
+            self._answer(proposal, outcome)
         return kept
 
-    def _answer(self, proposal: _Proposal, told: Told) -> None:
+    def _answer(self, proposal: _Proposal, outcome: Outcome) -> None:
         """Answers a proposal, and remembers what to tell those that repeat it."""
-        self._met[proposal.smiles] = proposal.told = told
+        self._met[proposal.smiles] = proposal.outcome = outcome
 
     def _score(self, kept: list[_Proposal]) -> None:
         """Scores, from the ledger as far as it goes, and writes down the rest."""
@@ -308,13 +309,13 @@ class Campaign:
         proposal.notes = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
         return evaluation
 
-    def _worth(self, evaluation: Evaluation, values: tuple[float, ...]) -> Told:
+    def _worth(self, evaluation: Evaluation, values: tuple[float, ...]) -> Outcome:
         """What the search is told; of a molecule without a value nothing, or that it is as bad as the worst so far."""
         if math.isfinite(evaluation.total + evaluation.violation):
-            return Told(evaluation.smiles, values, evaluation.violation)
+            return Outcome(evaluation.smiles, values, evaluation.violation)
         if self.spec.on_failure == "penalise" and self._totals:
-            return Told(evaluation.smiles, (0.0,) * self.n_objectives if self.spec.pareto else (self._totals[0],))
-        return Told(evaluation.smiles, (), evaluation.violation)
+            return Outcome(evaluation.smiles, (0.0,) * self.n_objectives if self.spec.pareto else (self._totals[0],))
+        return Outcome(evaluation.smiles, (), evaluation.violation)
 
 
 def _points_of(space: LatentSpace, molecules: Sequence[Molecule]) -> Floats:
@@ -322,7 +323,7 @@ def _points_of(space: LatentSpace, molecules: Sequence[Molecule]) -> Floats:
     return space.encode([molecule.smiles for molecule in molecules])
 
 
-def _affordable(start: Sequence[Molecule], spec: CampaignSpec) -> list[Molecule]:
+def _limit_start(start: Sequence[Molecule], spec: CampaignSpec) -> list[Molecule]:
     """The molecules to begin with: all, or a random half budget of them."""
     limit = max(1, spec.budget // 2)
     if len(start) <= limit:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule
 from molgen.score.constraint import Constraint
-from molgen.score.desirability import Array
 from molgen.score.oracle import Oracle
 
 PATIENCE = 10_000
@@ -41,14 +41,14 @@ class Feasibility:
         """Whether no molecule kept all constraints, and the last `PATIENCE` came no nearer to it than those before."""
         return self._least > 0.0 and self._n_since_gain >= PATIENCE
 
-    def violations(self, molecules: Sequence[Molecule]) -> Array:
+    def violations(self, molecules: Sequence[Molecule]) -> Doubles:
         """By how much molecules (N,) miss the constraints, in widths of the measures' scales: 0 where they keep them.
 
         Raises:
             ScorerError: A measure gave something other than one number a molecule.
         """
         each = self._oracle.cheap_violations(molecules)
-        total: Array = sum(each.values(), np.zeros(len(molecules)))
+        total: Doubles = sum(each.values(), np.zeros(len(molecules)))
         self.removed.update({constraint: int((missed > 0).sum()) for constraint, missed in each.items()})
         self.n_checked += len(molecules)
         least = float(total.min(initial=math.inf))

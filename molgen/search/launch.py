@@ -14,18 +14,18 @@ from molgen.device import MAX_THREADS, use_threads
 from molgen.errors import SpecError
 from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace, default_checkpoint
-from molgen.latent.trust import trust_values
-from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry
+from molgen.latent.trust import make_trust_function
+from molgen.run import SPEC, RunFolder, describe_input, file_digest, now
 from molgen.score.constraint import Constraint
 from molgen.score.external.plugin import health_check, parse_scorers
 from molgen.score.external.scorer import PythonScorer, Scorer
 from molgen.score.measure import MeasureContext
 from molgen.score.objective import parse_objectives
 from molgen.score.oracle import Oracle
-from molgen.search.campaign import Campaign, Status
+from molgen.search.campaign import Campaign, CampaignStatus
 from molgen.search.ledger import Evaluation
 from molgen.search.spec import CampaignSpec
-from molgen.search.start import molecule_of, start_molecules
+from molgen.search.start import parse_option, start_molecules
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Reports:
         on_note: Called with what the user should know.
     """
 
-    on_status: Callable[[Status], object]
+    on_status: Callable[[CampaignStatus], object]
     on_note: Callable[[str], object]
 
 
@@ -58,7 +58,7 @@ class Reports:
 class Result:
     """What a finished campaign leaves besides its folder."""
 
-    status: Status
+    status: CampaignStatus
     evaluations: Sequence[Evaluation]
 
 
@@ -148,13 +148,13 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
         predict=space.predict_molecules if space.property_names else None,
         property_names=space.property_names,
         scorers=scorers,
-        trust=trust_values(space),
+        trust=make_trust_function(space),
     )
     oracle = Oracle(objectives, constraints, context, extra=spec.record)
     _require_pareto_makes_sense(spec, oracle)
     identity = {
         "checkpoint": {"path": str(path.resolve()), "sha256": space.model.digest},
-        "inputs": [tally_entry(file, tally) for file, tally in tallies.items()],
+        "inputs": [describe_input(file, tally) for file, tally in tallies.items()],
         "scorers": {name: _scorer_digest(scorer) for name, scorer in scorers.items()},
     }
     return _Parts(space, oracle, start, scorers, identity)
@@ -162,7 +162,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
 
 def _reference(spec: CampaignSpec, start: Sequence[Molecule]) -> Molecule | None:
     if spec.reference is not None:
-        return molecule_of("reference", spec.reference)
+        return parse_option("reference", spec.reference)
     return start[0] if len(start) == 1 else None
 
 

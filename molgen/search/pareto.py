@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from molgen.arrays import Doubles
 
 
-def is_dominated(points: Array, by: Array) -> NDArray[np.bool_]:
+def is_dominated(points: Doubles, by: Doubles) -> NDArray[np.bool_]:
     """Which of `points` (N, M) some point of `by` (K, M) matches everywhere and beats somewhere."""
     is_no_worse = np.all(by[None, :, :] >= points[:, None, :], axis=2)
     is_better = np.any(by[None, :, :] > points[:, None, :], axis=2)
@@ -19,7 +19,7 @@ def is_dominated(points: Array, by: Array) -> NDArray[np.bool_]:
     return is_one
 
 
-def ranks(points: Array) -> NDArray[np.int64]:
+def rank_fronts(points: Doubles) -> NDArray[np.int64]:
     """Front (N,) of each point (N, M): 0 for the non-dominated, 1 for those that only they dominate, and so on.
 
     Source: non-dominated sorting, Deb et al. 2002 (doi:10.1109/4235.996017), section III.A.
@@ -33,7 +33,7 @@ def ranks(points: Array) -> NDArray[np.int64]:
     return rank
 
 
-def crowding(points: Array) -> Array:
+def crowding_distances(points: Doubles) -> Doubles:
     """How much room (N,) each point (N, M) has on its front; infinite at the ends of each objective.
 
     Source: crowding distance, Deb et al. 2002, section III.B.
@@ -48,7 +48,7 @@ def crowding(points: Array) -> Array:
     return distance
 
 
-def hypervolume(points: Array) -> float:
+def hypervolume(points: Doubles) -> float:
     """The volume of [0, 1]^M that N points (N, M) dominate, measured from the origin.
 
     By slicing along the last objective; in two dimensions by a sweep. Exact, and quick for fronts of some
@@ -74,10 +74,10 @@ class Front:
 
     def __init__(self, n_objectives: int) -> None:
         """An empty front in M dimensions."""
-        self.points: Array = np.zeros((0, n_objectives))
+        self.points: Doubles = np.zeros((0, n_objectives))
         self.hypervolume = 0.0
 
-    def add(self, point: Array) -> bool:
+    def add(self, point: Doubles) -> bool:
         """Takes a point (M,) if nothing dominates or equals it; says whether it did."""
         if (self.points >= point).all(axis=1).any():
             return False

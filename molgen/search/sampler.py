@@ -17,11 +17,10 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from molgen.arrays import Doubles
 from molgen.latent.space import LatentSpace
 from molgen.search.evolution.latent_search import LatentSearch
-from molgen.search.evolution.operators import Child
-
-Array = NDArray[np.float64]
+from molgen.search.evolution.operators import Offspring
 
 SMILES, VIOLATION = "smiles", "violation"
 """Trial attributes that the sampler reads: the molecule that was scored, and by how much it misses the constraints."""
@@ -36,27 +35,27 @@ class LatentBox:
     Attributes:
         centre: (D,) middle of the box, mostly the prior's mean.
         deviation: (D,) standard deviation of the prior, above 0.
-        reach: Parameters lie between plus and minus this.
+        half_width: Parameters lie between plus and minus this.
     """
 
-    centre: Array
-    deviation: Array
-    reach: float = 5.0
+    centre: Doubles
+    deviation: Doubles
+    half_width: float = 5.0
 
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
         """One float parameter a dimension."""
-        return {f"z{i}": FloatDistribution(-self.reach, self.reach) for i in range(len(self.centre))}
+        return {f"z{i}": FloatDistribution(-self.half_width, self.half_width) for i in range(len(self.centre))}
 
     def parameters(self, z: NDArray[np.floating]) -> dict[str, float]:
         """The parameters of a point (D,), brought into the box."""
-        scaled = np.clip((z - self.centre) / self.deviation, -self.reach, self.reach)
+        scaled = np.clip((z - self.centre) / self.deviation, -self.half_width, self.half_width)
         return dict(zip(self.distributions, map(float, scaled), strict=True))
 
-    def point(self, parameters: Mapping[str, float]) -> Array:
+    def point(self, parameters: Mapping[str, float]) -> Doubles:
         """The point (D,) of parameters."""
         scaled = np.array([parameters[name] for name in self.distributions])
-        point: Array = self.centre + self.deviation * scaled
+        point: Doubles = self.centre + self.deviation * scaled
         return point
 
 
@@ -75,17 +74,17 @@ class LatentSampler(BaseSampler):
         self.generation_size = 1
         self._space = space
         self._independent = RandomSampler(seed=seed)
-        self._queue: list[tuple[Child, Array]] = []
+        self._queue: list[tuple[Offspring, Doubles]] = []
         self._told: list[tuple[str, tuple[float, ...], float]] = []
-        self._children: dict[int, Child] = {}
+        self._offspring: dict[int, Offspring] = {}
 
     def smiles(self, number: int) -> str:
         """The molecule that trial `number` stands for, "" for one that brought its own point, or where none was new."""
-        return self._children[number].molecule.smiles if number in self._children else ""
+        return self._offspring[number].molecule.smiles if number in self._offspring else ""
 
     def parent(self, number: int) -> str:
         """The molecule that trial `number` was made from, "" for one that was given or came from the prior."""
-        return self._children[number].parent if number in self._children else ""
+        return self._offspring[number].parent if number in self._offspring else ""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All latent dimensions."""
@@ -101,7 +100,7 @@ class LatentSampler(BaseSampler):
             self._begin_generation()
         if not self._queue:
             return self.box.parameters(self.box.centre)
-        self._children[trial.number], z = self._queue.pop()
+        self._offspring[trial.number], z = self._queue.pop()
         return self.box.parameters(z)
 
     def sample_independent(
@@ -121,6 +120,6 @@ class LatentSampler(BaseSampler):
             smiles, scores, violations = zip(*self._told, strict=True)
             self.search.tell(smiles, scores, violations)
             self._told = []
-        children = self.search.ask(self.generation_size)
-        points = self._space.encode([child.molecule.smiles for child in children])
-        self._queue = list(zip(children, points.astype(np.float64), strict=True))[::-1]
+        offspring = self.search.ask(self.generation_size)
+        points = self._space.encode([child.molecule.smiles for child in offspring])
+        self._queue = list(zip(offspring, points.astype(np.float64), strict=True))[::-1]

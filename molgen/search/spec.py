@@ -116,7 +116,7 @@ class CampaignSpec:
             if key not in known:
                 close = get_close_matches(key, known, n=3) or sorted(known)
                 raise SpecError(f"{source}{key}", "unknown option", remedy=f"Did you mean: {', '.join(close)}?")
-            values[key] = _typed(f"{source}{key}", value, known[key])
+            values[key] = _convert(f"{source}{key}", value, known[key])
         return cls(**values)
 
 
@@ -136,7 +136,7 @@ def read_spec(path: Path) -> dict[str, Any]:
         raise FileError(path, f"is not TOML: {error}", remedy="See `molgen campaign --help`.") from None
 
 
-def _typed(key: str, value: object, kind: str) -> Any:
+def _convert(key: str, value: object, kind: str) -> Any:
     """`value` as the dataclass wants it; TOML may give one text where several are allowed."""
     if kind.startswith("tuple"):
         texts = [value] if isinstance(value, str) else value

@@ -30,12 +30,12 @@ def start_molecules(texts: Sequence[str]) -> tuple[list[Molecule], dict[Path, Ta
             molecules |= {record.molecule.smiles: record.molecule for record in records}
             tally.require_kept(path)
         else:
-            molecule = molecule_of("start", text)
+            molecule = parse_option("start", text)
             molecules[molecule.smiles] = molecule
     return list(molecules.values()), tallies
 
 
-def molecule_of(key: str, text: str) -> Molecule:
+def parse_option(key: str, text: str) -> Molecule:
     """The molecule that an option `key` gives as SMILES.
 
     Raises:

@@ -19,6 +19,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from molgen.arrays import Doubles
 from molgen.latent.space import LatentSpace
 from molgen.search.evolution.config import LatentSearchConfig
 from molgen.search.evolution.latent_search import LatentSearch, Violations
@@ -26,7 +27,6 @@ from molgen.search.evolution.operators import LATENT
 from molgen.search.sampler import SMILES, VIOLATION, LatentBox, LatentSampler
 
 NAME = "journal"
-Array = NDArray[np.float64]
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def _quiet() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class SamplerRequest:
+class SamplerConfig:
     """What a sampler is made from.
 
     Attributes:
@@ -59,11 +59,11 @@ class SamplerRequest:
     batch_size: int
     budget: int
     seed: int
-    start: Array
+    start: Doubles
     violations: Violations | None = None
 
 
-def latent_box(space: LatentSpace, request: SamplerRequest) -> LatentBox:
+def latent_box(space: LatentSpace, request: SamplerConfig) -> LatentBox:
     """Where points of the space are looked for: around the prior's mean.
 
     CMA-ES begins in the middle, with steps of a third of the reach (Optuna's rule), so its box is smaller, and lies
@@ -73,10 +73,10 @@ def latent_box(space: LatentSpace, request: SamplerRequest) -> LatentBox:
     if request.name != "cmaes":
         return LatentBox(centre, deviation)
     has_start = len(request.start) > 0
-    return LatentBox(request.start[0] if has_start else centre, deviation, reach=1.0 if has_start else 2.0)
+    return LatentBox(request.start[0] if has_start else centre, deviation, half_width=1.0 if has_start else 2.0)
 
 
-def make_sampler(space: LatentSpace, box: LatentBox, request: SamplerRequest) -> BaseSampler:
+def make_sampler(space: LatentSpace, box: LatentBox, request: SamplerConfig) -> BaseSampler:
     """The sampler of that name over `box`.
 
     `latent` is molgen's own, `random` draws from the prior, the others are Optuna's.
@@ -106,15 +106,15 @@ def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentS
     random, and asks no surrogate.
     """
     if name == "random":
-        return LatentSearchConfig(n_initial=max(budget, 1), second_ways={})
+        return LatentSearchConfig(n_initial=max(budget, 1), restart_operators={})
     n_initial = 0 if has_start else max(10, min(100, budget // 10))
     if name == "perturb":
         return LatentSearchConfig(
             n_initial=n_initial,
             n_rounds=1,
-            children_per_proposal=2,
-            ways={LATENT: 1.0},
-            second_ways={},
+            offspring_per_proposal=2,
+            operators={LATENT: 1.0},
+            restart_operators={},
             has_surrogate=False,
             learn_every=0,
             prior_share=0.0,
@@ -123,7 +123,7 @@ def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentS
 
 
 @dataclass(frozen=True)
-class Told:
+class Outcome:
     """What a trial is told.
 
     Attributes:
@@ -142,7 +142,7 @@ class Told:
 class LatentStudy:
     """Ask for molecules of the latent space and tell what they were worth."""
 
-    def __init__(self, space: LatentSpace, request: SamplerRequest) -> None:
+    def __init__(self, space: LatentSpace, request: SamplerConfig) -> None:
         """A study that has seen nothing. With Optuna's samplers it begins with points of the prior."""
         self._space = space
         self._box = latent_box(space, request)
@@ -163,20 +163,20 @@ class LatentStudy:
         texts = self._space.decode(np.array([self._box.point(trial.params) for trial in trials]))
         return [(trial, text or "") for trial, text in zip(trials, texts, strict=True)]
 
-    def ask_at(self, points: Array) -> list[Trial]:
+    def ask_at(self, points: Doubles) -> list[Trial]:
         """Trials at given points (n, D), brought into the box."""
         self._enqueue(points)
         return [self._study.ask(self._box.distributions) for _ in points]
 
-    def tell(self, trial: Trial, told: Told) -> FrozenTrial:
+    def tell(self, trial: Trial, outcome: Outcome) -> FrozenTrial:
         """Ends a trial."""
-        trial.set_user_attr(SMILES, told.smiles)
-        trial.set_user_attr(VIOLATION, told.violation)
-        if not told.values:
+        trial.set_user_attr(SMILES, outcome.smiles)
+        trial.set_user_attr(VIOLATION, outcome.violation)
+        if not outcome.values:
             return self._study.tell(trial, state=TrialState.FAIL)
         if self._takes_constraints:
-            trial.set_constraint("violation", told.violation)
-        return self._study.tell(trial, list(told.values))
+            trial.set_constraint("violation", outcome.violation)
+        return self._study.tell(trial, list(outcome.values))
 
     def parent(self, trial: Trial) -> str:
         """The molecule a trial was made from, where the sampler says so; else ""."""
@@ -201,15 +201,15 @@ class Journal:
                 directions=["maximize"] * n_objectives,
             )
 
-    def append(self, trials: Sequence[tuple[FrozenTrial, Told]]) -> None:
+    def append(self, trials: Sequence[tuple[FrozenTrial, Outcome]]) -> None:
         """Adds finished trials."""
-        for trial, told in trials:
+        for trial, outcome in trials:
             self._study.add_trial(
                 create_trial(
-                    values=list(told.values),
+                    values=list(outcome.values),
                     params=trial.params,
                     distributions=trial.distributions,
-                    user_attrs={SMILES: told.smiles, **(told.notes or {})},
-                    constraints={"violation": told.violation},
+                    user_attrs={SMILES: outcome.smiles, **(outcome.notes or {})},
+                    constraints={"violation": outcome.violation},
                 )
             )

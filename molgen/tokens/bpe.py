@@ -18,19 +18,21 @@ MIN_COUNT = 100
 """Occurrences below which a pair is not worth a token."""
 
 
-def learn_pieces(symbols: NDArray[np.int64], n_pieces: int, min_count: int = MIN_COUNT) -> list[tuple[int, ...]]:
+def learn_bpe_tokens(
+    symbols: NDArray[np.int64], n_bpe_tokens: int, min_count: int = MIN_COUNT
+) -> list[tuple[int, ...]]:
     """The pieces that joining the most frequent pair, again and again, makes; each of 2 symbols or more.
 
     Args:
         symbols: (T,) ids from 1, a 0 after each molecule.
-        n_pieces: How many at the most.
+        n_bpe_tokens: How many at the most.
         min_count: Pairs that occur less often are not joined.
     """
-    pieces: list[tuple[int, ...]] = [(i,) for i in range(int(symbols.max(initial=0)) + 1)]
-    n_symbols = len(pieces)
-    while len(pieces) < n_symbols + n_pieces:
-        n = len(pieces)
-        sizes = np.array([len(piece) for piece in pieces])
+    bpe_tokens: list[tuple[int, ...]] = [(i,) for i in range(int(symbols.max(initial=0)) + 1)]
+    n_symbols = len(bpe_tokens)
+    while len(bpe_tokens) < n_symbols + n_bpe_tokens:
+        n = len(bpe_tokens)
+        sizes = np.array([len(bpe_token) for bpe_token in bpe_tokens])
         left, right = symbols[:-1], symbols[1:]
         is_open = (left > 0) & (right > 0) & (sizes[left] + sizes[right] <= MAX_SYMBOLS)
         pair = np.where(is_open, left * n + right, 0)
@@ -40,11 +42,11 @@ def learn_pieces(symbols: NDArray[np.int64], n_pieces: int, min_count: int = MIN
         if counts[best] < min_count:
             break
         places = _apart(np.flatnonzero(pair == best))
-        pieces.append(pieces[best // n] + pieces[best % n])
+        bpe_tokens.append(bpe_tokens[best // n] + bpe_tokens[best % n])
         symbols = symbols.copy()
         symbols[places] = n
         symbols = np.delete(symbols, places + 1)
-    return list(dict.fromkeys(pieces[n_symbols:]))
+    return list(dict.fromkeys(bpe_tokens[n_symbols:]))
 
 
 def _apart(places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -79,7 +79,7 @@ class Vocabulary:
     def __post_init__(self) -> None:
         require_tokens(self.tokens)
         with semantic_constraints(self.constraints):
-            for symbol in {symbol for token in self.tokens for symbol in _symbols_of(token)}:
+            for symbol in {symbol for token in self.tokens for symbol in _split_token(token)}:
                 _require_decodable(symbol)
 
     def __len__(self) -> int:
@@ -101,17 +101,17 @@ class Vocabulary:
         frequent = sorted((t for t, n in counts.items() if n >= min_count), key=lambda t: (-counts[t], t))
         return cls(tuple(sorted(frequent[: MAX_VOCABULARY - N_SPECIAL])), dict(constraints))
 
-    def extended(self, pieces: Iterable[str]) -> Vocabulary:
-        """The vocabulary with `pieces` besides its tokens.
+    def with_tokens(self, bpe_tokens: Iterable[str]) -> Vocabulary:
+        """The vocabulary with `bpe_tokens` besides its tokens.
 
         Raises:
             ValueError: There are too many, or SELFIES cannot decode one.
         """
-        return Vocabulary(tuple(sorted({*self.tokens, *pieces})), self.constraints)
+        return Vocabulary(tuple(sorted({*self.tokens, *bpe_tokens})), self.constraints)
 
     @cached_property
-    def _tree(self) -> TokenTree:
-        return TokenTree(map(_symbols_of, self.tokens))
+    def _tree(self) -> TokenTrie:
+        return TokenTrie(map(_split_token, self.tokens))
 
     def tokenise(self, smiles: str) -> NDArray[np.uint16]:
         """Token ids (L,) of a molecule, without BOS and EOS.
@@ -168,7 +168,7 @@ def to_selfies(smiles: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS
         raise MoleculeError(smiles, "SELFIES cannot express it") from None
 
 
-class TokenTree:
+class TokenTrie:
     """Tokens by their symbols, one after another: what the last symbol of a token leads to holds its id."""
 
     def __init__(self, tokens: Iterable[Sequence[str]]) -> None:
@@ -219,7 +219,7 @@ class _Node:
         self.next: dict[str, _Node] = {}
 
 
-def _symbols_of(token: str) -> list[str]:
+def _split_token(token: str) -> list[str]:
     symbols = split(token)
     if not symbols or "".join(symbols) != token:
         raise ValueError(f"{token!r} is not made of SELFIES symbols")

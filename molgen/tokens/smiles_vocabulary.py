@@ -1,6 +1,6 @@
 """SMILES as tokens: symbols of the notation, and pieces of them that occur together often.
 
-Sources: SMILES, Weininger 1988 (doi:10.1021/ci00057a005); pieces, see `model.pieces`.
+Sources: SMILES, Weininger 1988 (doi:10.1021/ci00057a005); pieces, see `model.bpe_tokens`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.errors import MoleculeError
-from molgen.tokens.bpe import MAX_SYMBOLS, learn_pieces
-from molgen.tokens.selfies_vocabulary import MAX_VOCABULARY, N_SPECIAL, TokenTree, require_tokens
+from molgen.tokens.bpe import MAX_SYMBOLS, learn_bpe_tokens
+from molgen.tokens.selfies_vocabulary import MAX_VOCABULARY, N_SPECIAL, TokenTrie, require_tokens
 
 _SYMBOL = re.compile(r"\[[^\]]*\]|Br|Cl|%\d\d|.", re.DOTALL)
 MIN_COUNT = 10
@@ -26,7 +26,7 @@ MAX_TOKEN_LENGTH = 256
 
 
 @dataclass(frozen=True)
-class SmilesTokens:
+class SmilesVocabulary:
     """A vocabulary of SMILES.
 
     Attributes:
@@ -41,33 +41,33 @@ class SmilesTokens:
     def __post_init__(self) -> None:
         require_tokens(self.tokens)
         for token in self.tokens:
-            if not 1 <= len(token) <= MAX_TOKEN_LENGTH or len(symbols_of(token)) > MAX_SYMBOLS:
+            if not 1 <= len(token) <= MAX_TOKEN_LENGTH or len(split_smiles(token)) > MAX_SYMBOLS:
                 raise ValueError(f"{token[:20]!r} is not a run of 1 to {MAX_SYMBOLS} symbols of SMILES")
 
     def __len__(self) -> int:
         return len(self.tokens) + N_SPECIAL
 
     @classmethod
-    def learned(cls, smiles: Sequence[str], n_pieces: int) -> SmilesTokens:
-        """The symbols of molecules, without the rarest, and at most `n_pieces` pieces of the first 30,000.
+    def from_smiles(cls, smiles: Sequence[str], n_bpe_tokens: int) -> SmilesVocabulary:
+        """The symbols of molecules, without the rarest, and at most `n_bpe_tokens` pieces of the first 30,000.
 
         Raises:
             ValueError: There are no molecules.
         """
-        split = [symbols_of(text) for text in smiles]
+        split = [split_smiles(text) for text in smiles]
         counts = Counter(symbol for symbols in split for symbol in set(symbols))
         fewest = min(MIN_COUNT, 1 + len(smiles) // 1000)
         symbols = sorted((s for s, n in counts.items() if n >= fewest), key=lambda s: (-counts[s], s))
-        symbols = sorted(symbols[: MAX_VOCABULARY - N_SPECIAL - n_pieces])
+        symbols = sorted(symbols[: MAX_VOCABULARY - N_SPECIAL - n_bpe_tokens])
         ids = {symbol: i for i, symbol in enumerate(symbols, start=1)}
         rows = [[*(ids.get(symbol, 0) for symbol in row), 0] for row in split[:N_LEARNT_FROM]]
         flat = np.array([i for row in rows for i in row], dtype=np.int64)
-        pieces = ["".join(symbols[i - 1] for i in piece) for piece in learn_pieces(flat, n_pieces)]
-        return cls(tuple(sorted({*symbols, *pieces})))
+        bpe_tokens = ["".join(symbols[i - 1] for i in bpe_token) for bpe_token in learn_bpe_tokens(flat, n_bpe_tokens)]
+        return cls(tuple(sorted({*symbols, *bpe_tokens})))
 
     @cached_property
-    def _tree(self) -> TokenTree:
-        return TokenTree(map(symbols_of, self.tokens))
+    def _tree(self) -> TokenTrie:
+        return TokenTrie(map(split_smiles, self.tokens))
 
     def ids(self, smiles: str) -> NDArray[np.uint16]:
         """Token ids (L,) of a SMILES, without BOS and EOS: at each place the longest token that fits.
@@ -76,7 +76,7 @@ class SmilesTokens:
             MoleculeError: A symbol is unknown; the error names it.
         """
         try:
-            return self._tree.ids(symbols_of(smiles))
+            return self._tree.ids(split_smiles(smiles))
         except KeyError as error:
             raise MoleculeError(smiles, f"unknown symbol {error.args[0]}") from None
 
@@ -85,6 +85,6 @@ class SmilesTokens:
         return "".join(self.tokens[i - N_SPECIAL] for i in ids if i >= N_SPECIAL)
 
 
-def symbols_of(smiles: str) -> list[str]:
+def split_smiles(smiles: str) -> list[str]:
     """The symbols of a text: atoms, bonds, brackets and ring numbers, which together are the text."""
     return _SYMBOL.findall(smiles)

@@ -56,7 +56,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokenised:
+class TokenisedMolecule:
     """One molecule on its way into a token set.
 
     Attributes:
@@ -96,9 +96,9 @@ def read_smiles(path: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read_tokenised(
+def tokenise_files(
     path: Path, properties: tuple[str, ...], source: Source, vocabulary: Vocabulary | None
-) -> Iterator[Tokenised | Rejection]:
+) -> Iterator[TokenisedMolecule | Rejection]:
     """What became of each row of a file, in order; few rows at a time are in memory.
 
     Args:
@@ -118,7 +118,7 @@ def read_tokenised(
             yield from work(chunk)
         return
     with ProcessPoolExecutor(source.workers, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[list[Tokenised | Rejection]]] = deque()
+        waiting: deque[Future[list[TokenisedMolecule | Rejection]]] = deque()
         for chunk in chunks:
             waiting.append(pool.submit(work, chunk))
             if len(waiting) > 2 * source.workers:
@@ -129,11 +129,11 @@ def read_tokenised(
 
 def _tokenise_chunk(
     rows: Sequence[Row | Rejection], *, source: Source, vocabulary: Vocabulary | None
-) -> list[Tokenised | Rejection]:
+) -> list[TokenisedMolecule | Rejection]:
     return [row if isinstance(row, Rejection) else _tokenise(row, source, vocabulary) for row in rows]
 
 
-def _tokenise(row: Row, source: Source, vocabulary: Vocabulary | None) -> Tokenised | Rejection:
+def _tokenise(row: Row, source: Source, vocabulary: Vocabulary | None) -> TokenisedMolecule | Rejection:
     constraints = vocabulary.constraints if vocabulary else DEFAULT_CONSTRAINTS
     try:
         molecule = parse(row.smiles, source.policy)
@@ -145,14 +145,16 @@ def _tokenise(row: Row, source: Source, vocabulary: Vocabulary | None) -> Tokeni
     if not 1 <= len(symbols) <= source.max_tokens:
         return Rejection(row.line, row.smiles, f"not 1 to {source.max_tokens} tokens")
     bits = fingerprint(molecule.mol)
-    if max(tanimoto_to_many(bits, _left_out(source.leave_out)), default=0.0) > source.leave_out_similarity:
+    if max(tanimoto_to_many(bits, _excluded_fingerprints(source.leave_out)), default=0.0) > source.leave_out_similarity:
         return Rejection(row.line, row.smiles, "like a molecule to leave out")
     is_labelled = any(value == value for value in row.values)
     scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=molecule.mol) if is_labelled else ""
-    return Tokenised(row, hash_key(molecule.smiles), tuple(symbols), hash_key(scaffold), packed(bits).tobytes())
+    return TokenisedMolecule(
+        row, hash_key(molecule.smiles), tuple(symbols), hash_key(scaffold), pack_fingerprint(bits).tobytes()
+    )
 
 
-def packed(bits: DataStructs.ExplicitBitVect) -> NDArray[np.uint8]:
+def pack_fingerprint(bits: DataStructs.ExplicitBitVect) -> NDArray[np.uint8]:
     """The 2048 `bits` folded to 1024, as 128 bytes."""
     octets = np.frombuffer(DataStructs.BitVectToBinaryText(bits), dtype=np.uint8)
     folded: NDArray[np.uint8] = np.bitwise_or.reduce(octets.reshape(-1, FOLDED_BITS // 8))
@@ -160,5 +162,5 @@ def packed(bits: DataStructs.ExplicitBitVect) -> NDArray[np.uint8]:
 
 
 @cache
-def _left_out(smiles: tuple[str, ...]) -> list[DataStructs.ExplicitBitVect]:
+def _excluded_fingerprints(smiles: tuple[str, ...]) -> list[DataStructs.ExplicitBitVect]:
     return [fingerprint(parse(text).mol) for text in smiles]

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from molgen.model import checkpoint
-from molgen.model.checkpoint import Checkpoint
+from molgen.model.checkpoint import MolecularModel
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 from molgen.run import file_digest
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data.dataset import TokenSet
-from molgen.train.loop import new_model
+from molgen.train.loop import make_model
 from molgen.train.spec import SIZES, TrainingSpec
 
 HIDDEN_SIZE, N_MEMBERS = 256, 10
@@ -26,7 +26,7 @@ HIDDEN_SIZE, N_MEMBERS = 256, 10
 interval, ten members' intervals are an eighth narrower than five members'."""
 
 
-def load_init(spec: TrainingSpec) -> Checkpoint | None:
+def load_initial_model(spec: TrainingSpec) -> MolecularModel | None:
     """The checkpoint that `spec` starts from, if it names one; `default` is the shipped one.
 
     Raises:
@@ -34,19 +34,19 @@ def load_init(spec: TrainingSpec) -> Checkpoint | None:
     """
     if spec.init is None:
         return None
-    default = shipped("checkpoints") / "default.safetensors"
+    default = find_shipped("checkpoints") / "default.safetensors"
     return checkpoint.load(default if spec.init == "default" else Path(spec.init))
 
 
-def first_model(
-    spec: TrainingSpec, vocabulary: Vocabulary, init: Checkpoint | None, inputs: Sequence[Mapping[str, Any]]
-) -> Checkpoint:
+def make_initial_model(
+    spec: TrainingSpec, vocabulary: Vocabulary, init: MolecularModel | None, inputs: Sequence[Mapping[str, Any]]
+) -> MolecularModel:
     """The model before the first step: that of `init` with a fresh predictor, or a new one; the seed decides.
 
     Args:
         spec: What is asked, resolved.
         vocabulary: Of the prepared molecules.
-        init: What `load_init` gave.
+        init: What `load_initial_model` gave.
         inputs: The manifest's entries on the files.
     """
     with torch.random.fork_rng(devices=()):
@@ -58,38 +58,38 @@ def first_model(
             predictor = Predictor(PredictorConfig(spec.property, size, HIDDEN_SIZE, N_MEMBERS))
     max_tokens = spec.max_tokens or model.max_tokens
     priors = model.priors if spec.epochs == 0 else {}  # another encoder has other points
-    typicality = model.typicality if spec.epochs == 0 else None
+    applicability = model.applicability if spec.epochs == 0 else None
     return replace(
         model,
         max_tokens=max_tokens,
         predictor=predictor,
         priors=priors,
-        typicality=typicality,
+        applicability=applicability,
         card=_card(spec, init, inputs),
     )
 
 
-def untrained(model: Checkpoint, data: TokenSet) -> Checkpoint:
+def with_data(model: MolecularModel, data: TokenSet) -> MolecularModel:
     """`model` as the result of a training of no steps on `data`, which it knows from then on."""
     keys = (data.keys[~data.is_validation] >> np.uint64(32)).astype(np.uint32)
     card = {**model.card, "steps": 0, "molecules_seen": 0, "minutes": 0.0}
     return replace(model, known=np.union1d(model.known, keys), card=card)
 
 
-def files_of(inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def describe_files(inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What a card says of files by their manifest entries: names without folders, which are nobody's business."""
     return [{"file": Path(e["path"]).name, "sha256": e["sha256"], "rows": e["rows_kept"]} for e in inputs]
 
 
-def _new(spec: TrainingSpec, vocabulary: Vocabulary) -> Checkpoint:
+def _new(spec: TrainingSpec, vocabulary: Vocabulary) -> MolecularModel:
     sizes = {name: getattr(spec, name) for name in SIZES}
-    return new_model(vocabulary, Vae(VaeConfig(len(vocabulary), **sizes)), spec.max_tokens or 0)
+    return make_model(vocabulary, Vae(VaeConfig(len(vocabulary), **sizes)), spec.max_tokens or 0)
 
 
-def _card(spec: TrainingSpec, init: Checkpoint | None, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _card(spec: TrainingSpec, init: MolecularModel | None, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The origin of a model."""
     card: dict[str, Any] = {
-        "data": files_of(inputs),
+        "data": describe_files(inputs),
         "split": spec.split,
         "licence": spec.licence,
     }

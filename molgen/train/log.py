@@ -12,7 +12,7 @@ from molgen.paths import write_text
 NAME = "metrics.csv"
 
 
-class Metrics:
+class TrainingLog:
     """Appends lines to a file, which is there from the first one on."""
 
     def __init__(self, path: Path) -> None:

@@ -17,26 +17,26 @@ import torch
 from numpy.typing import NDArray
 
 from molgen.errors import InterruptedRunError, RunError
-from molgen.model.checkpoint import Checkpoint
+from molgen.model.checkpoint import MolecularModel
 from molgen.model.predictor import Predictor
 from molgen.model.vae import Vae
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train import log as metrics
 from molgen.train import state
 from molgen.train.data.dataset import TokenSet
-from molgen.train.log import Metrics
+from molgen.train.log import TrainingLog
 from molgen.train.state import Progress
-from molgen.train.step import Learner, TrainingConfig
+from molgen.train.step import TrainingConfig, TrainingStep
 from molgen.train.validation import (
     Fit,
-    Reconstruction,
+    ReconstructionScores,
     aggregate_posterior,
     encode_rows,
-    predictor_fits,
-    reconstruct,
+    measure_predictor,
+    measure_reconstruction,
 )
 
-__all__ = ["Status", "Training", "TrainingConfig", "new_model"]
+__all__ = ["Training", "TrainingConfig", "TrainingStatus", "make_model"]
 
 N_VALIDATION = 512
 """Validation molecules that each validation looks at."""
@@ -46,7 +46,7 @@ SAVE_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
-class Status:
+class TrainingStatus:
     """Where training stands.
 
     Attributes:
@@ -63,7 +63,7 @@ class Status:
     molecules: int
     seconds: float
     loss: float
-    reconstruction: Reconstruction | None
+    reconstruction: ReconstructionScores | None
 
 
 class Training:
@@ -78,7 +78,7 @@ class Training:
         folder: Path,
         config: TrainingConfig,
         data: TokenSet,
-        model: Checkpoint,
+        model: MolecularModel,
         *,
         device: str = "cpu",
         bf16: bool = False,
@@ -103,17 +103,17 @@ class Training:
         self.config = config
         self.data = data
         self.model = model
-        self.learner = Learner(config, data, model, device=device, bf16=bf16)
+        self.learner = TrainingStep(config, data, model, device=device, bf16=bf16)
         self.save_every_s = save_every_s
         self.progress = Progress()
-        self.metrics = Metrics(folder / metrics.NAME)
+        self.metrics = TrainingLog(folder / metrics.NAME)
 
     @property
     def is_validated_on_training(self) -> bool:
         """Whether the data are too few for molecules to have been kept out."""
         return not self.data.is_validation.any()
 
-    def run(self, on_status: Callable[[Status], object], is_stop_requested: Callable[[], bool]) -> None:
+    def run(self, on_status: Callable[[TrainingStatus], object], is_stop_requested: Callable[[], bool]) -> None:
         """Trains to the end, from wherever the state stands.
 
         Raises:
@@ -145,18 +145,18 @@ class Training:
             done = self.progress.seconds / (60.0 * (self.config.minutes or 1.0))
         return min(1.0, done)
 
-    def status(self) -> Status:
+    def status(self) -> TrainingStatus:
         """Where training stands."""
         p = self.progress
         loss = p.loss_sum / max(1, p.loss_steps)
-        return Status(p.step, self.fraction(), p.molecules, p.seconds, loss, p.reconstruction)
+        return TrainingStatus(p.step, self.fraction(), p.molecules, p.seconds, loss, p.reconstruction)
 
     def fits(self) -> list[Fit]:
         """How well the predictor does on the molecules kept out of training."""
         if self.model.predictor is None:
             return []
         rows = np.flatnonzero(self.data.is_validation)
-        return predictor_fits(self.model.vae.eval(), self.model.predictor.eval(), self.data, rows)
+        return measure_predictor(self.model.vae.eval(), self.model.predictor.eval(), self.data, rows)
 
     def restore_state(self) -> None:
         """Takes up the state that `run` left in the folder, if there is one.
@@ -182,7 +182,7 @@ class Training:
     def _validate(self) -> None:
         """Measures, writes a line of metrics, keeps the best model, and decides whether to go on."""
         p = self.progress
-        p.reconstruction = reconstruct(self.model.vae.eval(), self.data, self._validation_rows())
+        p.reconstruction = measure_reconstruction(self.model.vae.eval(), self.data, self._validation_rows())
         fits = self.fits()
         loss = self._validation_loss(p.reconstruction, fits)
         self.metrics.append(self._row(p.reconstruction, fits, loss))
@@ -198,7 +198,7 @@ class Training:
         rows = np.flatnonzero(is_used)
         return np.random.default_rng(self.config.seed).permutation(rows)[:N_VALIDATION]
 
-    def _validation_loss(self, reconstruction: Reconstruction, fits: list[Fit]) -> float:
+    def _validation_loss(self, reconstruction: ReconstructionScores, fits: list[Fit]) -> float:
         """Reconstruction and KL in nats a molecule, plus each property's error in its standard deviations."""
         loss = reconstruction.nll + self.config.kl_weight * reconstruction.kl
         if self.model.predictor is None:
@@ -207,7 +207,7 @@ class Training:
         error = sum(float(fit.rmse / scales[fit.name]) for fit in fits)
         return loss + self.config.property_weight * error
 
-    def _row(self, reconstruction: Reconstruction, fits: list[Fit], loss: float) -> dict[str, object]:
+    def _row(self, reconstruction: ReconstructionScores, fits: list[Fit], loss: float) -> dict[str, object]:
         p = self.progress
         rate, kl_weight = self.learner.rates(p.step, self.fraction())
         return {
@@ -246,10 +246,10 @@ class Training:
         }
 
 
-def new_model(vocabulary: Vocabulary, vae: Vae, max_tokens: int, predictor: Predictor | None = None) -> Checkpoint:
+def make_model(vocabulary: Vocabulary, vae: Vae, max_tokens: int, predictor: Predictor | None = None) -> MolecularModel:
     """An untrained checkpoint, its prior the standard normal."""
     size = vae.config.latent_size
-    return Checkpoint(
+    return MolecularModel(
         vocabulary=vocabulary,
         vae=vae,
         max_tokens=max_tokens,
@@ -259,7 +259,7 @@ def new_model(vocabulary: Vocabulary, vae: Vae, max_tokens: int, predictor: Pred
     )
 
 
-def _require_fit(folder: Path, data: TokenSet, model: Checkpoint) -> None:
+def _require_fit(folder: Path, data: TokenSet, model: MolecularModel) -> None:
     remedy = "Start the training anew."
     if int(data.tokens.max()) >= len(model.vocabulary):
         raise RunError(folder, "the data hold tokens that the model does not know", remedy=remedy)

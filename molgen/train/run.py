@@ -16,25 +16,25 @@ from typing import Any
 
 import numpy as np
 
-from molgen.chem.table import Tally, writing_rejections
+from molgen.chem.table import Tally, write_rejections
 from molgen.device import has_fast_bf16, use_threads
 from molgen.errors import FileError, InterruptedRunError, RunError, SpecError
 from molgen.interrupt import stop_requested
 from molgen.model import checkpoint
 from molgen.model.applicability import MIN_MOLECULES
-from molgen.model.checkpoint import Checkpoint
-from molgen.model.prior import KINDS
-from molgen.run import SPEC, RunFolder, file_digest, now, tally_entry, versions
+from molgen.model.checkpoint import MolecularModel
+from molgen.model.prior import PRIOR_KINDS
+from molgen.run import SPEC, RunFolder, describe_input, file_digest, now, versions
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data import cache as prepared
 from molgen.train.data.batches import Schedule
 from molgen.train.data.cache import DATA
 from molgen.train.data.dataset import TokenSet, prepare
-from molgen.train.fit.applicability import with_typicality
-from molgen.train.fit.predictor import refit
-from molgen.train.fit.prior import with_prior
-from molgen.train.initial_model import files_of, first_model, load_init, untrained
-from molgen.train.loop import SAVE_EVERY_S, Status, Training, TrainingConfig
+from molgen.train.fit.applicability import calibrate_trust
+from molgen.train.fit.predictor import fit_predictor
+from molgen.train.fit.prior import fit_prior
+from molgen.train.initial_model import describe_files, load_initial_model, make_initial_model, with_data
+from molgen.train.loop import SAVE_EVERY_S, Training, TrainingConfig, TrainingStatus
 from molgen.train.spec import TrainingSpec
 
 MODEL = "model.safetensors"
@@ -42,10 +42,10 @@ MODEL = "model.safetensors"
 MAX_UNVALIDATED_STEPS = 1000
 
 
-class Experiment:
+class TrainingRun:
     """A training run; call `prepare`, then `train`. Killed at any time, it is resumed as what it was."""
 
-    def __init__(self, run: RunFolder, spec: TrainingSpec, init: Checkpoint | None) -> None:
+    def __init__(self, run: RunFolder, spec: TrainingSpec, init: MolecularModel | None) -> None:
         """A run whose folder exists; see `start` and `resume`.
 
         Args:
@@ -60,7 +60,7 @@ class Experiment:
         use_threads(spec.threads)
 
     @classmethod
-    def start(cls, folder: Path, spec: TrainingSpec, *, is_forced: bool = False) -> Experiment:
+    def start(cls, folder: Path, spec: TrainingSpec, *, is_forced: bool = False) -> TrainingRun:
         """A new run in `folder`.
 
         Args:
@@ -73,8 +73,8 @@ class Experiment:
             FileError: A file to train on does not exist, or `init` cannot be used.
             RunError: Something is in `folder`.
         """
-        init = load_init(spec)
-        spec = spec.resolved(init)
+        init = load_initial_model(spec)
+        spec = spec.resolve(init)
         for path in spec.data:
             if not Path(path).is_file():
                 raise FileError(path, "is not a file", remedy="Check the path.")
@@ -85,7 +85,7 @@ class Experiment:
         return experiment
 
     @classmethod
-    def resume(cls, folder: Path, options: Mapping[str, Any] | None = None) -> Experiment:
+    def resume(cls, folder: Path, options: Mapping[str, Any] | None = None) -> TrainingRun:
         """The run in `folder`, to go on with.
 
         Args:
@@ -98,8 +98,8 @@ class Experiment:
         run = RunFolder.open(folder)
         spec = _read_spec(run)
         _require_same_options(run, spec, options or {})
-        init = load_init(spec)
-        experiment = cls(run, spec.resolved(init), init)
+        init = load_initial_model(spec)
+        experiment = cls(run, spec.resolve(init), init)
         if (run.path / DATA).exists():
             run.require_same(**experiment._facts(), inputs=_digested_anew(run.manifest().get("inputs", [])))
         else:
@@ -136,7 +136,7 @@ class Experiment:
         if (self.run.path / DATA).exists():
             self._prepared = prepared.read_vocabulary(self.run.path), TokenSet.load(self.run.path / DATA)
             return
-        key = prepared.key_of(self._content())
+        key = prepared.make_key(self._content())
         inputs = None if self.spec.rejects else prepared.fetch(key, self.run.path)
         if inputs is not None:
             self.run.update(inputs=inputs)
@@ -147,7 +147,7 @@ class Experiment:
         tallies = {path: Tally() for path in source.paths}
         with ExitStack() as stack:
             if self.spec.rejects:
-                listing = stack.enter_context(writing_rejections(Path(self.spec.rejects)))
+                listing = stack.enter_context(write_rejections(Path(self.spec.rejects)))
                 for tally in tallies.values():
                     tally.on_rejection = listing
             is_stop_requested = stack.enter_context(stop_requested())
@@ -163,7 +163,7 @@ class Experiment:
 
     def train(
         self,
-        on_status: Callable[[Status], object] = lambda _status: None,
+        on_status: Callable[[TrainingStatus], object] = lambda _status: None,
         on_prior: Callable[[str, float], object] = lambda _kind, _share: None,
         *,
         save_every_s: float = SAVE_EVERY_S,
@@ -172,7 +172,7 @@ class Experiment:
 
         Args:
             on_status: Called after each step.
-            on_prior: Called with the kind of prior that is being fitted, or `typicality`, and the share done.
+            on_prior: Called with the kind of prior that is being fitted, or `applicability`, and the share done.
             save_every_s: Time between two savings of the state: what a crash may cost.
 
         Raises:
@@ -183,37 +183,37 @@ class Experiment:
         """
         inputs = self.run.manifest()["inputs"]
         if self._init and self.spec.only_measures():
-            card = {**self._init.card, "typicality": {"data": files_of(inputs)}}
+            card = {**self._init.card, "typicality": {"data": describe_files(inputs)}}
             self._finish(self._calibrated(replace(self._init, card=card), on_prior))
             return
-        model = first_model(self.spec, self.vocabulary, self._init, inputs)
+        model = make_initial_model(self.spec, self.vocabulary, self._init, inputs)
         if self.spec.epochs == 0:
-            model = untrained(model, self.data)
+            model = with_data(model, self.data)
         else:
             self._train(model, on_status, save_every_s)
             model = checkpoint.load(self.best, self.spec.device)
         if self.spec.property:
-            model = refit(model, self.data, self.spec.seed)
-        for kind in KINDS:
+            model = fit_predictor(model, self.data, self.spec.seed)
+        for kind in PRIOR_KINDS:
             if kind in self.spec.prior:
-                model = with_prior(model, kind, self.data, self.spec.seed, partial(on_prior, kind))
-        self._finish(model if model.typicality else self._calibrated(model, on_prior))
+                model = fit_prior(model, kind, self.data, self.spec.seed, partial(on_prior, kind))
+        self._finish(model if model.applicability else self._calibrated(model, on_prior))
 
-    def _calibrated(self, model: Checkpoint, watch: Callable[[str, float], object]) -> Checkpoint:
+    def _calibrated(self, model: MolecularModel, watch: Callable[[str, float], object]) -> MolecularModel:
         """The model, told what is usual among molecules kept out; where nothing was fitted, they all are."""
         rows = np.arange(len(self.data)) if self.spec.only_measures() else np.flatnonzero(self.data.is_validation)
-        model = with_typicality(model, self.data, rows, self.spec.seed, partial(watch, "typicality"))
-        if model.typicality is None and self.spec.only_measures():
+        model = calibrate_trust(model, self.data, rows, self.spec.seed, partial(watch, "typicality"))
+        if model.applicability is None and self.spec.only_measures():
             message = f"must hold {MIN_MOLECULES} molecules or more that the checkpoint was not trained on"
             raise SpecError("data", message, remedy="Give molecules that were kept out of its training.")
         return model
 
-    def _finish(self, model: Checkpoint) -> None:
+    def _finish(self, model: MolecularModel) -> None:
         model.save(self.best)  # done twice, after a crash, it changes nothing
         self.run.update(end=now())
         self.run.log(f"finished: {self.best.name} has SHA-256 {model.digest}")
 
-    def _train(self, model: Checkpoint, on_status: Callable[[Status], object], save_every_s: float) -> None:
+    def _train(self, model: MolecularModel, on_status: Callable[[TrainingStatus], object], save_every_s: float) -> None:
         with stop_requested() as is_stop_requested:
             training = Training(
                 self.run.path,
@@ -249,7 +249,7 @@ class Experiment:
 
     def _keep(self, vocabulary: Vocabulary, data: TokenSet, tallies: Mapping[Path, Tally]) -> None:
         prepared.write_vocabulary(vocabulary, self.run.path)
-        self.run.update(inputs=[tally_entry(path, tally) for path, tally in tallies.items()])
+        self.run.update(inputs=[describe_input(path, tally) for path, tally in tallies.items()])
         data.save(self.run.path / DATA)
         self.run.log(f"prepared {len(data)} molecules, {int(data.is_validation.sum())} of them for validation")
         self._prepared = vocabulary, data

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from molgen.chem.molecule import Policy
 from molgen.device import available_threads, resolve_device
 from molgen.errors import SpecError
-from molgen.model.checkpoint import MAX_TOKENS, Checkpoint
-from molgen.model.prior import KINDS
+from molgen.model.checkpoint import MAX_TOKENS, MolecularModel
+from molgen.model.prior import PRIOR_KINDS
 from molgen.model.sizes import MAX_SIZE
 from molgen.model.vae import VaeConfig
 from molgen.tokens.tokenisation import GUACAMOL_HOLD_OUT, Source, read_smiles
@@ -50,7 +50,7 @@ _RANGES = (
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What is asked of a training run; a field has the name of its option. None is filled in by `resolved`.
+    """What is asked of a training run; a field has the name of its option. None is filled in by `resolve`.
 
     Attributes:
         data: Files of molecules, unlabelled and labelled.
@@ -121,8 +121,8 @@ class TrainingSpec:
         if self.epochs is not None and self.minutes is not None:
             raise SpecError("epochs", "give either --epochs or --minutes, not both")
         for kind in self.prior:
-            if kind not in KINDS:
-                raise SpecError("prior", f"must be one of {', '.join(KINDS)}, but got {kind!r}")
+            if kind not in PRIOR_KINDS:
+                raise SpecError("prior", f"must be one of {', '.join(PRIOR_KINDS)}, but got {kind!r}")
         for name in ("data", "property", "prior"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
@@ -145,7 +145,7 @@ class TrainingSpec:
             values[name] = str(Path(path).absolute()) if path and path != "default" else path
         return cls(**values)
 
-    def resolved(self, init: Checkpoint | None) -> TrainingSpec:
+    def resolve(self, init: MolecularModel | None) -> TrainingSpec:
         """The specification with every default filled in.
 
         Raises:

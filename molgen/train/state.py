@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from molgen.errors import RunError
-from molgen.model.checkpoint import flatten, part
-from molgen.paths import replacing
-from molgen.train.validation import Reconstruction
+from molgen.model.checkpoint import flatten, select_tensors
+from molgen.paths import replace_file
+from molgen.train.validation import ReconstructionScores
 
 NAME = "state.safetensors"
 
@@ -51,7 +51,7 @@ class Progress:
     best: float = math.inf
     stale: int = 0
     is_finished: bool = False
-    reconstruction: Reconstruction | None = None
+    reconstruction: ReconstructionScores | None = None
 
 
 def save(
@@ -75,7 +75,7 @@ def save(
         tensors |= {f"adam.{i}.{name}": value.detach().cpu().contiguous() for name, value in moments.items()}
     metadata = {"progress": json.dumps(asdict(progress)), "config": json.dumps(config)}
     metadata["sha256"] = _digest(tensors, metadata)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         safetensors.torch.save_file(tensors, temporary, metadata)
 
 
@@ -91,9 +91,9 @@ def restore(path: Path, modules: Mapping[str, nn.Module], optimiser: Optimizer, 
         raise RunError(path, "was written under another configuration", remedy=remedy)
     try:
         for name, module in modules.items():
-            module.load_state_dict(part(tensors, f"{name}."))
+            module.load_state_dict(select_tensors(tensors, f"{name}."))
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in part(tensors, "adam.").items():
+        for name, value in select_tensors(tensors, "adam.").items():
             i, key = name.split(".")
             moments.setdefault(int(i), {})[key] = value
         groups = optimiser.state_dict()["param_groups"]
@@ -102,7 +102,7 @@ def restore(path: Path, modules: Mapping[str, nn.Module], optimiser: Optimizer, 
             raise ValueError(f"it holds {', '.join(sorted(unknown))}")
         progress = json.loads(metadata["progress"])
         last = progress.pop("reconstruction")
-        return Progress(**progress, reconstruction=Reconstruction(**last) if last else None)
+        return Progress(**progress, reconstruction=ReconstructionScores(**last) if last else None)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = f"does not fit this training ({str(error).splitlines()[0]})"
         raise RunError(path, reason, remedy="Start the training anew.") from None

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from molgen.errors import MolgenError
-from molgen.model.checkpoint import Checkpoint
-from molgen.model.gaussian_process import Process
+from molgen.model.checkpoint import MolecularModel
+from molgen.model.gaussian_process import GaussianProcess
 from molgen.train.data.batches import Batch, Schedule, bootstrap
 from molgen.train.data.dataset import TokenSet
 from molgen.train.distance_loss import geometry_loss
@@ -74,7 +74,7 @@ class TrainingConfig:
                 raise ValueError(f"{name} must not be below 0, but got {getattr(self, name)}")
 
 
-class Learner:
+class TrainingStep:
     """Changes the weights of a model, one batch at a time.
 
     Attributes:
@@ -86,7 +86,7 @@ class Learner:
         self,
         config: TrainingConfig,
         data: TokenSet,
-        model: Checkpoint,
+        model: MolecularModel,
         *,
         device: str = "cpu",
         bf16: bool = False,
@@ -110,7 +110,7 @@ class Learner:
         self.schedule = Schedule(data, config.batch_size, config.seed)
         for module in model.modules.values():
             module.to(self.device)
-        if isinstance(model.predictor, Process):
+        if isinstance(model.predictor, GaussianProcess):
             raise ValueError("a Gaussian process does not learn by steps")
         self._predictor = model.predictor
         if self._predictor:

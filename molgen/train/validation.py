@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from molgen.model.decoder import targets
-from molgen.model.gaussian_process import Process
+from molgen.model.decoder import append_end
+from molgen.model.gaussian_process import GaussianProcess
 from molgen.model.predictor import Predictor
 from molgen.model.vae import Vae
 from molgen.tokens.selfies_vocabulary import EOS
@@ -27,7 +27,7 @@ al. 2016, arXiv:1509.00519, section 5.2)."""
 
 
 @dataclass(frozen=True)
-class Reconstruction:
+class ReconstructionScores:
     """How well molecules come back.
 
     Attributes:
@@ -70,7 +70,7 @@ class Fit:
 
 
 @torch.no_grad()
-def reconstruct(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> Reconstruction:
+def measure_reconstruction(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> ReconstructionScores:
     """Reconstruction of the molecules `rows` (N,) of `data`."""
     nll, kl, exact, means = [], [], [], []
     device = next(vae.parameters()).device
@@ -83,8 +83,8 @@ def reconstruct(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> Reconstruc
         nll.append(loss)
         kl.append(divergence)
         means.append(mean)
-        exact.append(is_exact(decoded, targets(batch.tokens, batch.lengths)))
-    return Reconstruction(
+        exact.append(find_exact(decoded, append_end(batch.tokens, batch.lengths)))
+    return ReconstructionScores(
         nll=float(torch.cat(nll).mean()),
         kl=float(torch.cat(kl).mean()),
         exact=float(torch.cat(exact).double().mean()),
@@ -92,7 +92,7 @@ def reconstruct(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> Reconstruc
     )
 
 
-def is_exact(decoded: Tensor, wanted: Tensor) -> Tensor:
+def find_exact(decoded: Tensor, wanted: Tensor) -> Tensor:
     """Which rows (B,) of `decoded` (B, at most L) equal `wanted` (B, L) up to and including EOS."""
     missing = wanted.shape[1] - decoded.shape[1]
     padded = torch.nn.functional.pad(decoded, (0, missing))
@@ -128,7 +128,7 @@ def aggregate_posterior(mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Ten
     return centre, factor.float()
 
 
-def fit_of(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], spread: NDArray[np.float64]) -> Fit:
+def measure_fit(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], std: NDArray[np.float64]) -> Fit:
     """How well predictions of one property agree with labels, all (N,), N at least 2, none missing."""
     from scipy.stats import spearmanr
 
@@ -141,31 +141,33 @@ def fit_of(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], spread:
         rmse=float(np.sqrt((error**2).mean())),
         mae=float(np.abs(error).mean()),
         spearman=float("nan") if is_constant else float(spearmanr(y, mean).statistic),
-        coverage=float((np.abs(error) <= 1.6449 * spread).mean()),
-        calibration_error=_calibration_error(error, spread),
+        coverage=float((np.abs(error) <= 1.6449 * std).mean()),
+        calibration_error=_calibration_error(error, std),
     )
 
 
-def _calibration_error(error: NDArray[np.float64], spread: NDArray[np.float64]) -> float:
+def _calibration_error(error: NDArray[np.float64], std: NDArray[np.float64]) -> float:
     from scipy.stats import norm
 
     nominal = np.linspace(0.1, 0.9, 9)
     widths = norm.ppf(0.5 + nominal / 2)
-    observed = (np.abs(error)[:, None] <= widths * spread[:, None]).mean(axis=0)
+    observed = (np.abs(error)[:, None] <= widths * std[:, None]).mean(axis=0)
     return float(np.abs(observed - nominal).mean())
 
 
-def predictor_fits(vae: Vae, predictor: Predictor | Process, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:
+def measure_predictor(
+    vae: Vae, predictor: Predictor | GaussianProcess, data: TokenSet, rows: NDArray[np.int64]
+) -> list[Fit]:
     """How well each property with 2 labels or more is predicted for the molecules `rows` (N,) of `data`."""
     z, _ = encode_rows(vae, data, rows)
     predicted = predictor.predict(z.to(predictor.location.device))
-    mean, spread = (part.cpu().double().numpy() for part in predicted)
+    mean, std = (part.cpu().double().numpy() for part in predicted)
     fits = []
     for p, name in enumerate(predictor.config.properties):
         y = data.labels[rows, p].astype(np.float64)
         known = ~np.isnan(y)
         if known.sum() >= 2:
-            fits.append(fit_of(name, y[known], mean[known, p], spread[known, p]))
+            fits.append(measure_fit(name, y[known], mean[known, p], std[known, p]))
     return fits
 
 

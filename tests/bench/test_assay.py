@@ -13,14 +13,14 @@ from typer.testing import Result
 
 from molgen.bench.assay import N_TOP, Assay, search_assay
 from molgen.latent.space import LatentSpace
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first 120 measurements of D3."""
     path = tmp_path_factory.mktemp("assay") / "few.csv"
-    path.write_text("".join((shipped("data") / "d3_ki.csv").read_text().splitlines(keepends=True)[:121]))
+    path.write_text("".join((find_shipped("data") / "d3_ki.csv").read_text().splitlines(keepends=True)[:121]))
     return path
 
 

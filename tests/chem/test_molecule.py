@@ -12,8 +12,8 @@ from molgen.chem.molecule import (
     Molecule,
     Policy,
     fingerprint,
+    molblock_to_smiles,
     parse,
-    smiles_of_molblock,
     tanimoto,
     tanimoto_to_many,
 )
@@ -165,11 +165,11 @@ def test_molecules_compare_and_hash_by_smiles() -> None:
 
 def test_a_mol_block_gives_its_smiles_and_junk_a_reason() -> None:
     mol = Chem.MolFromSmiles("C[C@H](N)C(=O)O")
-    assert smiles_of_molblock(Chem.MolToMolBlock(mol)) == Chem.MolToSmiles(mol)
-    assert smiles_of_molblock(Chem.MolToV3KMolBlock(mol)) == Chem.MolToSmiles(mol)
+    assert molblock_to_smiles(Chem.MolToMolBlock(mol)) == Chem.MolToSmiles(mol)
+    assert molblock_to_smiles(Chem.MolToV3KMolBlock(mol)) == Chem.MolToSmiles(mol)
     for junk in ("", "title only", "a\nb\nc\n  9 99\n", "\n\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n"):
         with pytest.raises(MoleculeError, match="not a mol block"):
-            smiles_of_molblock(junk)
+            molblock_to_smiles(junk)
 
 
 def test_similarity_is_one_with_itself_symmetric_and_the_same_in_bulk() -> None:

@@ -23,7 +23,7 @@ from molgen.chem.table import (
     Tally,
     read_molecules,
     read_rows,
-    writing_rejections,
+    write_rejections,
 )
 from molgen.errors import FileError
 
@@ -247,7 +247,7 @@ def test_any_bytes_are_rows_rejections_or_one_file_error(
 
 def test_the_tally_counts_and_lists_rejections(tmp_path: Path) -> None:
     path = write(tmp_path / "data.smi", "CCO\nbutter\n[H][H]\noil\n")
-    with writing_rejections(tmp_path / "rejects.csv") as write_one:
+    with write_rejections(tmp_path / "rejects.csv") as write_one:
         tally = Tally(on_rejection=write_one)
         assert [record.molecule.smiles for record in tally.sift(read_molecules(path))] == ["CCO"]
     assert (tally.read, tally.kept) == (4, 1)
@@ -264,7 +264,7 @@ def test_the_tally_counts_and_lists_rejections(tmp_path: Path) -> None:
 
 def test_rejections_stay_listed_when_reading_fails(tmp_path: Path) -> None:
     path = write(tmp_path / "data.smi", "butter\n\0\n")
-    with pytest.raises(FileError), writing_rejections(tmp_path / "rejects.csv") as write_one:
+    with pytest.raises(FileError), write_rejections(tmp_path / "rejects.csv") as write_one:
         list(Tally(on_rejection=write_one).sift(read_molecules(path)))
     assert (tmp_path / "rejects.csv").read_text() == "line,text,reason\n1,butter,not a SMILES\n"
 

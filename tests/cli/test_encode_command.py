@@ -12,7 +12,7 @@ from molgen.latent.space import LatentSpace
 from molgen.latent.vectors import Vectors, read_vectors, write_vectors
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
-from molgen.train.loop import new_model
+from molgen.train.loop import make_model
 
 RunMolgen = Callable[..., Result]
 
@@ -27,7 +27,7 @@ def checkpoint(tmp_path: Path) -> Path:
         torch.manual_seed(3)
         vae = Vae(VaeConfig(len(tokens) + 3, latent_size=6, encoder_size=8, decoder_size=12))
     path = tmp_path / "tiny.safetensors"
-    new_model(Vocabulary(tuple(tokens)), vae, 30).save(path)
+    make_model(Vocabulary(tuple(tokens)), vae, 30).save(path)
     return path
 
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import Result
 
-from molgen.evaluate.report import drawn
+from molgen.evaluate.report import draw_items
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
-from molgen.train.loop import new_model
+from molgen.train.loop import make_model
 
 RunMolgen = Callable[..., Result]
 
@@ -28,7 +28,7 @@ def checkpoint(tmp_path: Path) -> Path:
         vae = Vae(VaeConfig(len(tokens) + 3, latent_size=6, encoder_size=8, decoder_size=12))
         predictor = Predictor(PredictorConfig(("y", "other"), latent_size=6))
     path = tmp_path / "tiny.safetensors"
-    new_model(Vocabulary(tuple(tokens)), vae, 30, predictor).save(path)
+    make_model(Vocabulary(tuple(tokens)), vae, 30, predictor).save(path)
     return path
 
 
@@ -109,16 +109,16 @@ def test_a_damaged_checkpoint_is_refused(run_molgen: RunMolgen, checkpoint: Path
 
 @given(st.integers(0, 30), st.integers(1, 30), st.integers(0, 5))
 def test_what_is_drawn_is_a_subset_in_order(n: int, limit: int, seed: int) -> None:
-    chosen = drawn(range(n), limit, seed)
+    chosen = draw_items(range(n), limit, seed)
     assert chosen == sorted(set(chosen) & set(range(n)))
     assert len(chosen) == min(n, limit)
-    assert chosen == drawn(range(n), limit, seed)
-    assert drawn(range(n), None, seed) == list(range(n))
+    assert chosen == draw_items(range(n), limit, seed)
+    assert draw_items(range(n), None, seed) == list(range(n))
 
 
 def test_each_item_is_drawn_equally_often() -> None:
     counts = [0] * 10
     for seed in range(2000):
-        for item in drawn(range(10), 3, seed):
+        for item in draw_items(range(10), 3, seed):
             counts[item] += 1
     assert all(abs(count - 600) < 100 for count in counts)  # 5 standard deviations

@@ -18,7 +18,7 @@ from molgen.model.vae import Vae, VaeConfig
 from molgen.run import RunFolder, file_digest
 from molgen.search.ledger import NAME, Evaluation, Ledger
 from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
-from molgen.train.loop import new_model
+from molgen.train.loop import make_model
 
 RunMolgen = Callable[..., Result]
 
@@ -42,7 +42,7 @@ def save_checkpoint(path: Path) -> Path:
     tokens = {token for text in SMILES for token in split(to_selfies(text))}
     vocabulary = Vocabulary(tuple(sorted(tokens)))
     sizes = VaeConfig(len(vocabulary), latent_size=4, encoder_size=8, decoder_size=8)
-    model = new_model(vocabulary, Vae(sizes), 64, Predictor(PredictorConfig(("pKi",), 4, hidden_size=4)))
+    model = make_model(vocabulary, Vae(sizes), 64, Predictor(PredictorConfig(("pKi",), 4, hidden_size=4)))
     model.save(path)
     return path
 

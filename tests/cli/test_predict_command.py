@@ -16,8 +16,8 @@ import molgen
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
-from molgen.paths import shipped
-from molgen.train.fit.gaussian_process import fitted_process
+from molgen.paths import find_shipped
+from molgen.train.fit.gaussian_process import fit_gaussian_process
 
 RunMolgen = Callable[..., Result]
 
@@ -26,7 +26,7 @@ QUERIES = ["c1ccccc1CCN1CCN(c2ccccc2)CC1", "OCC", "CCN(CC)CCNC(=O)c1ccc(N)cc1"]
 
 @pytest.fixture(scope="module")
 def assay() -> list[tuple[str, float]]:
-    with (shipped("data") / "d3_ki.csv").open() as handle:
+    with (find_shipped("data") / "d3_ki.csv").open() as handle:
         rows = list(csv.DictReader(handle))[:60]
     return [(row["smiles"], float(row["y"])) for row in rows]
 
@@ -38,7 +38,7 @@ def checkpoint(assay: list[tuple[str, float]], tmp_path_factory: pytest.TempPath
     z = torch.from_numpy(space.encode([smiles for smiles, _ in assay], is_refined=False))
     y = np.array([[value, -10.0 * value if i % 2 else math.nan] for i, (_, value) in enumerate(assay)])
     labels = torch.from_numpy(y.astype(np.float32))
-    process = fitted_process(("pKi", "other"), z, labels, space.model.vae.encoder.scale.detach(), seed=0)
+    process = fit_gaussian_process(("pKi", "other"), z, labels, space.model.vae.encoder.scale.detach(), seed=0)
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     replace(space.model, predictor=process).save(path)
     return path

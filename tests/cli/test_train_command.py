@@ -14,7 +14,7 @@ from typer import Typer
 from typer.testing import Result
 
 from molgen.model import checkpoint
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 from molgen.train.spec import TrainingSpec
 
 RunMolgen = Callable[..., Result]
@@ -26,7 +26,7 @@ TINY = ("--latent-size", 8, "--encoder-size", 16, "--decoder-size", 16, "--batch
 @pytest.fixture
 def molecules(tmp_path: Path) -> Path:
     """Shipped molecules with their length as `size`, and one row that is none."""
-    with (shipped("data") / "moses_sample.csv").open() as handle:
+    with (find_shipped("data") / "moses_sample.csv").open() as handle:
         smiles = [row["SMILES"] for _, row in zip(range(100), csv.DictReader(handle), strict=False)]
     path = tmp_path / "molecules.csv"
     path.write_text("\n".join(["smiles,size", *(f"{text},{len(text)}" for text in smiles), "C(,1"]) + "\n")

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto
-from molgen.evaluate.reconstruction import Reconstruction, reconstruction_of, token_accuracy
-from molgen.evaluate.samples import internal_diversity, quality_of
+from molgen.evaluate.reconstruction import Reconstruction, evaluate_reconstruction, token_accuracy
+from molgen.evaluate.samples import internal_diversity, measure_samples
 from molgen.latent.space import LatentSpace
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
 from molgen.tokens.tokenisation import hash_key
-from molgen.train.loop import new_model
+from molgen.train.loop import make_model
 
 SMILES = ["CCO", "CCCO", "CCCCO", "CCN", "CCCN", "CC(C)O", "OCCO", "NCCO"]
 
@@ -23,7 +23,7 @@ def space() -> LatentSpace:
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         vae = Vae(VaeConfig(len(vocabulary), latent_size=8, encoder_size=24, decoder_size=48))
-    model = new_model(vocabulary, vae, 20)
+    model = make_model(vocabulary, vae, 20)
     model.known = np.sort(np.array([hash_key(text) >> 32 for text in SMILES], dtype=np.uint32))
     space = LatentSpace(model)
     ids = torch.nn.utils.rnn.pad_sequence(
@@ -41,7 +41,7 @@ def space() -> LatentSpace:
 
 
 def measured_on(space: LatentSpace, smiles: list[str]) -> Reconstruction:
-    return reconstruction_of(space, smiles, space.encode(smiles, AS_IT_IS))
+    return evaluate_reconstruction(space, smiles, space.encode(smiles, AS_IT_IS))
 
 
 def test_what_was_learnt_by_heart_comes_back(space: LatentSpace) -> None:
@@ -71,11 +71,11 @@ def test_one_molecule_has_no_active_units_and_none_at_all_no_likelihood(space: L
 
 
 def test_shares_of_samples_are_those_of_moses(space: LatentSpace) -> None:
-    quality = quality_of(space, ["CCO", "CCO", "CCCCCC", None, "CCCCC"])
+    quality = measure_samples(space, ["CCO", "CCO", "CCCCCC", None, "CCCCC"])
     assert (quality.n, quality.validity, quality.uniqueness) == (5, 4 / 5, 3 / 4)
     assert quality.novelty == pytest.approx(2 / 3)  # CCO was in the training data
     assert quality.unique_at_10k is None
-    nothing = quality_of(space, [None])
+    nothing = measure_samples(space, [None])
     assert (nothing.n, nothing.validity, nothing.uniqueness, nothing.novelty) == (1, 0.0, 0.0, 0.0)
 
 

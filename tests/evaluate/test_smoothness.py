@@ -5,17 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from molgen.arrays import Floats
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, fingerprint, parse, tanimoto
 from molgen.evaluate.smoothness import (
     RADII,
-    consistency_of,
-    geometry_of,
-    nearest_neighbourhood_of,
-    neighbourhood_of,
-    neighbourhood_steps,
+    count_neighbourhood_steps,
+    measure_consistency,
+    measure_geometry,
+    measure_nearest_neighbourhood,
+    measure_neighbourhood,
 )
 from molgen.latent.nearest import nearest_molecules
-from molgen.latent.space import Floats, LatentSpace, SmilesList
+from molgen.latent.space import LatentSpace, SmilesList
 
 ALCOHOLS = [f"{'C' * n}O" for n in range(1, 9)]
 SMILES = [*ALCOHOLS, "c1ccccc1", "Cc1ccccc1", "CCc1ccccc1", "NCCO", "NCCCO", "O=C(O)CC", "CC(C)O", "CCOCC"]
@@ -50,13 +51,13 @@ def chemical_distances(smiles: Sequence[str]) -> NDArray[np.float64]:
 def test_points_that_lie_as_molecules_do_have_the_best_geometry() -> None:
     values, vectors = np.linalg.eigh(-0.5 * _centred(chemical_distances(SMILES) ** 2))
     z = (vectors * np.sqrt(np.clip(values, 0, None))).astype(np.float32)
-    measured = geometry_of(z, SMILES)
+    measured = measure_geometry(z, SMILES)
     assert measured.pearson > 0.95
     assert measured.trustworthiness["5"] is not None
     assert measured.trustworthiness["5"] > 0.97
     assert measured.trustworthiness["10"] is None  # of 16 molecules
     assert sum(tenth.n for tenth in measured.profile) == 16 * 15 // 2
-    shuffled = geometry_of(np.random.default_rng(0).permutation(z), SMILES)
+    shuffled = measure_geometry(np.random.default_rng(0).permutation(z), SMILES)
     assert abs(shuffled.pearson) < 0.4
 
 
@@ -66,21 +67,21 @@ def _centred(squares: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def test_useful_neighbours_are_different_molecules_neither_too_near_nor_too_far() -> None:
-    found = neighbourhood_of(Ladder(), ["CCCCO"], seed=0)
+    found = measure_neighbourhood(Ladder(), ["CCCCO"], seed=0)
     near = {text for text in ALCOHOLS if 0.5 <= 1 - chemical_distances(["CCCCO", text])[0, 1] <= 0.95}
     assert 1 <= found.useful <= len(near)
     assert found.radius in RADII
-    assert neighbourhood_of(Ladder(), ["CCCCO"], seed=0) == found
+    assert measure_neighbourhood(Ladder(), ["CCCCO"], seed=0) == found
 
 
 def test_each_centre_and_step_is_told() -> None:
     told: list[None] = []
-    neighbourhood_of(Ladder(), ALCOHOLS[:3], 0, lambda: told.append(None))
-    assert len(told) == neighbourhood_steps(3)
+    measure_neighbourhood(Ladder(), ALCOHOLS[:3], 0, lambda: told.append(None))
+    assert len(told) == count_neighbourhood_steps(3)
 
 
 def test_a_space_that_undoes_itself_is_consistent() -> None:
-    measured = consistency_of(Ladder(), 200, seed=0)
+    measured = measure_consistency(Ladder(), 200, seed=0)
     assert (measured.n, measured.changed) == (200, 0.0)
     assert measured.distance < 0.2  # a quarter of a rung, of two and a third between two points
 
@@ -90,11 +91,11 @@ def test_where_a_point_is_the_nearest_molecule_s_all_that_is_there_is_found() ->
     places = np.linspace(-0.9, 8.2, 50, dtype=np.float32)[:, None]  # beyond either end, greedy decoding gives none
     wanted = [ALCOHOLS[int(np.abs(np.arange(len(ALCOHOLS)) - place).argmin())] for place in places[:, 0]]
     assert nearest_molecules(space, places) == wanted
-    assert consistency_of(space, 50, 0, lambda points: nearest_molecules(space, points)).changed == 0.0
+    assert measure_consistency(space, 50, 0, lambda points: nearest_molecules(space, points)).changed == 0.0
 
 
 def test_neighbourhoods_of_nearest_molecules_tell_each_centre() -> None:
     told: list[None] = []
-    found = nearest_neighbourhood_of(Ladder(), ["CCCCO", "CCCO"], 0, lambda: told.append(None))
+    found = measure_nearest_neighbourhood(Ladder(), ["CCCCO", "CCCO"], 0, lambda: told.append(None))
     assert (found.n, len(told)) == (2, 2)
     assert found.useful >= 1

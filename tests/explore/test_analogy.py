@@ -11,12 +11,12 @@ from molgen.explore.analogy import (
     FEW,
     MAX_ANSWERS,
     Change,
-    answers_of,
-    counts_of,
+    count_environments,
+    find_analogues,
     learn_change,
-    points_of_change,
+    predict_target,
+    propose_points,
     read_pairs,
-    target_of,
 )
 from molgen.latent.space import LatentSpace
 
@@ -36,18 +36,18 @@ def change(space: LatentSpace) -> Change:
 
 
 def test_counts_tell_a_change_and_nothing_else() -> None:
-    first, second = (counts_of(parse(text).mol) for text in PAIRS[0])
+    first, second = (count_environments(parse(text).mol) for text in PAIRS[0])
     difference = second - first
     assert difference.sum() == 0  # as many atoms and as many neighbourhoods before and after
     assert np.abs(difference).sum() == 6  # the atom, what is around it, and around its neighbour; gone and come
-    np.testing.assert_array_equal(counts_of(parse("OCC").mol), counts_of(parse("CCO").mol))
+    np.testing.assert_array_equal(count_environments(parse("OCC").mol), count_environments(parse("CCO").mol))
 
 
 def test_a_change_is_the_difference_of_points(space: LatentSpace, change: Change) -> None:
     first, second = (space.encode(texts, is_refined=False) for texts in zip(*PAIRS, strict=True))
     np.testing.assert_allclose(change.origins, first, atol=1e-5)
     np.testing.assert_allclose(change.differences, second - first, atol=1e-5)
-    wanted = np.mean([counts_of(parse(b).mol) - counts_of(parse(a).mol) for a, b in PAIRS], axis=0)
+    wanted = np.mean([count_environments(parse(b).mol) - count_environments(parse(a).mol) for a, b in PAIRS], axis=0)
     np.testing.assert_allclose(change.counts, wanted)
 
 
@@ -66,32 +66,32 @@ def test_a_change_of_nothing_is_refused(space: LatentSpace) -> None:
 def test_the_target_of_one_pair_is_its_difference_away(space: LatentSpace) -> None:
     one = learn_change(space, PAIRS[:1])
     (point,) = space.encode([C.smiles])
-    np.testing.assert_allclose(target_of(space, one, point), point + one.differences[0], atol=1e-6)
+    np.testing.assert_allclose(predict_target(space, one, point), point + one.differences[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("n_pairs", [1, 2, FEW])
 def test_as_many_points_are_tried_as_are_asked_for(space: LatentSpace, n_pairs: int) -> None:
     change = learn_change(space, (PAIRS * 2)[:n_pairs])
     (point,) = space.encode([C.smiles])
-    points = points_of_change(space, change, point, 50, np.random.default_rng(0))
+    points = propose_points(space, change, point, 50, np.random.default_rng(0))
     assert points.shape == (50, space.size)
     assert np.isfinite(points).all()
 
 
 def test_answers_are_different_molecules_best_first(space: LatentSpace, change: Change) -> None:
     (point,) = space.encode([C.smiles])
-    answers = answers_of(space, change, C, point, n_decodes=120, seed=1)
+    answers = find_analogues(space, change, C, point, n_decodes=120, seed=1)
     assert 1 <= len(answers) <= MAX_ANSWERS
     smiles = [answer.smiles for answer in answers]
     assert C.smiles not in smiles
     assert len(set(smiles)) == len(smiles)
     scores = [answer.score for answer in answers]
     assert scores == sorted(scores, reverse=True)
-    assert answers == answers_of(space, change, C, point, n_decodes=120, seed=1)
-    target = target_of(space, change, point)
+    assert answers == find_analogues(space, change, C, point, n_decodes=120, seed=1)
+    target = predict_target(space, change, point)
     for answer in answers[:5]:
         mol = parse(answer.smiles).mol
-        step = counts_of(mol) - counts_of(C.mol)
+        step = count_environments(mol) - count_environments(C.mol)
         cosine = step @ change.counts / np.linalg.norm(step) / np.linalg.norm(change.counts)
         assert answer.agreement == pytest.approx(cosine)
         assert answer.similarity == pytest.approx(tanimoto(fingerprint(mol), fingerprint(C.mol)))
@@ -101,7 +101,7 @@ def test_answers_are_different_molecules_best_first(space: LatentSpace, change: 
 
 def test_fluorine_takes_the_place_of_methyl(space: LatentSpace, change: Change) -> None:
     (point,) = space.encode([C.smiles])
-    best, *_ = answers_of(space, change, C, point, seed=0)
+    best, *_ = find_analogues(space, change, C, point, seed=0)
     assert best.smiles == parse("Fc1ccc(NC(=O)CC)cc1").smiles
     assert best.agreement > 0.9
 

@@ -14,15 +14,15 @@ from molgen.errors import FileError, SpecError
 from molgen.explore.direction import (
     FAINTEST,
     Direction,
-    descriptor_direction,
+    draw_shipped_molecules,
+    fit_descriptor_direction,
     fit_direction,
+    project_out,
     read_direction,
-    shipped_molecules,
-    without,
     write_direction,
 )
 from molgen.explore.linear_probe import fit_probe
-from molgen.explore.walk import reach_of
+from molgen.explore.walk import find_walk_length
 from molgen.latent.space import LatentSpace
 
 N = 400
@@ -35,12 +35,12 @@ def space() -> LatentSpace:
 
 @pytest.fixture(scope="module")
 def molecules() -> list[Molecule]:
-    return shipped_molecules(N)
+    return draw_shipped_molecules(N)
 
 
 @pytest.fixture(scope="module")
 def polarity(space: LatentSpace) -> Direction:
-    return descriptor_direction(space, "tpsa", n=N)
+    return fit_descriptor_direction(space, "tpsa", n=N)
 
 
 def test_a_step_is_one_standard_deviation_of_the_prior_long(space: LatentSpace, polarity: Direction) -> None:
@@ -60,7 +60,7 @@ def test_sizes_do_not_change_along_a_direction_that_they_were_taken_out_of(
 
 
 def test_a_size_keeps_its_size(space: LatentSpace) -> None:
-    size = descriptor_direction(space, "heavy_atoms", n=N)
+    size = fit_descriptor_direction(space, "heavy_atoms", n=N)
     assert size.confounds == ()
     assert size.strength.plain > 0.5
     assert size.strength.confounds > 0.99
@@ -88,7 +88,7 @@ def test_a_descriptor_is_turned_to_what_is_decoded_and_walked_farther_where_the_
     assert np.array_equal(plain.weight, polarity.weight)
     shuffled = fit_direction(space, molecules, np.random.default_rng(0).permutation(values).tolist(), "noise")
     scouts = [molecules[i].smiles for i in np.random.default_rng(0).permutation(len(molecules))[:40].tolist()]
-    plain_reach = reach_of(space, scouts, space.encode(scouts), shuffled.vector)
+    plain_reach = find_walk_length(space, scouts, space.encode(scouts), shuffled.vector)
     assert shuffled.reach == pytest.approx(plain_reach / FAINTEST)
 
 
@@ -117,13 +117,13 @@ def test_too_few_or_equal_labels_are_refused(
 
 def test_an_unknown_descriptor_is_told_with_those_there_are(space: LatentSpace) -> None:
     with pytest.raises(SpecError, match="logp"):
-        descriptor_direction(space, "colour")
+        fit_descriptor_direction(space, "colour")
 
 
 def test_what_is_without_others_is_at_right_angles_to_them() -> None:
     rng = np.random.default_rng(0)
     others = rng.normal(size=(6, 2))
-    assert without(rng.normal(size=6), others) @ others == pytest.approx([0.0, 0.0])
+    assert project_out(rng.normal(size=6), others) @ others == pytest.approx([0.0, 0.0])
 
 
 def test_a_direction_comes_back_from_its_file(space: LatentSpace, polarity: Direction, tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from molgen.arrays import Floats
 from molgen.chem.formats import Rejection, Row
 from molgen.chem.table import Tally
 from molgen.errors import FileError, SpecError
-from molgen.explore.index import N_LEADING, Index, Texts
+from molgen.explore.index import N_LEADING, Index, PackedTexts
 from molgen.explore.library import build_index
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 
 SMILES = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "CCCCCC", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "OCC"]
 Tensors = dict[str, NDArray[np.generic]]
@@ -36,9 +37,9 @@ def _rows(smiles: Sequence[str], name: str = "") -> list[Row | Rejection]:
     return [Row(line, text, name and f"{name} {line}", ()) for line, text in enumerate(smiles, 1)]
 
 
-def _texts(texts: Sequence[str]) -> Texts:
+def _texts(texts: Sequence[str]) -> PackedTexts:
     ends = np.cumsum([len(text.encode()) for text in texts], dtype=np.int64)
-    return Texts(np.frombuffer("".join(texts).encode(), dtype=np.uint8), ends)
+    return PackedTexts(np.frombuffer("".join(texts).encode(), dtype=np.uint8), ends)
 
 
 def _of_points(z: Floats) -> Index:

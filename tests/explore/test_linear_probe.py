@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import roc_auc_score
 
-from molgen.explore.linear_probe import PENALTIES, auroc, explained, fit_probe, is_binary, left_out, strength_of
+from molgen.explore.linear_probe import PENALTIES, auroc, cross_predict, fit_probe, is_binary, r2, score_predictions
 
 
 @pytest.mark.parametrize("n_features", [5, 60])
@@ -29,10 +29,10 @@ def test_what_was_left_out_is_told_where_there_is_something_to_tell_and_nothing_
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 5))
     y = np.column_stack([x[:, 0], rng.normal(size=200)])
-    read = left_out(x, y, seed=0)
-    assert explained(y[:, 0], read[:, 0]) > 0.99
-    assert abs(explained(y[:, 1], read[:, 1])) < 0.1
-    assert np.array_equal(read, left_out(x, y, seed=0))
+    read = cross_predict(x, y, seed=0)
+    assert r2(y[:, 0], read[:, 0]) > 0.99
+    assert abs(r2(y[:, 1], read[:, 1])) < 0.1
+    assert np.array_equal(read, cross_predict(x, y, seed=0))
 
 
 def test_auroc_is_that_of_scikit_learn_with_ties() -> None:
@@ -46,6 +46,6 @@ def test_labels_0_and_1_are_judged_by_auroc_and_numbers_by_r2() -> None:
     assert is_binary([0, 1, 1, 0])
     assert not is_binary([0, 0])
     assert not is_binary([0, 1, 2])
-    assert strength_of([0, 1, 0, 1], [0.1, 9.0, 0.2, 0.3]) == 1.0
-    assert strength_of([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == 1.0
-    assert np.isnan(explained([2.0, 2.0], [1.0, 3.0]))
+    assert score_predictions([0, 1, 0, 1], [0.1, 9.0, 0.2, 0.3]) == 1.0
+    assert score_predictions([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == 1.0
+    assert np.isnan(r2([2.0, 2.0], [1.0, 3.0]))

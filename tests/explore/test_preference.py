@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from molgen.arrays import Doubles
 from molgen.chem.formats import Row
 from molgen.chem.molecule import Policy, fingerprint, parse, tanimoto
 from molgen.chem.table import Tally
@@ -17,11 +18,10 @@ from molgen.explore.preference import (
     MAX_LABELS,
     NOISE,
     WIDTH,
-    Doubles,
     Labelled,
     Preference,
     propose,
-    recommended,
+    rank_library,
 )
 from molgen.latent.space import LatentSpace
 
@@ -108,7 +108,7 @@ def test_a_library_is_recommended_by_preference_without_what_is_excluded(space: 
     build_index(space, (Row(i, text, "", ()) for i, text in enumerate(smiles)), path, Tally())
     preference = Preference.of(space, _labelled(space, LIKED), _labelled(space, DISLIKED))
     told: list[int] = []
-    found = recommended(preference, Index.open(path), 9, excluded=LIKED, on_rows=told.append)
+    found = rank_library(preference, Index.open(path), 9, excluded=LIKED, on_rows=told.append)
     assert told == [len(smiles), 2 * len(smiles)]
     assert len(found) == len({each.molecule.smiles for each in found}) == len(smiles) - len(LIKED) - 1
     assert found[0].molecule.smiles == "CC(=O)Nc1ccc(F)cc1"
@@ -116,7 +116,7 @@ def test_a_library_is_recommended_by_preference_without_what_is_excluded(space: 
     wanted = _values(preference, _labelled(space, [each.molecule.smiles for each in found]))
     np.testing.assert_allclose([each.preference for each in found], wanted, atol=2e-3)
     assert (np.diff(wanted) < 2e-3).all()
-    few = recommended(preference, Index.open(path), 9, excluded=LIKED, n_shortlist=1)
+    few = rank_library(preference, Index.open(path), 9, excluded=LIKED, n_shortlist=1)
     assert [each.molecule.smiles for each in few][:1] == ["CC(=O)Nc1ccc(F)cc1"]
     assert len(few) <= 1 + len(LIKED)
 

@@ -9,7 +9,14 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness as sklearn_trustworthiness
 
 from molgen.errors import SpecError
-from molgen.explore.projection import METHODS, N_JUDGED, judgement, principal_axes, project, trustworthiness
+from molgen.explore.projection import (
+    METHODS,
+    N_JUDGED,
+    measure_trustworthiness,
+    principal_axes,
+    project,
+    trustworthiness,
+)
 
 Floats = NDArray[np.float32]
 
@@ -37,10 +44,10 @@ def test_trustworthiness_is_that_of_scikit_learn(k: int) -> None:
 
 def test_a_perfect_picture_is_trusted_and_a_shuffled_one_is_not() -> None:
     z = cloud(300, 2)
-    assert judgement(z, z.astype(np.float64)) == {"5": 1.0, "10": 1.0, "30": 1.0}
-    shuffled = judgement(z, np.random.default_rng(0).permutation(z).astype(np.float64))
+    assert measure_trustworthiness(z, z.astype(np.float64)) == {"5": 1.0, "10": 1.0, "30": 1.0}
+    shuffled = measure_trustworthiness(z, np.random.default_rng(0).permutation(z).astype(np.float64))
     assert all(value == pytest.approx(0.5, abs=0.05) for value in shuffled.values())
-    assert judgement(z[:59], z[:59].astype(np.float64))["30"] is None
+    assert measure_trustworthiness(z[:59], z[:59].astype(np.float64))["30"] is None
 
 
 def test_principal_axes_are_those_of_scikit_learn_but_for_the_sign() -> None:

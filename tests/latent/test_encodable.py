@@ -5,7 +5,7 @@ import pytest
 
 from molgen.chem.molecule import parse
 from molgen.errors import MoleculeError
-from molgen.latent.encodable import nearest_encodable, points_of
+from molgen.latent.encodable import encode_named, nearest_encodable
 from molgen.latent.space import LatentSpace
 
 
@@ -15,7 +15,7 @@ def space() -> LatentSpace:
 
 
 def test_points_are_those_of_the_space(space: LatentSpace) -> None:
-    molecules, z = points_of(space, ["OCC", "c1ccccc1"])
+    molecules, z = encode_named(space, ["OCC", "c1ccccc1"])
     assert [molecule.smiles for molecule in molecules] == ["CCO", "c1ccccc1"]
     assert np.array_equal(z, space.encode(["CCO", "c1ccccc1"]))
 
@@ -34,7 +34,7 @@ def test_what_cannot_be_encoded_is_told_with_its_token_and_the_nearest_that_can(
     space: LatentSpace, smiles: str, token: str, nearest: str
 ) -> None:
     with pytest.raises(MoleculeError, match="cannot be encoded") as raised:
-        points_of(space, ["CCO", smiles])
+        encode_named(space, ["CCO", smiles])
     assert token in raised.value.reason
     assert raised.value.remedy.endswith(nearest)
     assert np.isfinite(space.encode([nearest])).all()
@@ -43,10 +43,10 @@ def test_what_cannot_be_encoded_is_told_with_its_token_and_the_nearest_that_can(
 def test_where_no_change_helps_the_remedy_is_training(space: LatentSpace) -> None:
     assert nearest_encodable(space, parse("[Fe]")) is None
     with pytest.raises(MoleculeError) as raised:
-        points_of(space, ["[Fe]"])
+        encode_named(space, ["[Fe]"])
     assert "molgen train" in raised.value.remedy
 
 
 def test_a_text_that_is_no_molecule_is_refused(space: LatentSpace) -> None:
     with pytest.raises(MoleculeError, match="not a SMILES"):
-        points_of(space, ["C(("])
+        encode_named(space, ["C(("])

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from rdkit.DataStructs import ExplicitBitVect
 
+from molgen.arrays import Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto
 from molgen.chem.table import Row, read_rows
 from molgen.errors import SpecError
 from molgen.latent.nearest import nearest_molecules
-from molgen.latent.space import Floats, LatentSpace
-from molgen.paths import shipped
+from molgen.latent.space import LatentSpace
+from molgen.paths import find_shipped
 
 ASPIRIN, CAFFEINE = "CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 
@@ -23,7 +24,7 @@ def space() -> LatentSpace:
 
 def sample(n: int) -> list[str]:
     """Canonical SMILES of the first `n` molecules of the shipped sample."""
-    rows = read_rows(shipped("data") / "moses_sample.csv")
+    rows = read_rows(find_shipped("data") / "moses_sample.csv")
     return [parse(row.smiles).smiles for row in islice(rows, n) if isinstance(row, Row)]
 
 

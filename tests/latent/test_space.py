@@ -19,7 +19,7 @@ from molgen.latent.space import LatentSpace
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.train.data.dataset import Source, prepare
-from molgen.train.loop import Training, TrainingConfig, new_model
+from molgen.train.loop import Training, TrainingConfig, make_model
 
 MOLECULES = [
     "CCO",
@@ -45,7 +45,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> LatentSpace:
     data.is_validation[:] = False
     torch.manual_seed(0)
     vae = Vae(VaeConfig(len(vocabulary), latent_size=16, encoder_size=32, decoder_size=64))
-    model = new_model(vocabulary, vae, 60, Predictor(PredictorConfig(("size",), 16, hidden_size=32)))
+    model = make_model(vocabulary, vae, 60, Predictor(PredictorConfig(("size",), 16, hidden_size=32)))
     config = TrainingConfig(
         epochs=220,
         batch_size=10,
@@ -136,8 +136,8 @@ def test_points_that_are_not_finite_decode_to_nothing(space: LatentSpace, value:
     texts = space.decode(z)
     assert texts[3] is None
     assert texts[:3] + texts[4:] == canonical(MOLECULES[:3] + MOLECULES[4:])
-    mean, spread = space.predict(z)
-    assert np.isnan(mean[:, 0]).tolist() == np.isnan(spread[:, 0]).tolist() == [i == 3 for i in range(10)]
+    mean, std = space.predict(z)
+    assert np.isnan(mean[:, 0]).tolist() == np.isnan(std[:, 0]).tolist() == [i == 3 for i in range(10)]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1e-30, 1.0, 1e30])
@@ -178,15 +178,15 @@ def test_samples_of_the_prior_have_its_moments(space: LatentSpace) -> None:
 
 def test_properties_are_predicted_in_their_unit(space: LatentSpace) -> None:
     assert space.property_names == ("size",)
-    mean, spread = space.predict(space.encode(MOLECULES))
-    assert mean.shape == spread.shape == (10, 1)
+    mean, std = space.predict(space.encode(MOLECULES))
+    assert mean.shape == std.shape == (10, 1)
     assert np.corrcoef(mean[:, 0], [len(s) for s in MOLECULES])[0, 1] > 0.95
-    assert (spread > 0).all()
+    assert (std > 0).all()
 
 
 def test_a_space_without_properties_says_how_to_get_some(space: LatentSpace) -> None:
     vae = Vae(VaeConfig(space.model.vae.config.n_tokens, 4, 4, 4))
-    bare = LatentSpace(new_model(space.model.vocabulary, vae, 20))
+    bare = LatentSpace(make_model(space.model.vocabulary, vae, 20))
     assert bare.property_names == ()
     with pytest.raises(SpecError, match="--property"):
         bare.predict(np.zeros((1, 4)))
@@ -195,7 +195,7 @@ def test_a_space_without_properties_says_how_to_get_some(space: LatentSpace) -> 
 def test_training_molecules_are_known(space: LatentSpace) -> None:
     assert space.knows(canonical(MOLECULES)).all()
     assert space.knows(["CCN", canonical(MOLECULES)[2], "CCC"]).tolist() == [False, True, False]
-    untrained = LatentSpace(new_model(space.model.vocabulary, space.model.vae, 20))
+    untrained = LatentSpace(make_model(space.model.vocabulary, space.model.vae, 20))
     assert not untrained.knows(["CCO"]).any()
 
 

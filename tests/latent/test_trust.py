@@ -11,8 +11,8 @@ from typer.testing import Result
 
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
-from molgen.latent.trust import require_typicality, trust_of, trust_values
-from molgen.paths import shipped
+from molgen.latent.trust import make_trust_function, measure_trust, require_applicability
+from molgen.paths import find_shipped
 
 RunMolgen = Callable[..., Result]
 
@@ -28,28 +28,28 @@ def space() -> LatentSpace:
 
 @pytest.fixture(scope="module")
 def samples() -> list[str]:
-    with (shipped("data") / "moses_sample.csv").open() as handle:
+    with (find_shipped("data") / "moses_sample.csv").open() as handle:
         return [row["SMILES"] for _, row in zip(range(300), csv.DictReader(handle), strict=False)]
 
 
 def test_molecules_are_trusted_alike_in_any_company(space: LatentSpace, samples: list[str]) -> None:
     texts = [*samples[:40], BETA_CAROTENE]
-    together = trust_of(space, texts)
-    alone = [trust_of(space, [text]) for text in texts]
+    together = measure_trust(space, texts)
+    alone = [measure_trust(space, [text]) for text in texts]
     assert together.values == pytest.approx([one.values[0] for one in alone], abs=2e-3)
-    backwards = trust_of(space, texts[::-1])
+    backwards = measure_trust(space, texts[::-1])
     assert together.parts == pytest.approx(backwards.parts[::-1], abs=2e-3)
 
 
 def test_what_is_usual_is_trusted_as_often_as_it_should(space: LatentSpace, samples: list[str]) -> None:
-    trust = trust_of(space, samples).values
+    trust = measure_trust(space, samples).values
     assert (trust < 0.05).mean() < 0.1
     assert 0.3 < np.median(trust) < 0.9
-    assert trust_of(space, USUAL).values.min() > 0.15
+    assert measure_trust(space, USUAL).values.min() > 0.15
 
 
 def test_what_has_no_point_has_no_trust_and_comes_first(space: LatentSpace) -> None:
-    trust = trust_of(space, [*USUAL, BETA_CAROTENE, BORON, "C(C"])
+    trust = measure_trust(space, [*USUAL, BETA_CAROTENE, BORON, "C(C"])
     assert trust.values[-2:].tolist() == [0.0, 0.0]
     assert trust.reasons == ("", "", "", "", "unknown token [B]", "not a SMILES")
     assert np.isnan(trust.parts[-2:]).all()
@@ -59,27 +59,27 @@ def test_what_has_no_point_has_no_trust_and_comes_first(space: LatentSpace) -> N
 
 
 def test_nothing_is_judged_as_nothing(space: LatentSpace) -> None:
-    trust = trust_of(space, [])
+    trust = measure_trust(space, [])
     assert (len(trust.values), trust.parts.shape, trust.reasons) == (0, (0, 3), ())
-    assert trust_of(space, [BORON]).values.tolist() == [0.0]
+    assert measure_trust(space, [BORON]).values.tolist() == [0.0]
 
 
 def test_every_molecule_is_told(space: LatentSpace, samples: list[str]) -> None:
     told: list[int] = []
-    trust_of(space, samples, on_done=told.append)
+    measure_trust(space, samples, on_done=told.append)
     assert told == sorted(told)
     assert told[-1] == len(samples)
 
 
 def test_a_checkpoint_that_does_not_know_says_how_to_tell_it(space: LatentSpace) -> None:
-    ignorant = LatentSpace(replace(space.model, typicality=None))
-    assert trust_values(ignorant) is None
+    ignorant = LatentSpace(replace(space.model, applicability=None))
+    assert make_trust_function(ignorant) is None
     with pytest.raises(SpecError, match="does not know which molecules are usual") as caught:
-        require_typicality(ignorant)
+        require_applicability(ignorant)
     assert "--epochs 0" in caught.value.remedy
-    judge = trust_values(space)
+    judge = make_trust_function(space)
     assert judge is not None
-    assert judge(USUAL).tolist() == trust_of(space, USUAL).values.tolist()
+    assert judge(USUAL).tolist() == measure_trust(space, USUAL).values.tolist()
 
 
 def test_a_campaign_keeps_to_what_is_trusted_and_candidates_tell_of_it(run_molgen: RunMolgen, tmp_path: Path) -> None:
@@ -93,5 +93,7 @@ def test_a_campaign_keeps_to_what_is_trusted_and_candidates_tell_of_it(run_molge
         with output.open() as handle:
             rows = list(csv.DictReader(handle))
         told = [float(row["trust"]) for row in rows]
-        assert told == pytest.approx(trust_of(LatentSpace.load(), [row["smiles"] for row in rows]).values, abs=2e-3)
+        assert told == pytest.approx(
+            measure_trust(LatentSpace.load(), [row["smiles"] for row in rows]).values, abs=2e-3
+        )
         assert (min(told) >= 0.2) == (name == "kept")

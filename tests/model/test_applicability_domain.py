@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import parse
 from molgen.latent.space import LatentSpace
 from molgen.model import checkpoint
-from molgen.model.applicability import LOST, MIN_MOLECULES, N_FEATURES, PARTS, Doubles, Typicality, features_of
-from molgen.paths import shipped
+from molgen.model.applicability import LOST, MIN_MOLECULES, N_FEATURES, PARTS, ApplicabilityDomain, measure_features
+from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import pad
 from molgen.train.data.dataset import TokenSet
-from molgen.train.fit.applicability import with_typicality
+from molgen.train.fit.applicability import calibrate_trust
 
 SMILES = ["CCO", "CC(=O)Oc1ccccc1C(=O)O", "c1ccc2ccccc2c1", "C[C@H](N)C(=O)O", "CN1CCC[C@H]1c1cccnc1", "CCCCCCCCCC"]
 
@@ -39,7 +40,7 @@ def space() -> LatentSpace:
 @pytest.mark.parametrize("n", [MIN_MOLECULES, 100, 3000])
 def test_a_p_value_is_the_share_of_molecules_that_score_as_high(n: int) -> None:
     features = drawn(n, 0)
-    p = Typicality.of(features).p_values(features)
+    p = ApplicabilityDomain.of(features).p_values(features)
     for column, scores in ((0, features[:, 0]), (2, features[:, 4])):
         ranks = (scores[None, :] >= scores[:, None]).mean(axis=1)
         assert np.abs(p[:, column] - ranks).max() < 0.01
@@ -47,7 +48,7 @@ def test_a_p_value_is_the_share_of_molecules_that_score_as_high(n: int) -> None:
 
 
 def test_trust_is_uniform_on_molecules_like_those_of_the_scale() -> None:
-    scale = Typicality.of(drawn(3000, 1))
+    scale = ApplicabilityDomain.of(drawn(3000, 1))
     trust = scale.trust(scale.p_values(drawn(3000, 2)))
     assert kstest(trust, "uniform").statistic < 0.04
     assert trust.min() > 0
@@ -55,7 +56,7 @@ def test_trust_is_uniform_on_molecules_like_those_of_the_scale() -> None:
 
 
 def test_stranger_is_trusted_less_and_the_strangest_as_little_as_can_be_told() -> None:
-    scale = Typicality.of(drawn(500, 3))
+    scale = ApplicabilityDomain.of(drawn(500, 3))
     for column in (0, 1, 3, 4):
         features = np.tile(np.median(drawn(500, 3), axis=0), (50, 1))
         features[:, column] = np.linspace(0, 100, 50)
@@ -69,13 +70,13 @@ def test_stranger_is_trusted_less_and_the_strangest_as_little_as_can_be_told() -
 
 def test_too_few_molecules_make_no_scale() -> None:
     with pytest.raises(ValueError, match="needs 20 molecules, but got 19"):
-        Typicality.of(drawn(19, 0))
+        ApplicabilityDomain.of(drawn(19, 0))
 
 
 def test_a_scale_survives_json() -> None:
-    scale = Typicality.of(drawn(200, 4))
-    assert Typicality.from_json(json.loads(json.dumps(scale.as_json()))) == scale
-    assert Typicality.from_json(None) is None
+    scale = ApplicabilityDomain.of(drawn(200, 4))
+    assert ApplicabilityDomain.from_json(json.loads(json.dumps(scale.as_json()))) == scale
+    assert ApplicabilityDomain.from_json(None) is None
 
 
 JSON = st.recursive(
@@ -88,7 +89,7 @@ JSON = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_other_json_is_refused_or_a_scale(data: st.DataObject) -> None:
-    value = Typicality.of(drawn(25, 0)).as_json()
+    value = ApplicabilityDomain.of(drawn(25, 0)).as_json()
     key = data.draw(st.sampled_from(sorted(value)))
     if data.draw(st.booleans()) and isinstance(value[key], tuple):
         row = list(value[key])
@@ -97,7 +98,7 @@ def test_other_json_is_refused_or_a_scale(data: st.DataObject) -> None:
     else:
         value[key] = data.draw(JSON)
     try:
-        scale = Typicality.from_json(value)
+        scale = ApplicabilityDomain.from_json(value)
     except (ValueError, TypeError, KeyError):
         return
     assert scale is not None
@@ -107,7 +108,7 @@ def test_other_json_is_refused_or_a_scale(data: st.DataObject) -> None:
 def test_features_are_those_of_the_models_own_loss(space: LatentSpace) -> None:
     model = space.model
     sequences = [model.vocabulary.tokenise(parse(text).smiles) for text in SMILES]
-    features = features_of(model.vae, model.vocabulary, sequences, model.max_tokens)
+    features = measure_features(model.vae, model.vocabulary, sequences, model.max_tokens)
     tokens, lengths = map(torch.from_numpy, pad(sequences))
     noise, kept = torch.zeros(len(tokens), space.size), torch.zeros_like(tokens, dtype=torch.bool)
     with torch.no_grad():
@@ -117,16 +118,16 @@ def test_features_are_those_of_the_models_own_loss(space: LatentSpace) -> None:
     assert features[:, 1] == pytest.approx(kl.numpy(), rel=1e-4)
     assert features[:, 2].tolist() == n_tokens.tolist()
     assert features[:, 3] == pytest.approx((mean[:, : model.vae.config.coarse_size] ** 2).sum(dim=1).numpy(), rel=1e-4)
-    alone = [features_of(model.vae, model.vocabulary, [ids], model.max_tokens)[0] for ids in sequences]
+    alone = [measure_features(model.vae, model.vocabulary, [ids], model.max_tokens)[0] for ids in sequences]
     assert features == pytest.approx(np.stack(alone), rel=1e-3, abs=1e-5)
 
 
 def test_consistency_is_the_distance_to_what_comes_back(space: LatentSpace) -> None:
     model = space.model
-    with (shipped("data") / "natural_products.smi").open() as handle:
+    with (find_shipped("data") / "natural_products.smi").open() as handle:
         texts = [parse(line).smiles for line in handle][:40]
     sequences = [model.vocabulary.tokenise(text) for text in texts]
-    distance = features_of(model.vae, model.vocabulary, sequences, model.max_tokens)[:, 4]
+    distance = measure_features(model.vae, model.vocabulary, sequences, model.max_tokens)[:, 4]
     z = space.encode(texts, is_refined=False)
     decoded = space.decode(z)
     again = space.encode([text or "" for text in decoded], is_refined=False)
@@ -141,7 +142,7 @@ def test_consistency_is_the_distance_to_what_comes_back(space: LatentSpace) -> N
 
 
 def test_a_scale_is_of_molecules_that_the_model_does_not_know(space: LatentSpace) -> None:
-    model = replace(space.model, typicality=None)
+    model = replace(space.model, applicability=None)
     sequences = [model.vocabulary.tokenise("C" * n + "O") for n in range(1, 61)]
     keys = np.arange(60, dtype=np.uint64) << np.uint64(32)
     data = TokenSet(
@@ -153,16 +154,16 @@ def test_a_scale_is_of_molecules_that_the_model_does_not_know(space: LatentSpace
         is_validation=np.zeros(60, dtype=bool),
     )
     knowing = replace(model, known=np.arange(30, dtype=np.uint32))
-    fitted = with_typicality(knowing, data, np.arange(60), seed=0)
-    assert fitted.typicality is not None
-    assert fitted.typicality.n == 30
-    assert with_typicality(knowing, data, np.arange(40), seed=0).typicality is None
+    fitted = calibrate_trust(knowing, data, np.arange(60), seed=0)
+    assert fitted.applicability is not None
+    assert fitted.applicability.n == 30
+    assert calibrate_trust(knowing, data, np.arange(40), seed=0).applicability is None
 
 
 @pytest.mark.parametrize("name", ["default", "zinc"])
 def test_shipped_checkpoints_know_what_is_usual(name: str) -> None:
-    description = json.loads((shipped("checkpoints") / f"{name}.json").read_text())
-    scale = Typicality.from_json(description["typicality"])
+    description = json.loads((find_shipped("checkpoints") / f"{name}.json").read_text())
+    scale = ApplicabilityDomain.from_json(description["typicality"])
     assert scale is not None
     assert scale.n > 1000
     assert len(scale.scores) == len(PARTS)
@@ -170,4 +171,4 @@ def test_shipped_checkpoints_know_what_is_usual(name: str) -> None:
 
 def test_a_scale_survives_the_checkpoint(tmp_path: Path, space: LatentSpace) -> None:
     space.model.save(tmp_path / "model.safetensors")
-    assert checkpoint.load(tmp_path / "model.safetensors").typicality == space.model.typicality
+    assert checkpoint.load(tmp_path / "model.safetensors").applicability == space.model.applicability

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from molgen.errors import CheckpointError
-from molgen.model.applicability import Typicality
-from molgen.model.checkpoint import Checkpoint, gaps_of, hashes_of, load
+from molgen.model.applicability import ApplicabilityDomain
+from molgen.model.checkpoint import MolecularModel, decode_hashes, encode_hashes, load
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
@@ -25,10 +25,10 @@ from molgen.tokens.selfies_vocabulary import Vocabulary
 VOCABULARY = Vocabulary(("[=O]", "[C]", "[N]"))
 
 
-def checkpoint(properties: tuple[str, ...] = ("pKi", "logD")) -> Checkpoint:
+def checkpoint(properties: tuple[str, ...] = ("pKi", "logD")) -> MolecularModel:
     torch.manual_seed(0)
     predictor = Predictor(PredictorConfig(properties, latent_size=4, hidden_size=3)) if properties else None
-    return Checkpoint(
+    return MolecularModel(
         vocabulary=VOCABULARY,
         vae=Vae(VaeConfig(len(VOCABULARY), latent_size=4, encoder_size=3, decoder_size=5)),
         max_tokens=9,
@@ -37,7 +37,7 @@ def checkpoint(properties: tuple[str, ...] = ("pKi", "logD")) -> Checkpoint:
         predictor=predictor,
         known=np.array([1, 5, 2**32 - 1], dtype=np.uint32),
         card={"licence": "CC0", "metrics": {"exact": 0.5}, "note": "ä"},
-        typicality=Typicality.of(np.random.default_rng(0).gamma(2.0, size=(25, 5))),
+        applicability=ApplicabilityDomain.of(np.random.default_rng(0).gamma(2.0, size=(25, 5))),
     )
 
 
@@ -71,7 +71,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, properties: tuple[str, 
         for key, value in module.state_dict().items():
             written = value.half().float() if name == "vae" else value
             assert torch.equal(loaded.modules[name].state_dict()[key], written)
-    assert loaded.typicality == saved.typicality
+    assert loaded.applicability == saved.applicability
     assert torch.equal(loaded.prior_mean, saved.prior_mean)
     assert torch.equal(loaded.prior_factor, saved.prior_factor)
     assert not loaded.vae.training
@@ -79,7 +79,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, properties: tuple[str, 
 
 def test_a_checkpoint_from_before_there_was_typicality_is_one_without(path: Path) -> None:
     rewrite(path, lambda description: description.pop("typicality"))
-    assert load(path).typicality is None
+    assert load(path).applicability is None
 
 
 def test_saving_what_was_loaded_changes_nothing(path: Path, tmp_path: Path) -> None:
@@ -96,14 +96,14 @@ def test_numbers_too_large_for_half_precision_are_kept(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(0, 2**32 - 1), unique=True).map(sorted))
 def test_hashes_survive_as_gaps(hashes: list[int]) -> None:
-    words = gaps_of(np.array(hashes, dtype=np.uint32))
-    assert hashes_of(words).tolist() == hashes
+    words = encode_hashes(np.array(hashes, dtype=np.uint32))
+    assert decode_hashes(words).tolist() == hashes
     assert len(words) <= len(hashes) + 2**16 + 1
 
 
 def test_many_hashes_take_two_bytes_each() -> None:
     hashes = np.unique(np.random.default_rng(0).integers(0, 2**32, 1_000_000, dtype=np.uint32))
-    assert len(gaps_of(hashes)) <= 1.001 * len(hashes)
+    assert len(encode_hashes(hashes)) <= 1.001 * len(hashes)
 
 
 def test_a_loaded_checkpoint_can_be_trained_and_saved_again(path: Path, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_any_json_value_anywhere_is_refused_or_used(tmp_path: Path, data: st.Dat
         loaded = load(path)
     except CheckpointError:
         return
-    assert isinstance(loaded, Checkpoint)
+    assert isinstance(loaded, MolecularModel)
     assert len(loaded.vocabulary) == loaded.vae.config.n_tokens
 
 
@@ -227,7 +227,7 @@ HUGE = {"latent_size": 4096, "encoder_size": 4096, "decoder_size": 4096}
         lambda d: d["constraints"].update(C=10**9),
         lambda d: d.update(max_tokens=10**9),
         lambda d: d.update(card="text"),
-        lambda d: d.update(typicality=[]),
+        lambda d: d.update(applicability=[]),
         lambda d: d["typicality"].update(n=10**400, more=1),
         lambda d: d["typicality"].update(levels=[1.0] * 10_000),
         lambda d: d["typicality"].update(spread=[0.0, 1.0, 1.0]),

@@ -11,50 +11,50 @@ import torch
 from molgen.errors import CheckpointError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.model import checkpoint
-from molgen.model.checkpoint import Checkpoint
-from molgen.model.language_model import Language, LanguageConfig
+from molgen.model.checkpoint import MolecularModel
+from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import N_SPECIAL, Vocabulary
 from molgen.train.data.batches import collate
 from molgen.train.data.dataset import TokenSet
-from molgen.train.fit.language_model import _token_set, fitted_language, texts_of
-from molgen.train.loop import new_model
+from molgen.train.fit.language_model import _token_set, draw_training_smiles, fit_language_model
+from molgen.train.loop import make_model
 
 CORPUS = 6 * ["CCO"] + 3 * ["N"] + ["CNCN"]
 TOKENS = ("[C]", "[N]", "[O]")
 
 
 @pytest.fixture(scope="module")
-def fluent() -> Language:
-    return fitted_language(CORPUS, seed=0, hidden_size=24, n_steps=600)
+def fluent() -> SmilesLanguageModel:
+    return fit_language_model(CORPUS, seed=0, hidden_size=24, n_steps=600)
 
 
-def said(language: Language, n: int, seed: int) -> list[str]:
+def said(language: SmilesLanguageModel, n: int, seed: int) -> list[str]:
     return language.sample(n, torch.Generator().manual_seed(seed))
 
 
-def test_it_says_what_it_has_read_as_often_as_it_read_it(fluent: Language) -> None:
+def test_it_says_what_it_has_read_as_often_as_it_read_it(fluent: SmilesLanguageModel) -> None:
     counts = Counter(said(fluent, 3000, seed=1))
     for smiles, n in Counter(CORPUS).items():
         assert counts[smiles] / 3000 == pytest.approx(n / len(CORPUS), abs=0.05)
 
 
-def test_its_loss_is_the_probability_of_saying_so(fluent: Language) -> None:
+def test_its_loss_is_the_probability_of_saying_so(fluent: SmilesLanguageModel) -> None:
     batch = collate(_token_set(fluent.tokens, ["CCO", "N"]), np.arange(2))
     chance = torch.exp(-fluent.loss(batch.tokens, batch.lengths))
     assert chance.tolist() == pytest.approx([0.6, 0.3], abs=0.05)
 
 
-def test_the_seeds_decide(fluent: Language) -> None:
-    one, same, other = (fitted_language(CORPUS, seed=seed, hidden_size=24, n_steps=20) for seed in (0, 0, 1))
+def test_the_seeds_decide(fluent: SmilesLanguageModel) -> None:
+    one, same, other = (fit_language_model(CORPUS, seed=seed, hidden_size=24, n_steps=20) for seed in (0, 0, 1))
     assert said(one, 50, seed=2) == said(same, 50, seed=2)
     assert not torch.equal(one.logits.weight, other.logits.weight)
     assert said(fluent, 50, seed=2) != said(fluent, 50, seed=3)
 
 
-def model(language: Language) -> Checkpoint:
+def model(language: SmilesLanguageModel) -> MolecularModel:
     torch.manual_seed(0)
-    start = new_model(Vocabulary(TOKENS), Vae(VaeConfig(len(TOKENS) + N_SPECIAL, 4, 4, 6)), 12)
+    start = make_model(Vocabulary(TOKENS), Vae(VaeConfig(len(TOKENS) + N_SPECIAL, 4, 4, 6)), 12)
     start.priors = {"language": language}
     return start
 
@@ -70,10 +70,10 @@ def test_texts_are_those_of_training_molecules() -> None:
         fingerprints=np.zeros((len(ids), 0), dtype=np.uint8),
         is_validation=np.arange(len(ids)) == 0,
     )
-    assert Counter(texts_of(vocabulary, data, seed=0)) == Counter(CORPUS[1:])
+    assert Counter(draw_training_smiles(vocabulary, data, seed=0)) == Counter(CORPUS[1:])
 
 
-def test_points_are_those_of_molecules_and_survive_on_disk(tmp_path: Path, fluent: Language) -> None:
+def test_points_are_those_of_molecules_and_survive_on_disk(tmp_path: Path, fluent: SmilesLanguageModel) -> None:
     start = model(fluent)
     start.save(tmp_path / "a.safetensors")
     space = LatentSpace.load(tmp_path / "a.safetensors")
@@ -88,7 +88,7 @@ def test_points_are_those_of_molecules_and_survive_on_disk(tmp_path: Path, fluen
 
 
 def test_one_that_says_no_molecule_is_refused() -> None:
-    language = Language(LanguageConfig(("(", "C"), hidden_size=4))
+    language = SmilesLanguageModel(SmilesLanguageModelConfig(("(", "C"), hidden_size=4))
     with torch.no_grad():
         language.logits.bias[N_SPECIAL] = 50.0
     with pytest.raises(SpecError, match=r"says a molecule in 0 of 256 texts"):
@@ -99,7 +99,9 @@ def test_one_that_says_no_molecule_is_refused() -> None:
     ("name", "value"),
     [("tokens", ["C"]), ("tokens", "C"), ("tokens", [1]), ("hidden_size", 4096), ("hidden_size", 0), ("x", 1)],
 )
-def test_a_checkpoint_that_lies_is_refused(tmp_path: Path, fluent: Language, name: str, value: object) -> None:
+def test_a_checkpoint_that_lies_is_refused(
+    tmp_path: Path, fluent: SmilesLanguageModel, name: str, value: object
+) -> None:
     model(fluent).save(tmp_path / "a.safetensors")
     description = json.loads((tmp_path / "a.json").read_text())
     description["priors"]["language"][name] = value

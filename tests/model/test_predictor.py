@@ -1,4 +1,4 @@
-"""The ensemble: it learns, its spread is that of the mixture, and a missing label is no label."""
+"""The ensemble: it learns, its standard deviation is that of the mixture, and a missing label is no label."""
 
 import pytest
 import torch
@@ -31,17 +31,17 @@ def test_mean_and_spread_are_the_moments_of_the_mixture() -> None:
     member = torch.randint(3, (200_000,), generator=generator)
     draws = means[member] + torch.exp(0.5 * log_variances[member]) * torch.randn(200_000, 3, 2, generator=generator)
     draws = draws * model.scale + model.location
-    mean, spread = model.predict(z)
+    mean, std = model.predict(z)
     torch.testing.assert_close(mean, draws.mean(dim=0), atol=0.2, rtol=0.01)
-    torch.testing.assert_close(spread, draws.std(dim=0), atol=0.0, rtol=0.02)
+    torch.testing.assert_close(std, draws.std(dim=0), atol=0.0, rtol=0.02)
 
 
 def test_one_member_is_a_gaussian() -> None:
     model = predictor(members=1)
     means, log_variances = model(points(5))
-    mean, spread = model.predict(points(5))
+    mean, std = model.predict(points(5))
     torch.testing.assert_close(mean, means[0])
-    torch.testing.assert_close(spread, torch.exp(0.5 * log_variances[0]), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(std, torch.exp(0.5 * log_variances[0]), atol=1e-3, rtol=1e-3)
 
 
 def test_labels_are_standardised_without_the_missing_ones() -> None:
@@ -102,10 +102,10 @@ def test_it_learns_and_is_surer_where_it_has_seen_data() -> None:
         optimiser.zero_grad()
         model.loss(z, y, weight).mean().backward()
         optimiser.step()
-    mean, spread = model.predict(z)
+    mean, std = model.predict(z)
     assert ((mean - y) ** 2).mean() < 0.1 * y.var()
     _, far = model.predict(8 * points(64, seed=4))
-    assert far.median() > 3 * spread.median()
+    assert far.median() > 3 * std.median()
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.evaluate.report import read_drawn
+from molgen.evaluate.report import read_sample
 from molgen.latent.space import LatentSpace
-from molgen.model.refinement import invert
-from molgen.paths import shipped
+from molgen.model.refinement import refine
+from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import pad
 
 
@@ -21,7 +21,7 @@ def space() -> LatentSpace:
 @pytest.fixture(scope="module")
 def molecules(space: LatentSpace) -> list[str]:
     """The longest of some assay molecules, which the encoder places worst."""
-    drawn = read_drawn(shipped("data") / "d3_ki.csv", 150)
+    drawn = read_sample(find_shipped("data") / "d3_ki.csv", 150)
     return sorted((text for text in drawn if not space.explain([text], is_refined=False).reasons[0]), key=len)[-60:]
 
 
@@ -64,5 +64,5 @@ def test_no_steps_leave_the_likeliest_point_which_is_the_first(space: LatentSpac
     ids, lengths = pad([space.model.vocabulary.tokenise(text) for text in molecules[:5]])
     z = torch.from_numpy(space.encode(molecules[:5], is_refined=False))
     batch = torch.from_numpy(ids), torch.from_numpy(lengths)
-    assert torch.equal(invert(space.model.vae.decoder, z, *batch, n_steps=0), z)
-    assert invert(space.model.vae.decoder, z[:0], batch[0][:0], batch[1][:0]).shape == (0, space.size)
+    assert torch.equal(refine(space.model.vae.decoder, z, *batch, n_steps=0), z)
+    assert refine(space.model.vae.decoder, z[:0], batch[0][:0], batch[1][:0]).shape == (0, space.size)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from molgen.model.decoder import targets
+from molgen.model.decoder import append_end
 from molgen.model.vae import Vae, VaeConfig, reverse
 from molgen.tokens.selfies_vocabulary import EOS, N_SPECIAL, PAD
 
@@ -72,7 +72,7 @@ def test_reading_backwards_twice_is_reading_forwards() -> None:
 
 def test_targets_are_the_tokens_and_their_end() -> None:
     tokens, n = batch([2, 4])
-    wanted = targets(tokens, n)
+    wanted = append_end(tokens, n)
     assert wanted[0].tolist() == [*tokens[0, :2].tolist(), EOS, PAD, PAD]
     assert wanted[1].tolist() == [*tokens[1].tolist(), EOS]
 
@@ -126,4 +126,4 @@ def test_ten_molecules_are_learnt_by_heart() -> None:
         optimiser.step()
     mean, _ = model.encoder(tokens, n)
     decoded = model.decoder.generate(mean, tokens.shape[1] + 1)
-    assert torch.equal(decoded, targets(tokens, n))
+    assert torch.equal(decoded, append_end(tokens, n))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from molgen.errors import SpecError
-from molgen.output.chart import Chart, draw_figure, require_chart, scale_of, write_table
+from molgen.output.chart import Chart, draw_figure, find_scale, require_chart, write_table
 
 SMILES = ("CCO", "c1ccccc1", "CC(=O)O", "CCN")
 
@@ -52,9 +52,9 @@ def test_a_chart_is_drawn_to_the_same_bytes_each_time(
 
 
 def test_the_scale_leaves_out_the_hundredth_at_each_end() -> None:
-    scale = scale_of(np.append(np.arange(101.0), np.nan))
+    scale = find_scale(np.append(np.arange(101.0), np.nan))
     assert (scale.low, scale.median, scale.high, scale.least, scale.greatest) == (1.0, 50.0, 99.0, 0.0, 100.0)
-    assert np.isnan(scale_of(np.array([np.nan])).low)
+    assert np.isnan(find_scale(np.array([np.nan])).low)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -25,7 +25,7 @@ from rdkit import Chem
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.errors import MoleculeError
 from molgen.output.chart import Chart
-from molgen.output.map_page import MAX_ATOMS, UNIT, Structures, packed, unpacked, write_page
+from molgen.output.map_page import MAX_ATOMS, UNIT, StructureDrawings, pack, unpack, write_page
 
 # Stereo centres and double bonds (also unknown ones), charges, isotopes, radicals, hydrides, cages, several fragments.
 REAL = (
@@ -94,7 +94,7 @@ def test_what_is_packed_comes_back(
     header: dict[str, Any], a: NDArray[np.float32], b: NDArray[np.uint16], c: NDArray[np.uint8]
 ) -> None:
     header.pop("arrays", None)
-    again, parts = unpacked(packed(header, {"a": a, "b": b, "c": c}))
+    again, parts = unpack(pack(header, {"a": a, "b": b, "c": c}))
     assert again == header
     for name, array in (("a", a), ("b", b), ("c", c)):
         np.testing.assert_array_equal(parts[name], array)
@@ -102,17 +102,17 @@ def test_what_is_packed_comes_back(
 
 
 def test_embedded_structures_are_the_molecules_with_stereo_charges_isotopes_and_radicals() -> None:
-    structures = Structures()
+    structures = StructureDrawings()
     for smiles in SMILES:
         structures.add(parse(smiles, AS_IT_IS))
-    header, part = unpacked(packed({"kinds": structures.kinds}, structures.arrays()))
+    header, part = unpack(pack({"kinds": structures.kinds}, structures.arrays()))
     for i, smiles in enumerate(SMILES):
         assert Chem.MolToSmiles(Chem.MolFromMolBlock(block_of(header["kinds"], part, i))) == smiles
 
 
 def test_a_molecule_that_no_v2000_block_holds_is_refused() -> None:
     with pytest.raises(MoleculeError, match="more than 999 atoms"):
-        Structures().add(parse("C" * (MAX_ATOMS + 1)))
+        StructureDrawings().add(parse("C" * (MAX_ATOMS + 1)))
 
 
 class Tags(HTMLParser):
@@ -149,8 +149,8 @@ def test_a_page_holds_names_and_places_and_is_the_same_each_time(tmp_path: Path)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert drawn == [*range(1, len(REAL) + 1)] * 2
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
-    view, parts = unpacked(re.findall(r'id="view-data">([^<]*)<', page)[0])
-    texts, _ = unpacked(re.findall(r'id="molecule-data">([^<]*)<', page)[0])
+    view, parts = unpack(re.findall(r'id="view-data">([^<]*)<', page)[0])
+    texts, _ = unpack(re.findall(r'id="molecule-data">([^<]*)<', page)[0])
     assert texts["smiles"] == SMILES
     assert tuple(texts["names"][: len(NAMES)]) == NAMES
     xy = parts["xy"].reshape(-1, 2)

@@ -13,8 +13,8 @@ from molgen.chem.molecule import fingerprint, parse, tanimoto
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
-from molgen.latent.trust import trust_of
-from molgen.sample.conditional import LIKE, Request, answer
+from molgen.latent.trust import measure_trust
+from molgen.sample.conditional import LIKE, SampleRequest, sample_conditionally
 
 RunMolgen = Callable[..., Result]
 
@@ -26,12 +26,12 @@ def space() -> LatentSpace:
 
 def test_what_is_found_meets_the_request(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molgen.sample.conditional.N_PILOT", 500)
-    request = Request(["2 < logp < 3", "3 <= rings < 5", "tpsa > 60"], space)
-    found = answer(space, request, 60, seed=1, prior="gaussian")
+    request = SampleRequest(["2 < logp < 3", "3 <= rings < 5", "tpsa > 60"], space)
+    found = sample_conditionally(space, request, 60, seed=1, prior="gaussian")
     assert len(found.smiles) == len(set(found.smiles)) == 60
     assert request.is_met(request.values([parse(text) for text in found.smiles])).all()
     assert found.share > found.plain_share > 0
-    assert answer(space, request, 60, seed=1, prior="gaussian") == found
+    assert sample_conditionally(space, request, 60, seed=1, prior="gaussian") == found
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_molecules_like_one_and_with_a_scaffold_are_found_though_the_prior_has_n
     space: LatentSpace, name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("molgen.sample.conditional.N_PILOT", 200)
-    request = Request([], space, **{name: text})
-    found = answer(space, request, 5, seed=1, prior="gaussian")
+    request = SampleRequest([], space, **{name: text})
+    found = sample_conditionally(space, request, 5, seed=1, prior="gaussian")
     molecules = [parse(smiles) for smiles in found.smiles]
     assert len({m.smiles for m in molecules} - {parse(text).smiles}) == 5
     query = parse(text).mol
@@ -52,34 +52,34 @@ def test_molecules_like_one_and_with_a_scaffold_are_found_though_the_prior_has_n
         near = [tanimoto(fingerprint(m.mol), fingerprint(query)) for m in molecules]
         assert min(near) >= LIKE
     assert found.share > found.plain_share == 0.0
-    assert answer(space, request, 5, seed=1, prior="gaussian") == found
+    assert sample_conditionally(space, request, 5, seed=1, prior="gaussian") == found
 
 
 def test_how_alike_is_asked_by_a_constraint(space: LatentSpace) -> None:
-    request = Request(["similarity:CCO >= 0.7"], space, like="CCO")
+    request = SampleRequest(["similarity:CCO >= 0.7"], space, like="CCO")
     assert [str(c) for c in request.constraints] == ["similarity:CCO >= 0.7"]
-    assert [str(c) for c in Request([], space, like="OCC").constraints] == ["similarity:CCO >= 0.4"]
-    either_side = Request(["0.3 <= similarity:CCO < 0.9"], space, like="CCO")
+    assert [str(c) for c in SampleRequest([], space, like="OCC").constraints] == ["similarity:CCO >= 0.4"]
+    either_side = SampleRequest(["0.3 <= similarity:CCO < 0.9"], space, like="CCO")
     assert [str(c) for c in either_side.constraints] == ["similarity:CCO >= 0.3", "similarity:CCO < 0.9"]
 
 
 def test_what_is_common_is_found_in_the_first_draw(space: LatentSpace) -> None:
-    found = answer(space, Request(["heavy_atoms > 5"], space), 3, seed=1, prior="gaussian")
+    found = sample_conditionally(space, SampleRequest(["heavy_atoms > 5"], space), 3, seed=1, prior="gaussian")
     assert (len(found.smiles), found.n_decoded, found.share) == (3, 0, found.plain_share)
 
 
 def test_the_impossible_ends_with_what_there_is(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molgen.sample.conditional.MIN_DECODED", 300)
-    found = answer(space, Request(["mw > 5000"], space), 5, seed=0, prior="gaussian")
+    found = sample_conditionally(space, SampleRequest(["mw > 5000"], space), 5, seed=0, prior="gaussian")
     assert (found.smiles, found.share) == ([], 0.0)
     assert found.n_decoded >= 300
 
 
 def test_probabilities_are_those_of_intervals(space: LatentSpace) -> None:
-    request = Request(["2 < logp < 3", "qed > 0.5"], space)
-    mean, spread = np.array([[2.5, 0.5], [9.0, 0.9]]), np.array([[0.5, 0.1], [0.1, 0.1]])
+    request = SampleRequest(["2 < logp < 3", "qed > 0.5"], space)
+    mean, std = np.array([[2.5, 0.5], [9.0, 0.9]]), np.array([[0.5, 0.1], [0.1, 0.1]])
     wanted = (norm.cdf(1) - norm.cdf(-1)) * 0.5
-    assert request.probability(mean, spread) == pytest.approx([wanted, 1e-12])
+    assert request.probability(mean, std) == pytest.approx([wanted, 1e-12])
 
 
 def test_the_command_tells_the_share(run_molgen: RunMolgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,12 +103,12 @@ def test_bad_requests_end_with_2(run_molgen: RunMolgen, option: tuple[str, str])
 @pytest.mark.parametrize("texts", [[], ["qed"], ["qed > 0.9", "qed < 0.1"], ["beauty > 3"]])
 def test_a_request_that_cannot_be_is_refused(space: LatentSpace, texts: list[str]) -> None:
     with pytest.raises(SpecError):
-        Request(texts, space)
+        SampleRequest(texts, space)
 
 
 def test_molecules_are_found_that_the_model_trusts(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molgen.sample.conditional.N_PILOT", 200)
-    request = Request(["trust >= 0.4"], space)
-    found = answer(space, request, 5, seed=1, prior="gaussian")
+    request = SampleRequest(["trust >= 0.4"], space)
+    found = sample_conditionally(space, request, 5, seed=1, prior="gaussian")
     assert len(found.smiles) == 5
-    assert trust_of(space, found.smiles).values.min() >= 0.4
+    assert measure_trust(space, found.smiles).values.min() >= 0.4

@@ -34,7 +34,7 @@ from molgen.score.measure import BuiltIn, MeasureContext
 from molgen.score.objective import parse_objectives
 from molgen.score.oracle import Oracle
 from molgen.search import ledger
-from molgen.search.campaign import Campaign, Status
+from molgen.search.campaign import Campaign, CampaignStatus
 from molgen.search.ledger import Evaluation, read_evaluations
 from molgen.search.pareto import hypervolume
 from molgen.search.spec import CampaignSpec
@@ -60,7 +60,7 @@ def campaign(folder: Path, spec: CampaignSpec, space: LatentSpace, context: Meas
 
 def run(one: Campaign, *, stop_after: int | None = None) -> list[Evaluation]:
     """Runs to the end, or until `stop_after` batches are done."""
-    batches: list[Status] = []
+    batches: list[CampaignStatus] = []
     one.run(batches.append, lambda: stop_after is not None and len(batches) >= stop_after)
     return one.evaluations
 
@@ -178,14 +178,14 @@ def test_a_fifth_of_all_molecules_may_fail(tmp_path: Path, space: LatentSpace, p
     require_told(journal_values(tmp_path), evaluations, is_penalised=policy == "penalise")
 
 
-def require_told(told: Mapping[str, float | None], evaluations: Sequence[Evaluation], *, is_penalised: bool) -> None:
+def require_told(outcome: Mapping[str, float | None], evaluations: Sequence[Evaluation], *, is_penalised: bool) -> None:
     """The search was told every total, and of a failure nothing, or the worst total before it."""
     for evaluation in evaluations:
         if evaluation.failure:
             before = [e.total for e in evaluations[: evaluation.index - 1] if not e.failure]
-            assert told.get(evaluation.smiles) == (min(before, default=None) if is_penalised else None)
+            assert outcome.get(evaluation.smiles) == (min(before, default=None) if is_penalised else None)
         else:
-            assert told[evaluation.smiles] == evaluation.total
+            assert outcome[evaluation.smiles] == evaluation.total
 
 
 def test_a_failure_ends_a_campaign_that_is_not_told_to_go_on(tmp_path: Path, space: LatentSpace) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from molgen.search.pareto import Front, crowding, hypervolume, is_dominated, ranks
+from molgen.search.pareto import Front, crowding_distances, hypervolume, is_dominated, rank_fronts
 
 Array = NDArray[np.float64]
 
@@ -60,12 +60,12 @@ def test_a_front_built_one_by_one_has_the_hypervolume_of_all(points: Array) -> N
 @given(clouds(2))
 def test_rank_zero_is_what_nobody_dominates(points: Array) -> None:
     brute = [not any(np.all(other >= point) and np.any(other > point) for other in points) for point in points]
-    np.testing.assert_array_equal(ranks(points) == 0, brute)
+    np.testing.assert_array_equal(rank_fronts(points) == 0, brute)
 
 
 @given(clouds(2))
 def test_whoever_dominates_has_a_lower_rank(points: Array) -> None:
-    rank = ranks(points)
+    rank = rank_fronts(points)
     for i, j in combinations(range(len(points)), 2):
         if is_dominated(points[[i]], points[[j]])[0]:
             assert rank[j] < rank[i]
@@ -73,6 +73,6 @@ def test_whoever_dominates_has_a_lower_rank(points: Array) -> None:
 
 def test_crowding_keeps_the_ends_and_prefers_room() -> None:
     points = np.array([[0.0, 1.0], [0.1, 0.9], [0.2, 0.8], [0.6, 0.4], [1.0, 0.0]])
-    distance = crowding(points)
+    distance = crowding_distances(points)
     assert np.isinf(distance[[0, 4]]).all()
     assert distance[3] > distance[2] > distance[1]

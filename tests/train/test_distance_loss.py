@@ -6,14 +6,14 @@ import torch
 from rdkit.Chem import rdFingerprintGenerator
 
 from molgen.chem.molecule import fingerprint, parse, tanimoto
-from molgen.tokens.tokenisation import packed
+from molgen.tokens.tokenisation import pack_fingerprint
 from molgen.train.distance_loss import euclidean_distances, geometry_loss, tanimoto_distances
 
 SMILES = ["c1ccccc1O", "c1ccccc1N", "CCCCCCO", "CCCCCCN", "C1CCNCC1", "C1CCOCC1", "CC(=O)Oc1ccccc1"]
 
 
 def fingerprints() -> torch.Tensor:
-    return torch.from_numpy(np.stack([packed(fingerprint(parse(text).mol)) for text in SMILES]))
+    return torch.from_numpy(np.stack([pack_fingerprint(fingerprint(parse(text).mol)) for text in SMILES]))
 
 
 def test_tanimoto_distances_are_those_of_rdkit_at_1024_bits() -> None:

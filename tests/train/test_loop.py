@@ -18,13 +18,13 @@ import torch
 from molgen.chem.table import Tally
 from molgen.errors import InterruptedRunError, MolgenError, RunError
 from molgen.model import checkpoint
-from molgen.model.checkpoint import Checkpoint
+from molgen.model.checkpoint import MolecularModel
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data.dataset import Source, TokenSet, prepare
-from molgen.train.log import Metrics
-from molgen.train.loop import Status, Training, TrainingConfig, new_model
+from molgen.train.log import TrainingLog
+from molgen.train.loop import Training, TrainingConfig, TrainingStatus, make_model
 
 MOLECULES = [f"{'C' * a}{b}{'C' * c}O" for a in range(1, 5) for b in ("N", "O", "S", "C(=O)") for c in (1, 2, 3)]
 CONFIG = TrainingConfig(epochs=4, batch_size=8, learning_rate=1e-2, validate_every=5, seed=1)
@@ -39,11 +39,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Vocabulary, Toke
     return prepare(source, {path: Tally()}, min_count=1)
 
 
-def model(vocabulary: Vocabulary, properties: tuple[str, ...] = ("size", "rank")) -> Checkpoint:
+def model(vocabulary: Vocabulary, properties: tuple[str, ...] = ("size", "rank")) -> MolecularModel:
     torch.manual_seed(0)
     vae = Vae(VaeConfig(len(vocabulary), latent_size=4, encoder_size=6, decoder_size=8))
     predictor = Predictor(PredictorConfig(properties, 4, hidden_size=8)) if properties else None
-    return new_model(vocabulary, vae, 40, predictor)
+    return make_model(vocabulary, vae, 40, predictor)
 
 
 Make = Callable[..., Training]
@@ -63,7 +63,7 @@ def make(prepared: tuple[Vocabulary, TokenSet], tmp_path: Path) -> Make:
     return create
 
 
-def ignore(_status: Status) -> None:
+def ignore(_status: TrainingStatus) -> None:
     pass
 
 
@@ -233,7 +233,7 @@ def test_a_part_of_an_epoch_is_a_training_too(make: Make) -> None:
 
 
 def test_status_tells_where_training_stands(make: Make) -> None:
-    seen: list[Status] = []
+    seen: list[TrainingStatus] = []
     training = make()
     training.run(seen.append, never)
     assert [status.step for status in seen] == list(range(1, len(seen) + 1))
@@ -387,7 +387,7 @@ def test_impossible_configurations_are_refused(wrong: dict[str, float | None]) -
 
 @pytest.mark.parametrize("content", ["", "step", "step,loss\n", "step,loss\n5", "step,loss\njunk\n", "\n\n\n"])
 def test_metrics_cut_off_anywhere_begin_anew(tmp_path: Path, content: str) -> None:
-    metrics = Metrics(tmp_path / "metrics.csv")
+    metrics = TrainingLog(tmp_path / "metrics.csv")
     metrics.path.write_text(content, encoding="utf-8")
     metrics.cut_after(10)
     metrics.append({"step": 5, "loss": 1.5})

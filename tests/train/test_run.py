@@ -13,9 +13,9 @@ import torch
 
 from molgen.errors import FileError, RunError, SpecError
 from molgen.model import checkpoint
-from molgen.paths import shipped
-from molgen.train.loop import Status
-from molgen.train.run import Experiment
+from molgen.paths import find_shipped
+from molgen.train.loop import TrainingStatus
+from molgen.train.run import TrainingRun
 from molgen.train.spec import FINE_TUNING_EPOCHS, FINE_TUNING_RATE, TrainingSpec
 
 TINY = {"latent_size": 8, "encoder_size": 16, "decoder_size": 16, "batch_size": 32, "threads": 1, "device": "cpu"}
@@ -23,7 +23,7 @@ TINY = {"latent_size": 8, "encoder_size": 16, "decoder_size": 16, "batch_size": 
 
 def write_assay(path: Path, n: int) -> Path:
     """Some shipped molecules, with their length as a property, every third one unknown."""
-    with (shipped("data") / "moses_sample.csv").open() as handle:
+    with (find_shipped("data") / "moses_sample.csv").open() as handle:
         smiles = [row["SMILES"] for _, row in zip(range(n), csv.DictReader(handle), strict=False)]
     rows = [f"{text},{len(text) if i % 3 else ''}" for i, text in enumerate(smiles)]
     path.write_text("\n".join(["smiles,size", *rows]) + "\n")
@@ -39,8 +39,8 @@ def spec_of(assay: Path, **options: Any) -> TrainingSpec:
     return TrainingSpec.of({"data": [assay], "epochs": 1.0, **TINY, **options})
 
 
-def finished(folder: Path, spec: TrainingSpec) -> Experiment:
-    experiment = Experiment.start(folder, spec)
+def finished(folder: Path, spec: TrainingSpec) -> TrainingRun:
+    experiment = TrainingRun.start(folder, spec)
     experiment.prepare()
     experiment.train()
     return experiment
@@ -69,17 +69,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path: Pat
 
 def test_a_training_stopped_anywhere_ends_as_if_it_had_not_been(tmp_path: Path, assay: Path) -> None:
     whole = finished(tmp_path / "whole", spec_of(assay, property=["size"], epochs=2.0))
-    stopped = Experiment.start(tmp_path / "stopped", spec_of(assay, property=["size"], epochs=2.0))
+    stopped = TrainingRun.start(tmp_path / "stopped", spec_of(assay, property=["size"], epochs=2.0))
     stopped.prepare()
 
-    def crash(status: Status) -> None:
+    def crash(status: TrainingStatus) -> None:
         if status.step in (2, 3, 6):
             raise KeyboardInterrupt
 
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             stopped.train(crash, save_every_s=0.0)
-        stopped = Experiment.resume(tmp_path / "stopped")
+        stopped = TrainingRun.resume(tmp_path / "stopped")
         stopped.prepare()
     stopped.train()
     for name in ("model.safetensors", "last.safetensors"):
@@ -110,7 +110,7 @@ def test_no_epoch_fits_the_predictor_and_leaves_the_rest_alone(tmp_path: Path, a
     assert torch.equal(a.prior_factor, b.prior_factor)
     assert b.card["validation_fits"][0]["name"] == "size"
     once = second.best.read_bytes()
-    again = Experiment.resume(tmp_path / "second")
+    again = TrainingRun.resume(tmp_path / "second")
     again.prepare()
     again.train()
     assert again.best.read_bytes() == once
@@ -119,11 +119,11 @@ def test_no_epoch_fits_the_predictor_and_leaves_the_rest_alone(tmp_path: Path, a
 def test_a_finished_model_knows_what_is_usual_among_molecules_kept_out(tmp_path: Path) -> None:
     assay = write_assay(tmp_path / "assay.csv", 600)
     experiment = finished(tmp_path / "run", spec_of(assay, epochs=0.1))
-    scale = checkpoint.load(experiment.best).typicality
+    scale = checkpoint.load(experiment.best).applicability
     assert scale is not None
     assert scale.n == int(experiment.data.is_validation.sum())
     few = finished(tmp_path / "few", spec_of(write_assay(tmp_path / "few.csv", 60), epochs=1.0))
-    assert checkpoint.load(few.best).typicality is None
+    assert checkpoint.load(few.best).applicability is None
 
 
 def test_no_epoch_and_nothing_to_fit_only_measures_what_is_usual(tmp_path: Path, assay: Path) -> None:
@@ -135,16 +135,16 @@ def test_no_epoch_and_nothing_to_fit_only_measures_what_is_usual(tmp_path: Path,
     second = finished(tmp_path / "second", TrainingSpec.of({"data": [others], **options}))
     assert second.best.read_bytes() == first.best.read_bytes()
     a, b = checkpoint.load(first.best), checkpoint.load(second.best)
-    assert (a.typicality, b.properties) == (None, ("size",))
+    assert (a.applicability, b.properties) == (None, ("size",))
     is_known = np.isin((second.data.keys >> np.uint64(32)).astype(np.uint32), a.known)
-    assert b.typicality is not None
-    assert b.typicality.n == int((~is_known).sum()) < len(second.data)
+    assert b.applicability is not None
+    assert b.applicability.n == int((~is_known).sum()) < len(second.data)
     assert b.card["typicality"]["data"][0]["file"] == "others.smi"
     assert {**b.card, "typicality": None} == {**a.card, "typicality": None}
     third = finished(
         tmp_path / "third", TrainingSpec.of({"data": [assay], "property": ["size"], **options} | {"init": second.best})
     )
-    assert checkpoint.load(third.best).typicality == b.typicality
+    assert checkpoint.load(third.best).applicability == b.applicability
 
 
 def test_molecules_it_was_trained_on_do_not_tell_what_is_usual(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_molecules_it_was_trained_on_do_not_tell_what_is_usual(tmp_path: Path) -
 
 def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Path) -> None:
     init = checkpoint.load(finished(tmp_path / "run", spec_of(assay)).best)
-    spec = TrainingSpec.of({"data": [assay], "init": tmp_path / "x", "property": ["size"]}).resolved(init)
+    spec = TrainingSpec.of({"data": [assay], "init": tmp_path / "x", "property": ["size"]}).resolve(init)
     assert (spec.epochs, spec.learning_rate) == (FINE_TUNING_EPOCHS, FINE_TUNING_RATE)
     assert (spec.latent_size, spec.max_tokens) == (8, init.max_tokens)
     assert spec.threads
@@ -184,27 +184,27 @@ def test_what_makes_no_sense_is_refused_before_a_folder_is_made(
     tmp_path: Path, assay: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SpecError, match=message):
-        Experiment.start(tmp_path / "run", spec_of(assay, **options))
+        TrainingRun.start(tmp_path / "run", spec_of(assay, **options))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_size_that_is_not_that_of_the_checkpoint_is_refused(tmp_path: Path, assay: Path) -> None:
     first = finished(tmp_path / "run", spec_of(assay))
     with pytest.raises(SpecError, match="latent_size: must be 8"):
-        Experiment.start(tmp_path / "other", spec_of(assay, init=first.best, latent_size=9))
+        TrainingRun.start(tmp_path / "other", spec_of(assay, init=first.best, latent_size=9))
 
 
 def test_a_missing_file_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"absent\.csv"):
-        Experiment.start(tmp_path / "run", spec_of(tmp_path / "absent.csv"))
+        TrainingRun.start(tmp_path / "run", spec_of(tmp_path / "absent.csv"))
     assert not (tmp_path / "run").exists()
 
 
 def test_preparation_that_was_cut_short_is_done_again(tmp_path: Path, assay: Path) -> None:
     whole = finished(tmp_path / "whole", spec_of(assay))
-    Experiment.start(tmp_path / "cut", spec_of(assay))
+    TrainingRun.start(tmp_path / "cut", spec_of(assay))
     (tmp_path / "cut" / "manifest.json").unlink()  # as if killed before it was written
-    cut = Experiment.resume(tmp_path / "cut")
+    cut = TrainingRun.resume(tmp_path / "cut")
     cut.prepare()
     cut.train()
     assert cut.best.read_bytes() == whole.best.read_bytes()
@@ -227,22 +227,22 @@ def test_a_run_is_not_resumed_as_something_else(tmp_path: Path, assay: Path, wha
         finished(tmp_path / "other", spec_of(assay, seed=7)).best.replace(first.best)
         (tmp_path / "other" / "model.json").replace(tmp_path / "first" / "model.json")
     with pytest.raises(RunError, match="changed since this run began"):
-        Experiment.resume(run.path)
+        TrainingRun.resume(run.path)
 
 
 def test_options_said_again_must_say_the_same(tmp_path: Path, assay: Path) -> None:
     finished(tmp_path / "run", spec_of(assay))
-    Experiment.resume(tmp_path / "run", {"epochs": 1.0, "data": [assay]})
+    TrainingRun.resume(tmp_path / "run", {"epochs": 1.0, "data": [assay]})
     with pytest.raises(RunError, match=r"epochs was 1\.0 when this run began, but now is 2\.0"):
-        Experiment.resume(tmp_path / "run", {"epochs": 2.0})
+        TrainingRun.resume(tmp_path / "run", {"epochs": 2.0})
 
 
 @pytest.mark.parametrize("text", ["not = toml = 1", "budget = 3", "data = 4", "epochs = 'x'", "property = [[1]]"])
 def test_a_specification_that_is_not_one_is_refused(tmp_path: Path, assay: Path, text: str) -> None:
-    Experiment.start(tmp_path / "run", spec_of(assay))
+    TrainingRun.start(tmp_path / "run", spec_of(assay))
     (tmp_path / "run" / "spec.toml").write_text(text)
     with pytest.raises(RunError, match=r"spec\.toml"):
-        Experiment.resume(tmp_path / "run")
+        TrainingRun.resume(tmp_path / "run")
 
 
 PROGRAM = """
@@ -261,7 +261,7 @@ def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path
     assay = write_assay(tmp_path / "assay.csv", 2000)
     spec = spec_of(assay, property=["size"], epochs=20.0)
     whole = finished(tmp_path / "whole", spec)
-    Experiment.start(tmp_path / "killed", spec)
+    TrainingRun.start(tmp_path / "killed", spec)
     rng = np.random.default_rng(0)
     for _ in range(10):
         child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path / "killed")])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from molgen.model.decoder import targets
+from molgen.model.decoder import append_end
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import EOS
@@ -15,10 +15,10 @@ from molgen.train.data.dataset import TokenSet
 from molgen.train.validation import (
     aggregate_posterior,
     encode_rows,
-    fit_of,
-    is_exact,
-    predictor_fits,
-    reconstruct,
+    find_exact,
+    measure_fit,
+    measure_predictor,
+    measure_reconstruction,
 )
 
 NAN = float("nan")
@@ -44,10 +44,10 @@ def token_set(n: int) -> TokenSet:
 
 
 def test_exact_is_equality_up_to_the_end() -> None:
-    wanted = targets(torch.tensor([[5, 6, 7], [5, 6, 0], [8, 0, 0], [8, 9, 0]]), torch.tensor([3, 2, 1, 2]))
+    wanted = append_end(torch.tensor([[5, 6, 7], [5, 6, 0], [8, 0, 0], [8, 9, 0]]), torch.tensor([3, 2, 1, 2]))
     decoded = torch.tensor([[5, 6, 7], [5, 6, EOS], [8, EOS, 3], [8, EOS, 0]])
-    assert is_exact(decoded, wanted).tolist() == [False, True, True, False]
-    assert is_exact(wanted, wanted).all()
+    assert find_exact(decoded, wanted).tolist() == [False, True, True, False]
+    assert find_exact(wanted, wanted).all()
 
 
 def test_rows_are_encoded_in_their_order_whatever_the_batches(vae: Vae) -> None:
@@ -62,14 +62,14 @@ def test_rows_are_encoded_in_their_order_whatever_the_batches(vae: Vae) -> None:
 
 def test_reconstruction_of_all_is_the_mean_of_its_parts(vae: Vae) -> None:
     data = token_set(300)
-    parts = [reconstruct(vae, data, rows) for rows in np.array_split(np.arange(300), 3)]
-    whole = reconstruct(vae, data, np.arange(300))
+    parts = [measure_reconstruction(vae, data, rows) for rows in np.array_split(np.arange(300), 3)]
+    whole = measure_reconstruction(vae, data, np.arange(300))
     for name in ("nll", "kl", "exact"):
         assert getattr(whole, name) == pytest.approx(np.mean([getattr(p, name) for p in parts]), rel=1e-5)
 
 
 def test_one_molecule_has_no_active_units_and_no_warning(vae: Vae) -> None:
-    one = reconstruct(vae, token_set(1), np.array([0]))
+    one = measure_reconstruction(vae, token_set(1), np.array([0]))
     assert one.active_units == 0
     assert math.isfinite(one.nll)
 
@@ -96,9 +96,9 @@ def test_the_prior_of_one_molecule_is_its_posterior() -> None:
 def test_fits_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     y = rng.normal(5, 2, 200)
-    spread = rng.uniform(0.5, 2, 200)
-    mean = y + spread * rng.normal(size=200)
-    fit = fit_of("pKi", y, mean, spread)
+    std = rng.uniform(0.5, 2, 200)
+    mean = y + std * rng.normal(size=200)
+    fit = measure_fit("pKi", y, mean, std)
     assert (fit.name, fit.n) == ("pKi", 200)
     assert fit.r2 == pytest.approx(r2_score(y, mean))
     assert fit.rmse == pytest.approx(root_mean_squared_error(y, mean))
@@ -108,12 +108,12 @@ def test_fits_agree_with_scikit_learn() -> None:
 
 def test_rank_correlation_ignores_the_scale() -> None:
     y = np.array([1.0, 2.0, 3.0, 9.0])
-    assert fit_of("a", y, np.exp(y), np.ones(4)).spearman == pytest.approx(1.0)
-    assert fit_of("a", y, -y, np.ones(4)).spearman == pytest.approx(-1.0)
+    assert measure_fit("a", y, np.exp(y), np.ones(4)).spearman == pytest.approx(1.0)
+    assert measure_fit("a", y, -y, np.ones(4)).spearman == pytest.approx(-1.0)
 
 
 def test_constant_labels_have_no_correlation() -> None:
-    fit = fit_of("a", np.ones(4), np.arange(4.0), np.ones(4))
+    fit = measure_fit("a", np.ones(4), np.arange(4.0), np.ones(4))
     assert math.isnan(fit.r2)
     assert math.isnan(fit.spearman)
     assert math.isfinite(fit.rmse)
@@ -123,6 +123,6 @@ def test_only_properties_with_two_labels_are_judged(vae: Vae) -> None:
     data = token_set(6)
     data.labels[1:, 1] = NAN
     predictor = Predictor(PredictorConfig(("a", "b"), latent_size=5, hidden_size=4))
-    fits = predictor_fits(vae, predictor, data, np.arange(6))
+    fits = measure_predictor(vae, predictor, data, np.arange(6))
     assert [(fit.name, fit.n) for fit in fits] == [("a", 6)]
-    assert predictor_fits(vae, predictor, data, np.arange(0)) == []
+    assert measure_predictor(vae, predictor, data, np.arange(0)) == []

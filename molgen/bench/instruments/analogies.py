@@ -22,10 +22,11 @@ from rdkit import Chem
 from rdkit.Chem import rdChemReactions
 from rdkit.rdBase import BlockLogs
 
+from molgen.arrays import Floats
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.errors import MoleculeError, SpecError
-from molgen.explore.analogy import Answer, Change, answers_of, learn_change
-from molgen.latent.space import Floats, LatentSpace
+from molgen.explore.analogy import Analogue, Change, find_analogues, learn_change
+from molgen.latent.space import LatentSpace
 
 SIMILAR = 0.6
 """Tanimoto similarity (ECFP4) to the molecule that was to be changed, from which an answer counts."""
@@ -45,7 +46,7 @@ _CLOSE = "[c:6]1"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ChangeKind:
     """One kind of change.
 
     Attributes:
@@ -59,12 +60,12 @@ class Kind:
     group: str
 
 
-KINDS = (
-    Kind("H to F", ("[cH:1]>>[c:1]F",), "cF"),
-    Kind("Cl to CF3", ("[c:1]-Cl>>[c:1]-C(F)(F)F",), "[#6]C(F)(F)F"),
-    Kind("methyl to ethyl", ("[*:1]-[CH3:2]>>[*:1]-[CH2:2]-[CH3]",), "*-[CH2]-[CH3]"),
-    Kind("adding OH", ("[c,C;X3,X4;!H0;!$(C=*):1]>>[*:1]-[OH]",), "[OX2H]"),
-    Kind(
+CHANGE_KINDS = (
+    ChangeKind("H to F", ("[cH:1]>>[c:1]F",), "cF"),
+    ChangeKind("Cl to CF3", ("[c:1]-Cl>>[c:1]-C(F)(F)F",), "[#6]C(F)(F)F"),
+    ChangeKind("methyl to ethyl", ("[*:1]-[CH3:2]>>[*:1]-[CH2:2]-[CH3]",), "*-[CH2]-[CH3]"),
+    ChangeKind("adding OH", ("[c,C;X3,X4;!H0;!$(C=*):1]>>[*:1]-[OH]",), "[OX2H]"),
+    ChangeKind(
         "phenyl to pyridyl",
         (
             _PHENYL + "[n:2][c:3][c:4][c:5]" + _CLOSE,
@@ -73,7 +74,9 @@ KINDS = (
         ),
         "*-!@[$(c1ncccc1),$(c1cnccc1),$(c1ccncc1)]",
     ),
-    Kind("ester to amide", ("[#6:4][C:1](=[O:2])[O;X2;!R]-[CX4:3]>>[#6:4][C:1](=[O:2])[NH]-[C:3]",), "[#6]C(=O)[NX3]"),
+    ChangeKind(
+        "ester to amide", ("[#6:4][C:1](=[O:2])[O;X2;!R]-[CX4:3]>>[#6:4][C:1](=[O:2])[NH]-[C:3]",), "[#6]C(=O)[NX3]"
+    ),
 )
 
 
@@ -126,14 +129,14 @@ class AnalogyScore:
     kinds: tuple[KindScore, ...]
 
 
-def analogies_score(
+def score_analogies(
     space: LatentSpace,
     smiles: Sequence[str],
     seed: int = 0,
     on_done: Callable[[float], object] = lambda _share: None,
     *,
     n_test: int = N_TEST,
-    kinds: Sequence[Kind] = KINDS,
+    kinds: Sequence[ChangeKind] = CHANGE_KINDS,
     arms: Sequence[str] = ARMS,
 ) -> AnalogyScore:
     """How often changes come out right on molecules that they were not learned from.
@@ -165,7 +168,7 @@ def analogies_score(
     return AnalogyScore(len(rows), _hits(rows, arms), tuple(scores))
 
 
-def products_of(kind: Kind, smiles: str) -> list[str]:
+def make_products(kind: ChangeKind, smiles: str) -> list[str]:
     """Canonical SMILES of what a kind of change makes of a molecule, at any one site, in order of the alphabet."""
     mol = parse(smiles, AS_IT_IS).mol
     found = set()
@@ -181,7 +184,7 @@ def products_of(kind: Kind, smiles: str) -> list[str]:
 
 def _outcomes(
     space: LatentSpace,
-    kind: Kind,
+    kind: ChangeKind,
     parts: Sequence[Sequence[str]],
     seed: int,
     plan: tuple[int, Sequence[str]],
@@ -204,24 +207,24 @@ def _outcomes(
         if np.isfinite(point).all():
             row = {}
             for arm in arms:
-                change = _armed(space, learned, pairs, arm, rng)
-                row[arm] = _hit(kind, text, products, answers_of(space, change, parse(text), point, seed=seed + i))
+                change = _choose_change(space, learned, pairs, arm, rng)
+                row[arm] = _hit(kind, text, products, find_analogues(space, change, parse(text), point, seed=seed + i))
             rows.append(row)
     return len(learned.origins), rows
 
 
-def _changeable(kind: Kind, smiles: Sequence[str], n: int) -> Iterator[tuple[str, list[str]]]:
+def _changeable(kind: ChangeKind, smiles: Sequence[str], n: int) -> Iterator[tuple[str, list[str]]]:
     """The first `n` molecules that a kind can change, each with what it becomes."""
-    changed = ((text, products_of(kind, text)) for text in smiles)
+    changed = ((text, make_products(kind, text)) for text in smiles)
     yield from islice(((text, products) for text, products in changed if products), n)
 
 
 @cache
-def _reactions(kind: Kind) -> tuple[rdChemReactions.ChemicalReaction, ...]:
+def _reactions(kind: ChangeKind) -> tuple[rdChemReactions.ChemicalReaction, ...]:
     return tuple(map(rdChemReactions.ReactionFromSmarts, kind.reactions))
 
 
-def _armed(
+def _choose_change(
     space: LatentSpace, learned: Change, pairs: Sequence[tuple[str, str]], arm: str, rng: np.random.Generator
 ) -> Change:
     """The change that an arm works with; all are ranked by what was learned, but the single pair by itself."""
@@ -241,7 +244,7 @@ def _single(values: NDArray[np.floating[Any]]) -> Floats:
     return np.asarray(values, dtype=np.float32)
 
 
-def _hit(kind: Kind, text: str, products: Sequence[str], answers: Sequence[Answer]) -> Hits:
+def _hit(kind: ChangeKind, text: str, products: Sequence[str], answers: Sequence[Analogue]) -> Hits:
     """Whether, as 0 or 1, the wanted is among the answers for one molecule."""
     group = Chem.MolFromSmarts(kind.group)
 

@@ -16,17 +16,17 @@ from itertools import islice
 
 import numpy as np
 import selfies
-from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, saturated, tanimoto_to_many
+from molgen.arrays import Doubles
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, saturate, tanimoto_to_many
 from molgen.chem.table import Record, read_molecules
 from molgen.errors import MoleculeError
 from molgen.explore import linear_probe as linear
 from molgen.latent.space import LatentSpace
-from molgen.latent.trust import PARTS, trust_of
-from molgen.paths import shipped
+from molgen.latent.trust import PARTS, measure_trust
+from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import split, to_selfies
 
 N_OUTLIERS = 200
@@ -47,12 +47,11 @@ LINKS = ("C", "C", "C", "C(C)", "C(O)", "C(=O)", "C=C", "O", "C(OC)", "C(c2ccccc
 _UNLIKE_NEIGHBOURS = ("C(=O)", "C=C", "O")
 LINKS_OF_CYCLE = (9, 16)
 
-Doubles = NDArray[np.float64]
 Draw = np.random.Generator
 
 
 @dataclass(frozen=True)
-class Telling:
+class Discrimination:
     """How well one number tells molecules from outliers.
 
     Attributes:
@@ -85,34 +84,34 @@ class Applicability:
     n: int
     n_outliers: Mapping[str, int]
     n_unencodable: Mapping[str, int]
-    trust: Telling
-    parts: Mapping[str, Telling]
-    fingerprint: Telling
+    trust: Discrimination
+    parts: Mapping[str, Discrimination]
+    fingerprint: Discrimination
     n_reference: int
     below_5_percent: float
     unevenness: float
 
 
 @dataclass(frozen=True)
-class ErrorTelling:
+class ErrorDiscrimination:
     """How far trust tells where a predictor is wrong.
 
     Attributes:
         n: Labelled molecules that can be encoded.
         trust: Spearman's correlation of trust with the absolute error; below 0 where trust is of use.
-        spread: The same of the predictor's own spread; above 0 where that is of use.
+        std: The same of the predictor's own spread; above 0 where that is of use.
         error_trusted: Mean absolute error of the half that is trusted more, in the unit of the property.
         error_other: The same of the other half.
     """
 
     n: int
     trust: float
-    spread: float
+    std: float
     error_trusted: float
     error_other: float
 
 
-def applicability_score(
+def score_applicability(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda share: None
 ) -> Applicability:
     """How well trust tells molecules from outliers.
@@ -131,14 +130,16 @@ def applicability_score(
     order = rng.permutation(len(smiles))
     n = min(MAX_MOLECULES, len(smiles) // 2)
     own, reference = [smiles[i] for i in order[:n]], [smiles[i] for i in order[n : 2 * n]]
-    kinds = outliers_like(own, rng)
+    kinds = make_outliers(own, rng)
     groups = [own, *kinds.values()]
     trusts, scores = [], []
     for group in groups:
-        trusts.append(trust_of(space, group, AS_IT_IS))
+        trusts.append(measure_trust(space, group, AS_IT_IS))
         scores.append(np.column_stack([trusts[-1].values, np.nan_to_num(trusts[-1].parts), _nearest(group, reference)]))
         on_done(len(trusts) / len(groups))
-    tellings = [_telling([score[:, column] for score in scores], list(kinds)) for column in range(2 + len(PARTS))]
+    tellings = [
+        _discriminate_kinds([score[:, column] for score in scores], list(kinds)) for column in range(2 + len(PARTS))
+    ]
     return Applicability(
         n=n,
         n_outliers={kind: len(found) for kind, found in kinds.items()},
@@ -152,7 +153,7 @@ def applicability_score(
     )
 
 
-def error_score(space: LatentSpace, smiles: Sequence[str], labels: Sequence[float], name: str) -> ErrorTelling:
+def score_errors(space: LatentSpace, smiles: Sequence[str], labels: Sequence[float], name: str) -> ErrorDiscrimination:
     """How far trust tells where the predictor of `space` is wrong.
 
     Args:
@@ -168,46 +169,47 @@ def error_score(space: LatentSpace, smiles: Sequence[str], labels: Sequence[floa
 
     z = space.encode(smiles, AS_IT_IS, is_refined=False)  # where the predictor was fitted
     is_placed = np.isfinite(z).all(axis=1)
-    trust = trust_of(space, smiles, AS_IT_IS).values[is_placed]
+    trust = measure_trust(space, smiles, AS_IT_IS).values[is_placed]
     column = space.property_names.index(name)
-    mean, spread = (part[is_placed, column] for part in space.predict(z))
+    mean, std = (part[is_placed, column] for part in space.predict(z))
     error = np.abs(mean - np.asarray(labels, dtype=np.float64)[is_placed])
     is_trusted = trust > np.median(trust)
-    return ErrorTelling(
+    return ErrorDiscrimination(
         n=len(error),
         trust=float(spearmanr(trust, error).statistic),
-        spread=float(spearmanr(spread, error).statistic),
+        std=float(spearmanr(std, error).statistic),
         error_trusted=float(error[is_trusted].mean()),
         error_other=float(error[~is_trusted].mean()),
     )
 
 
-def outliers_like(smiles: Sequence[str], rng: Draw) -> dict[str, list[str]]:
+def make_outliers(smiles: Sequence[str], rng: Draw) -> dict[str, list[str]]:
     """Canonical SMILES of outliers of each kind, at most 200; some are made of molecules in `smiles`."""
     residues = partial(_residues, rng)
     return {
-        "natural products": natural_products()[:N_OUTLIERS],
-        "peptides": [peptide(residues(RESIDUES_OF_PEPTIDE)) for _ in range(N_OUTLIERS)],
-        "inorganic": _first(grafted(text, rng) for text in smiles),
+        "natural products": read_natural_products()[:N_OUTLIERS],
+        "peptides": [make_peptide(residues(RESIDUES_OF_PEPTIDE)) for _ in range(N_OUTLIERS)],
+        "inorganic": _first(add_inorganic_group(text, rng) for text in smiles),
         "macrocycles": [
-            cyclic_peptide(residues(RESIDUES_OF_CYCLE)) if i % 2 else macrolactone(rng) for i in range(N_OUTLIERS)
+            make_cyclic_peptide(residues(RESIDUES_OF_CYCLE)) if i % 2 else make_macrolactone(rng)
+            for i in range(N_OUTLIERS)
         ],
-        "shuffled": _first(shuffled(text, rng) for text in smiles),
+        "shuffled": _first(shuffle_symbols(text, rng) for text in smiles),
     }
 
 
-def natural_products() -> list[str]:
+def read_natural_products() -> list[str]:
     """Canonical SMILES of the well-known natural products that molgen ships."""
-    items = read_molecules(shipped("data") / "natural_products.smi", AS_IT_IS)
+    items = read_molecules(find_shipped("data") / "read_natural_products.smi", AS_IT_IS)
     return [item.molecule.smiles for item in items if isinstance(item, Record)]
 
 
-def peptide(sequence: str) -> str:
+def make_peptide(sequence: str) -> str:
     """Canonical SMILES of a linear peptide of L-amino acids, given by their letters."""
     return parse(Chem.MolToSmiles(Chem.MolFromSequence(sequence))).smiles
 
 
-def cyclic_peptide(sequence: str) -> str:
+def make_cyclic_peptide(sequence: str) -> str:
     """Canonical SMILES of a peptide of L-amino acids whose ends are joined by an amide bond."""
     mol = Chem.RWMol(Chem.MolFromSequence(sequence))
     atoms = {}
@@ -220,7 +222,7 @@ def cyclic_peptide(sequence: str) -> str:
     return parse(Chem.MolToSmiles(mol)).smiles
 
 
-def macrolactone(rng: Draw) -> str:
+def make_macrolactone(rng: Draw) -> str:
     """Canonical SMILES of a random macrolactone or macrolactam of 12 ring atoms or more."""
     chain = ["C"]
     n_links = int(rng.integers(LINKS_OF_CYCLE[0], LINKS_OF_CYCLE[1] + 1))
@@ -231,7 +233,7 @@ def macrolactone(rng: Draw) -> str:
     return parse(f"C1(=O){closing}{''.join(chain)}CC1").smiles
 
 
-def grafted(smiles: str, rng: Draw) -> str | None:
+def add_inorganic_group(smiles: str, rng: Draw) -> str | None:
     """Canonical SMILES of a molecule with an inorganic group in place of a hydrogen; None where there is no room."""
     mol = parse(smiles, AS_IT_IS).mol
     sites = [a.GetIdx() for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetIsAromatic() and a.GetTotalNumHs()]
@@ -246,11 +248,11 @@ def grafted(smiles: str, rng: Draw) -> str | None:
     return parse(Chem.MolToSmiles(joined), AS_IT_IS).smiles
 
 
-def shuffled(smiles: str, rng: Draw) -> str | None:
+def shuffle_symbols(smiles: str, rng: Draw) -> str | None:
     """Canonical SMILES of the molecule of the same SELFIES symbols in random order; None where that is none."""
     try:
         symbols = split(to_selfies(smiles))
-        return parse(saturated(selfies.decoder("".join(rng.permutation(symbols))))).smiles
+        return parse(saturate(selfies.decoder("".join(rng.permutation(symbols))))).smiles
     except MoleculeError:
         return None
 
@@ -270,14 +272,14 @@ def _nearest(smiles: Sequence[str], reference: Sequence[str]) -> Doubles:
     return np.array([tanimoto_to_many(fingerprint(parse(text, AS_IT_IS).mol), bits).max() for text in smiles])
 
 
-def _telling(columns: Sequence[Doubles], kinds: Sequence[str]) -> Telling:
+def _discriminate_kinds(columns: Sequence[Doubles], kinds: Sequence[str]) -> Discrimination:
     """How well a number, of the molecules first and then of each kind, tells them apart."""
     own, *others = columns
-    by_kind = {kind: auroc(own, other) for kind, other in zip(kinds, others, strict=True)}
-    return Telling(by_kind, float(np.mean(list(by_kind.values()))))
+    by_kind = {kind: discriminate(own, other) for kind, other in zip(kinds, others, strict=True)}
+    return Discrimination(by_kind, float(np.mean(list(by_kind.values()))))
 
 
-def auroc(inside: Doubles, outside: Doubles) -> float:
+def discriminate(inside: Doubles, outside: Doubles) -> float:
     """The probability that one of `inside` (N,) is greater than one of `outside` (M,), ties counted half."""
     return linear.auroc(np.repeat([1, 0], [len(inside), len(outside)]), np.concatenate([inside, outside]))
 

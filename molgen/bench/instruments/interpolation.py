@@ -15,9 +15,9 @@ import numpy as np
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.chem.table import has_property
 from molgen.errors import MissingColumnError, SpecError
-from molgen.evaluate.report import read_drawn
+from molgen.evaluate.report import read_sample
 from molgen.explore.analogy import PAIR_COLUMNS, read_pairs
-from molgen.explore.path import KINDS, LINEAR, SPHERICAL, Path, Route, find_path, line_of
+from molgen.explore.path import KINDS, LINEAR, SPHERICAL, Path, PathConfig, decode_line, find_path
 from molgen.latent.space import LatentSpace
 
 N_PAIRS = 60
@@ -58,14 +58,14 @@ class InterpolationScore:
     p_values: dict[str, float]
 
 
-def figures_of(path: Path) -> Figures:
+def measure_path(path: Path) -> Figures:
     """What a path is judged by."""
     values = (*path.monotonicity, path.worst_confidence)
     leaving, coming, confidence = (0.0 if math.isnan(value) else value for value in values)
     return Figures(path.n_between, leaving, coming, confidence, path.largest_leap)
 
 
-def interpolation_score(
+def score_interpolation(
     space: LatentSpace,
     smiles: Sequence[str],
     seed: int = 0,
@@ -85,10 +85,10 @@ def interpolation_score(
     Raises:
         SpecError: No two of them can be encoded.
     """
-    return compare_paths(space, _drawn_pairs(smiles, n_pairs, seed), Route(seed=seed), on_done)
+    return compare_paths(space, _draw_pairs(smiles, n_pairs, seed), PathConfig(seed=seed), on_done)
 
 
-def pairs_of(path: File, n: int, seed: int = 0) -> list[tuple[str, str]]:
+def read_pairs_or_draw(path: File, n: int, seed: int = 0) -> list[tuple[str, str]]:
     """Pairs of a table with the columns `smiles_a` and `smiles_b`, or random pairs of any other file's molecules.
 
     Args:
@@ -103,13 +103,13 @@ def pairs_of(path: File, n: int, seed: int = 0) -> list[tuple[str, str]]:
         is_paired = has_property(path, PAIR_COLUMNS[1], PAIR_COLUMNS[0])
     except MissingColumnError:
         is_paired = False
-    return read_pairs(path)[:n] if is_paired else _drawn_pairs(read_drawn(path, 2 * n, seed), n, seed)
+    return read_pairs(path)[:n] if is_paired else _draw_pairs(read_sample(path, 2 * n, seed), n, seed)
 
 
 def compare_paths(
     space: LatentSpace,
     pairs: Sequence[tuple[str, str]],
-    route: Route,
+    route: PathConfig,
     on_done: Callable[[float], object] = lambda _share: None,
 ) -> InterpolationScore:
     """Linear and spherical paths of pairs of canonical SMILES, and the bare lines; the route's own kind is not used.
@@ -129,8 +129,8 @@ def compare_paths(
         molecules = parse(pairs[row][0]), parse(pairs[row][1])
         for kind in KINDS:
             own = replace(route, kind=kind)
-            found[kind].append(figures_of(find_path(space, molecules, points[row], own)))
-            found[f"{kind} line"].append(figures_of(line_of(space, molecules, points[row], own)))
+            found[kind].append(measure_path(find_path(space, molecules, points[row], own)))
+            found[f"{kind} line"].append(measure_path(decode_line(space, molecules, points[row], own)))
         on_done(done / len(rows))
     tables = {name: np.array([astuple(each) for each in paths]) for name, paths in found.items()}
     difference = tables[LINEAR] - tables[SPHERICAL]
@@ -144,7 +144,7 @@ def compare_paths(
     )
 
 
-def _drawn_pairs(smiles: Sequence[str], n: int, seed: int) -> list[tuple[str, str]]:
+def _draw_pairs(smiles: Sequence[str], n: int, seed: int) -> list[tuple[str, str]]:
     """At most `n` pairs of different molecules, no molecule in two pairs."""
     order = np.random.default_rng(seed).permutation(len(smiles))
     texts = [smiles[i] for i in order]

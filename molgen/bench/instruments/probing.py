@@ -10,8 +10,8 @@ import numpy as np
 
 from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.evaluate.figure import save_figure
-from molgen.explore.probe import FINGERPRINT, SHUFFLED, Depth, probe_depths
-from molgen.explore.units import Dci, units_of
+from molgen.explore.probe import FINGERPRINT, SHUFFLED, Layer, probe_layers
+from molgen.explore.units import Dci, describe_units
 from molgen.latent.space import LatentSpace
 
 N_PROBED = 2000
@@ -25,11 +25,11 @@ class Probing:
 
     Attributes:
         n: Molecules.
-        depths: From the surface on; the fingerprint and the shuffled labels last.
+        layers: From the surface on; the fingerprint and the shuffled labels last.
     """
 
     n: int
-    depths: tuple[Depth, ...]
+    layers: tuple[Layer, ...]
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class UnitScore:
     rotated: Dci
 
 
-def encodable(space: LatentSpace, smiles: Sequence[str], limit: int | None = N_PROBED) -> list[Molecule]:
+def select_encodable(space: LatentSpace, smiles: Sequence[str], limit: int | None = N_PROBED) -> list[Molecule]:
     """Those of canonical SMILES that can be encoded, the first `limit` of them."""
     reasons = space.explain(smiles, AS_IT_IS, is_refined=False).reasons
     kept = [text for text, reason in zip(smiles, reasons, strict=True) if not reason]
     return [parse(text, AS_IT_IS) for text in kept[:limit]]
 
 
-def probing_score(
+def score_probing(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda _: None
 ) -> Probing:
     """What each depth of the encoder knows of the first 2,000 of canonical SMILES that can be encoded.
@@ -70,11 +70,11 @@ def probing_score(
     Raises:
         SpecError: There are too few.
     """
-    molecules = encodable(space, smiles)
-    return Probing(len(molecules), probe_depths(space, molecules, {}, seed, on_done))
+    molecules = select_encodable(space, smiles)
+    return Probing(len(molecules), probe_layers(space, molecules, {}, seed, on_done))
 
 
-def units_score(
+def score_units(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda _: None
 ) -> UnitScore:
     """Whether units are names of descriptors, on the first 2,000 of canonical SMILES that can be encoded.
@@ -88,12 +88,12 @@ def units_score(
     Raises:
         SpecError: There are too few.
     """
-    units = units_of(space, encodable(space, smiles), seed)
+    units = describe_units(space, select_encodable(space, smiles), seed)
     on_done(1.0)
     return UnitScore(units.n, units.n_active, units.score, units.rotated)
 
 
-def draw_depths(depths: Sequence[Depth], path: Path) -> None:
+def draw_layers(layers: Sequence[Layer], path: Path) -> None:
     """Draws scores over depths, the fingerprint and the shuffled labels set apart.
 
     Raises:
@@ -103,14 +103,14 @@ def draw_depths(depths: Sequence[Depth], path: Path) -> None:
 
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.subplots()
-    inner = [i for i, depth in enumerate(depths) if depth.name not in (FINGERPRINT, SHUFFLED)]
-    outer = [i for i in range(len(depths)) if i not in inner]
-    for number, target in enumerate(depths[0].scores):
-        scores = np.clip([depth.scores[target] for depth in depths], -0.1, 1.0)
+    inner = [i for i, depth in enumerate(layers) if depth.name not in (FINGERPRINT, SHUFFLED)]
+    outer = [i for i in range(len(layers)) if i not in inner]
+    for number, target in enumerate(layers[0].scores):
+        scores = np.clip([depth.scores[target] for depth in layers], -0.1, 1.0)
         (line,) = axes.plot(inner, scores[inner], marker="o", markersize=4, label=target, color=f"C{number}")
         axes.plot(outer, scores[outer], linestyle="", marker="D", markersize=5, color=line.get_color())
     axes.axvline(len(inner) - 0.5, color="0.8", linewidth=1)
-    axes.set_xticks(range(len(depths)), [depth.name.replace(" ", "\n") for depth in depths], fontsize=8)
+    axes.set_xticks(range(len(layers)), [depth.name.replace(" ", "\n") for depth in layers], fontsize=8)
     axes.set(title="What each depth knows", ylabel="R2, or AUROC for tokens and groups", ylim=(-0.12, 1.02))
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save_figure(figure, path)

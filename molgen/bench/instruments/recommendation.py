@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rdkit.DataStructs import ExplicitBitVect
 
+from molgen.arrays import Doubles, Integers
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.errors import SpecError
 from molgen.explore.preference import NOISE, Labelled, Preference
@@ -28,9 +28,6 @@ N_DRAWS = 20
 ACTIVE, INACTIVE = 0.75, 0.5
 """Quantiles of the measurements: actives are at or above the first, inactives at or below the second."""
 PROFILE, LATENT_ONLY, CHANCE = "profile", "profile of the latent space alone", "chance"
-
-Doubles = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Recommendation:
         return self.rankings[0]
 
 
-def recommendation_score(
+def score_recommendation(
     space: LatentSpace,
     smiles: Sequence[str],
     measured: Sequence[float],
@@ -117,7 +114,7 @@ def recommendation_score(
             precisions.setdefault(name, []).append(float(is_active[top].mean()))
         on_done(draw + 1)
     share = (is_active.sum() - N_LABELS) / (len(values) - 2 * N_LABELS)
-    rankings = tuple(_ranking(name, found, float(share)) for name, found in precisions.items())
+    rankings = tuple(_rank(name, found, float(share)) for name, found in precisions.items())
     return Recommendation(len(values), int((~has_point).sum()), N_DRAWS, rankings)
 
 
@@ -142,6 +139,6 @@ def _by_fingerprint(bits: Sequence[ExplicitBitVect], liked: Integers, disliked: 
     }
 
 
-def _ranking(name: str, precisions: Sequence[float], share: float) -> Ranking:
+def _rank(name: str, precisions: Sequence[float], share: float) -> Ranking:
     mean, error = float(np.mean(precisions)), float(np.std(precisions, ddof=1) / np.sqrt(len(precisions)))
     return Ranking(name, mean, error, mean / share)

@@ -12,22 +12,20 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from molgen.arrays import Doubles, Floats
 from molgen.chem.formats import Row
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.chem.table import Tally
 from molgen.errors import SpecError
 from molgen.explore.index import Index, Rows
 from molgen.explore.library import build_index
-from molgen.latent.space import Floats, LatentSpace
+from molgen.latent.space import LatentSpace
 
 K = 10
 N_QUERIES = 100
 ROUNDING = 1e-3
 """By how much a squared distance may be off in float32; rows nearer together than that count as equally near."""
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Retrieval:
     spearman: float
 
 
-def retrieval_score(
+def score_retrieval(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[int], object] = lambda _n: None
 ) -> Retrieval:
     """How well an index of molecules answers queries that are among them.

@@ -16,22 +16,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.chem.properties import DESCRIPTORS
-from molgen.explore.direction import N_SHIPPED, descriptor_direction, reach_for
-from molgen.explore.walk import Series, Walk, likeness, steer
+from molgen.explore.direction import N_SHIPPED, choose_walk_length, fit_descriptor_direction
+from molgen.explore.walk import Series, WalkConfig, measure_similarities, steer
 from molgen.latent.space import LatentSpace
 
 STEERED = ("logp", "tpsa", "heavy_atoms", "fsp3", "hba", "qed", "rotatable_bonds")
 N_STEERED = 200
 
-Doubles = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class Way:
+class WalkFigures:
     """What walks do on average.
 
     Attributes:
@@ -50,7 +48,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Steered:
+class SteeredProperty:
     """How well one property is steered.
 
     Attributes:
@@ -64,8 +62,8 @@ class Steered:
     name: str
     strength: float
     reach: float
-    along: Way
-    control: Way
+    along: WalkFigures
+    control: WalkFigures
 
 
 @dataclass(frozen=True)
@@ -78,17 +76,17 @@ class Steering:
     """
 
     n: int
-    properties: tuple[Steered, ...]
+    properties: tuple[SteeredProperty, ...]
 
 
-def steering_score(
+def score_steering(
     space: LatentSpace,
     smiles: Sequence[str],
     seed: int,
     on_done: Callable[[float], object] = lambda _: None,
     *,
     names: Sequence[str] = STEERED,
-    n_fitted: int = N_SHIPPED,
+    n_surrogate: int = N_SHIPPED,
 ) -> Steering:
     """How well the first 200 of the molecules that can be encoded are steered.
 
@@ -98,24 +96,24 @@ def steering_score(
         seed: Draws the molecules that directions are fitted to, the points around each step, and random directions.
         on_done: Called with the share done, in [0, 1].
         names: Descriptors to steer by.
-        n_fitted: Shipped molecules that each direction is fitted to.
+        n_surrogate: Shipped molecules that each direction is fitted to.
     """
     z = space.encode(smiles[: 2 * N_STEERED], AS_IT_IS)
     rows = np.flatnonzero(np.isfinite(z).all(axis=1))[:N_STEERED]
     molecules, points = [parse(smiles[row], AS_IT_IS) for row in rows.tolist()], z[rows]
     found = []
     for place, name in enumerate(names):
-        direction = descriptor_direction(space, name, seed, n_fitted)
+        direction = fit_descriptor_direction(space, name, seed, n_surrogate)
         along, control = [], []
         reaches: list[float] = []
         for i, (molecule, point) in enumerate(zip(molecules, points, strict=True)):
-            walk = Walk(reach_for(space, direction, molecule, point), seed=seed + i)
+            walk = WalkConfig(choose_walk_length(space, direction, molecule, point), seed=seed + i)
             reaches.append(walk.reach)
             along.append(steer(space, molecule, point, direction.vector, walk))
             control.append(steer(space, molecule, point, _random(space, seed + i), walk))
             on_done((place + (i + 1) / len(molecules)) / len(names))
         ways = (_way(name, molecules, series) for series in (along, control))
-        found.append(Steered(name, direction.strength.plain, float(np.median(reaches)), *ways))
+        found.append(SteeredProperty(name, direction.strength.plain, float(np.median(reaches)), *ways))
     return Steering(len(molecules), tuple(found))
 
 
@@ -135,13 +133,15 @@ def _random(space: LatentSpace, seed: int) -> Doubles:
     return np.asarray(space.prior_deviation * normal / np.linalg.norm(normal), dtype=np.float64)
 
 
-def _way(name: str, molecules: Sequence[Molecule], walks: Sequence[Series]) -> Way:
+def _way(name: str, molecules: Sequence[Molecule], walks: Sequence[Series]) -> WalkFigures:
     values = [_values(name, series) for series in walks]
     changes = [row[known][-1] - row[known][0] for row in values for known in [np.isfinite(row)]]
-    alike = np.array([likeness(molecule.smiles, w.smiles) for molecule, w in zip(molecules, walks, strict=True)])
+    alike = np.array(
+        [measure_similarities(molecule.smiles, w.smiles) for molecule, w in zip(molecules, walks, strict=True)]
+    )
     side = alike.shape[1] // 2
     half = side // 2
-    return Way(
+    return WalkFigures(
         monotonicity=float(np.mean([monotonicity(w.t, row) for w, row in zip(walks, values, strict=True)])),
         kept_half=float(alike[:, [side - half, side + half]].mean()),
         kept_end=float(alike[:, [0, -1]].mean()),

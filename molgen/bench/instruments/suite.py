@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from molgen.bench.instruments.analogies import analogies_score
-from molgen.bench.instruments.applicability import applicability_score
-from molgen.bench.instruments.interpolation import interpolation_score
-from molgen.bench.instruments.probing import probing_score, units_score
-from molgen.bench.instruments.recommendation import N_DRAWS, recommendation_score
-from molgen.bench.instruments.retrieval import N_QUERIES, retrieval_score
-from molgen.bench.instruments.steering import steering_score
-from molgen.bench.speed import machine
+from molgen.bench.instruments.analogies import score_analogies
+from molgen.bench.instruments.applicability import score_applicability
+from molgen.bench.instruments.interpolation import score_interpolation
+from molgen.bench.instruments.probing import score_probing, score_units
+from molgen.bench.instruments.recommendation import N_DRAWS, score_recommendation
+from molgen.bench.instruments.retrieval import N_QUERIES, score_retrieval
+from molgen.bench.instruments.steering import score_steering
+from molgen.bench.speed import describe_machine
 from molgen.chem.table import Record, read_molecules
 from molgen.errors import SpecError
-from molgen.evaluate.report import read_drawn
+from molgen.evaluate.report import read_sample
 from molgen.explore.probe import FINGERPRINT, POINT, SHUFFLED
-from molgen.explore.projection import judgement, project
-from molgen.json_values import without_nan
+from molgen.explore.projection import measure_trustworthiness, project
+from molgen.json_values import replace_nan
 from molgen.latent.space import GAUSSIAN, LatentSpace
-from molgen.sample.conditional import Request, answer
+from molgen.sample.conditional import SampleRequest, sample_conditionally
 
 OnDone = Callable[[float], object]
 
@@ -39,7 +39,7 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Inputs:
+class SuiteConfig:
     """What the instruments are scored on.
 
     Attributes:
@@ -58,7 +58,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoreLine:
     """One figure beside what it is compared with.
 
     Attributes:
@@ -78,80 +78,82 @@ class Line:
     aim: float = float("nan")
 
 
-Outcome = tuple[Any, list[Line]]
+ScoreReport = tuple[Any, list[ScoreLine]]
 """The whole score, to be written as JSON, and its lines."""
 
 
-def _path(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
-    score = interpolation_score(space, smiles, inputs.seed, on_done)
+def _path(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+    score = score_interpolation(space, smiles, inputs.seed, on_done)
     linear, spherical = score.means["linear"], score.means["spherical"]
     return asdict(score), [
-        Line("path", name.replace("_", " "), getattr(linear, name), "spherical", getattr(spherical, name))
+        ScoreLine("path", name.replace("_", " "), getattr(linear, name), "spherical", getattr(spherical, name))
         for name in asdict(linear)
     ]
 
 
-def _analogy(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
-    score = analogies_score(space, smiles, inputs.seed, on_done)
+def _analogy(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+    score = score_analogies(space, smiles, inputs.seed, on_done)
     learned = score.hits["learned"]
     lines = []
     for control, hits in score.hits.items():
         if control != "learned":
             lines.append(
-                Line("analogy", "best answer alike, with the group", learned.alike_1, control, hits.alike_1, 0.5)
+                ScoreLine("analogy", "best answer alike, with the group", learned.alike_1, control, hits.alike_1, 0.5)
             )
-            lines.append(Line("analogy", "best answer is exactly it", learned.exact_1, control, hits.exact_1))
+            lines.append(ScoreLine("analogy", "best answer is exactly it", learned.exact_1, control, hits.exact_1))
     return asdict(score), lines
 
 
-def _neighbours(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
-    score = retrieval_score(space, smiles, inputs.seed, lambda n: on_done(n / N_QUERIES))
+def _neighbours(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+    score = score_retrieval(space, smiles, inputs.seed, lambda n: on_done(n / N_QUERIES))
     return asdict(score), [
-        Line("neighbours", "recall of the 10 nearest points", score.recall, "", aim=0.95),
-        Line("neighbours", "ms a query", score.query_ms, "one matrix product", score.brute_force_ms, 20.0),
-        Line("neighbours", "Tanimoto of the 10 nearest", score.tanimoto, "of the 10 best", score.tanimoto_of_best),
-        Line("neighbours", "Tanimoto of the 10 nearest", score.tanimoto, "by chance", score.tanimoto_by_chance),
+        ScoreLine("neighbours", "recall of the 10 nearest points", score.recall, "", aim=0.95),
+        ScoreLine("neighbours", "ms a query", score.query_ms, "one matrix product", score.brute_force_ms, 20.0),
+        ScoreLine("neighbours", "Tanimoto of the 10 nearest", score.tanimoto, "of the 10 best", score.tanimoto_of_best),
+        ScoreLine("neighbours", "Tanimoto of the 10 nearest", score.tanimoto, "by chance", score.tanimoto_by_chance),
     ]
 
 
-def _outliers(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
-    score = applicability_score(space, smiles, inputs.seed, on_done)
+def _outliers(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+    score = score_applicability(space, smiles, inputs.seed, on_done)
     kinds = [
-        Line("outliers", f"AUROC, {kind}", value, "fingerprint", score.fingerprint.by_kind[kind], 0.95)
+        ScoreLine("outliers", f"AUROC, {kind}", value, "fingerprint", score.fingerprint.by_kind[kind], 0.95)
         for kind, value in score.trust.by_kind.items()
     ]
-    mean = Line("outliers", "AUROC, mean", score.trust.mean, "fingerprint", score.fingerprint.mean, 0.95)
-    calibration = Line("outliers", "trusted below 0.05", score.below_5_percent, "calibrated", 0.05)
+    mean = ScoreLine("outliers", "AUROC, mean", score.trust.mean, "fingerprint", score.fingerprint.mean, 0.95)
+    calibration = ScoreLine("outliers", "trusted below 0.05", score.below_5_percent, "calibrated", 0.05)
     return asdict(score), [mean, *kinds, calibration]
 
 
-def _map(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+def _map(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
     z = space.encode(smiles[:N_MAPPED], is_refined=False)
     z = z[np.isfinite(z).all(axis=1)]
     projection = project(z, "pca", inputs.seed)
-    trust = judgement(z, projection.points)
-    chance = judgement(z, np.random.default_rng(inputs.seed).standard_normal((len(z), 2)))
+    trust = measure_trustworthiness(z, projection.points)
+    chance = measure_trustworthiness(z, np.random.default_rng(inputs.seed).standard_normal((len(z), 2)))
     on_done(1.0)
     lines = [
-        Line("map", f"trustworthiness of PCA at {k}", value or np.nan, "random picture", chance[k] or np.nan)
+        ScoreLine("map", f"trustworthiness of PCA at {k}", value or np.nan, "random picture", chance[k] or np.nan)
         for k, value in trust.items()
     ]
     return {"n": len(z), "pca": trust, "random": chance}, lines
 
 
-def _steer(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
-    score = steering_score(space, smiles, inputs.seed, on_done)
+def _steer(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+    score = score_steering(space, smiles, inputs.seed, on_done)
     lines = []
     for each in score.properties:
         along, control = each.along, each.control
         lines.append(
-            Line("steer", f"monotonicity of {each.name}", along.monotonicity, "random", control.monotonicity, 0.8)
+            ScoreLine("steer", f"monotonicity of {each.name}", along.monotonicity, "random", control.monotonicity, 0.8)
         )
-        lines.append(Line("steer", f"Tanimoto kept halfway, {each.name}", along.kept_half, "random", control.kept_half))
+        lines.append(
+            ScoreLine("steer", f"Tanimoto kept halfway, {each.name}", along.kept_half, "random", control.kept_half)
+        )
     return asdict(score), lines
 
 
-def _recommend(space: LatentSpace, _smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+def _recommend(space: LatentSpace, _smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
     scores, lines = {}, []
     for i, path in enumerate(inputs.assays):
         found = {
@@ -159,7 +161,7 @@ def _recommend(space: LatentSpace, _smiles: Sequence[str], inputs: Inputs, on_do
             for item in read_molecules(path, properties=(inputs.column,))
             if isinstance(item, Record) and np.isfinite(item.values[0])
         }
-        score = recommendation_score(
+        score = score_recommendation(
             space,
             list(found),
             list(found.values()),
@@ -168,39 +170,43 @@ def _recommend(space: LatentSpace, _smiles: Sequence[str], inputs: Inputs, on_do
         )
         scores[path.name] = asdict(score)
         lines += [
-            Line("recommend", f"precision at 20, {path.stem}", score.profile.precision, other.name, other.precision)
+            ScoreLine(
+                "recommend", f"precision at 20, {path.stem}", score.profile.precision, other.name, other.precision
+            )
             for other in score.rankings[1:]
         ]
     return scores, lines
 
 
-def _sample(space: LatentSpace, _smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
+def _sample(space: LatentSpace, _smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
     scores, lines = {}, []
     for i, (name, asked) in enumerate(REQUESTS.items()):
-        found = answer(space, Request(space=space, **asked), N_ASKED, seed=inputs.seed, prior=GAUSSIAN)
+        found = sample_conditionally(
+            space, SampleRequest(space=space, **asked), N_ASKED, seed=inputs.seed, prior=GAUSSIAN
+        )
         on_done((i + 1) / len(REQUESTS))
         scores[name] = {"found": len(found.smiles), "share": found.share, "plain_share": found.plain_share}
-        lines.append(Line("sample", f"share that is {name}", found.share, "of the prior", found.plain_share))
+        lines.append(ScoreLine("sample", f"share that is {name}", found.share, "of the prior", found.plain_share))
     return scores, lines
 
 
-def _layers(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
-    score = probing_score(space, smiles, inputs.seed, on_done)
-    by_name = {depth.name: depth.scores for depth in score.depths}
+def _layers(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+    score = score_probing(space, smiles, inputs.seed, on_done)
+    by_name = {depth.name: depth.scores for depth in score.layers}
     return asdict(score), [
-        Line("layers", f"{target} read off the point", value, other, by_name[other][target])
+        ScoreLine("layers", f"{target} read off the point", value, other, by_name[other][target])
         for target, value in by_name[POINT].items()
         for other in (FINGERPRINT, SHUFFLED)
     ]
 
 
-def _dims(space: LatentSpace, smiles: Sequence[str], inputs: Inputs, on_done: OnDone) -> Outcome:
-    score = units_score(space, smiles, inputs.seed, on_done)
+def _dims(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+    score = score_units(space, smiles, inputs.seed, on_done)
     own, rotated = asdict(score.score), asdict(score.rotated)
-    return asdict(score), [Line("dims", name, own[name], "turned at random", rotated[name]) for name in own]
+    return asdict(score), [ScoreLine("dims", name, own[name], "turned at random", rotated[name]) for name in own]
 
 
-INSTRUMENTS: Mapping[str, Callable[[LatentSpace, Sequence[str], Inputs, OnDone], Outcome]] = {
+INSTRUMENTS: Mapping[str, Callable[[LatentSpace, Sequence[str], SuiteConfig, OnDone], ScoreReport]] = {
     "path": _path,
     "analogy": _analogy,
     "neighbours": _neighbours,
@@ -217,10 +223,10 @@ INSTRUMENTS: Mapping[str, Callable[[LatentSpace, Sequence[str], Inputs, OnDone],
 
 def score_instruments(
     space: LatentSpace,
-    inputs: Inputs,
+    inputs: SuiteConfig,
     names: Sequence[str] = tuple(INSTRUMENTS),
     on_done: Callable[[float, str], object] = lambda *_: None,
-) -> tuple[dict[str, Any], list[Line]]:
+) -> tuple[dict[str, Any], list[ScoreLine]]:
     """The report on the instruments `names`, to be written as JSON, and its lines.
 
     Args:
@@ -236,9 +242,9 @@ def score_instruments(
     for name in names:
         if name not in INSTRUMENTS:
             raise SpecError("only", f"there is no instrument {name!r}; there are {', '.join(INSTRUMENTS)}")
-    smiles = list(dict.fromkeys(read_drawn(inputs.molecules, inputs.limit, inputs.seed)))
+    smiles = list(dict.fromkeys(read_sample(inputs.molecules, inputs.limit, inputs.seed)))
     scores: dict[str, Any] = {}
-    lines: list[Line] = []
+    lines: list[ScoreLine] = []
     for i, name in enumerate(names):
         on_done(i / len(names), name)
         scores[name], found = INSTRUMENTS[name](
@@ -253,9 +259,9 @@ def score_instruments(
         "n": len(smiles),
         "assays": [path.name for path in inputs.assays],
         "seed": inputs.seed,
-        "machine": machine(),
+        "machine": describe_machine(),
         "checkpoint_sha256": space.model.digest,
         "scores": scores,
         "lines": [asdict(line) for line in lines],
     }
-    return dict(without_nan(report)), lines
+    return dict(replace_nan(report)), lines

@@ -20,7 +20,7 @@ from rdkit.Chem import rdFingerprintGenerator
 
 from molgen.chem.molecule import fingerprint
 from molgen.errors import MolgenError
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
 PROBABILITY_FLOOR = 1e-7
 COUPLING_TOLERANCE = 0.005 / 2
@@ -84,7 +84,7 @@ class SupportVectors:
         columns, counts = self._counts(mol)
         distances = self._squares + (counts**2).sum() - 2.0 * self._vectors[:, columns] @ counts
         decision = float(self._dual @ np.exp(-self._gamma * distances)) + self._intercept
-        return _coupled(1.0 / (1.0 + np.exp(self._a * decision + self._b)))
+        return _couple(1.0 / (1.0 + np.exp(self._a * decision + self._b)))
 
     def _counts(self, mol: Chem.Mol) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Features that a molecule has, and how often."""
@@ -95,7 +95,7 @@ class SupportVectors:
         return columns, np.bincount(place, weights=weights, minlength=len(columns)).astype(np.float64)
 
 
-def _coupled(pairwise: float) -> float:
+def _couple(pairwise: float) -> float:
     """The chance of the second of two classes, given that of the first, as libsvm answers it: it stops early.
 
     Source: Wu, Lin & Weng, J. Mach. Learn. Res. 2004, 5, 975, algorithm 2, for two classes.
@@ -119,7 +119,7 @@ def _coupled(pairwise: float) -> float:
 
 
 @cache
-def learned() -> Mapping[str, Callable[[Chem.Mol], float]]:
+def load_learned_oracles() -> Mapping[str, Callable[[Chem.Mol], float]]:
     """The oracles by PMO's names.
 
     Raises:
@@ -135,7 +135,7 @@ def learned() -> Mapping[str, Callable[[Chem.Mol], float]]:
 
 
 def _arrays(name: str) -> Mapping[str, NDArray[Any]]:
-    path = shipped("data") / f"{name}.npz"
+    path = find_shipped("data") / f"{name}.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}

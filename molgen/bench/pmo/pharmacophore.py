@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem.Pharm2D import Gobbi_Pharm2D
 
+from molgen.arrays import Integers
+
 MIN_DISTANCE, MAX_DISTANCE = 2, 100
 LAST_BIN = 8
 """Distances in bonds: 2 to 7 are bins of their own, 8 and above are one; nearer features make no pharmacophore."""
 N_FAMILIES = 16
 """A bound; there are eight."""
-
-Integers = NDArray[np.int64]
 
 
 def pharmacophores(mol: Chem.Mol) -> Integers:

@@ -61,7 +61,7 @@ class RunResult:
     passes_brenk: float
 
 
-def result_of(run: PmoRun, space: LatentSpace) -> RunResult:
+def summarise_run(run: PmoRun, space: LatentSpace) -> RunResult:
     """The figures of a run, as far as it went.
 
     Raises:
@@ -89,7 +89,7 @@ def result_of(run: PmoRun, space: LatentSpace) -> RunResult:
     )
 
 
-def report_of(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
+def summarise_runs(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
     """Results by run and by task, their sums, and what was published of the same tasks; for JSON.
 
     A sum is over tasks, of the means over seeds; its deviation is that of the sums of single seeds, which all need to
@@ -97,7 +97,7 @@ def report_of(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
     """
     tasks = list(dict.fromkeys(result.task for result in results))
     seeds = list(dict.fromkeys(result.seed for result in results))
-    by_task = {task: _spread([r for r in results if r.task == task]) for task in tasks}
+    by_task = {task: _summarise_seeds([r for r in results if r.task == task]) for task in tasks}
     is_full = len(results) == len(tasks) * len(seeds) and len(seeds) > 1
     sums: dict[str, dict[str, float | None]] = {}
     for name in SUMMED:
@@ -114,7 +114,7 @@ def report_of(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
     }
 
 
-def _spread(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:
+def _summarise_seeds(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:
     """Mean, and deviation over seeds where there are several, of every figure."""
     figures: dict[str, dict[str, float | None]] = {}
     for name in asdict(results[0]):

@@ -47,29 +47,29 @@ def arithmetic_mean(*parts: Part) -> Part:
     return value
 
 
-def clipped(upper: float) -> Modifier:
+def clip_above(upper: float) -> Modifier:
     """Linear up to `upper`, where it reaches 1."""
     return lambda x: min(1.0, x / upper)
 
 
-def gaussian(mean: float, spread: float) -> Modifier:
+def gaussian(mean: float, std: float) -> Modifier:
     """1 at `mean`, falling off to both sides."""
-    return lambda x: math.exp(-0.5 * ((x - mean) / spread) ** 2)
+    return lambda x: math.exp(-0.5 * ((x - mean) / std) ** 2)
 
 
-def at_most(mean: float, spread: float) -> Modifier:
+def at_most(mean: float, std: float) -> Modifier:
     """1 up to `mean`, falling off above (GuacaMol's MinGaussian)."""
-    bell = gaussian(mean, spread)
+    bell = gaussian(mean, std)
     return lambda x: bell(max(x, mean))
 
 
-def at_least(mean: float, spread: float) -> Modifier:
+def at_least(mean: float, std: float) -> Modifier:
     """1 from `mean` on, falling off below (GuacaMol's MaxGaussian)."""
-    bell = gaussian(mean, spread)
+    bell = gaussian(mean, std)
     return lambda x: bell(min(x, mean))
 
 
-def modified(part: Part, modifier: Modifier) -> Part:
+def apply_modifier(part: Part, modifier: Modifier) -> Part:
     """A part through a modifier."""
     return lambda mol: modifier(part(mol))
 
@@ -117,7 +117,7 @@ def lacks(pattern: str) -> Part:
     return lambda mol: float(not mol.HasSubstructMatch(query))
 
 
-def isomer_of(formula: str) -> Part:
+def match_formula(formula: str) -> Part:
     """How near to a molecular formula: geometric mean of a bell around each element's count and around their sum."""
     wanted = {element: int(count or 1) for element, count in re.findall(r"([A-Z][a-z]?)(\d*)", formula)}
     bells = {element: gaussian(count, 1.0) for element, count in wanted.items()}
@@ -176,62 +176,62 @@ _SITAGLIPTIN_LOGP, _SITAGLIPTIN_TPSA, _SITAGLIPTIN_BERTZ = 2.0165, 77.04, 896.38
 
 
 @cache
-def rule_based() -> Mapping[str, Part]:
+def make_rule_oracles() -> Mapping[str, Part]:
     """The oracles by PMO's names."""
     return MappingProxyType(
         {
-            "albuterol_similarity": modified(similarity(ALBUTEROL, "FCFP4"), clipped(0.75)),
-            "amlodipine_mpo": geometric_mean(similarity(AMLODIPINE, "ECFP4"), modified(_rings, gaussian(3, 0.5))),
+            "albuterol_similarity": apply_modifier(similarity(ALBUTEROL, "FCFP4"), clip_above(0.75)),
+            "amlodipine_mpo": geometric_mean(similarity(AMLODIPINE, "ECFP4"), apply_modifier(_rings, gaussian(3, 0.5))),
             "celecoxib_rediscovery": similarity(CELECOXIB, "ECFP4"),
             "deco_hop": arithmetic_mean(
                 lacks(HOP_SULFONE),
                 lacks(HOP_BENZOTHIAZOLE),
                 holds(HOP_SCAFFOLD),
-                modified(similarity(HOP, "PHCO"), clipped(0.85)),
+                apply_modifier(similarity(HOP, "PHCO"), clip_above(0.85)),
             ),
             "fexofenadine_mpo": geometric_mean(
-                modified(similarity(FEXOFENADINE, "AP"), clipped(0.8)),
-                modified(_tpsa, at_least(90, 10)),
-                modified(crippen_logp, at_most(4, 1)),
+                apply_modifier(similarity(FEXOFENADINE, "AP"), clip_above(0.8)),
+                apply_modifier(_tpsa, at_least(90, 10)),
+                apply_modifier(crippen_logp, at_most(4, 1)),
             ),
-            "isomers_c7h8n2o2": isomer_of("C7H8N2O2"),
-            "isomers_c9h10n2o2pf2cl": isomer_of("C9H10N2O2PF2Cl"),
+            "isomers_c7h8n2o2": match_formula("C7H8N2O2"),
+            "isomers_c9h10n2o2pf2cl": match_formula("C9H10N2O2PF2Cl"),
             "median1": geometric_mean(similarity(CAMPHOR, "ECFP4"), similarity(MENTHOL, "ECFP4")),
             "median2": geometric_mean(similarity(TADALAFIL, "ECFP6"), similarity(SILDENAFIL, "ECFP6")),
-            "mestranol_similarity": modified(similarity(MESTRANOL, "AP"), clipped(0.75)),
+            "mestranol_similarity": apply_modifier(similarity(MESTRANOL, "AP"), clip_above(0.75)),
             "osimertinib_mpo": geometric_mean(
-                modified(similarity(OSIMERTINIB, "FCFP4"), clipped(0.8)),
-                modified(similarity(OSIMERTINIB, "ECFP6"), at_most(0.85, 0.1)),
-                modified(_tpsa, at_least(100, 10)),
-                modified(crippen_logp, at_most(1, 1)),
+                apply_modifier(similarity(OSIMERTINIB, "FCFP4"), clip_above(0.8)),
+                apply_modifier(similarity(OSIMERTINIB, "ECFP6"), at_most(0.85, 0.1)),
+                apply_modifier(_tpsa, at_least(100, 10)),
+                apply_modifier(crippen_logp, at_most(1, 1)),
             ),
             "perindopril_mpo": geometric_mean(
-                similarity(PERINDOPRIL, "ECFP4"), modified(_aromatic_rings, gaussian(2, 0.5))
+                similarity(PERINDOPRIL, "ECFP4"), apply_modifier(_aromatic_rings, gaussian(2, 0.5))
             ),
             "qed": qed,
             "ranolazine_mpo": geometric_mean(
-                modified(similarity(RANOLAZINE, "AP"), clipped(0.7)),
-                modified(crippen_logp, at_least(7, 1)),
-                modified(_fluorines, gaussian(1, 1)),
-                modified(_tpsa, at_least(95, 20)),
+                apply_modifier(similarity(RANOLAZINE, "AP"), clip_above(0.7)),
+                apply_modifier(crippen_logp, at_least(7, 1)),
+                apply_modifier(_fluorines, gaussian(1, 1)),
+                apply_modifier(_tpsa, at_least(95, 20)),
             ),
             "scaffold_hop": arithmetic_mean(
-                lacks(HOP_SCAFFOLD), holds(HOP_DECORATION), modified(similarity(HOP, "PHCO"), clipped(0.75))
+                lacks(HOP_SCAFFOLD), holds(HOP_DECORATION), apply_modifier(similarity(HOP, "PHCO"), clip_above(0.75))
             ),
             "sitagliptin_mpo": geometric_mean(
-                modified(similarity(SITAGLIPTIN, "ECFP4"), gaussian(0, 0.1)),
-                modified(crippen_logp, gaussian(_SITAGLIPTIN_LOGP, 0.2)),
-                modified(_tpsa, gaussian(_SITAGLIPTIN_TPSA, 5)),
-                isomer_of("C16H15F6N5O"),
+                apply_modifier(similarity(SITAGLIPTIN, "ECFP4"), gaussian(0, 0.1)),
+                apply_modifier(crippen_logp, gaussian(_SITAGLIPTIN_LOGP, 0.2)),
+                apply_modifier(_tpsa, gaussian(_SITAGLIPTIN_TPSA, 5)),
+                match_formula("C16H15F6N5O"),
             ),
             "thiothixene_rediscovery": similarity(THIOTHIXENE, "ECFP4"),
             "troglitazone_rediscovery": similarity(TROGLITAZONE, "ECFP4"),
             "valsartan_smarts": geometric_mean(
                 holds(VALSARTAN_PART),
-                modified(crippen_logp, gaussian(_SITAGLIPTIN_LOGP, 0.2)),
-                modified(_tpsa, gaussian(_SITAGLIPTIN_TPSA, 5)),
-                modified(GraphDescriptors.BertzCT, gaussian(_SITAGLIPTIN_BERTZ, 30)),
+                apply_modifier(crippen_logp, gaussian(_SITAGLIPTIN_LOGP, 0.2)),
+                apply_modifier(_tpsa, gaussian(_SITAGLIPTIN_TPSA, 5)),
+                apply_modifier(GraphDescriptors.BertzCT, gaussian(_SITAGLIPTIN_BERTZ, 30)),
             ),
-            "zaleplon_mpo": geometric_mean(similarity(ZALEPLON, "ECFP4"), isomer_of("C19H17N3O2")),
+            "zaleplon_mpo": geometric_mean(similarity(ZALEPLON, "ECFP4"), match_formula("C19H17N3O2")),
         }
     )

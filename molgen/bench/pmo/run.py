@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from molgen.bench.pmo.tasks import oracles
-from molgen.bench.proposer import Proposer, batch_size, proposer_of
-from molgen.bench.speed import machine
+from molgen.bench.pmo.tasks import make_oracles
+from molgen.bench.proposer import Proposer, choose_batch_size, make_proposer
+from molgen.bench.speed import describe_machine
 from molgen.errors import FileError, RunError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.run import SPEC, RunFolder
@@ -92,7 +92,7 @@ def require_tasks(names: Sequence[str]) -> list[str]:
     Raises:
         SpecError: A name is unknown.
     """
-    known = list(oracles())
+    known = list(make_oracles())
     if list(names) == ["all"]:
         return known
     for name in names:
@@ -118,7 +118,7 @@ def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
         folder.require_same(checkpoint_sha256=digest, **options)
         return folder
     folder = RunFolder.create(path, options)
-    folder.update(checkpoint_sha256=digest, machine=machine(), **options)
+    folder.update(checkpoint_sha256=digest, machine=describe_machine(), **options)
     return folder
 
 
@@ -139,7 +139,7 @@ def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> 
         return
     _rewrite(run.path, recorded)
     space = LatentSpace.load(run.checkpoint)
-    proposer = proposer_of(space, run.sampler, run.seed, run.budget)
+    proposer = make_proposer(space, run.sampler, run.seed, run.budget)
     for n, fresh in enumerate_new(run, proposer, recorded):
         if fresh:
             _append(run.path, n - len(fresh), fresh)
@@ -148,12 +148,12 @@ def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> 
 
 def enumerate_new(run: PmoRun, proposer: Proposer, recorded: Sequence[Call]) -> Iterator[tuple[int, list[Call]]]:
     """Calls the oracle on what is new, batch by batch: the number of calls so far, and those not in `recorded`."""
-    oracle = oracles()[run.task]
+    oracle = make_oracles()[run.task]
     known: dict[str, float] = {}
     idle = 0
     while len(known) < run.budget and idle < MAX_IDLE:
         n_before = len(known)
-        molecules = proposer.ask(min(batch_size(n_before), run.budget - n_before))
+        molecules = proposer.ask(min(choose_batch_size(n_before), run.budget - n_before))
         for molecule in molecules:
             if molecule is None or molecule.smiles in known or len(known) == run.budget:
                 continue

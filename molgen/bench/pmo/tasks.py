@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rdkit import Chem
 
-from molgen.bench.pmo.learned_oracles import learned
-from molgen.bench.pmo.rule_oracles import rule_based
+from molgen.bench.pmo.learned_oracles import load_learned_oracles
+from molgen.bench.pmo.rule_oracles import make_rule_oracles
 from molgen.chem.molecule import Policy, parse
 from molgen.chem.table import Rejection, read_rows
 from molgen.errors import MoleculeError, MolgenError
-from molgen.paths import replacing, shipped
+from molgen.paths import find_shipped, replace_file
 
 LOG_EVERY = 100
 """Calls between two points of the curve that the area lies under."""
@@ -31,13 +31,13 @@ SELF_TEST_TOLERANCE = 1e-6
 
 
 @cache
-def oracles() -> Mapping[str, Callable[[Chem.Mol], float]]:
+def make_oracles() -> Mapping[str, Callable[[Chem.Mol], float]]:
     """The 23 oracles by name, in alphabetical order.
 
     Raises:
         MolgenError: A shipped file is missing or damaged.
     """
-    return MappingProxyType(dict(sorted({**rule_based(), **learned()}.items())))
+    return MappingProxyType(dict(sorted({**make_rule_oracles(), **load_learned_oracles()}.items())))
 
 
 def self_test() -> float:
@@ -48,17 +48,17 @@ def self_test() -> float:
     Raises:
         MolgenError: An oracle is off by more than 1e-6, or the file of values is damaged.
     """
-    path = shipped("data") / "pmo_reference.csv"
+    path = find_shipped("data") / "pmo_reference.csv"
     worst = 0.0
     try:
         with path.open(encoding="utf-8", newline="") as handle:
             rows = list(csv.DictReader(handle))
-        wanted = [(row["smiles"], name, float(row[name])) for row in rows for name in oracles()]
+        wanted = [(row["smiles"], name, float(row[name])) for row in rows for name in make_oracles()]
     except (OSError, ValueError, KeyError) as error:
         raise MolgenError(f"{path}: cannot be read ({error})", remedy="Install molgen anew.") from error
     mols = {smiles: parse(smiles).mol for smiles in {row["smiles"] for row in rows}}
     for smiles, name, value in wanted:
-        found = oracles()[name](mols[smiles])
+        found = make_oracles()[name](mols[smiles])
         if not abs(found - value) <= SELF_TEST_TOLERANCE:
             raise MolgenError(
                 f"oracle {name} gives {found!r} for {smiles}, but must give {value!r}",
@@ -86,9 +86,9 @@ def score_file(path: Path, out: Path, on_row: Callable[[int], object] = lambda n
         FileError: The file cannot be read.
     """
     n_molecules = n_rows = 0
-    with replacing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+    with replace_file(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["smiles", *oracles(), "reason"])
+        writer.writerow(["smiles", *make_oracles(), "reason"])
         for n_rows, row in enumerate(read_rows(path), 1):
             text = row.text if isinstance(row, Rejection) else row.smiles
             try:
@@ -96,15 +96,15 @@ def score_file(path: Path, out: Path, on_row: Callable[[int], object] = lambda n
                     raise MoleculeError(row.text, row.reason)
                 mol = parse(text, Policy(fragment="keep")).mol
             except MoleculeError as error:
-                writer.writerow([text, *([""] * len(oracles())), error.reason])
+                writer.writerow([text, *([""] * len(make_oracles())), error.reason])
             else:
-                writer.writerow([text, *(repr(float(oracle(mol))) for oracle in oracles().values()), ""])
+                writer.writerow([text, *(repr(float(oracle(mol))) for oracle in make_oracles().values()), ""])
                 n_molecules += 1
             on_row(n_rows)
     return n_molecules, n_rows - n_molecules
 
 
-def best_means(values: ArrayLike, k: int, every: int = LOG_EVERY) -> NDArray[np.float64]:
+def mean_of_best(values: ArrayLike, k: int, every: int = LOG_EVERY) -> NDArray[np.float64]:
     """Mean of the `k` best of the first 100, 200, ... of `values` (N,), and of all of them at the end."""
     scores = np.asarray(values, dtype=np.float64)
     ends = [*range(every, len(scores), every), len(scores)]
@@ -126,13 +126,13 @@ def auc(values: ArrayLike, budget: int, k: int = 10, every: int = LOG_EVERY) -> 
     scores = np.asarray(values, dtype=np.float64)[:budget]
     if not len(scores):
         return 0.0
-    heights = np.concatenate([[0.0], best_means(scores, k, every)])
+    heights = np.concatenate([[0.0], mean_of_best(scores, k, every)])
     calls = np.array([0, *range(every, len(scores), every), len(scores)])
     area = np.trapezoid(heights, calls) + (budget - len(scores)) * heights[-1]
     return float(area / budget)
 
 
-def _published(columns: str, rows: str) -> Mapping[str, Mapping[str, float]]:
+def _read_published(columns: str, rows: str) -> Mapping[str, Mapping[str, float]]:
     names = columns.split(" | ")
     table: dict[str, dict[str, float]] = {name: {} for name in names}
     for line in rows.strip().splitlines():
@@ -142,7 +142,7 @@ def _published(columns: str, rows: str) -> Mapping[str, Mapping[str, float]]:
     return MappingProxyType({name: MappingProxyType(column) for name, column in table.items()})
 
 
-PUBLISHED = _published(
+PUBLISHED = _read_published(
     "GP BO | NF-BO | REINVENT | Graph GA | Genetic GFN | InVirtuoGen",
     """
     albuterol_similarity      0.898 0.817 0.882 0.838 0.949 0.950

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import ScorerError, SpecError
-from molgen.score.desirability import Array
 from molgen.score.external.scorer import TIME_LIMIT_S, CommandScorer, PythonScorer, Scorer
 
 _KNOWN_DRUGS = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1")
@@ -111,7 +111,7 @@ def _failure_warning(scorer: Scorer, molecules: Sequence[Molecule]) -> str | Non
     return f"scorer {scorer.name}: no value for {len(scorer.failures)} of 3 known drugs; for {smiles} it {reason}"
 
 
-def _constancy_warning(name: str, values: Array) -> str | None:
+def _constancy_warning(name: str, values: Doubles) -> str | None:
     if (values == values[0]).all():
         return f"scorer {name}: aspirin, caffeine and ibuprofen all score {values[0]:g}"
     return None

@@ -22,9 +22,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule
 from molgen.errors import ScorerError, SpecError
-from molgen.score.desirability import Array
 from molgen.score.external import worker
 from molgen.score.external.process import Child, how_it_ended
 
@@ -78,7 +78,7 @@ class Scorer(ABC):
         self._n_failed_in_row = 0
         self._takes_several = True
 
-    def __call__(self, molecules: Sequence[Molecule], /) -> Array:
+    def __call__(self, molecules: Sequence[Molecule], /) -> Doubles:
         """One number a molecule (N,), finite; NaN where a tolerant scorer has none.
 
         Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from molgen.search.evolution.operators import LATENT
 
 
-def default_ways() -> dict[str, float]:
+def default_operators() -> dict[str, float]:
     """How children are made, with the weight of each."""
     return {LATENT: 0.2, "mutate": 0.15, "cross": 0.35, "graft": 0.15, "cross with prior": 0.15}
 
@@ -21,13 +21,13 @@ class LatentSearchConfig:
             their surroundings are searched from the first, even while all score the same.
         n_parents: Molecules that have children, the better the more.
         n_elites: The best of them, which the space learns from; a way of breeding did well whose child is among them.
-        children_per_proposal: Children over proposals, of those that keep the constraints.
+        offspring_per_proposal: Children over proposals, of those that keep the constraints.
         n_rounds: Generations bred between two batches of proposals.
         temperature: At which every other moved point is decoded.
         confidence: Deviations that are added to the mean at most; how many is drawn anew for each proposal.
-        n_fitted: Molecules that the process is fitted to, at most.
-        ways: How children are made, with the weight of each.
-        second_ways: How they are made in populations of their own, which begin with the molecules of the prior when
+        n_surrogate: Molecules that the process is fitted to, at most.
+        operators: How children are made, with the weight of each.
+        restart_operators: How they are made in populations of their own, which begin with the molecules of the prior when
             nothing gets better any more; empty for no such populations.
         learn_every: Molecules told between two times that the space learns from the best of them, or a tenth of all,
             if that is more; 0 for never.
@@ -38,13 +38,13 @@ class LatentSearchConfig:
     n_initial: int = 100
     n_parents: int = 400
     n_elites: int = 60
-    children_per_proposal: int = 10
+    offspring_per_proposal: int = 10
     n_rounds: int = 2
     temperature: float = 1.0
     confidence: float = 2.0
-    n_fitted: int = 1500
-    ways: dict[str, float] = field(default_factory=default_ways)
-    second_ways: dict[str, float] = field(default_factory=lambda: {LATENT: 1.0})
+    n_surrogate: int = 1500
+    operators: dict[str, float] = field(default_factory=default_operators)
+    restart_operators: dict[str, float] = field(default_factory=lambda: {LATENT: 1.0})
     learn_every: int = 100
     prior_share: float = 0.05
     has_surrogate: bool = True

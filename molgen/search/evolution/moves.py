@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from molgen.arrays import Doubles
 
-Move = Callable[[np.random.Generator, Array, Array, Array], Array]
+Move = Callable[[np.random.Generator, Doubles, Doubles, Doubles], Doubles]
 """From parents (N, D), their mates (N, D) and the prior's deviation (D,) to children (N, D)."""
 
-STEPS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+STEP_SIZES = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 SPARSE_SHARE = 0.25
 BLUR = 0.1
 PRIOR_SUCCESSES = 0.01
@@ -26,9 +26,9 @@ PRIOR_SUCCESSES = 0.01
 def perturb(step: float) -> Move:
     """Gaussian noise of standard deviation `step` in every dimension."""
 
-    def move(rng: np.random.Generator, parents: Array, _mates: Array, deviation: Array) -> Array:
-        children: Array = parents + step * deviation * rng.standard_normal(parents.shape)
-        return children
+    def move(rng: np.random.Generator, parents: Doubles, _mates: Doubles, deviation: Doubles) -> Doubles:
+        offspring: Doubles = parents + step * deviation * rng.standard_normal(parents.shape)
+        return offspring
 
     return move
 
@@ -36,16 +36,16 @@ def perturb(step: float) -> Move:
 def perturb_sparsely(step: float) -> Move:
     """Gaussian noise of the same length as `perturb`'s, in a random quarter of the dimensions."""
 
-    def move(rng: np.random.Generator, parents: Array, _mates: Array, deviation: Array) -> Array:
+    def move(rng: np.random.Generator, parents: Doubles, _mates: Doubles, deviation: Doubles) -> Doubles:
         is_moved = rng.random(parents.shape) < SPARSE_SHARE
         noise = rng.standard_normal(parents.shape) * is_moved / np.sqrt(SPARSE_SHARE)
-        children: Array = parents + step * deviation * noise
-        return children
+        offspring: Doubles = parents + step * deviation * noise
+        return offspring
 
     return move
 
 
-def interpolate(rng: np.random.Generator, parents: Array, mates: Array, deviation: Array) -> Array:
+def interpolate(rng: np.random.Generator, parents: Doubles, mates: Doubles, deviation: Doubles) -> Doubles:
     """A point on the line through parent and mate, up to half its length beyond either, slightly blurred.
 
     Source: extended line crossover, Muehlenbein & Schlierkamp-Voosen 1993 (doi:10.1162/evco.1993.1.1.25).
@@ -54,24 +54,24 @@ def interpolate(rng: np.random.Generator, parents: Array, mates: Array, deviatio
     return parents + share * (mates - parents) + BLUR * deviation * rng.standard_normal(parents.shape)
 
 
-def cross(rng: np.random.Generator, parents: Array, mates: Array, deviation: Array) -> Array:
+def cross_points(rng: np.random.Generator, parents: Doubles, mates: Doubles, deviation: Doubles) -> Doubles:
     """Each dimension from the parent or, with a chance of 30 %, from the mate, slightly blurred.
 
     Source: uniform crossover, Syswerda 1989.
     """
-    children = np.where(rng.random(parents.shape) < 0.3, mates, parents)
-    return children + BLUR * deviation * rng.standard_normal(parents.shape)
+    offspring = np.where(rng.random(parents.shape) < 0.3, mates, parents)
+    return offspring + BLUR * deviation * rng.standard_normal(parents.shape)
 
 
 MOVES: dict[str, Move] = {
-    **{f"perturb {step}": perturb(step) for step in STEPS},
-    **{f"perturb sparsely {step}": perturb_sparsely(step) for step in STEPS},
+    **{f"perturb {step}": perturb(step) for step in STEP_SIZES},
+    **{f"perturb sparsely {step}": perturb_sparsely(step) for step in STEP_SIZES},
     "interpolate": interpolate,
-    "cross": cross,
+    "cross": cross_points,
 }
 
 
-class WayChoice:
+class OperatorSelection:
     """Chooses among ways of making proposals by how often what they made turned out well (probability matching).
 
     Every way keeps a chance of at least `floor` times its weight; old outcomes fade.
@@ -92,10 +92,10 @@ class WayChoice:
         self._good = np.full(len(weights), PRIOR_SUCCESSES)
         self._all = np.ones(len(weights))
 
-    def probabilities(self) -> Array:
+    def probabilities(self) -> Doubles:
         """The chance (W,) of each way."""
         quality = self._weights * self._good / self._all
-        chance: Array = self._floor * self._weights + (1.0 - self._floor) * quality / quality.sum()
+        chance: Doubles = self._floor * self._weights + (1.0 - self._floor) * quality / quality.sum()
         return chance
 
     def learn(self, tried: NDArray[np.int64], successful: NDArray[np.int64]) -> None:

@@ -12,104 +12,105 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from molgen.arrays import Doubles
 from molgen.chem.graph_edits import cross, graft, mutate
 from molgen.chem.molecule import Molecule, parse
 from molgen.latent.space import LatentSpace
-from molgen.search.evolution.moves import MOVES, WayChoice
-
-Array = NDArray[np.float64]
+from molgen.search.evolution.moves import MOVES, OperatorSelection
 
 LATENT = "latent"
 """A move of the parent's point, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class Offspring:
     """A molecule that was made, and how.
 
     Attributes:
         molecule: What was made; an edited graph is yet to be read back by `parse`.
         parent: SMILES of the molecule it was made from, "" where it was drawn from the prior.
-        way: Name of how it was made, "" where it was drawn from the prior.
+        operator: Name of how it was made, "" where it was drawn from the prior.
     """
 
     molecule: Molecule
     parent: str
-    way: str
+    operator: str
 
 
-Edit = Callable[[np.random.Generator, str, str, str], Chem.Mol | None]
+GraphOperator = Callable[[np.random.Generator, str, str, str], Chem.Mol | None]
 """From a parent, its mate and a molecule of the prior to a child."""
 
-EDITS: dict[str, Edit] = {
-    "mutate": lambda rng, parent, mate, stranger: mutate(rng, parent),
-    "cross": lambda rng, parent, mate, stranger: cross(rng, parent, mate),
-    "graft": lambda rng, parent, mate, stranger: graft(rng, parent, stranger),
-    "cross with prior": lambda rng, parent, mate, stranger: cross(rng, parent, stranger),
+GRAPH_OPERATORS: dict[str, GraphOperator] = {
+    "mutate": lambda rng, parent, mate, prior_sample: mutate(rng, parent),
+    "cross": lambda rng, parent, mate, prior_sample: cross(rng, parent, mate),
+    "graft": lambda rng, parent, mate, prior_sample: graft(rng, parent, prior_sample),
+    "cross with prior": lambda rng, parent, mate, prior_sample: cross(rng, parent, prior_sample),
 }
 
 
 class Breeder:
     """Makes children, more of them in the ways whose children turned out well."""
 
-    def __init__(self, space: LatentSpace, ways: Mapping[str, float], temperature: float) -> None:
+    def __init__(self, space: LatentSpace, operators: Mapping[str, float], temperature: float) -> None:
         """A breeder that has learned nothing yet.
 
         Args:
             space: Decodes moved points.
-            ways: How children are made, `LATENT` or one of `EDITS`, with the weight of each.
+            operators: How children are made, `LATENT` or one of `GRAPH_OPERATORS`, with the weight of each.
             temperature: At which every other moved point is decoded.
         """
         self._space = space
         self._temperature = temperature
-        self._names = list(ways)
-        self._choice = WayChoice(tuple(ways.values()))
+        self._names = list(operators)
+        self._choice = OperatorSelection(tuple(operators.values()))
         self._scale = space.prior_deviation.astype(np.float64)
         self._tried: list[NDArray[np.int64]] = []
 
-    def children(
+    def breed(
         self,
         rng: np.random.Generator,
         parents: Sequence[str],
-        strangers: Sequence[str],
-        points_of: Callable[[Sequence[str]], Array],
+        prior_samples: Sequence[str],
+        points_of: Callable[[Sequence[str]], Doubles],
         n: int,
-    ) -> list[Child]:
+    ) -> list[Offspring]:
         """At most `n` children; parent number r (from 1) is chosen with a chance of about 1 / (r ln K).
 
         Args:
             rng: Source of randomness.
             parents: K molecules, best first.
-            strangers: Molecules of the prior, whose parts may be taken.
+            prior_samples: Molecules of the prior, whose parts may be taken.
             points_of: From molecules to points (N, D), NaN for those without; they have no children in latent space.
             n: Attempts.
         """
-        ways = rng.choice(len(self._names), n, p=self._choice.probabilities())
-        self._tried.append(ways)
+        operators = rng.choice(len(self._names), n, p=self._choice.probabilities())
+        self._tried.append(operators)
         mothers, fathers = _ranks(rng, len(parents), (2, n))
-        others = rng.integers(len(strangers), size=n)
-        made: list[Child] = []
+        others = rng.integers(len(prior_samples), size=n)
+        made: list[Offspring] = []
         moved: list[tuple[str, str]] = []
-        for way, mother, father, other in zip(ways, mothers, fathers, others, strict=True):
-            name = self._names[way]
+        for operator, mother, father, other in zip(operators, mothers, fathers, others, strict=True):
+            name = self._names[operator]
             if name == LATENT:
                 moved.append((parents[mother], parents[father]))
                 continue
-            mol = EDITS[name](rng, parents[mother], parents[father], strangers[other])
+            mol = GRAPH_OPERATORS[name](rng, parents[mother], parents[father], prior_samples[other])
             if mol is not None:
-                made.append(Child(Molecule(Chem.MolToSmiles(mol), mol), parents[mother], name))
-        return made + (self._moved(rng, moved, points_of) if moved else [])
+                made.append(Offspring(Molecule(Chem.MolToSmiles(mol), mol), parents[mother], name))
+        return made + (self._move_points(rng, moved, points_of) if moved else [])
 
-    def learn(self, successful: Sequence[Child]) -> None:
+    def learn(self, successful: Sequence[Offspring]) -> None:
         """Takes in which children turned out well, of those made since the last time."""
         tried = np.concatenate(self._tried) if self._tried else np.empty(0, dtype=np.int64)
-        well = np.array([self._names.index(c.way) for c in successful if c.way in self._names], dtype=np.int64)
+        well = np.array(
+            [self._names.index(c.operator) for c in successful if c.operator in self._names], dtype=np.int64
+        )
         self._choice.learn(tried, well)
         self._tried = []
 
-    def _moved(
-        self, rng: np.random.Generator, pairs: Sequence[tuple[str, str]], points_of: Callable[[Sequence[str]], Array]
-    ) -> list[Child]:
+    def _move_points(
+        self, rng: np.random.Generator, pairs: Sequence[tuple[str, str]], points_of: Callable[[Sequence[str]], Doubles]
+    ) -> list[Offspring]:
         """Children by moves in latent space, of N pairs of a parent and its mate."""
         points = points_of([text for pair in pairs for text in pair])
         has_point = np.asarray(np.isfinite(points).reshape(len(pairs), -1).all(axis=1))
@@ -123,7 +124,7 @@ class Breeder:
         texts = self._space.decode(z, temperature=temperature, seed=int(rng.integers(2**31)))
         parents = [parent for (parent, _), is_moved in zip(pairs, has_point, strict=True) if is_moved]
         molecules = {text: parse(text) for text in dict.fromkeys(texts) if text}
-        return [Child(molecules[text], parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]
+        return [Offspring(molecules[text], parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]
 
 
 def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule
-from molgen.search.evolution.operators import Child
-from molgen.search.evolution.surrogate import Prediction, doubt_of
+from molgen.search.evolution.operators import Offspring
+from molgen.search.evolution.surrogate import Prediction, posterior_variance
 
-Array = NDArray[np.float64]
-Judge = Callable[[Sequence[Molecule]], tuple[Array, Prediction]]
+Judge = Callable[[Sequence[Molecule]], tuple[Doubles, Prediction]]
 """From P molecules to what they miss of the constraints (P,), 0 where they keep them, and what their scores probably
 are, 0 for the worst and 1 for the best that was found."""
 
@@ -32,21 +31,21 @@ class Pool:
         """An empty pool; `confidence` is how many deviations a pick adds to the mean at most."""
         self._judge = judge
         self._confidence = confidence
-        self._children: dict[str, Child] = {}
-        self._judged: list[tuple[Array, Prediction]] = []
+        self._offspring: dict[str, Offspring] = {}
+        self._judged: list[tuple[Doubles, Prediction]] = []
 
-    def add(self, children: Sequence[Child]) -> None:
+    def add(self, offspring: Sequence[Offspring]) -> None:
         """Judges children that are not in it yet."""
-        fresh = {c.molecule.smiles: c for c in children if c.molecule.smiles not in self._children}
+        fresh = {c.molecule.smiles: c for c in offspring if c.molecule.smiles not in self._offspring}
         if fresh:
-            self._children |= fresh
+            self._offspring |= fresh
             self._judged.append(self._judge([child.molecule for child in fresh.values()]))
 
-    def share_kept(self) -> float:
+    def feasible_share(self) -> float:
         """Share of the children that keep the constraints; 1 where there are none."""
         return float(np.mean(np.concatenate([missed for missed, _ in self._judged]) <= 0.0)) if self._judged else 1.0
 
-    def picks(self, n: int, rng: np.random.Generator) -> list[Child]:
+    def select(self, n: int, rng: np.random.Generator) -> list[Offspring]:
         """At most `n` children, each the most promising of those left, under a boldness and weights of its own.
 
         Those that keep the constraints come first, then those that miss them least. What a pick will tell of the others
@@ -55,22 +54,22 @@ class Pool:
         if not self._judged:
             return []
         missed = np.concatenate([missed for missed, _ in self._judged])
-        said = Prediction.joined([prediction for _, prediction in self._judged])
-        doubt = Doubt(said)
+        said = Prediction.concatenate([prediction for _, prediction in self._judged])
+        doubt = PosteriorVariance(said)
         left = np.arange(len(missed))
         picked = []
         for _ in range(min(n, len(missed))):
             boldness, weights = self._confidence * rng.random(), rng.dirichlet(np.ones(said.mean.shape[1]))
-            value = _scalarised((said.mean + boldness * doubt.share()[:, None] * said.spread)[left], weights)
+            value = _scalarise((said.mean + boldness * doubt.share()[:, None] * said.std)[left], weights)
             place = int(np.lexsort((-value, missed[left]))[0])
             picked.append(int(left[place]))
             doubt.settle(picked[-1])
             left = np.delete(left, place)
-        children = list(self._children.values())
-        return [children[i] for i in picked]
+        offspring = list(self._offspring.values())
+        return [offspring[i] for i in picked]
 
 
-class Doubt:
+class PosteriorVariance:
     """The doubt about P candidates that is left when the scores of some of them will be known.
 
     Source: Cholesky's decomposition of their covariance, column by column (Rasmussen & Williams 2006, equation A.12).
@@ -79,13 +78,13 @@ class Doubt:
     def __init__(self, said: Prediction) -> None:
         """The doubt of a prediction."""
         self._said = said
-        self._before = doubt_of(said.reach)
+        self._before = posterior_variance(said.v)
         self._left = self._before.copy()
         self._columns = np.empty((len(said.mean), 0))
 
-    def share(self) -> Array:
+    def share(self) -> Doubles:
         """What is left of the deviation of each (P,), in [0, 1]."""
-        share: Array = np.sqrt(np.clip(self._left / np.maximum(self._before, JITTER), 0.0, 1.0))
+        share: Doubles = np.sqrt(np.clip(self._left / np.maximum(self._before, JITTER), 0.0, 1.0))
         return share
 
     def settle(self, index: int) -> None:
@@ -96,11 +95,11 @@ class Doubt:
         self._columns = np.column_stack([self._columns, column])
 
 
-def _scalarised(share: Array, weights: Array) -> Array:
+def _scalarise(share: Doubles, weights: Doubles) -> Doubles:
     """One number (P,) for M scores (P, M), each 1 at the best that was found: what is missing most, by weight.
 
     Source: augmented Chebyshev with random weights, ParEGO, Knowles 2006 (doi:10.1109/TEVC.2005.851274), equation 2.
     """
     missing = weights * (1.0 - share)
-    value: Array = -(missing.max(axis=1) + 0.05 * missing.sum(axis=1))
+    value: Doubles = -(missing.max(axis=1) + 0.05 * missing.sum(axis=1))
     return value

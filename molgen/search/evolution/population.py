@@ -9,19 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from molgen.arrays import Doubles
 from molgen.chem.molecule import parse
 from molgen.latent.space import LatentSpace
 from molgen.search.evolution.adaptive_space import AdaptiveSpace
 from molgen.search.evolution.config import LatentSearchConfig
-from molgen.search.evolution.operators import Breeder, Child
+from molgen.search.evolution.operators import Breeder, Offspring
 from molgen.search.evolution.pool import Judge, Pool
-from molgen.search.pareto import crowding, ranks
+from molgen.search.pareto import crowding_distances, rank_fronts
 
-Array = NDArray[np.float64]
-
-N_STRANGERS = 500
+N_PRIOR_SAMPLES = 500
 """Molecules of the prior that parts are taken from."""
 MAX_BREADTH = 4.0
 """Times the children that are bred at most, where few keep the constraints."""
@@ -32,7 +30,7 @@ MIN_GAIN = 0.05
 
 
 @dataclass(frozen=True)
-class Worth:
+class Fitness:
     """What a molecule is worth.
 
     Attributes:
@@ -54,15 +52,19 @@ class Population:
     """
 
     def __init__(
-        self, space: LatentSpace, config: LatentSearchConfig, ways: Mapping[str, float], founders: Mapping[str, Worth]
+        self,
+        space: LatentSpace,
+        config: LatentSearchConfig,
+        operators: Mapping[str, float],
+        founders: Mapping[str, Fitness],
     ) -> None:
-        """A population of `founders`, by canonical SMILES, whose children are made in `ways` of these weights."""
+        """A population of `founders`, by canonical SMILES, whose children are made in `operators` of these weights."""
         self.members = dict(founders)
         self.space = AdaptiveSpace(space)
         self._config = config
-        self._breeder = Breeder(self.space, ways, config.temperature)
-        self._points: dict[str, Array] = {}
-        self._strangers: list[str] = []
+        self._breeder = Breeder(self.space, operators, config.temperature)
+        self._points: dict[str, Doubles] = {}
+        self._prior_samples: list[str] = []
         self._breadth = 1.0
         self._n_at_learning = 0
         self.parents: list[str] = []
@@ -73,34 +75,34 @@ class Population:
     def _elites(self) -> list[str]:
         return self.parents[: self._config.n_elites]
 
-    def drawn(self, n: int, rng: np.random.Generator) -> list[Child]:
+    def sample_prior(self, n: int, rng: np.random.Generator) -> list[Offspring]:
         """Molecules of the space's prior, at most `n`."""
         texts = self.space.sample(n, int(rng.integers(2**31)))
-        return [Child(parse(text), "", "") for text in texts if text]
+        return [Offspring(parse(text), "", "") for text in texts if text]
 
-    def bred(self, n: int, judge: Judge, rng: np.random.Generator) -> Pool:
+    def breed(self, n: int, judge: Judge, rng: np.random.Generator) -> Pool:
         """Children of the best molecules and of the best children, enough to pick `n` from."""
-        if not self._strangers:
-            self._strangers = [child.molecule.smiles for child in self.drawn(N_STRANGERS, rng)]
+        if not self._prior_samples:
+            self._prior_samples = [child.molecule.smiles for child in self.sample_prior(N_PRIOR_SAMPLES, rng)]
         config = self._config
         pool = Pool(judge, config.confidence)
         parents = self.parents
         for _ in range(config.n_rounds):
-            size = int(self._breadth * n * config.children_per_proposal) // config.n_rounds
-            children = self._breeder.children(rng, parents, self._strangers, self._points_of, size)
-            pool.add([child for child in children if child.molecule.smiles not in self.members])
-            best = pool.picks(config.n_elites // 2, rng)
-            parents = _interleaved([child.molecule.smiles for child in best], self.parents)
-        self._breadth = 1.0 / max(pool.share_kept(), 1.0 / MAX_BREADTH)
+            size = int(self._breadth * n * config.offspring_per_proposal) // config.n_rounds
+            offspring = self._breeder.breed(rng, parents, self._prior_samples, self._encode_members, size)
+            pool.add([child for child in offspring if child.molecule.smiles not in self.members])
+            best = pool.select(config.n_elites // 2, rng)
+            parents = _interleave([child.molecule.smiles for child in best], self.parents)
+        self._breadth = 1.0 / max(pool.feasible_share(), 1.0 / MAX_BREADTH)
         return pool
 
-    def take(self, told: Mapping[str, Worth], children: Mapping[str, Child], rng: np.random.Generator) -> None:
-        """Takes in new members, some of which are `children` of it, and learns from them."""
+    def take(self, told: Mapping[str, Fitness], offspring: Mapping[str, Offspring], rng: np.random.Generator) -> None:
+        """Takes in new members, some of which are `offspring` of it, and learns from them."""
         before = set(self._elites)
         self.members |= told
         self._rank()
         entered = set(self._elites) - before
-        self._breeder.learn([children[text] for text in told if text in entered and text in children])
+        self._breeder.learn([offspring[text] for text in told if text in entered and text in offspring])
         self._levels += [self.level()] * len(told)
         self._adapt(rng)
 
@@ -122,13 +124,13 @@ class Population:
         """Trains the space on the elites, where enough has been told since the last time."""
         every = max(self._config.learn_every, len(self.members) // 10)
         is_time = len(self.members) >= self._n_at_learning + every
-        if not self._config.learn_every or not self._strangers or not is_time:
+        if not self._config.learn_every or not self._prior_samples or not is_time:
             return
         self._n_at_learning = len(self.members)
-        self.space.learn(self._elites, self._strangers, rng)
+        self.space.learn(self._elites, self._prior_samples, rng)
         self._points.clear()
 
-    def _points_of(self, smiles: Sequence[str]) -> Array:
+    def _encode_members(self, smiles: Sequence[str]) -> Doubles:
         """Points (N, D) of molecules, NaN where there is none."""
         unseen = [text for text in dict.fromkeys(smiles) if text not in self._points]
         self._points |= zip(unseen, self.space.encode(unseen, is_refined=False).astype(np.float64), strict=True)
@@ -145,7 +147,7 @@ class Population:
         self.parents = [texts[i] for i in order]
 
 
-def _interleaved(one: Sequence[str], other: Sequence[str]) -> list[str]:
+def _interleave(one: Sequence[str], other: Sequence[str]) -> list[str]:
     """Two rankings as one, turn and turn about."""
     pairs = [text for pair in zip(one, other, strict=False) for text in pair]
     n = min(len(one), len(other))
@@ -158,8 +160,8 @@ def _fitness(scores: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
     if n_scores <= 1:
         return [values or (-np.inf,) for values in scores]
     points = np.array([values or (0.0,) * n_scores for values in scores])
-    front = ranks(points)
+    front = rank_fronts(points)
     room = np.zeros(len(points))
     for level in np.unique(front):
-        room[front == level] = crowding(points[front == level])
+        room[front == level] = crowding_distances(points[front == level])
     return list(zip((-front).astype(float), room, strict=True))

@@ -20,6 +20,8 @@ from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
+from molgen.arrays import Doubles
+
 N_BITS = 2048
 NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
 """Variances of the noise, over that of the signal, among which the data choose."""
@@ -27,7 +29,6 @@ NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
 MIN_VARIANCE = 1e-12
 
 Bits = NDArray[np.float32]
-Array = NDArray[np.float64]
 
 
 @cache
@@ -35,17 +36,17 @@ def _generator() -> rdFingerprintGenerator.FingerprintGenerator64:
     return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=N_BITS, countSimulation=True)
 
 
-def fingerprints(mols: Sequence[Chem.Mol]) -> Bits:
+def count_fingerprints(mols: Sequence[Chem.Mol]) -> Bits:
     """Morgan fingerprints of radius 2 (N, F), counts written as bits: one for each of 1, 2, 4 and 8 occurrences."""
     rows = [_generator().GetFingerprintAsNumPy(mol) for mol in mols]
     return np.array(rows, dtype=np.float32).reshape(len(mols), N_BITS)
 
 
-def similarities(a: Bits, b: Bits) -> Array:
+def similarities(a: Bits, b: Bits) -> Doubles:
     """Tanimoto similarities (N, P) in [0, 1] of fingerprints (N, F) and (P, F)."""
     common = (a @ b.T).astype(np.float64)
     union = a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :] - common
-    shares: Array = common / np.maximum(union, 1.0)
+    shares: Doubles = common / np.maximum(union, 1.0)
     return shares
 
 
@@ -54,9 +55,9 @@ class Similarities:
 
     def __init__(self) -> None:
         self._rows = np.empty(0, dtype=np.int64)
-        self._matrix: Array = np.empty((0, 0))
+        self._matrix: Doubles = np.empty((0, 0))
 
-    def of(self, rows: NDArray[np.int64], bits: Bits) -> Array:
+    def of(self, rows: NDArray[np.int64], bits: Bits) -> Doubles:
         """The similarities (N, N) of the molecules numbered `rows` (N,), with fingerprints `bits` (N, F)."""
         place = {row: i for i, row in enumerate(self._rows.tolist())}
         was = np.array([place.get(row, -1) for row in rows.tolist()], dtype=np.int64)
@@ -75,36 +76,36 @@ class Prediction:
 
     Attributes:
         mean: (P, M), of the noiseless scores.
-        spread: (P, M), their standard deviations.
+        std: (P, M), their standard deviations.
         bits: (P, F) fingerprints.
-        reach: (P, N), what the scored molecules say of each: 1 minus the sum of its squares is the
+        v: (P, N), what the scored molecules say of each: 1 minus the sum of its squares is the
             share of the variance that is left.
     """
 
-    mean: Array
-    spread: Array
+    mean: Doubles
+    std: Doubles
     bits: Bits
-    reach: Array
+    v: Doubles
 
     @classmethod
-    def joined(cls, parts: Sequence[Prediction]) -> Prediction:
+    def concatenate(cls, parts: Sequence[Prediction]) -> Prediction:
         """Several predictions of one process as one."""
-        columns = zip(*((part.mean, part.spread, part.bits, part.reach) for part in parts), strict=True)
+        columns = zip(*((part.mean, part.std, part.bits, part.v) for part in parts), strict=True)
         return cls(*map(np.concatenate, columns))
 
-    def covariance(self, index: int) -> Array:
+    def covariance(self, index: int) -> Doubles:
         """Of the score of candidate `index` with that of each (P,), in units of the signal's variance.
 
         Source: Rasmussen & Williams 2006, equation 2.24.
         """
         kernel = similarities(self.bits, self.bits[index : index + 1])[:, 0]
-        left: Array = kernel - self.reach @ self.reach[index]
+        left: Doubles = kernel - self.v @ self.v[index]
         return left
 
 
-def doubt_of(reach: Array) -> Array:
+def posterior_variance(v: Doubles) -> Doubles:
     """What is left of the variance of P candidates, in units of the signal's, by what is said of each (P, N)."""
-    left: Array = np.maximum(1.0 - np.square(reach).sum(axis=1), 0.0)
+    left: Doubles = np.maximum(1.0 - np.square(v).sum(axis=1), 0.0)
     return left
 
 
@@ -116,7 +117,7 @@ class TanimotoProcess:
             likeliest values (Rasmussen & Williams 2006, equations 2.30 and 2.45).
     """
 
-    def __init__(self, bits: Bits, kernel: Array, scores: Array, noise: float) -> None:
+    def __init__(self, bits: Bits, kernel: Doubles, scores: Doubles, noise: float) -> None:
         """Fits to N molecules, at least one.
 
         Args:
@@ -126,18 +127,20 @@ class TanimotoProcess:
             noise: Variance of the noise, over that of the signal.
         """
         self._bits = bits
-        self._root = cholesky(kernel + noise * np.eye(len(kernel)), lower=True, overwrite_a=True, check_finite=False)
-        ones = self._solved(np.ones(len(bits)))
+        self._cholesky = cholesky(
+            kernel + noise * np.eye(len(kernel)), lower=True, overwrite_a=True, check_finite=False
+        )
+        ones = self._solve(np.ones(len(bits)))
         self._mean = ones @ scores / ones.sum()
         residual = scores - self._mean
-        self._weights = self._solved(residual)
+        self._weights = self._solve(residual)
         variance = (residual * self._weights).mean(axis=0)
-        self._spread = np.sqrt(np.maximum(variance, MIN_VARIANCE))
-        log_determinant = 2.0 * np.log(np.diag(self._root)).sum()
-        self.likelihood = float(-(len(bits) * np.log(self._spread) + 0.5 * log_determinant).sum())
+        self._std = np.sqrt(np.maximum(variance, MIN_VARIANCE))
+        log_determinant = 2.0 * np.log(np.diag(self._cholesky)).sum()
+        self.likelihood = float(-(len(bits) * np.log(self._std) + 0.5 * log_determinant).sum())
 
     @classmethod
-    def likeliest(cls, bits: Bits, kernel: Array, scores: Array) -> tuple[TanimotoProcess, float]:
+    def likeliest(cls, bits: Bits, kernel: Doubles, scores: Doubles) -> tuple[TanimotoProcess, float]:
         """The process with the likeliest of `NOISES`, and that noise."""
         fits = [(cls(bits, kernel, scores, noise), noise) for noise in NOISES]
         return max(fits, key=lambda fit: fit[0].likelihood)
@@ -145,10 +148,10 @@ class TanimotoProcess:
     def predict(self, bits: Bits) -> Prediction:
         """The noiseless scores of P candidates with these fingerprints (P, F)."""
         kernel = similarities(bits, self._bits)
-        reach = solve_triangular(self._root, kernel.T, lower=True, check_finite=False).T
-        spread = np.sqrt(doubt_of(reach))[:, None] * self._spread
-        return Prediction(self._mean + kernel @ self._weights, spread, bits, reach)
+        v = solve_triangular(self._cholesky, kernel.T, lower=True, check_finite=False).T
+        std = np.sqrt(posterior_variance(v))[:, None] * self._std
+        return Prediction(self._mean + kernel @ self._weights, std, bits, v)
 
-    def _solved(self, right: Array) -> Array:
-        solution: Array = cho_solve((self._root, True), right, check_finite=False)
+    def _solve(self, right: Doubles) -> Doubles:
+        solution: Doubles = cho_solve((self._cholesky, True), right, check_finite=False)
         return solution

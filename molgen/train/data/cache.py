@@ -26,7 +26,7 @@ FORMAT = 1
 """Raised when the same files and options begin to give other token sets."""
 
 
-def key_of(facts: Mapping[str, Any]) -> str:
+def make_key(facts: Mapping[str, Any]) -> str:
     """The name of the entry that `facts`, JSON values, decide."""
     return sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True).encode()).hexdigest()
 

@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 from molgen.chem.table import Rejection, Row, Tally, has_property
 from molgen.errors import FileError, SpecError
-from molgen.paths import replacing
-from molgen.tokens.bpe import learn_pieces
+from molgen.paths import replace_file
+from molgen.tokens.bpe import learn_bpe_tokens
 from molgen.tokens.selfies_vocabulary import N_SPECIAL, Vocabulary
-from molgen.tokens.tokenisation import FOLDED_BITS, Source, Tokenised, read_tokenised
+from molgen.tokens.tokenisation import FOLDED_BITS, Source, TokenisedMolecule, tokenise_files
 from molgen.train.data.splits import Split, validation_rows
 
 __all__ = ["Source", "Split", "TokenSet", "prepare"]
 
 MAX_PROVISIONAL = 1 << 16
 """Different symbols that are told apart before the vocabulary is made."""
-N_PIECES = 512
-N_PIECE_MOLECULES = 100_000
+N_BPE_TOKENS = 512
+N_BPE_MOLECULES = 100_000
 """Molecules that the pieces of a new vocabulary are learned from."""
 
 
@@ -83,7 +83,7 @@ class TokenSet:
 
     def save(self, path: Path) -> None:
         """Writes the set as .npz in one step."""
-        with replacing(path) as temporary, temporary.open("wb") as handle:
+        with replace_file(path) as temporary, temporary.open("wb") as handle:
             np.savez(handle, **vars(self))
 
     @classmethod
@@ -135,7 +135,7 @@ class _Collector:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def add(self, item: Tokenised, labels: Sequence[float], file: int) -> str:
+    def add(self, item: TokenisedMolecule, labels: Sequence[float], file: int) -> str:
         """Takes a molecule of a file, given by number, or returns the reason why not."""
         if item.key in self._seen and all(map(math.isnan, labels)):
             return "duplicate"
@@ -159,7 +159,7 @@ class _Collector:
         counts = np.bincount(np.frombuffer(self.symbols, dtype=np.uint16))
         by_name = {name: int(counts[i]) for name, i in self.ids.items()}
         vocabulary = Vocabulary.from_counts(by_name, min_count=min(min_count, int(counts.max())))
-        return vocabulary.extended(self._pieces(vocabulary))
+        return vocabulary.with_tokens(self._bpe_tokens(vocabulary))
 
     def has_known_symbols(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
         """Which molecules (N,) the vocabulary can express."""
@@ -191,16 +191,16 @@ class _Collector:
             is_validation=validation_rows(keys, scaffolds, is_labelled, split_by),
         )
 
-    def _pieces(self, vocabulary: Vocabulary) -> list[str]:
+    def _bpe_tokens(self, vocabulary: Vocabulary) -> list[str]:
         """Pieces of the vocabulary's symbols, learned from some of the molecules."""
         names = list(self.ids)
         is_known = np.array([name in vocabulary.tokens for name in names])
-        rows = np.random.default_rng(0).permutation(len(self))[:N_PIECE_MOLECULES]
+        rows = np.random.default_rng(0).permutation(len(self))[:N_BPE_MOLECULES]
         symbols = np.frombuffer(self.symbols, dtype=np.uint16)
         ids = np.where(is_known[symbols], symbols.astype(np.int64) + 1, 0)
         parts = [part for i in rows for part in (ids[self.offsets[i] : self.offsets[i + 1]], [0])]
-        pieces = learn_pieces(np.concatenate(parts), N_PIECES)
-        return ["".join(names[j - 1] for j in piece) for piece in pieces]
+        bpe_tokens = learn_bpe_tokens(np.concatenate(parts), N_BPE_TOKENS)
+        return ["".join(names[j - 1] for j in bpe_token) for bpe_token in bpe_tokens]
 
     def _symbols(self, i: int, names: Sequence[str]) -> list[str]:
         return [names[j] for j in self.symbols[self.offsets[i] : self.offsets[i + 1]]]
@@ -237,7 +237,7 @@ def prepare(
     _require_properties(source, columns)
     collector = _Collector(len(source.properties))
     for file, path in enumerate(source.paths):
-        for item in read_tokenised(path, columns[path], source, vocabulary):
+        for item in tokenise_files(path, columns[path], source, vocabulary):
             tallies[path].add(_collect(collector, item, source.properties, columns[path], file))
             on_row()
         tallies[path].require_kept(path)
@@ -253,7 +253,7 @@ def prepare(
 
 def _collect(
     collector: _Collector,
-    item: Tokenised | Rejection,
+    item: TokenisedMolecule | Rejection,
     properties: Sequence[str],
     columns: Sequence[str],
     file: int,

@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from molgen.model.applicability import MAX_MOLECULES, MIN_MOLECULES, Typicality, features_of
-from molgen.model.checkpoint import Checkpoint
+from molgen.model.applicability import MAX_MOLECULES, MIN_MOLECULES, ApplicabilityDomain, measure_features
+from molgen.model.checkpoint import MolecularModel
 from molgen.train.data.dataset import TokenSet
 
 
-def with_typicality(
-    model: Checkpoint,
+def calibrate_trust(
+    model: MolecularModel,
     data: TokenSet,
     rows: NDArray[np.int64],
     seed: int,
     watch: Callable[[float], object] = lambda _: None,
-) -> Checkpoint:
+) -> MolecularModel:
     """The same model with the scale that those of the molecules `rows` (N,) make which it does not know.
 
     With fewer than 20 of them it has none.
@@ -35,8 +35,8 @@ def with_typicality(
     unknown = rows[~np.isin(hashes, model.known)]
     drawn = np.sort(np.random.default_rng(seed).permutation(unknown)[:MAX_MOLECULES])
     if len(drawn) < MIN_MOLECULES:
-        return replace(model, typicality=None)
+        return replace(model, applicability=None)
     sequences = [data[i] for i in drawn]
     n = len(sequences)
-    features = features_of(model.vae, model.vocabulary, sequences, model.max_tokens, lambda done: watch(done / n))
-    return replace(model, typicality=Typicality.of(features))
+    features = measure_features(model.vae, model.vocabulary, sequences, model.max_tokens, lambda done: watch(done / n))
+    return replace(model, applicability=ApplicabilityDomain.of(features))

@@ -9,7 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molgen.model.gaussian_process import LONGEST, Process, ProcessConfig, mixed, squared_distances, with_noise
+from molgen.model.gaussian_process import (
+    LONGEST,
+    GaussianProcess,
+    GaussianProcessConfig,
+    add_noise,
+    squared_distances,
+    sum_kernel,
+)
 
 N_SEARCHED = 800
 """Molecules that the kernel is chosen with; the processes themselves take them all."""
@@ -20,12 +27,14 @@ MIN_VARIANCE = 1e-6
 N_FOLDS = 4
 CELL_SIZE = 20
 """Molecules of a cell, on average."""
-COVERAGE, COVERAGE_SPREADS = 0.9, 1.6449
+COVERAGE, COVERAGE_STDS = 0.9, 1.6449
 """The share of a normal distribution within so many standard deviations of its mean."""
 
 
-def fitted_process(properties: tuple[str, ...], z: Tensor, y: Tensor, prior_scale: Tensor, seed: int) -> Process:
-    """Processes of `y` given `z`, their spreads calibrated; a function of its arguments alone.
+def fit_gaussian_process(
+    properties: tuple[str, ...], z: Tensor, y: Tensor, prior_scale: Tensor, seed: int
+) -> GaussianProcess:
+    """Processes of `y` given `z`, their standard deviations calibrated; a function of its arguments alone.
 
     Args:
         properties: P names.
@@ -36,32 +45,32 @@ def fitted_process(properties: tuple[str, ...], z: Tensor, y: Tensor, prior_scal
         seed: Decides which molecules choose the kernel, and which the spread knows of.
     """
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))
-    process = Process(ProcessConfig(properties, z.shape[1], len(z)))
+    process = GaussianProcess(GaussianProcessConfig(properties, z.shape[1], len(z)))
     process.points.copy_(z[order])
     points, labels = process.points.double(), y[order].double()
     _, group = torch.unique(prior_scale.cpu(), return_inverse=True)
     for p in range(len(properties)):
         rows = (~labels[:, p].isnan()).nonzero()[:, 0]
         if len(rows):
-            single = _fitted(points[rows], labels[rows, p], group)
+            single = _fit_property(points[rows], labels[rows, p], group)
             process.weights[rows, p] = single.weights[:, 0]
             for name in ("lengths", "location", "scale", "noise"):
                 getattr(process, name)[p] = getattr(single, name)[0]
     return process.eval()
 
 
-def _fitted(z: Tensor, y: Tensor, group: Tensor) -> Process:
+def _fit_property(z: Tensor, y: Tensor, group: Tensor) -> GaussianProcess:
     """The process of one property that all N molecules have labels of."""
-    lengths, noise = _likeliest(z[:N_SEARCHED], y[:N_SEARCHED], group)
-    process = _conditioned(z, y, lengths, noise)
+    lengths, noise = _maximise_posterior(z[:N_SEARCHED], y[:N_SEARCHED], group)
+    process = _condition(z, y, lengths, noise)
     process.scale.fill_(_scale(z, y, lengths, noise))
     return process
 
 
-def _conditioned(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> Process:
+def _condition(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> GaussianProcess:
     """The process of one property given labels (N,), of scale 1."""
-    process = Process(ProcessConfig(("y",), z.shape[1], len(z)))
-    weights, mean, _, _ = _solved(z, y, lengths, noise)
+    process = GaussianProcess(GaussianProcessConfig(("y",), z.shape[1], len(z)))
+    weights, mean, _, _ = _solve(z, y, lengths, noise)
     process.points.copy_(z)
     process.weights.copy_(weights[:, None])
     process.location.fill_(mean)
@@ -70,19 +79,19 @@ def _conditioned(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> Proces
     return process
 
 
-def _solved(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _solve(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Weights (N,), the likeliest mean and variance, and the kernel's log determinant.
 
     Source: Rasmussen & Williams 2006, algorithm 2.1 and, for the mean, equation 2.42.
     """
-    root = torch.linalg.cholesky(with_noise(mixed(z, z, lengths), noise))
+    root = torch.linalg.cholesky(add_noise(sum_kernel(z, z, lengths), noise))
     of_one, of_y = torch.cholesky_solve(torch.stack([torch.ones_like(y), y], dim=1), root).unbind(dim=1)
     mean = of_y.sum() / of_one.sum()
     weights = of_y - mean * of_one
     return weights, mean, ((y - mean) * weights).mean(), 2.0 * root.diagonal().log().sum()
 
 
-def _likeliest(z: Tensor, y: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
+def _maximise_posterior(z: Tensor, y: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
     """Lengths (2, D), one for each of G groups of dimensions, and noise: those of the greatest posterior density.
 
     That is the marginal likelihood, its mean and variance the likeliest, times a normal density of the logarithm of
@@ -109,7 +118,7 @@ def _likeliest(z: Tensor, y: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
 
     def loss() -> float:
         optimiser.zero_grad()
-        _, _, variance, log_determinant = _solved(z, target, *kernel())
+        _, _, variance, log_determinant = _solve(z, target, *kernel())
         nll = 0.5 * (len(z) * variance.clamp_min(MIN_VARIANCE).log() + log_determinant)
         total = nll + 0.25 * logs.square().sum()
         total.backward()
@@ -132,7 +141,7 @@ def _scale(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> float:
     needed = [torch.zeros(0)]
     for out in (fold == i for i in range(N_FOLDS)):
         if out.any() and not out.all():
-            mean, spread = _conditioned(z[~out], y[~out], lengths, noise).predict(z[out].float())
-            needed.append((y[out] - mean[:, 0]).abs() / (COVERAGE_SPREADS * spread[:, 0]))
+            mean, std = _condition(z[~out], y[~out], lengths, noise).predict(z[out].float())
+            needed.append((y[out] - mean[:, 0]).abs() / (COVERAGE_STDS * std[:, 0]))
     ratios = torch.cat(needed)
     return float(torch.quantile(ratios, COVERAGE)) if len(ratios) else 1.0

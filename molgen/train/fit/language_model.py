@@ -12,14 +12,14 @@ import torch
 
 from molgen.chem.molecule import parse
 from molgen.errors import MoleculeError
-from molgen.model.language_model import MAX_LENGTH, Language, LanguageConfig
+from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel, SmilesLanguageModelConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
-from molgen.tokens.smiles_vocabulary import SmilesTokens
+from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 from molgen.train.data.batches import Schedule
 from molgen.train.data.dataset import TokenSet
 
 N_MOLECULES = 600_000
-N_PIECES = 512
+N_BPE_TOKENS = 512
 BATCH_SIZE = 128
 EPOCHS = 6
 MIN_STEPS, MAX_STEPS = 2_000, 27_000
@@ -31,7 +31,7 @@ Watch = Callable[[float], object]
 """Told the share of a fit that is done, in [0, 1]."""
 
 
-def texts_of(vocabulary: Vocabulary, data: TokenSet, seed: int) -> list[str]:
+def draw_training_smiles(vocabulary: Vocabulary, data: TokenSet, seed: int) -> list[str]:
     """Canonical SMILES of the training molecules of `data`, of 600,000 drawn at random where there are more."""
     rows = np.flatnonzero(~data.is_validation)
     rows = np.random.default_rng(seed).permutation(rows)[:N_MOLECULES]
@@ -44,25 +44,25 @@ def texts_of(vocabulary: Vocabulary, data: TokenSet, seed: int) -> list[str]:
     return texts
 
 
-def fitted_language(
+def fit_language_model(
     smiles: Sequence[str],
     seed: int,
     watch: Watch = lambda _: None,
     *,
-    hidden_size: int = LanguageConfig.hidden_size,
+    hidden_size: int = SmilesLanguageModelConfig.hidden_size,
     n_steps: int | None = None,
-) -> Language:
+) -> SmilesLanguageModel:
     """A language model of canonical SMILES, on the CPU; a function of its arguments alone.
 
     Without `n_steps` it reads each molecule six times, within bounds: three quarters of an hour for 600,000 on one
     core.
     """
-    tokens = SmilesTokens.learned(smiles, N_PIECES)
+    tokens = SmilesVocabulary.from_smiles(smiles, N_BPE_TOKENS)
     data = _token_set(tokens, smiles)
     n_steps = n_steps or int(np.clip(EPOCHS * len(data) // BATCH_SIZE, MIN_STEPS, MAX_STEPS))
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        language = Language(LanguageConfig(tokens.tokens, hidden_size))
+        language = SmilesLanguageModel(SmilesLanguageModelConfig(tokens.tokens, hidden_size))
     schedule = Schedule(data, BATCH_SIZE, seed)
     optimiser = torch.optim.Adam(language.parameters(), betas=(0.9, 0.98))
     for step in range(n_steps):
@@ -78,7 +78,7 @@ def fitted_language(
     return language.eval()
 
 
-def _token_set(tokens: SmilesTokens, smiles: Sequence[str]) -> TokenSet:
+def _token_set(tokens: SmilesVocabulary, smiles: Sequence[str]) -> TokenSet:
     """Molecules as tokens; those with a symbol of none, or too long, are left out."""
     sequences = []
     for text in smiles:

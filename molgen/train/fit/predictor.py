@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molgen.model.checkpoint import Checkpoint
-from molgen.model.gaussian_process import MAX_POINTS, Process
+from molgen.model.checkpoint import MolecularModel
+from molgen.model.gaussian_process import MAX_POINTS, GaussianProcess
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.train.data.batches import bootstrap
 from molgen.train.data.dataset import TokenSet
-from molgen.train.fit.gaussian_process import COVERAGE, COVERAGE_SPREADS, fitted_process
-from molgen.train.validation import encode_rows, predictor_fits
+from molgen.train.fit.gaussian_process import COVERAGE, COVERAGE_STDS, fit_gaussian_process
+from molgen.train.validation import encode_rows, measure_predictor
 
 EPOCHS = 30
 MAX_STEPS = 20_000
@@ -31,17 +31,17 @@ LEARNING_RATE = 2e-3
 COOLDOWN_SHARE = 0.4
 MAX_LOG_SCALE = 6.0
 
-MAX_PROCESSES = 16
+MAX_GP_MOLECULES = 16
 """Properties; each takes seconds."""
 
 
-def refit(model: Checkpoint, data: TokenSet, seed: int) -> Checkpoint:
+def fit_predictor(model: MolecularModel, data: TokenSet, seed: int) -> MolecularModel:
     """The same model with its predictor fitted to the training molecules of `data`, as its encoder places them.
 
     Args:
         model: One that predicts the labels of `data`; its card gets the new predictor's `validation_fits`.
         data: Molecules with labels; those kept out for validation are only judged on.
-        seed: See `fitted`.
+        seed: See `fit_ensemble`.
 
     Raises:
         ValueError: `model` has no predictor that learned along.
@@ -51,19 +51,19 @@ def refit(model: Checkpoint, data: TokenSet, seed: int) -> Checkpoint:
     rows = np.flatnonzero(~data.is_validation & ~np.isnan(data.labels).all(axis=1))
     z, _ = encode_rows(model.vae, data, rows)
     y = torch.from_numpy(data.labels[rows])
-    predictor: Predictor | Process
-    if 1 <= len(rows) <= MAX_POINTS and len(model.properties) <= MAX_PROCESSES:
-        predictor = fitted_process(model.properties, z, y, model.vae.encoder.scale, seed)
+    predictor: Predictor | GaussianProcess
+    if 1 <= len(rows) <= MAX_POINTS and len(model.properties) <= MAX_GP_MOLECULES:
+        predictor = fit_gaussian_process(model.properties, z, y, model.vae.encoder.scale, seed)
     else:
-        predictor = fitted(model.predictor.config, z, y, seed)
+        predictor = fit_ensemble(model.predictor.config, z, y, seed)
     predictor.to(model.predictor.location.device)
-    fits = predictor_fits(model.vae, predictor, data, np.flatnonzero(data.is_validation))
+    fits = measure_predictor(model.vae, predictor, data, np.flatnonzero(data.is_validation))
     entries = [{key: None if value != value else value for key, value in asdict(fit).items()} for fit in fits]
     return replace(model, predictor=predictor, card={**model.card, "validation_fits": entries})
 
 
-def fitted(config: PredictorConfig, z: Tensor, y: Tensor, seed: int) -> Predictor:
-    """An ensemble of `y` from `z`, its spread calibrated; a function of its arguments alone.
+def fit_ensemble(config: PredictorConfig, z: Tensor, y: Tensor, seed: int) -> Predictor:
+    """An ensemble of `y` from `z`, its standard deviation calibrated; a function of its arguments alone.
 
     Args:
         config: Its sizes.
@@ -111,7 +111,7 @@ def _calibrate(predictor: Predictor, z: Tensor, y: Tensor, weight: Tensor) -> No
     disagreement = (mean.square() * is_out).sum(dim=0) / n_out - centre.square()
     noise = (log_variance.exp() * is_out).sum(dim=0) / n_out
     target = (y - predictor.location) / predictor.scale
-    needed = (((target - centre) / COVERAGE_SPREADS).square() - disagreement) / noise
+    needed = (((target - centre) / COVERAGE_STDS).square() - disagreement) / noise
     for p in range(y.shape[1]):
         known = needed[:, p][torch.isfinite(needed[:, p])]
         if len(known):

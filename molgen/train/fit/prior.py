@@ -11,23 +11,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molgen.model.checkpoint import Checkpoint
-from molgen.model.prior import TRANSPORTS, Diffusion, Gan, Kind, Prior, PriorConfig, Transport
+from molgen.model.checkpoint import MolecularModel
+from molgen.model.prior import POINT_PRIORS, FlowPrior, GanPrior, PointPrior, Prior, PriorConfig, PriorKind
 from molgen.train.data.dataset import TokenSet
-from molgen.train.fit.language_model import Watch, fitted_language, texts_of
+from molgen.train.fit.language_model import Watch, draw_training_smiles, fit_language_model
 from molgen.train.validation import encode_rows
 
 N_POINTS = 200_000
 BATCH_SIZE = 256
-N_STEPS: dict[Kind, int] = {"diffusion": 12_000, "gan": 3_000}
-SIZES: dict[Kind, tuple[int, int]] = {"diffusion": (384, 3), "gan": (256, 2)}
+N_STEPS: dict[PriorKind, int] = {"diffusion": 12_000, "gan": 3_000}
+SIZES: dict[PriorKind, tuple[int, int]] = {"diffusion": (384, 3), "gan": (256, 2)}
 """Hidden units and residual blocks; both fits take five minutes or so on one core."""
-RATES: dict[Kind, float] = {"diffusion": 1e-3, "gan": 1e-4}
+RATES: dict[PriorKind, float] = {"diffusion": 1e-3, "gan": 1e-4}
 N_CRITIC = 5
 """Steps of the critic for each of the generator (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1)."""
 
 
-def with_prior(model: Checkpoint, kind: Kind, data: TokenSet, seed: int, watch: Watch = lambda _: None) -> Checkpoint:
+def fit_prior(
+    model: MolecularModel, kind: PriorKind, data: TokenSet, seed: int, watch: Watch = lambda _: None
+) -> MolecularModel:
     """The same model with a learned prior of that kind, fitted to the training molecules of `data`.
 
     Args:
@@ -39,40 +41,40 @@ def with_prior(model: Checkpoint, kind: Kind, data: TokenSet, seed: int, watch: 
     """
     prior: Prior
     if kind == "language":
-        prior = fitted_language(texts_of(model.vocabulary, data, seed), seed, watch)
+        prior = fit_language_model(draw_training_smiles(model.vocabulary, data, seed), seed, watch)
     else:
         rows = np.flatnonzero(~data.is_validation)
         rows = np.random.default_rng(seed).permutation(rows)[:N_POINTS]
         mean, _ = encode_rows(model.vae, data, rows)
-        points = whitened(mean, model.prior_mean, model.prior_factor)
-        prior = fitted_transport(kind, points, seed, watch)
+        points = whiten(mean, model.prior_mean, model.prior_factor)
+        prior = fit_point_prior(kind, points, seed, watch)
     return replace(model, priors={**model.priors, kind: prior})
 
 
-def whitened(z: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
+def whiten(z: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     """Points (N, D) in units in which the Gaussian of `mean` (D,) and Cholesky factor (D, D) is the standard one."""
     white: Tensor = torch.linalg.solve_triangular(factor, (z - mean).t(), upper=False)
     return white.t()
 
 
-def fitted_transport(
-    kind: Kind,
+def fit_point_prior(
+    kind: PriorKind,
     points: Tensor,
     seed: int,
     watch: Watch = lambda _: None,
     *,
     config: PriorConfig | None = None,
     n_steps: int | None = None,
-) -> Transport:
+) -> PointPrior:
     """A transport to whitened points (N, D), on the CPU; a function of its arguments alone."""
     config = config or PriorConfig(points.shape[1], *SIZES[kind])
     n_steps = n_steps or N_STEPS[kind]
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        prior = TRANSPORTS[kind](config)
+        prior = POINT_PRIORS[kind](config)
     draws = _Draws(points, seed)
-    if isinstance(prior, Diffusion):
-        return _fit_diffusion(prior, draws, n_steps, watch)
+    if isinstance(prior, FlowPrior):
+        return _fit_flow(prior, draws, n_steps, watch)
     return _fit_gan(prior, draws, n_steps, watch)
 
 
@@ -87,7 +89,7 @@ class _Draws:
         return self.points[torch.randint(len(self.points), (BATCH_SIZE,), generator=self.generator)]
 
 
-def _fit_diffusion(prior: Diffusion, draws: _Draws, n_steps: int, watch: Watch) -> Diffusion:
+def _fit_flow(prior: FlowPrior, draws: _Draws, n_steps: int, watch: Watch) -> FlowPrior:
     optimiser = torch.optim.Adam(prior.parameters(), lr=RATES["diffusion"])
     for step in range(n_steps):
         _set_rate(optimiser, RATES["diffusion"] * (1.0 - step / n_steps))
@@ -96,7 +98,7 @@ def _fit_diffusion(prior: Diffusion, draws: _Draws, n_steps: int, watch: Watch) 
     return prior.eval()
 
 
-def _fit_gan(prior: Gan, draws: _Draws, n_steps: int, watch: Watch) -> Gan:
+def _fit_gan(prior: GanPrior, draws: _Draws, n_steps: int, watch: Watch) -> GanPrior:
     rate, betas = RATES["gan"], (0.0, 0.9)
     critic = torch.optim.Adam(prior.critic.parameters(), lr=rate, betas=betas)
     generator = torch.optim.Adam(prior.generator.parameters(), lr=rate, betas=betas)

@@ -3,12 +3,12 @@
 import pytest
 from rdkit import Chem
 
-from molgen.bench.instruments.analogies import KINDS, Kind, analogies_score, products_of
+from molgen.bench.instruments.analogies import CHANGE_KINDS, ChangeKind, make_products, score_analogies
 from molgen.chem.molecule import parse
 from molgen.errors import SpecError
-from molgen.evaluate.report import read_drawn
+from molgen.evaluate.report import read_sample
 from molgen.latent.space import LatentSpace
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
 EXPECTED = {
     "H to F": ("Cc1ccccc1", {"Cc1ccccc1F", "Cc1cccc(F)c1", "Cc1ccc(F)cc1"}),
@@ -20,33 +20,33 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_reaction_gives_what_its_name_says(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", CHANGE_KINDS, ids=lambda kind: kind.name)
+def test_a_reaction_gives_what_its_name_says(kind: ChangeKind) -> None:
     smiles, products = EXPECTED[kind.name]
-    assert set(products_of(kind, parse(smiles).smiles)) == {parse(text).smiles for text in products}
+    assert set(make_products(kind, parse(smiles).smiles)) == {parse(text).smiles for text in products}
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_product_gained_the_group(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", CHANGE_KINDS, ids=lambda kind: kind.name)
+def test_every_product_gained_the_group(kind: ChangeKind) -> None:
     group = Chem.MolFromSmarts(kind.group)
     smiles, _ = EXPECTED[kind.name]
     before = len(parse(smiles).mol.GetSubstructMatches(group))
-    for text in products_of(kind, smiles):
+    for text in make_products(kind, smiles):
         assert len(parse(text).mol.GetSubstructMatches(group)) > before
 
 
 def test_lactones_and_acids_are_no_esters() -> None:
-    (kind,) = (kind for kind in KINDS if kind.name == "ester to amide")
-    assert products_of(kind, "O=C1CCCO1") == []
-    assert products_of(kind, "CC(=O)O") == []
+    (kind,) = (kind for kind in CHANGE_KINDS if kind.name == "ester to amide")
+    assert make_products(kind, "O=C1CCCO1") == []
+    assert make_products(kind, "CC(=O)O") == []
 
 
 def test_what_was_learned_beats_a_random_direction() -> None:
-    smiles = [text for text in read_drawn(shipped("data") / "moses_sample.csv", 1200) if "C(=O)OC" in text]
-    kinds = [kind for kind in KINDS if kind.name in ("ester to amide", "phenyl to pyridyl")]
+    smiles = [text for text in read_sample(find_shipped("data") / "moses_sample.csv", 1200) if "C(=O)OC" in text]
+    kinds = [kind for kind in CHANGE_KINDS if kind.name in ("ester to amide", "phenyl to pyridyl")]
     told: list[float] = []
     arms = ("learned", "random direction")
-    score = analogies_score(LatentSpace.load(), smiles, 0, told.append, n_test=2, kinds=kinds, arms=arms)
+    score = score_analogies(LatentSpace.load(), smiles, 0, told.append, n_test=2, kinds=kinds, arms=arms)
     assert told == [0.5, 1.0]
     assert score.n == sum(kind.n for kind in score.kinds)
     assert [kind.name for kind in score.kinds] == [kind.name for kind in kinds]
@@ -59,4 +59,4 @@ def test_what_was_learned_beats_a_random_direction() -> None:
 
 def test_too_few_molecules_are_refused() -> None:
     with pytest.raises(SpecError, match="too few molecules"):
-        analogies_score(LatentSpace.load(), ["O=C=O", "N#CC#N"])
+        score_analogies(LatentSpace.load(), ["O=C=O", "N#CC#N"])

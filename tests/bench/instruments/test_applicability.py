@@ -14,16 +14,16 @@ from molgen.bench.instruments import applicability
 from molgen.bench.instruments.applicability import (
     MIN_RING,
     RESIDUES,
-    applicability_score,
-    auroc,
-    cyclic_peptide,
-    error_score,
-    grafted,
-    macrolactone,
-    natural_products,
-    outliers_like,
-    peptide,
-    shuffled,
+    add_inorganic_group,
+    discriminate,
+    make_cyclic_peptide,
+    make_macrolactone,
+    make_outliers,
+    make_peptide,
+    read_natural_products,
+    score_applicability,
+    score_errors,
+    shuffle_symbols,
 )
 from molgen.chem.molecule import parse
 from molgen.chem.properties import DESCRIPTORS
@@ -31,9 +31,9 @@ from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import PARTS
 from molgen.model.predictor import PredictorConfig
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import split, to_selfies
-from molgen.train.fit.predictor import fitted
+from molgen.train.fit.predictor import fit_ensemble
 
 DIPEPTIDE_BOND = Chem.MolFromSmarts("C(=O)N[CX4]C(=O)")
 ORGANIC = {1, 6, 7, 8, 9, 15, 16, 17, 35, 53}
@@ -41,7 +41,7 @@ ORGANIC = {1, 6, 7, 8, 9, 15, 16, 17, 35, 53}
 
 @pytest.fixture(scope="module")
 def samples() -> list[str]:
-    with (shipped("data") / "moses_sample.csv").open() as handle:
+    with (find_shipped("data") / "moses_sample.csv").open() as handle:
         return [parse(row["SMILES"]).smiles for _, row in zip(range(160), csv.DictReader(handle), strict=False)]
 
 
@@ -51,11 +51,11 @@ def space() -> LatentSpace:
 
 
 def test_natural_products_have_the_formulas_they_are_known_by() -> None:
-    lines = (shipped("data") / "natural_products.smi").read_text(encoding="ascii").splitlines()
+    lines = (find_shipped("data") / "read_natural_products.smi").read_text(encoding="ascii").splitlines()
     rows = [line.split("\t") for line in lines]
     assert len({name for _, name, _ in rows}) == len(rows) >= 60
     assert {name: CalcMolFormula(parse(smiles).mol) for smiles, name, _ in rows} == {n: f for _, n, f in rows}
-    assert natural_products() == [smiles for smiles, _, _ in rows]
+    assert read_natural_products() == [smiles for smiles, _, _ in rows]
     known = {name: formula for _, name, formula in rows}
     # PubChem CIDs 5288826, 36314, 5284373, 12560, 441071
     assert known["morphine"] == "C17H19NO3"
@@ -67,7 +67,7 @@ def test_natural_products_have_the_formulas_they_are_known_by() -> None:
 
 @pytest.mark.parametrize("sequence", ["GAVL", "WFYK", "".join(RESIDUES)])
 def test_peptides_have_a_bond_between_any_two_neighbours_and_cycles_one_more(sequence: str) -> None:
-    linear, cycle = (parse(text(sequence)).mol for text in (peptide, cyclic_peptide))
+    linear, cycle = (parse(text(sequence)).mol for text in (make_peptide, make_cyclic_peptide))
     n_bonds = len(linear.GetSubstructMatches(DIPEPTIDE_BOND)), len(cycle.GetSubstructMatches(DIPEPTIDE_BOND))
     assert n_bonds == (len(sequence) - 1, len(sequence))
     assert max(map(len, cycle.GetRingInfo().AtomRings())) == 3 * len(sequence)
@@ -79,25 +79,25 @@ def test_macrolactones_are_large_rings_with_a_lactone_or_lactam_in_them() -> Non
     rng = np.random.default_rng(0)
     closing = Chem.MolFromSmarts("[C;R](=O)[N,O;R]")
     for _ in range(50):
-        mol = parse(macrolactone(rng)).mol
+        mol = parse(make_macrolactone(rng)).mol
         assert max(map(len, mol.GetRingInfo().AtomRings())) >= MIN_RING
         assert mol.HasSubstructMatch(closing)
 
 
 def test_grafted_molecules_carry_what_drugs_do_not(samples: list[str]) -> None:
     rng = np.random.default_rng(0)
-    made = [text for text in (grafted(smiles, rng) for smiles in samples) if text]
+    made = [text for text in (add_inorganic_group(smiles, rng) for smiles in samples) if text]
     assert len(made) > 100
     for text in made:
         assert {atom.GetAtomicNum() for atom in parse(text).mol.GetAtoms()} - ORGANIC
         assert "." not in text
-    assert grafted("CCO", rng) is None
+    assert add_inorganic_group("CCO", rng) is None
 
 
 def test_shuffled_molecules_have_no_more_atoms_than_there_were_symbols(samples: list[str]) -> None:
     rng = np.random.default_rng(0)
     for smiles in samples:
-        text = shuffled(smiles, rng)
+        text = shuffle_symbols(smiles, rng)
         if text:
             assert parse(text).mol.GetNumHeavyAtoms() <= len(split(to_selfies(smiles)))
             assert parse(text).smiles == text
@@ -105,7 +105,7 @@ def test_shuffled_molecules_have_no_more_atoms_than_there_were_symbols(samples: 
 
 def test_the_same_seed_gives_the_same_outliers(samples: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(applicability, "N_OUTLIERS", 10)
-    first, again, other = (outliers_like(samples, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (make_outliers(samples, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again != other
     assert {len(texts) for texts in first.values()} == {10}
 
@@ -114,9 +114,9 @@ def test_the_area_is_that_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     inside, outside = rng.integers(3, 12, 60).astype(float), rng.integers(0, 9, 40).astype(float)
     labels = [True] * len(inside) + [False] * len(outside)
-    assert auroc(inside, outside) == pytest.approx(roc_auc_score(labels, np.concatenate([inside, outside])))
-    assert auroc(np.zeros(3), np.zeros(5)) == 0.5
-    assert auroc(np.ones(3), np.zeros(5)) == 1.0
+    assert discriminate(inside, outside) == pytest.approx(roc_auc_score(labels, np.concatenate([inside, outside])))
+    assert discriminate(np.zeros(3), np.zeros(5)) == 0.5
+    assert discriminate(np.ones(3), np.zeros(5)) == 1.0
 
 
 def test_trust_tells_molecules_from_outliers_better_than_fingerprints_do(
@@ -124,7 +124,7 @@ def test_trust_tells_molecules_from_outliers_better_than_fingerprints_do(
 ) -> None:
     monkeypatch.setattr(applicability, "N_OUTLIERS", 30)
     told: list[float] = []
-    score = applicability_score(space, samples, 0, told.append)
+    score = score_applicability(space, samples, 0, told.append)
     assert (score.n, score.n_reference) == (80, 80)
     assert told == sorted(told)
     assert told[-1] == 1.0
@@ -133,22 +133,24 @@ def test_trust_tells_molecules_from_outliers_better_than_fingerprints_do(
     assert min(score.trust.by_kind.values()) > 0.9
     assert score.trust.mean > score.fingerprint.mean
     assert score.n_unencodable["inorganic"] == 30
-    assert applicability_score(space, samples, 0) == score
+    assert score_applicability(space, samples, 0) == score
 
 
 def test_errors_are_those_of_molecules_that_can_be_encoded(space: LatentSpace, samples: list[str]) -> None:
     labels = np.array([DESCRIPTORS["logp"].function(parse(text).mol) for text in samples])
     z = torch.from_numpy(space.encode(samples[:80], is_refined=False))
-    predictor = fitted(PredictorConfig(("logp",), space.size, 32, 2), z, torch.from_numpy(labels[:80, None]).float(), 0)
+    predictor = fit_ensemble(
+        PredictorConfig(("logp",), space.size, 32, 2), z, torch.from_numpy(labels[:80, None]).float(), 0
+    )
     labelled = LatentSpace(replace(space.model, predictor=predictor))
     smiles, y = [*samples[80:], "OB(O)c1ccccc1"], [*labels[80:], 100.0]
-    score = error_score(labelled, smiles, y, "logp")
+    score = score_errors(labelled, smiles, y, "logp")
     mean = labelled.predict(space.encode(samples[80:], is_refined=False))[0][:, 0]
     assert score.n == 80
     halves = (score.error_trusted, score.error_other)
     assert min(halves) <= np.abs(mean - labels[80:]).mean() <= max(halves)
     assert -1 <= score.trust <= 1
-    assert -1 <= score.spread <= 1
+    assert -1 <= score.std <= 1
 
 
 def test_what_shuffling_cannot_make_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,4 +158,4 @@ def test_what_shuffling_cannot_make_is_left_out(monkeypatch: pytest.MonkeyPatch)
         raise MoleculeError(text, "no heavy atom")
 
     monkeypatch.setattr(applicability, "saturated", refuse)
-    assert shuffled("CCO", np.random.default_rng(0)) is None
+    assert shuffle_symbols("CCO", np.random.default_rng(0)) is None

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from molgen.bench.instruments.suite import INSTRUMENTS, Inputs, score_instruments
+from molgen.bench.instruments.suite import INSTRUMENTS, SuiteConfig, score_instruments
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
 RunMolgen = Callable[..., Result]
-SAMPLE = shipped("data") / "moses_sample.csv"
+SAMPLE = find_shipped("data") / "moses_sample.csv"
 
 
 def test_a_report_is_what_the_seed_makes_it_and_names_its_inputs() -> None:
     space = LatentSpace.load()
-    inputs = Inputs(SAMPLE, (shipped("data") / "d3_ki.csv",), limit=300)
+    inputs = SuiteConfig(SAMPLE, (find_shipped("data") / "d3_ki.csv",), limit=300)
     report, lines = score_instruments(space, inputs, ("map", "dims"))
     assert [line.instrument for line in lines].count("map") == 3
     assert all(line.figure > line.control_figure for line in lines if line.instrument == "map")
@@ -29,7 +29,7 @@ def test_a_report_is_what_the_seed_makes_it_and_names_its_inputs() -> None:
 
 def test_an_unknown_instrument_is_refused() -> None:
     with pytest.raises(SpecError, match="there is no instrument 'sonar'"):
-        score_instruments(LatentSpace.load(), Inputs(SAMPLE, ()), ("sonar",))
+        score_instruments(LatentSpace.load(), SuiteConfig(SAMPLE, ()), ("sonar",))
 
 
 def test_the_command_writes_what_it_prints(run_molgen: RunMolgen, tmp_path: Path) -> None:

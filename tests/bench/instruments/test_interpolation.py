@@ -5,14 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from molgen.bench.instruments.interpolation import Figures, compare_paths, figures_of, interpolation_score, pairs_of
+from molgen.bench.instruments.interpolation import (
+    Figures,
+    compare_paths,
+    measure_path,
+    read_pairs_or_draw,
+    score_interpolation,
+)
 from molgen.errors import SpecError
 from molgen.explore.path import Path as Way
-from molgen.explore.path import Route, Stop
+from molgen.explore.path import PathConfig, PathPoint
 from molgen.latent.space import LatentSpace
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
-ROUTE = Route(n_steps=6, n_draws=4)
+ROUTE = PathConfig(n_steps=6, n_draws=4)
 MOLECULES = ["CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "CC(=O)Nc1ccc(O)cc1", "CN1CCC(c2ccccc2)CC1"]
 
 
@@ -23,16 +29,16 @@ def space() -> LatentSpace:
 
 def test_figures_are_those_of_the_stops() -> None:
     stops = (
-        Stop(0.0, "CCCCO", 1.0, 0.1, 1.0),
-        Stop(0.4, "CCCO", 0.5, 0.3, 0.7),
-        Stop(0.6, "CCO", 0.6, 0.5, 0.9),
-        Stop(1.0, "CO", 0.1, 1.0, 1.0),
+        PathPoint(0.0, "CCCCO", 1.0, 0.1, 1.0),
+        PathPoint(0.4, "CCCO", 0.5, 0.3, 0.7),
+        PathPoint(0.6, "CCO", 0.6, 0.5, 0.9),
+        PathPoint(1.0, "CO", 0.1, 1.0, 1.0),
     )
-    found = figures_of(Way(stops))
+    found = measure_path(Way(stops))
     assert (found.between, found.confidence) == (2, 0.7)
     assert found.coming == pytest.approx(1.0)
     assert found.leaving == pytest.approx(0.8)  # Spearman of four ranks with two neighbours exchanged: 1 - 6 * 2 / 60
-    bare = figures_of(Way((stops[0], stops[-1])))
+    bare = measure_path(Way((stops[0], stops[-1])))
     assert (bare.between, bare.leaving, bare.coming, bare.confidence) == (0, 0.0, 0.0, 0.0)
 
 
@@ -52,19 +58,19 @@ def test_paths_are_more_certain_than_lines_and_never_turn_back(space: LatentSpac
 
 
 def test_random_pairs_share_no_molecule_and_depend_on_the_seed_alone() -> None:
-    path = shipped("data") / "moses_sample.csv"
-    pairs = pairs_of(path, 5, seed=3)
+    path = find_shipped("data") / "moses_sample.csv"
+    pairs = read_pairs_or_draw(path, 5, seed=3)
     assert len({text for pair in pairs for text in pair}) == 10
-    assert pairs == pairs_of(path, 5, seed=3)
-    assert pairs != pairs_of(path, 5, seed=4)
+    assert pairs == read_pairs_or_draw(path, 5, seed=3)
+    assert pairs != read_pairs_or_draw(path, 5, seed=4)
 
 
 def test_pairs_of_a_table_are_taken_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("smiles_a,smiles_b\nCCO,CCN\nCCC,CCF\nCO,CN\n")
-    assert pairs_of(path, 2) == [("CCO", "CCN"), ("CCC", "CCF")]
+    assert read_pairs_or_draw(path, 2) == [("CCO", "CCN"), ("CCC", "CCF")]
 
 
 def test_a_list_without_pairs_is_refused(space: LatentSpace) -> None:
     with pytest.raises(SpecError, match="none can be encoded and differs"):
-        interpolation_score(space, ["CCO"])
+        score_interpolation(space, ["CCO"])

@@ -2,12 +2,12 @@
 
 import pytest
 
-from molgen.bench.instruments.retrieval import K, retrieval_score
+from molgen.bench.instruments.retrieval import K, score_retrieval
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
-SMILES = (shipped("data") / "moses_sample.csv").read_text().split()[1:301]
+SMILES = (find_shipped("data") / "moses_sample.csv").read_text().split()[1:301]
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def space() -> LatentSpace:
 
 def test_the_search_is_exact_and_near_points_are_like_molecules(space: LatentSpace) -> None:
     told: list[int] = []
-    measured = retrieval_score(space, SMILES, seed=0, on_done=told.append)
+    measured = score_retrieval(space, SMILES, seed=0, on_done=told.append)
     assert (measured.n, measured.n_queries, told[-1]) == (300, 100, 100)
     assert measured.recall == 1.0
     assert measured.tanimoto_by_chance < measured.tanimoto < measured.tanimoto_of_best
@@ -29,4 +29,4 @@ def test_the_search_is_exact_and_near_points_are_like_molecules(space: LatentSpa
 
 def test_a_library_is_larger_than_what_is_looked_for(space: LatentSpace) -> None:
     with pytest.raises(SpecError, match="more than 20"):
-        retrieval_score(space, [*SMILES[:20], "[Xe]"], seed=0)
+        score_retrieval(space, [*SMILES[:20], "[Xe]"], seed=0)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from molgen.bench.instruments.steering import monotonicity, steering_score
-from molgen.explore.direction import shipped_molecules
+from molgen.bench.instruments.steering import monotonicity, score_steering
+from molgen.explore.direction import draw_shipped_molecules
 from molgen.latent.space import LatentSpace
 
 
@@ -27,8 +27,8 @@ def test_missing_steps_do_not_break_the_order() -> None:
 
 def test_size_can_be_steered_and_random_directions_do_not_steer_it() -> None:
     told: list[float] = []
-    smiles = [molecule.smiles for molecule in shipped_molecules(12, seed=5)]
-    score = steering_score(LatentSpace.load(), smiles, 0, told.append, names=("heavy_atoms",), n_fitted=400)
+    smiles = [molecule.smiles for molecule in draw_shipped_molecules(12, seed=5)]
+    score = score_steering(LatentSpace.load(), smiles, 0, told.append, names=("heavy_atoms",), n_surrogate=400)
     (size,) = score.properties
     assert (score.n, size.name, told[-1]) == (12, "heavy_atoms", 1.0)
     assert size.along.monotonicity > 0.6 > abs(size.control.monotonicity)

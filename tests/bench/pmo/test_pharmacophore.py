@@ -8,9 +8,9 @@ from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
 from molgen.bench.pmo.pharmacophore import pharmacophore_similarity, pharmacophores
 from molgen.bench.pmo.rule_oracles import HOP, RANOLAZINE, SILDENAFIL
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
-SMILES = (shipped("data") / "moses_sample.csv").read_text().split()[1:40:2]
+SMILES = (find_shipped("data") / "moses_sample.csv").read_text().split()[1:40:2]
 
 
 @pytest.mark.parametrize("target", [HOP, RANOLAZINE, SILDENAFIL, "CCCCCCCCCCC(=O)O"])

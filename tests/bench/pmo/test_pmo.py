@@ -16,10 +16,10 @@ from rdkit.Chem.QED import qed
 from typer.testing import Result
 
 from molgen.bench.pmo import tasks as pmo
-from molgen.bench.pmo.report import report_of, result_of
-from molgen.bench.pmo.rule_oracles import CELECOXIB, MESTRANOL, gaussian, isomer_of
+from molgen.bench.pmo.report import summarise_run, summarise_runs
+from molgen.bench.pmo.rule_oracles import CELECOXIB, MESTRANOL, gaussian, match_formula
 from molgen.bench.pmo.run import PmoRun, execute, require_tasks
-from molgen.bench.pmo.tasks import PUBLISHED, auc, best_means, oracles, score_file, self_test
+from molgen.bench.pmo.tasks import PUBLISHED, auc, make_oracles, mean_of_best, score_file, self_test
 from molgen.chem.molecule import parse
 from molgen.errors import FileError, MolgenError, RunError, SpecError
 from molgen.latent.space import LatentSpace
@@ -28,12 +28,12 @@ VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
 
 
 def test_the_oracles_give_the_reference_values() -> None:
-    assert len(oracles()) == 23
+    assert len(make_oracles()) == 23
     assert self_test() < 1e-6
 
 
 def test_a_wrong_oracle_stops_the_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = {**oracles(), "qed": lambda mol: qed(mol) + 2e-6}
+    wrong = {**make_oracles(), "qed": lambda mol: qed(mol) + 2e-6}
     monkeypatch.setattr(pmo, "oracles", lambda: wrong)
     with pytest.raises(MolgenError, match="oracle qed"):
         self_test()
@@ -48,20 +48,20 @@ def test_a_wrong_oracle_stops_the_self_test(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_the_molecule_that_is_asked_for_scores_one(task: str, smiles: str) -> None:
-    assert oracles()[task](parse(smiles).mol) == 1.0
+    assert make_oracles()[task](parse(smiles).mol) == 1.0
 
 
 def test_an_isomer_score_is_the_mean_of_bells_around_the_counts() -> None:
     ethanol = Chem.MolFromSmiles("CCO")
     expected = gaussian(2, 1)(2) * gaussian(6, 1)(6) * gaussian(2, 1)(1) * gaussian(10, 2)(9)
-    assert isomer_of("C2H6O2")(ethanol) == pytest.approx(expected ** (1 / 4))
+    assert match_formula("C2H6O2")(ethanol) == pytest.approx(expected ** (1 / 4))
 
 
 def test_oracles_do_not_depend_on_the_order_of_calls() -> None:
     """Those of PyTDC do: deco_hop and scaffold_hop share their state."""
     mols = [parse(text).mol for text in ("CCCOc1cc2ncnc(Nc3ccc4ncsc4c3)c2cc1S(=O)(=O)C(C)(C)C", "CCOc1ccccc1")]
-    first = [(oracles()["deco_hop"](m), oracles()["scaffold_hop"](m)) for m in mols]
-    again = [(oracles()["scaffold_hop"](m), oracles()["deco_hop"](m))[::-1] for m in mols[::-1]][::-1]
+    first = [(make_oracles()["deco_hop"](m), make_oracles()["scaffold_hop"](m)) for m in mols]
+    again = [(make_oracles()["scaffold_hop"](m), make_oracles()["deco_hop"](m))[::-1] for m in mols[::-1]][::-1]
     assert first == again
 
 
@@ -92,7 +92,7 @@ def test_the_area_is_that_of_mol_opt(values: list[float], budget: int, k: int, e
 
 @given(VALUES)
 def test_the_curve_never_falls(values: list[float]) -> None:
-    curve = best_means(values, 1, 7)
+    curve = mean_of_best(values, 1, 7)
     assert (np.diff(curve) >= 0).all()
     assert curve[-1] == max(values)
 
@@ -101,7 +101,7 @@ def test_published_sums_are_those_that_were_printed() -> None:
     printed = {"GP BO": 13.156, "NF-BO": 14.737, "REINVENT": 14.196, "Graph GA": 13.751}
     printed |= {"Genetic GFN": 16.213, "InVirtuoGen": 16.676}
     for method, total in printed.items():
-        assert set(PUBLISHED[method]) == set(oracles())
+        assert set(PUBLISHED[method]) == set(make_oracles())
         assert sum(PUBLISHED[method].values()) == pytest.approx(total, abs=0.02)
 
 
@@ -111,7 +111,7 @@ def test_a_file_is_scored_row_by_row(tmp_path: Path) -> None:
     assert score_file(source, tmp_path / "out.csv") == (2, 1)
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert [row["smiles"] for row in rows] == ["OCC", "nonsense", "c1ccccc1"]
-    assert float(rows[0]["qed"]) == pytest.approx(oracles()["qed"](Chem.MolFromSmiles("CCO")))
+    assert float(rows[0]["qed"]) == pytest.approx(make_oracles()["qed"](Chem.MolFromSmiles("CCO")))
     assert rows[1]["qed"] == ""
     assert rows[1]["reason"]
 
@@ -127,7 +127,7 @@ def test_a_run_calls_the_oracle_once_for_each_of_its_unique_molecules(tmp_path: 
     calls = run.calls()
     assert len(calls) == 60 == len({smiles for smiles, _ in calls})
     assert all(parse(smiles).smiles == smiles for smiles, _ in calls)
-    assert all(value == oracles()["median1"](parse(smiles).mol) for smiles, value in calls)
+    assert all(value == make_oracles()["median1"](parse(smiles).mol) for smiles, value in calls)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 700, 1500])
@@ -163,7 +163,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 
 def test_unknown_tasks_are_refused_with_a_hint() -> None:
-    assert require_tasks(["all"]) == list(oracles())
+    assert require_tasks(["all"]) == list(make_oracles())
     with pytest.raises(SpecError, match="celecoxib"):
         require_tasks(["celecoxib"])
 
@@ -173,8 +173,8 @@ def test_a_report_sums_means_over_seeds(tmp_path: Path) -> None:
     runs = [run_of(tmp_path, task=task, seed=seed, budget=4) for task in ("qed", "median1") for seed in (0, 1)]
     for run in runs:
         run.path.write_text("call,smiles,value\n" + "".join(f"{i},{'C' * i}O,{run.seed}\n" for i in range(1, 5)))
-    results = [result_of(run, space) for run in runs]
-    report = report_of(results, 4)
+    results = [summarise_run(run, space) for run in runs]
+    report = summarise_runs(results, 4)
     assert report["tasks"]["qed"]["final_top_10"] == {"mean": 0.5, "deviation": pytest.approx(0.5**0.5)}
     assert report["sums"]["final_top_10"] == {"mean": 1.0, "deviation": pytest.approx(2**0.5)}
     assert report["sums"]["auc_top_10"]["mean"] == pytest.approx(0.5)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
 RunMolgen = Callable[..., Result]
 
@@ -32,7 +32,7 @@ def test_every_instrument_is_shown(run_molgen: RunMolgen, tmp_path: Path) -> Non
     pictures = {path.name for path in (tmp_path / "gallery").iterdir()} - {"README.md"}
     assert len(pictures) == 9
     assert all(f"]({name})" in text for name in pictures)
-    assert str(shipped("data")) not in text
+    assert str(find_shipped("data")) not in text
     assert "/tmp" not in text
 
 

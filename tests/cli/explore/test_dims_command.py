@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
 RunMolgen = Callable[..., Result]
 
@@ -13,7 +13,7 @@ RunMolgen = Callable[..., Result]
 @pytest.fixture
 def some(tmp_path: Path) -> Path:
     """A few of the shipped molecules."""
-    lines = (shipped("data") / "moses_sample.csv").read_text().splitlines()
+    lines = (find_shipped("data") / "moses_sample.csv").read_text().splitlines()
     (tmp_path / "some.csv").write_text("\n".join(lines[:121]) + "\n")
     return tmp_path / "some.csv"
 

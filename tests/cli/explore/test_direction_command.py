@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from molgen.explore.direction import shipped_molecules
+from molgen.explore.direction import draw_shipped_molecules
 
 RunMolgen = Callable[..., Result]
 
@@ -13,7 +13,7 @@ RunMolgen = Callable[..., Result]
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "assay.csv"
-    rows = [f"{m.smiles},{m.mol.GetRingInfo().NumRings()},3" for m in shipped_molecules(150)]
+    rows = [f"{m.smiles},{m.mol.GetRingInfo().NumRings()},3" for m in draw_shipped_molecules(150)]
     path.write_text("\n".join(["smiles,rings,same", *rows, "C(,2,3"]) + "\n")
     return path
 

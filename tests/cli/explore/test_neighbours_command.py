@@ -7,7 +7,7 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import Result
 
 from molgen.chem.molecule import fingerprint, parse, tanimoto
-from molgen.paths import shipped
+from molgen.paths import find_shipped
 
 RunMolgen = Callable[..., Result]
 
@@ -18,7 +18,7 @@ QUERY = "CC(=O)Nc1ccc(O)cc1"
 def library(tmp_path: Path) -> Path:
     """Molecules that ship, and the query twice."""
     path = tmp_path / "library.smi"
-    smiles = (shipped("data") / "moses_sample.csv").read_text().split()[1:200]
+    smiles = (find_shipped("data") / "moses_sample.csv").read_text().split()[1:200]
     path.write_text("\n".join([*smiles, f"{QUERY} paracetamol", "Oc1ccc(NC(C)=O)cc1 again"]) + "\n")
     return path
 

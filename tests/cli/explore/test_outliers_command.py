@@ -10,8 +10,8 @@ import pytest
 from typer.testing import Result
 
 from molgen.latent.space import LatentSpace
-from molgen.latent.trust import trust_of
-from molgen.paths import shipped
+from molgen.latent.trust import measure_trust
+from molgen.paths import find_shipped
 
 RunMolgen = Callable[..., Result]
 
@@ -38,7 +38,7 @@ def test_the_strangest_comes_first_with_all_that_is_known_of_it(run_molgen: RunM
     assert values == sorted(values)
     assert report["below_0.05"] == sum(value < 0.05 for value in values)
     smiles = [row["smiles"] for row in rows]
-    assert values == pytest.approx(trust_of(LatentSpace.load(), smiles).values.tolist(), abs=1e-3)
+    assert values == pytest.approx(measure_trust(LatentSpace.load(), smiles).values.tolist(), abs=1e-3)
 
 
 def test_rows_that_are_no_molecules_are_told_by_line(run_molgen: RunMolgen, tmp_path: Path, molecules: Path) -> None:
@@ -86,8 +86,8 @@ def test_a_checkpoint_that_does_not_know_what_is_usual_is_refused_with_the_way_t
     run_molgen: RunMolgen, tmp_path: Path, molecules: Path
 ) -> None:
     old = tmp_path / "old.safetensors"
-    shutil.copy(shipped("checkpoints") / "default.safetensors", old)
-    description = json.loads((shipped("checkpoints") / "default.json").read_text())
+    shutil.copy(find_shipped("checkpoints") / "default.safetensors", old)
+    description = json.loads((find_shipped("checkpoints") / "default.json").read_text())
     del description["typicality"]
     old.with_suffix(".json").write_text(json.dumps(description))
     result = run_molgen("explore", "outliers", molecules, "--checkpoint", old)

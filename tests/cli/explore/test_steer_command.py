@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from molgen.explore.direction import descriptor_direction, write_direction
+from molgen.explore.direction import fit_descriptor_direction, write_direction
 from molgen.latent.space import LatentSpace
 
 RunMolgen = Callable[..., Result]
@@ -16,7 +16,7 @@ START = "CC(C)NC(=O)c1cccc(NC(=O)C2CCCO2)c1"
 @pytest.fixture(scope="module")
 def size(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("directions") / "size.json"
-    write_direction(path, descriptor_direction(LatentSpace.load(), "heavy_atoms", n=300))
+    write_direction(path, fit_descriptor_direction(LatentSpace.load(), "heavy_atoms", n=300))
     return path
 
 

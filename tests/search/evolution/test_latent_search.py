@@ -96,9 +96,9 @@ def test_every_child_names_a_parent_and_a_way(space: LatentSpace) -> None:
     search = LatentSearch(space, seed=0, config=small(n_rounds=1))
     run(search, polarity, 3)
     parents = set(search.parents)
-    children = search.ask(10)
-    assert {child.parent for child in children} <= parents
-    assert {child.way for child in children} <= set(search.config.ways)
+    offspring = search.ask(10)
+    assert {child.parent for child in offspring} <= parents
+    assert {child.operator for child in offspring} <= set(search.config.operators)
 
 
 def test_two_scores_are_followed_along_the_front(space: LatentSpace) -> None:
@@ -114,8 +114,8 @@ def test_two_scores_are_followed_along_the_front(space: LatentSpace) -> None:
 def test_the_most_promising_of_the_prior_take_their_share(space: LatentSpace) -> None:
     search = LatentSearch(space, seed=0, config=small(prior_share=0.5, confidence=0.0))
     run(search, nitrogens, 6)
-    children = [child for _ in range(5) for child in search.ask(10)]
-    explored = [nitrogens(child.molecule)[0] for child in children if not child.way]
+    offspring = [child for _ in range(5) for child in search.ask(10)]
+    explored = [nitrogens(child.molecule)[0] for child in offspring if not child.operator]
     assert 10 <= len(explored) <= 30
     prior = [nitrogens(parse(text))[0] for text in space.sample(200, 7) if text]
     assert np.mean(explored) > np.mean(prior) + 0.5
@@ -132,7 +132,7 @@ def test_scores_of_any_size_are_followed_alike(space: LatentSpace) -> None:
 def test_where_nothing_differs_it_draws_from_the_prior_and_joins_what_it_draws(space: LatentSpace) -> None:
     search = LatentSearch(space, seed=0, config=small())
     asked = run(search, lambda molecule: (0.0,), 12)
-    assert {child.way for child in search.ask(10)} == {""}
+    assert {child.operator for child in search.ask(10)} == {""}
     sizes = [parse(text).mol.GetNumAtoms() for text in asked]
     assert np.mean(sizes[20:]) > 1.2 * np.mean(sizes[:20])
 
@@ -140,9 +140,9 @@ def test_where_nothing_differs_it_draws_from_the_prior_and_joins_what_it_draws(s
 def test_the_first_ten_parents_have_as_many_children_as_the_next_ninety(space: LatentSpace) -> None:
     parents = ["C" * n + "O" for n in range(1, 101)]
     breeder = Breeder(space, {"mutate": 1.0}, temperature=1.0)
-    children = breeder.children(np.random.default_rng(0), parents, ["CC"], lambda texts: np.empty((0, 0)), 2000)
-    first = sum(child.parent in parents[:10] for child in children)
-    assert 0.4 < first / len(children) < 0.6
+    offspring = breeder.breed(np.random.default_rng(0), parents, ["CC"], lambda texts: np.empty((0, 0)), 2000)
+    first = sum(child.parent in parents[:10] for child in offspring)
+    assert 0.4 < first / len(offspring) < 0.6
 
 
 def test_given_molecules_are_bred_from_the_first(space: LatentSpace) -> None:
@@ -152,7 +152,7 @@ def test_given_molecules_are_bred_from_the_first(space: LatentSpace) -> None:
 
 
 def test_latent_moves_alone_climb_too(space: LatentSpace) -> None:
-    search = LatentSearch(space, seed=0, config=small(ways={LATENT: 1.0}))
+    search = LatentSearch(space, seed=0, config=small(operators={LATENT: 1.0}))
     asked = run(search, polarity, 8)
     scores = [polarity(parse(text))[0] for text in asked]
     assert np.mean(scores[-20:]) > np.mean(scores[:20])
@@ -200,4 +200,4 @@ def test_points_and_parameters_are_two_names_of_one_thing(space: LatentSpace) ->
     box = LatentBox(np.full(8, 0.5), np.linspace(0.5, 1.5, 8))
     for z in np.random.default_rng(0).standard_normal((20, 8)):
         np.testing.assert_allclose(box.point(box.parameters(z)), z, rtol=1e-12)
-    assert set(box.parameters(box.centre + 100 * box.deviation).values()) == {box.reach}
+    assert set(box.parameters(box.centre + 100 * box.deviation).values()) == {box.half_width}

@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molgen.chem.molecule import Molecule, parse
-from molgen.search.evolution.operators import Child
-from molgen.search.evolution.pool import JITTER, Doubt, Pool
-from molgen.search.evolution.surrogate import Prediction, TanimotoProcess, fingerprints, similarities
+from molgen.search.evolution.operators import Offspring
+from molgen.search.evolution.pool import JITTER, Pool, PosteriorVariance
+from molgen.search.evolution.surrogate import Prediction, TanimotoProcess, count_fingerprints, similarities
 
 Array = NDArray[np.float64]
-CHILDREN = [Child(parse("C" * n), "", "") for n in range(1, 9)]
+CHILDREN = [Offspring(parse("C" * n), "", "") for n in range(1, 9)]
 
 
-def size(child: Child) -> int:
+def size(child: Offspring) -> int:
     return child.molecule.mol.GetNumAtoms()
 
 
-def unrelated(mean: Array, spread: Array) -> Prediction:
+def unrelated(mean: Array, std: Array) -> Prediction:
     """A prediction of scores that say nothing of one another."""
     nothing = np.empty((len(mean), 0))
-    return Prediction(mean, spread, nothing.astype(np.float32), nothing)
+    return Prediction(mean, std, nothing.astype(np.float32), nothing)
 
 
 def judge(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
@@ -37,14 +37,14 @@ def judge(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
 def test_constraints_come_before_scores() -> None:
     pool = Pool(judge, confidence=0.0)
     pool.add(CHILDREN)
-    assert [size(child) for child in pool.picks(8, np.random.default_rng(0))] == [4, 3, 2, 1, 5, 6, 7, 8]
-    assert pool.share_kept() == 0.5
+    assert [size(child) for child in pool.select(8, np.random.default_rng(0))] == [4, 3, 2, 1, 5, 6, 7, 8]
+    assert pool.feasible_share() == 0.5
 
 
 def test_doubt_is_worth_something_to_some_picks() -> None:
     pool = Pool(judge, confidence=2.0)
     pool.add(CHILDREN[:4])
-    first = [size(pool.picks(1, np.random.default_rng(seed))[0]) for seed in range(60)]
+    first = [size(pool.select(1, np.random.default_rng(seed))[0]) for seed in range(60)]
     assert {1, 4} == set(first)
 
 
@@ -60,8 +60,8 @@ def test_children_are_judged_once_and_picked_once() -> None:
     pool.add(CHILDREN[3:])
     pool.add([])
     assert sorted(asked) == sorted(child.molecule.smiles for child in CHILDREN)
-    picks = pool.picks(100, np.random.default_rng(0))
-    assert len(picks) == len({child.molecule.smiles for child in picks}) == 8
+    select = pool.select(100, np.random.default_rng(0))
+    assert len(select) == len({child.molecule.smiles for child in select}) == 8
 
 
 def test_weights_of_their_own_pick_both_ends_of_a_front() -> None:
@@ -71,23 +71,23 @@ def test_weights_of_their_own_pick_both_ends_of_a_front() -> None:
 
     pool = Pool(two, confidence=0.0)
     pool.add(CHILDREN)
-    first = {size(pool.picks(1, np.random.default_rng(seed))[0]) for seed in range(100)}
+    first = {size(pool.select(1, np.random.default_rng(seed))[0]) for seed in range(100)}
     assert {1, 8} <= first
     assert len(first) > 4
 
 
-KNOWN = fingerprints([Chem.MolFromSmiles(text) for text in ("CCO", "c1ccccc1", "CC(=O)N")])
+KNOWN = count_fingerprints([Chem.MolFromSmiles(text) for text in ("CCO", "c1ccccc1", "CC(=O)N")])
 ASKED = ("CCCCCCCCO", "CCCCCCCCCO", "c1ccc2ncccc2c1", "FC(F)(F)S(=O)(=O)Br", "CCO")
 
 
 def said_of(texts: Sequence[str]) -> Prediction:
     process = TanimotoProcess(KNOWN, similarities(KNOWN, KNOWN), np.array([[0.1], [0.2], [0.3]]), 1e-3)
-    return process.predict(fingerprints([Chem.MolFromSmiles(text) for text in texts]))
+    return process.predict(count_fingerprints([Chem.MolFromSmiles(text) for text in texts]))
 
 
 def test_the_doubt_that_is_left_is_that_of_a_process_that_knows_the_picks() -> None:
     said = said_of(ASKED)
-    doubt = Doubt(said)
+    doubt = PosteriorVariance(said)
     assert doubt.share()[:4] == pytest.approx(1.0)
     for index in (0, 3):
         doubt.settle(index)
@@ -101,10 +101,10 @@ def test_the_doubt_that_is_left_is_that_of_a_process_that_knows_the_picks() -> N
 
 def test_picks_of_a_batch_do_not_say_the_same() -> None:
     pool = Pool(lambda molecules: (np.zeros(len(molecules)), said_of([m.smiles for m in molecules])), confidence=2.0)
-    pool.add([Child(parse(text), "", "") for text in ASKED[:4]])
-    pairs = [[child.molecule.smiles for child in pool.picks(2, np.random.default_rng(seed))] for seed in range(20)]
+    pool.add([Offspring(parse(text), "", "") for text in ASKED[:4]])
+    pairs = [[child.molecule.smiles for child in pool.select(2, np.random.default_rng(seed))] for seed in range(20)]
     assert not any(set(pair) == set(ASKED[:2]) for pair in pairs)
 
 
 def test_an_empty_pool_has_nothing_to_pick() -> None:
-    assert Pool(judge, confidence=1.0).picks(3, np.random.default_rng(0)) == []
+    assert Pool(judge, confidence=1.0).select(3, np.random.default_rng(0)) == []

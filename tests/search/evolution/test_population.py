@@ -10,7 +10,7 @@ from molgen.latent.space import LatentSpace
 from molgen.search.evolution.config import LatentSearchConfig
 from molgen.search.evolution.latent_search import PATIENCE, LatentSearch
 from molgen.search.evolution.operators import LATENT
-from molgen.search.evolution.population import Population, Worth
+from molgen.search.evolution.population import Fitness, Population
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def population(space: LatentSpace) -> Population:
 
 def take(members: Population, scores: list[tuple[float, ...]], violation: float = 0.0) -> None:
     n = len(members.members)
-    told = {f"{'C' * (n + i + 1)}O": Worth(values, violation) for i, values in enumerate(scores)}
+    told = {f"{'C' * (n + i + 1)}O": Fitness(values, violation) for i, values in enumerate(scores)}
     members.take(told, {}, np.random.default_rng(0))
 
 
@@ -59,21 +59,21 @@ def test_what_all_score_alike_is_not_stuck_but_flat(space: LatentSpace) -> None:
 
 
 def test_a_stuck_search_moves_points_from_the_prior_and_then_breeds_all(space: LatentSpace) -> None:
-    config = LatentSearchConfig(n_initial=20, learn_every=0, children_per_proposal=2, n_rounds=1)
+    config = LatentSearchConfig(n_initial=20, learn_every=0, offspring_per_proposal=2, n_rounds=1)
     search = LatentSearch(space, seed=0, config=config)
     prior: set[str] = set()
     kinds = [""]
     n_told = 0
     while kinds[-2:] != ["moved", "all"] and n_told < 4 * PATIENCE:
-        children = search.ask(25)
-        prior |= {child.molecule.smiles for child in children if not child.way}
-        ways = {child.way for child in children if child.way}
-        kind = "moved" if ways == {LATENT} else "all" if ways else ""
+        offspring = search.ask(25)
+        prior |= {child.molecule.smiles for child in offspring if not child.operator}
+        operators = {child.operator for child in offspring if child.operator}
+        kind = "moved" if operators == {LATENT} else "all" if operators else ""
         if kind != kinds[-1]:
             kinds.append(kind)
             if kind == "moved":
-                assert {child.parent for child in children if child.way} <= prior
-        smiles = [child.molecule.smiles for child in children]
+                assert {child.parent for child in offspring if child.operator} <= prior
+        smiles = [child.molecule.smiles for child in offspring]
         n_told += len(smiles)
         search.tell(smiles, [(min(1.0, parse(text).mol.GetNumAtoms() / 40),) for text in smiles], [0.0] * len(smiles))
     assert kinds == ["", "all", "moved", "all"]

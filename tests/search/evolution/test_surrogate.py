@@ -13,12 +13,12 @@ from molgen.search.evolution.surrogate import (
     Prediction,
     Similarities,
     TanimotoProcess,
-    fingerprints,
+    count_fingerprints,
     similarities,
 )
 
 SMILES = ("CCO", "CCN", "CCCO", "c1ccccc1", "Cc1ccccc1", "CC(=O)O", "CC(=O)N", "OCCO", "CCCCCC", "c1ccncc1")
-BITS = fingerprints([Chem.MolFromSmiles(text) for text in SMILES])
+BITS = count_fingerprints([Chem.MolFromSmiles(text) for text in SMILES])
 SCORES = np.random.default_rng(0).normal(size=(len(SMILES), 2)) + 3.0
 NOISE = 1e-2
 
@@ -51,16 +51,16 @@ def test_predictions_are_those_of_the_textbook() -> None:
     variance = np.einsum("nm,nk,km->m", residual, inverse, residual) / 6
     np.testing.assert_allclose(said.mean, constant + across @ inverse @ residual, rtol=1e-8)
     covariance = similarities(BITS[6:], BITS[6:]) - across @ inverse @ across.T
-    np.testing.assert_allclose(said.spread, np.sqrt(np.diag(covariance)[:, None] * variance), rtol=1e-6)
+    np.testing.assert_allclose(said.std, np.sqrt(np.diag(covariance)[:, None] * variance), rtol=1e-6)
     np.testing.assert_allclose([said.covariance(i) for i in range(4)], covariance, atol=1e-9)
 
 
 def test_predictions_joined_are_those_asked_for_at_once() -> None:
     process = fitted(6)
-    joined = Prediction.joined([process.predict(BITS[6:8]), process.predict(BITS[8:])])
+    concatenate = Prediction.concatenate([process.predict(BITS[6:8]), process.predict(BITS[8:])])
     whole = process.predict(BITS[6:])
-    for name in ("mean", "spread", "bits", "reach"):
-        np.testing.assert_allclose(getattr(joined, name), getattr(whole, name), atol=1e-12)
+    for name in ("mean", "std", "bits", "v"):
+        np.testing.assert_allclose(getattr(concatenate, name), getattr(whole, name), atol=1e-12)
 
 
 def test_the_likelihood_is_that_of_the_normal_distribution_up_to_a_constant() -> None:
@@ -87,12 +87,12 @@ def test_it_is_sure_of_what_it_saw_and_not_of_what_is_unlike() -> None:
     process = fitted(6)
     said = process.predict(BITS[:6])
     np.testing.assert_allclose(said.mean, SCORES[:6], atol=0.1)
-    elsewhere = process.predict(fingerprints([Chem.MolFromSmiles("FC(F)(F)S(=O)(=O)Br")]))
-    assert (said.spread < 0.2 * elsewhere.spread).all()
+    elsewhere = process.predict(count_fingerprints([Chem.MolFromSmiles("FC(F)(F)S(=O)(=O)Br")]))
+    assert (said.std < 0.2 * elsewhere.std).all()
 
 
 def test_scores_that_are_all_alike_are_no_trouble() -> None:
     process, _ = TanimotoProcess.likeliest(BITS, similarities(BITS, BITS), np.ones((len(BITS), 1)))
     said = process.predict(BITS)
     assert said.mean == pytest.approx(1.0)
-    assert (said.spread < 1e-3).all()
+    assert (said.std < 1e-3).all()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from molgen.paths import cache_folder
-from molgen.train.data.cache import DATA, INPUTS, key_of
-from molgen.train.run import Experiment
+from molgen.train.data.cache import DATA, INPUTS, make_key
+from molgen.train.run import TrainingRun
 from molgen.train.spec import TrainingSpec
 
 SMILES = [f"{'C' * a}{b}{'C' * c}" for a in range(1, 8) for b in ("N", "O", "S") for c in range(1, 4)]
@@ -29,7 +29,7 @@ def rows_read(folder: Path, data: Path, **options: object) -> int:
         nonlocal count
         count += 1
 
-    experiment = Experiment.start(folder, TrainingSpec.of({"data": [data], "epochs": 1.0, **options}))
+    experiment = TrainingRun.start(folder, TrainingSpec.of({"data": [data], "epochs": 1.0, **options}))
     experiment.prepare(on_row)
     return count
 
@@ -37,7 +37,7 @@ def rows_read(folder: Path, data: Path, **options: object) -> int:
 def test_the_second_run_reads_nothing_and_gets_the_same(tmp_path: Path, molecules: Path) -> None:
     assert rows_read(tmp_path / "one", molecules) == len(SMILES) + 1
     assert rows_read(tmp_path / "two", molecules, seed=3, batch_size=8, workers=2) == 0
-    one, two = (Experiment.resume(tmp_path / name) for name in ("one", "two"))
+    one, two = (TrainingRun.resume(tmp_path / name) for name in ("one", "two"))
     for experiment in (one, two):
         experiment.prepare()
     assert one.vocabulary == two.vocabulary
@@ -45,7 +45,7 @@ def test_the_second_run_reads_nothing_and_gets_the_same(tmp_path: Path, molecule
     assert one.run.manifest()["inputs"] == two.run.manifest()["inputs"]
 
 
-def _arrays(one: Experiment, two: Experiment) -> list[tuple[np.ndarray, np.ndarray]]:
+def _arrays(one: TrainingRun, two: TrainingRun) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(value, vars(two.data)[name]) for name, value in vars(one.data).items()]
 
 
@@ -88,11 +88,11 @@ def test_what_is_like_a_molecule_to_leave_out_is_left_out(tmp_path: Path, molecu
     targets = tmp_path / "targets.smi"
     targets.write_text("CCCCCCCOC\n")
     rows_read(tmp_path / "one", molecules, leave_out=targets, leave_out_similarity=0.6)
-    experiment = Experiment.resume(tmp_path / "one")
+    experiment = TrainingRun.resume(tmp_path / "one")
     (entry,) = experiment.run.manifest()["inputs"]
     assert entry["rows_rejected"]["like a molecule to leave out"] >= 2
     assert entry["rows_kept"] + sum(entry["rows_rejected"].values()) == len(SMILES) + 1
 
 
 def test_keys_tell_facts_apart() -> None:
-    assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
+    assert make_key({"a": 1, "b": 2}) == make_key({"b": 2, "a": 1}) != make_key({"a": 1, "b": 3})

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.model.gaussian_process import Process
+from molgen.model.gaussian_process import GaussianProcess
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data.dataset import TokenSet
 from molgen.train.fit import predictor as refitting
-from molgen.train.fit.predictor import fitted, refit
-from molgen.train.loop import new_model
-from molgen.train.step import Learner, TrainingConfig
-from molgen.train.validation import fit_of
+from molgen.train.fit.predictor import fit_ensemble, fit_predictor
+from molgen.train.loop import make_model
+from molgen.train.step import TrainingConfig, TrainingStep
+from molgen.train.validation import measure_fit
 
 CONFIG = PredictorConfig(("a", "b"), latent_size=6, hidden_size=32, n_members=8)
 
@@ -27,12 +27,12 @@ def draw(n: int, seed: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("noise", [0.2, 1.0])
 def test_it_learns_and_knows_how_wrong_it_is(noise: float) -> None:
-    predictor = fitted(CONFIG, *draw(1500, 0, noise), seed=0)
+    predictor = fit_ensemble(CONFIG, *draw(1500, 0, noise), seed=0)
     z, y = draw(1500, 1, noise)
-    mean, spread = (part.double().numpy() for part in predictor.predict(z))
+    mean, std = (part.double().numpy() for part in predictor.predict(z))
     known = ~np.isnan(y.numpy())
     a, b = (
-        fit_of(name, y[known[:, p], p].double().numpy(), mean[known[:, p], p], spread[known[:, p], p])
+        measure_fit(name, y[known[:, p], p].double().numpy(), mean[known[:, p], p], std[known[:, p], p])
         for p, name in enumerate("ab")
     )
     ceiling = 1.0 - noise**2 / float(y[:, 0].var())
@@ -44,9 +44,9 @@ def test_it_learns_and_knows_how_wrong_it_is(noise: float) -> None:
 def test_it_is_a_function_of_its_arguments() -> None:
     z, y = draw(200, 0, 0.2)
     torch.manual_seed(1)
-    first = fitted(CONFIG, z, y, seed=3).state_dict()
+    first = fit_ensemble(CONFIG, z, y, seed=3).state_dict()
     torch.manual_seed(2)
-    again, other = fitted(CONFIG, z, y, seed=3).state_dict(), fitted(CONFIG, z, y, seed=4).state_dict()
+    again, other = fit_ensemble(CONFIG, z, y, seed=3).state_dict(), fit_ensemble(CONFIG, z, y, seed=4).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["hidden"], other["hidden"])
 
@@ -54,14 +54,14 @@ def test_it_is_a_function_of_its_arguments() -> None:
 def test_it_leaves_the_randomness_of_others_alone() -> None:
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    fitted(CONFIG, *draw(100, 0, 0.2), seed=0)
+    fit_ensemble(CONFIG, *draw(100, 0, 0.2), seed=0)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_a_handful_of_molecules_gives_finite_numbers(n: int) -> None:
     z, y = draw(n, 0, 0.2)
-    predictor = fitted(CONFIG, z, y, seed=0)
+    predictor = fit_ensemble(CONFIG, z, y, seed=0)
     assert all(part.isfinite().all() for part in predictor.predict(z))
 
 
@@ -83,15 +83,15 @@ def test_few_molecules_are_for_a_process_and_many_for_networks(monkeypatch: pyte
     torch.manual_seed(0)
     vocabulary = Vocabulary(("[C]", "[N]"))
     vae = Vae(VaeConfig(len(vocabulary), latent_size=6, encoder_size=8, decoder_size=8)).eval()
-    model = new_model(vocabulary, vae, 8, Predictor(PredictorConfig(("share",), 6, 32, 2)))
+    model = make_model(vocabulary, vae, 8, Predictor(PredictorConfig(("share",), 6, 32, 2)))
     data = words(100)
-    few = refit(model, data, seed=0)
-    assert isinstance(few.predictor, Process)
+    few = fit_predictor(model, data, seed=0)
+    assert isinstance(few.predictor, GaussianProcess)
     assert few.predictor.config.n_points == 80
     assert few.card["validation_fits"][0]["n"] == 20
     monkeypatch.setattr(refitting, "MAX_POINTS", 79)
-    assert isinstance(refit(model, data, seed=0).predictor, Predictor)
+    assert isinstance(fit_predictor(model, data, seed=0).predictor, Predictor)
     with pytest.raises(ValueError, match="learned along"):
-        refit(few, data, seed=0)
+        fit_predictor(few, data, seed=0)
     with pytest.raises(ValueError, match="by steps"):
-        Learner(TrainingConfig(epochs=1.0), data, few)
+        TrainingStep(TrainingConfig(epochs=1.0), data, few)
