@@ -80,7 +80,7 @@ def campaign(  # noqa: PLR0913 - one parameter an option
 
     Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
     similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, alerts:pains, alerts:brenk, trust,
-    predicted:NAME, lower:NAME, upper:NAME, spread:NAME, and your own scorers by name.
+    predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own scorers by name.
 
     Example: molgen campaign --maximize qed --constraint "sa <= 3" --budget 500 --out run
     """

@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 from . import campaign, curate, decode, encode, evaluate, export, index, predict, sample, train
 from .benchmark import app as benchmark
 from .console import show
+from .console.renamed import note_renames
 from .explore import app as explore
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
@@ -42,7 +43,8 @@ class Commands(TyperGroup):
     def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:  # type: ignore[override]
         """Runs the command that `args` names, by default those of the process, and exits."""
         try:
-            return super().main(args, **options)
+            with note_renames():
+                return super().main(args, **options)
         except Exception as error:
             if "--debug" in (sys.argv if args is None else args):
                 show.note("".join(traceback.format_exception(error)))

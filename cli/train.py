@@ -38,7 +38,7 @@ def train(  # noqa: PLR0913 - one parameter an option
         list[str] | None,
         typer.Option(
             "--prior",
-            help="Also fit a learned prior: `language` (best; up to an hour), `diffusion`, `gan`; once for each.",
+            help="Also fit a learned prior: `language` (best; up to an hour), `flow`, `gan`; once for each.",
         ),
     ] = None,
     epochs: Annotated[

@@ -100,17 +100,17 @@ EXHIBITS = (
     ),
     Exhibit(
         "Layers",
-        "explore layers d3_ki.csv --property y --limit 1000 -o layers.svg",
-        "layers.svg",
-        "layers",
+        "explore probe-layers d3_ki.csv --property y --limit 1000 -o probe_layers.svg",
+        "probe_layers.svg",
+        "probe-layers",
         "What can be read off the encoder at each depth, from tokens to activity. The last two columns are no depths: "
         "a fingerprint, and chance.",
     ),
     Exhibit(
         "Units",
-        "explore dims --top 4 -o dims.svg",
-        "dims.svg",
-        "dims",
+        "explore units --top 4 -o units.svg",
+        "units.svg",
+        "units",
         "What is decoded while one unit moves. Turned at random, the space scores the same: its units have no meaning "
         "of their own, directions have.",
     ),

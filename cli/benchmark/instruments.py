@@ -39,6 +39,7 @@ def instruments(  # noqa: PLR0913 - one parameter an option
     from molgen.device import use_threads
     from molgen.latent.space import LatentSpace
     from molgen.paths import find_shipped, write_text
+    from molgen.renames import COMMANDS, current_name
 
     if output:
         require_free(output, is_forced)
@@ -51,7 +52,8 @@ def instruments(  # noqa: PLR0913 - one parameter an option
         limit,
         seed,
     )
-    names = tuple(INSTRUMENTS) if only == "all" else tuple(only.split(","))
+    asked = tuple(current_name(name, COMMANDS) for name in only.split(","))
+    names = tuple(INSTRUMENTS) if only == "all" else asked
     with show.progress(1.0, "Scoring") as advance:
         report, _ = score_instruments(space, inputs, names, advance)
     if output:

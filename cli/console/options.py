@@ -31,7 +31,7 @@ Prior = Annotated[
     str | None,
     typer.Option(
         "--prior",
-        help="What to draw from: gaussian, or what was learned: language, diffusion, gan. By default language, if "
+        help="What to draw from: gaussian, or what was learned: language, flow, gan. By default language, if "
         "it was learned.",
     ),
 ]

@@ -37,7 +37,7 @@ def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
         "minutes": model.card["minutes"],
         "training_molecules": len(data) - len(kept_out),
         "validation_molecules": len(kept_out),
-        "typicality_molecules": model.applicability.n if model.applicability else 0,
+        "applicability_molecules": model.applicability.n if model.applicability else 0,
         "split": spec.split,
         "measured_on": "molecules kept out" if len(kept_out) else "training molecules, too few to keep some out",
         "reconstruction": asdict(measure_reconstruction(model.vae, data, measured)),

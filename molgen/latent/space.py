@@ -31,6 +31,7 @@ from molgen.model.prior import PointPrior, PriorKind
 from molgen.model.refinement import decodes_to, refine, to_double
 from molgen.model.vae import Vae
 from molgen.paths import find_shipped
+from molgen.renames import PRIORS, current_name
 from molgen.tokens.selfies_vocabulary import pad
 from molgen.tokens.tokenisation import hash_key
 
@@ -182,7 +183,7 @@ class LatentSpace:
         Raises:
             SpecError: There is none; the message tells how to train one.
         """
-        if prior not in self.prior_names:
+        if current_name(prior, PRIORS) not in self.prior_names:
             known = ", ".join(self.prior_names)
             remedy = f"Train one with `molgen train DATA --init CHECKPOINT --epochs 0 --prior {prior}`."
             raise SpecError("prior", f"the checkpoint has no {prior!r}; it has {known}", remedy=remedy)
@@ -218,6 +219,7 @@ class LatentSpace:
         """
         n, seed = require_count(n), require_seed(seed)
         self.require_prior(prior)
+        prior = current_name(prior, PRIORS)
         model = None if prior == GAUSSIAN else self.model.priors[cast(PriorKind, prior)]
         return (
             self._encode_language_samples(model, n, seed)

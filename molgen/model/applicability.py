@@ -82,17 +82,17 @@ class ApplicabilityDomain:
     def __post_init__(self) -> None:
         n_levels = len(self.levels)
         if not isinstance(self.n, int) or self.n < MIN_MOLECULES or not 2 <= n_levels <= MAX_LEVELS:
-            raise ValueError(f"typicality needs {MIN_MOLECULES} molecules and 2 to {MAX_LEVELS} levels")
+            raise ValueError(f"an applicability domain needs {MIN_MOLECULES} molecules and 2 to {MAX_LEVELS} levels")
         for numbers, size in ((self.line, 2), (self.centre, N_DENSITY), (self.spread, N_DENSITY)):
             if len(numbers) != size or not _is_finite(numbers):
-                raise ValueError(f"typicality needs a line, {N_DENSITY} means and as many spreads")
+                raise ValueError(f"an applicability domain needs a line and {N_DENSITY} means and standard deviations")
         if min(self.spread) <= 0 or len(self.scores) != len(PARTS):
-            raise ValueError(f"typicality needs spreads above 0, and {len(PARTS)} parts")
+            raise ValueError(f"an applicability domain needs standard deviations above 0, and {len(PARTS)} parts")
         if not _is_sorted([-level for level in self.levels]) or not 0 < self.levels[-1] <= self.levels[0] == 1:
-            raise ValueError("levels of typicality must fall from 1 to a share above 0")
+            raise ValueError("levels of an applicability domain must fall from 1 to a share above 0")
         for row in (*self.scores, self.combined):
             if len(row) != n_levels or not _is_sorted(row):
-                raise ValueError(f"typicality needs {n_levels} scores of a part, in order")
+                raise ValueError(f"an applicability domain needs {n_levels} scores of a part, in order")
 
     @classmethod
     def of(cls, features: Doubles) -> ApplicabilityDomain:
@@ -103,7 +103,7 @@ class ApplicabilityDomain:
         """
         n = len(features)
         if n < MIN_MOLECULES:
-            raise ValueError(f"typicality needs {MIN_MOLECULES} molecules, but got {n}")
+            raise ValueError(f"an applicability domain needs {MIN_MOLECULES} molecules, but got {n}")
         levels = _levels(n)
         line = _round(_line(features[:, 2], features[:, 1]))
         density = _density(features, line)
@@ -125,7 +125,7 @@ class ApplicabilityDomain:
             return None
         rows = {name: tuple(value[name]) for name in ("line", "centre", "spread", "levels", "combined")}
         if len(value) != len(rows) + 2:
-            raise ValueError("typicality has other entries")
+            raise ValueError("an applicability domain has other entries")
         return cls(value["n"], scores=tuple(tuple(row) for row in value["scores"]), **rows)
 
     def as_json(self) -> dict[str, Any]:

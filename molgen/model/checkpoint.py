@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import safetensors.torch
@@ -30,6 +30,7 @@ from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.prior import POINT_PRIORS, PointPrior, Prior, PriorConfig, PriorKind
 from molgen.model.vae import Vae, VaeConfig
 from molgen.paths import read_bytes, replace_file, write_text
+from molgen.renames import PRIORS
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 
@@ -56,7 +57,7 @@ class MolecularModel:
         known: Sorted 32-bit hashes of all molecules it was ever trained on, to tell what is new.
         card: What a reader wants to know: data, training, metrics, licence. JSON values only.
         digest: SHA-256 of the weights file; empty for a checkpoint that was never on disk.
-        applicability: How usual molecules are to it, or None where that was not measured.
+        applicability: Its applicability domain, or None where that was not measured.
     """
 
     vocabulary: Vocabulary
@@ -110,7 +111,7 @@ class MolecularModel:
             "vae": asdict(self.vae.config),
             "predictor": asdict(self.predictor.config) if self.predictor else None,
             "priors": {kind: asdict(prior.config) for kind, prior in self.priors.items()},
-            "typicality": self.applicability.as_json() if self.applicability else None,
+            "applicability": self.applicability.as_json() if self.applicability else None,
             "versions": {name: version(name) for name in ("molgen", "selfies", "torch", "rdkit", "numpy")},
             "card": self.card,
         }
@@ -196,7 +197,7 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Mol
     if not isinstance(card, dict):
         raise ValueError("card must be an object")
     priors = _priors(description, tensors, vae.config)
-    applicability = ApplicabilityDomain.from_json(description.get("typicality"))
+    applicability = ApplicabilityDomain.from_json(description.get("applicability", description.get("typicality")))
     return MolecularModel(
         vocabulary, vae, max_tokens, mean, factor, predictor, priors, known, card, applicability=applicability
     )
@@ -255,18 +256,22 @@ def _process(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Gaussia
 
 def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> dict[PriorKind, Prior]:
     priors: dict[PriorKind, Prior] = {}
-    for kind, sizes in description["priors"].items():
-        prior = _language(sizes, tensors) if kind == "language" else _transport(kind, sizes, tensors, vae)
-        _fill(prior, tensors, f"{kind}.")
+    for name, sizes in description["priors"].items():
+        kind = cast(PriorKind, PRIORS.get(name, name))
+        prior = _language(sizes, tensors) if kind == "language" else _point_prior(kind, name, sizes, tensors, vae)
+        _fill(prior, tensors, f"{name}.")
         priors[kind] = prior
     return priors
 
 
-def _transport(kind: PriorKind, sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> PointPrior:
+def _point_prior(
+    kind: PriorKind, name: str, sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig
+) -> PointPrior:
+    """The prior of a kind, whose tensors stand under `name`, its weights yet to be filled in."""
     config = PriorConfig(**sizes)
     if config.latent_size != vae.latent_size:
         raise ValueError("prior and model differ in latent size")
-    first = f"{kind}.{'network' if kind == 'diffusion' else 'generator'}"
+    first = f"{name}.{'network' if kind == 'flow' else 'generator'}"
     for i in range(1, config.n_blocks + 1):
         _require_shape(tensors, f"{first}.{i}.up.weight", config.hidden_size, config.hidden_size)
     with torch.random.fork_rng(devices=[]):

@@ -21,7 +21,7 @@ from torch.nn import functional
 from molgen.model.language_model import SmilesLanguageModel
 from molgen.model.sizes import MAX_SIZE, require_sizes
 
-PriorKind = Literal["diffusion", "gan", "language"]
+PriorKind = Literal["flow", "gan", "language"]
 PRIOR_KINDS: tuple[PriorKind, ...] = get_args(PriorKind)
 MAX_BLOCKS = 64
 N_FREQUENCIES = 16
@@ -158,4 +158,4 @@ PointPrior = FlowPrior | GanPrior
 """What takes noise to points."""
 Prior = PointPrior | SmilesLanguageModel
 
-POINT_PRIORS: dict[PriorKind, type[FlowPrior] | type[GanPrior]] = {"diffusion": FlowPrior, "gan": GanPrior}
+POINT_PRIORS: dict[PriorKind, type[FlowPrior] | type[GanPrior]] = {"flow": FlowPrior, "gan": GanPrior}

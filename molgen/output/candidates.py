@@ -70,7 +70,7 @@ class Candidate:
         rank: From 1.
         pick: The molecule and its line of the ledger.
         checks: Outcome of each of `CHECKS`, in that order.
-        predicted: Mean and standard deviation of each property that the checkpoint predicts; NaN where it cannot encode.
+        predicted: Mean and standard deviation of each property that is predicted; NaN where it cannot be encoded.
         parent: The molecule it was derived from, or None.
         parent_similarity: Tanimoto similarity of ECFP4 to the parent, in [0, 1]; NaN without one.
         is_novel: Whether the checkpoint was not trained on it.

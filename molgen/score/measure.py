@@ -22,21 +22,23 @@ from molgen.chem.checks import CHECKS, check
 from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.properties import DESCRIPTORS, Descriptor
 from molgen.errors import MoleculeError, ScorerError, SpecError
+from molgen.renames import PREDICTIONS, current_name
 
 Predict = Callable[[Sequence[str]], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
-"""From N SMILES to mean and standard deviation, each (N, P); NaN where a molecule cannot be encoded. The same SMILES must
-always get the same numbers."""
+"""From N SMILES to mean and standard deviation, each (N, P); NaN where a molecule cannot be encoded. The same SMILES
+must always get the same numbers."""
 
 TrustFunction = Callable[[Sequence[str]], npt.NDArray[np.floating]]
 """From N SMILES to the trust (N,) in [0, 1] that a checkpoint has in molecules; 0 where one cannot be encoded."""
 
 _PREDICTED: Mapping[str, Callable[[Doubles, Doubles], Doubles]] = {
     "predicted": lambda mean, std: mean,
-    "lower": lambda mean, std: mean - std,
-    "upper": lambda mean, std: mean + std,
-    "spread": lambda mean, std: std,
+    "lcb": lambda mean, std: mean - std,
+    "ucb": lambda mean, std: mean + std,
+    "std": lambda mean, std: std,
 }
-"""Mean, mean - 1 spread, mean + 1 spread, and the spread itself."""
+"""The mean, the lower and the upper confidence bound (one standard deviation below and above it), and the standard
+deviation."""
 
 _MAX_MATCHES = 10_000
 """Of a SMARTS in one molecule; no druglike one comes near."""
@@ -121,8 +123,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     similarity of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
     substructure, whatever hangs on it; `alerts:pains` and `alerts:brenk`,
     the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME` (mean),
-    `lower:NAME` and `upper:NAME` (mean minus and plus 1 spread) and `spread:NAME`; `trust`, how usual the molecule
-    is to the checkpoint; and the user's scorers.
+    `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the mean minus
+    and plus one standard deviation); `trust`, the checkpoint's trust in the molecule; and the user's scorers.
 
     Raises:
         SpecError: The name is unknown, or what it refers to is missing or cannot be read.
@@ -140,7 +142,7 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
         return _ARGUED[kind](name, argument, key)
     if colon and kind == "alerts" and argument in CHECKS:
         return _alerts(name, argument)
-    if colon and kind in _PREDICTED and argument in context.property_names:
+    if colon and argument in context.property_names and (kind := current_name(kind, PREDICTIONS)) in _PREDICTED:
         return _make_prediction(name, kind, context.property_names.index(argument), context)
     raise _unknown(name, context, key)
 

@@ -22,7 +22,7 @@ from molgen.score.text import (
     unreadable_error,
 )
 
-OptionValue = TypeVar("Value")
+OptionValue = TypeVar("OptionValue")
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ class TrainingRun:
 
         Args:
             on_status: Called after each step.
-            on_prior: Called with the kind of prior that is being fitted, or `applicability`, and the share done.
+            on_prior: Called with the kind of prior that is being fitted, or `trust`, and the share done.
             save_every_s: Time between two savings of the state: what a crash may cost.
 
         Raises:
@@ -183,7 +183,7 @@ class TrainingRun:
         """
         inputs = self.run.manifest()["inputs"]
         if self._init and self.spec.only_measures():
-            card = {**self._init.card, "typicality": {"data": describe_files(inputs)}}
+            card = {**self._init.card, "applicability": {"data": describe_files(inputs)}}
             self._finish(self._calibrated(replace(self._init, card=card), on_prior))
             return
         model = make_initial_model(self.spec, self.vocabulary, self._init, inputs)
@@ -202,7 +202,7 @@ class TrainingRun:
     def _calibrated(self, model: MolecularModel, watch: Callable[[str, float], object]) -> MolecularModel:
         """The model, told what is usual among molecules kept out; where nothing was fitted, they all are."""
         rows = np.arange(len(self.data)) if self.spec.only_measures() else np.flatnonzero(self.data.is_validation)
-        model = calibrate_trust(model, self.data, rows, self.spec.seed, partial(watch, "typicality"))
+        model = calibrate_trust(model, self.data, rows, self.spec.seed, partial(watch, "trust"))
         if model.applicability is None and self.spec.only_measures():
             message = f"must hold {MIN_MOLECULES} molecules or more that the checkpoint was not trained on"
             raise SpecError("data", message, remedy="Give molecules that were kept out of its training.")

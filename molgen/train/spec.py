@@ -15,6 +15,7 @@ from molgen.model.checkpoint import MAX_TOKENS, MolecularModel
 from molgen.model.prior import PRIOR_KINDS
 from molgen.model.sizes import MAX_SIZE
 from molgen.model.vae import VaeConfig
+from molgen.renames import PRIORS, current_name
 from molgen.tokens.tokenisation import GUACAMOL_HOLD_OUT, Source, read_smiles
 from molgen.train.data.splits import Split
 from molgen.train.loop import TrainingConfig
@@ -138,8 +139,8 @@ class TrainingSpec:
         """
         values = dict(options)
         values["data"] = tuple(str(Path(path).absolute()) for path in options.get("data") or ())
-        for name in ("property", "prior"):
-            values[name] = tuple(options.get(name) or ())
+        values["property"] = tuple(options.get("property") or ())
+        values["prior"] = tuple(current_name(kind, PRIORS) for kind in options.get("prior") or ())
         for name in ("init", "rejects", "leave_out"):
             path = values.get(name)
             values[name] = str(Path(path).absolute()) if path and path != "default" else path

@@ -162,8 +162,7 @@ def test_a_scale_is_of_molecules_that_the_model_does_not_know(space: LatentSpace
 
 @pytest.mark.parametrize("name", ["default", "zinc"])
 def test_shipped_checkpoints_know_what_is_usual(name: str) -> None:
-    description = json.loads((find_shipped("checkpoints") / f"{name}.json").read_text())
-    scale = ApplicabilityDomain.from_json(description["typicality"])
+    scale = checkpoint.load(find_shipped("checkpoints") / f"{name}.safetensors").applicability
     assert scale is not None
     assert scale.n > 1000
     assert len(scale.scores) == len(PARTS)

@@ -77,8 +77,8 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, properties: tuple[str, 
     assert not loaded.vae.training
 
 
-def test_a_checkpoint_from_before_there_was_typicality_is_one_without(path: Path) -> None:
-    rewrite(path, lambda description: description.pop("typicality"))
+def test_a_checkpoint_from_before_there_was_an_applicability_domain_is_one_without(path: Path) -> None:
+    rewrite(path, lambda description: description.pop("applicability"))
     assert load(path).applicability is None
 
 
@@ -228,13 +228,13 @@ HUGE = {"latent_size": 4096, "encoder_size": 4096, "decoder_size": 4096}
         lambda d: d.update(max_tokens=10**9),
         lambda d: d.update(card="text"),
         lambda d: d.update(applicability=[]),
-        lambda d: d["typicality"].update(n=10**400, more=1),
-        lambda d: d["typicality"].update(levels=[1.0] * 10_000),
-        lambda d: d["typicality"].update(spread=[0.0, 1.0, 1.0]),
-        lambda d: d["typicality"].update(centre=[10**400, 0.0, 0.0]),
-        lambda d: d["typicality"]["combined"].reverse(),
-        lambda d: d["typicality"]["scores"].pop(),
-        lambda d: d["typicality"]["scores"][0].pop(),
+        lambda d: d["applicability"].update(n=10**400, more=1),
+        lambda d: d["applicability"].update(levels=[1.0] * 10_000),
+        lambda d: d["applicability"].update(spread=[0.0, 1.0, 1.0]),
+        lambda d: d["applicability"].update(centre=[10**400, 0.0, 0.0]),
+        lambda d: d["applicability"]["combined"].reverse(),
+        lambda d: d["applicability"]["scores"].pop(),
+        lambda d: d["applicability"]["scores"][0].pop(),
         lambda d: d.update(predictor={}),
         lambda d: d["predictor"].update(properties="ab"),
         lambda d: d["predictor"].update(latent_size=5),

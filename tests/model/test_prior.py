@@ -36,8 +36,8 @@ def model(size: int = 2) -> MolecularModel:
     return make_model(Vocabulary(tokens), Vae(VaeConfig(len(tokens) + 3, size, encoder_size=4, decoder_size=6)), 12)
 
 
-def test_a_diffusion_learns_a_shape_that_no_gaussian_has() -> None:
-    prior = fit_point_prior("diffusion", ring(4000), seed=0, config=SMALL, n_steps=400)
+def test_a_flow_learns_a_shape_that_no_gaussian_has() -> None:
+    prior = fit_point_prior("flow", ring(4000), seed=0, config=SMALL, n_steps=400)
     radius = prior.sample(noise(2000)).norm(dim=1)
     assert (radius < 0.7).float().mean() < 0.05  # of a standard Gaussian 0.22
     assert radius.mean() == pytest.approx(2**0.5, abs=0.15)
@@ -93,15 +93,15 @@ def test_sizes_out_of_range_are_refused(sizes: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("diffusion", "n_blocks"), 3),
-        (("diffusion", "hidden_size"), 4096),
-        (("diffusion", "latent_size"), 3),
+        (("flow", "n_blocks"), 3),
+        (("flow", "hidden_size"), 4096),
+        (("flow", "latent_size"), 3),
         ((), {"x": {}}),
     ],
 )
 def test_a_checkpoint_whose_sizes_lie_is_refused(tmp_path: Path, path: tuple[str, ...], value: object) -> None:
     start = model()
-    start.priors = {"diffusion": fit_point_prior("diffusion", ring(600), seed=0, config=SMALL, n_steps=1)}
+    start.priors = {"flow": fit_point_prior("flow", ring(600), seed=0, config=SMALL, n_steps=1)}
     start.save(tmp_path / "a.safetensors")
     description = json.loads((tmp_path / "a.json").read_text())
     if path:

@@ -33,8 +33,8 @@ SMILES = (
 )
 IMPOSSIBLE = "C1C[C@H]2C[C@H]1C2"  # an inside-out bicyclohexane: a drawing has it, space does not
 FIELDS = [
-    *["id", "rank", "smiles", "inchikey", "total", "qed", "similarity_CC_O_O", "lower_pKi_nM"],
-    *["desirability_qed", "predicted_pKi_nM_mean", "predicted_pKi_nM_spread"],
+    *["id", "rank", "smiles", "inchikey", "total", "qed", "similarity_CC_O_O", "lcb_pKi_nM"],
+    *["desirability_qed", "predicted_pKi_nM_mean", "predicted_pKi_nM_std"],
     *["passes_pains", "passes_brenk", "alerts", "parent", "parent_similarity", "is_novel"],
 ]
 FRONT_FIELDS = ["hypervolume", "on_front"]
@@ -46,7 +46,7 @@ def predict(smiles: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 def made(smiles: Sequence[str] = SMILES, hypervolume: float = math.nan, **values: float) -> list[Candidate]:
-    measured = {"qed": 1 / 3, "similarity:CC(=O)O": -0.0, "lower:pKi (nM)": 1e-7} | values
+    measured = {"qed": 1 / 3, "similarity:CC(=O)O": -0.0, "lcb:pKi (nM)": 1e-7} | values
     evaluations = [
         Evaluation(
             index=i,
@@ -140,7 +140,7 @@ def test_numbers_have_six_digits_and_alerts_their_names() -> None:
     rhodanine = by_smiles["O=C1NC(=S)SC1=Cc1ccccc1"]
     assert rhodanine["qed"] == "0.333333"
     assert rhodanine["similarity_CC_O_O"] == "0"
-    assert rhodanine["lower_pKi_nM"] == "1e-07"
+    assert rhodanine["lcb_pKi_nM"] == "1e-07"
     assert rhodanine["predicted_pKi_nM_mean"] == "23"
     assert rhodanine["passes_pains"] == "false"
     assert rhodanine["alerts"] == "pains:ene_rhod_A(235); brenk:Michael_acceptor_1; brenk:Thiocarbonyl_group"

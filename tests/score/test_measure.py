@@ -15,6 +15,7 @@ from rdkit.Chem import rdFingerprintGenerator
 from molgen.chem.molecule import parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import ScorerError, SpecError
+from molgen.renames import RenamedWarning
 from molgen.score.measure import BuiltIn, MeasureContext, resolve
 
 ASPIRIN, CAFFEINE, CATECHOL = (
@@ -25,7 +26,7 @@ EMPTY = MeasureContext()
 
 
 class LengthPredictor:
-    """Predicts `length` with spread 1 and `half` with spread 0.5, and counts its calls."""
+    """Predicts `length` with standard deviation 1 and `half` with 0.5, and counts its calls."""
 
     def __init__(self) -> None:
         self.n_calls = 0
@@ -65,21 +66,30 @@ def test_alerts_counts_what_matches() -> None:
     assert resolve("alerts:brenk", EMPTY)([ASPIRIN])[0] >= 1
 
 
-def test_predictions_give_mean_bounds_and_spread_of_the_named_property() -> None:
+def test_predictions_give_mean_bounds_and_deviation_of_the_named_property() -> None:
     context = MeasureContext(predict=LengthPredictor(), property_names=("length", "half"))
     n = len(ASPIRIN.smiles)
-    expected = {"predicted": n / 2, "lower": n / 2 - 0.5, "upper": n / 2 + 0.5, "spread": 0.5}
+    expected = {"predicted": n / 2, "lcb": n / 2 - 0.5, "ucb": n / 2 + 0.5, "std": 0.5}
     for kind, value in expected.items():
         assert resolve(f"{kind}:half", context)([ASPIRIN]).tolist() == [value]
+
+
+@pytest.mark.parametrize(("old", "new"), [("lower", "lcb"), ("upper", "ucb"), ("spread", "std")])
+def test_the_old_name_of_a_prediction_gives_the_same_under_its_own_name(old: str, new: str) -> None:
+    context = MeasureContext(predict=LengthPredictor(), property_names=("length", "half"))
+    with pytest.warns(RenamedWarning, match=f"{old!r} is now called {new!r}"):
+        measure = resolve(f"{old}:half", context)
+    assert measure.name == f"{old}:half"  # as in the ledgers of old campaigns
+    assert measure(MOLECULES).tolist() == resolve(f"{new}:half", context)(MOLECULES).tolist()
 
 
 def test_measures_of_one_batch_share_one_prediction() -> None:
     predictor = LengthPredictor()
     context = MeasureContext(predict=predictor, property_names=("length", "half"))
-    for name in ("lower:half", "spread:half", "predicted:length"):
+    for name in ("lcb:half", "std:half", "predicted:length"):
         resolve(name, context)(MOLECULES)
     assert predictor.n_calls == 1
-    resolve("lower:half", context)([CAFFEINE])
+    resolve("lcb:half", context)([CAFFEINE])
     assert predictor.n_calls == 2
 
 

@@ -139,8 +139,8 @@ def test_no_epoch_and_nothing_to_fit_only_measures_what_is_usual(tmp_path: Path,
     is_known = np.isin((second.data.keys >> np.uint64(32)).astype(np.uint32), a.known)
     assert b.applicability is not None
     assert b.applicability.n == int((~is_known).sum()) < len(second.data)
-    assert b.card["typicality"]["data"][0]["file"] == "others.smi"
-    assert {**b.card, "typicality": None} == {**a.card, "typicality": None}
+    assert b.card["applicability"]["data"][0]["file"] == "others.smi"
+    assert {**b.card, "applicability": None} == {**a.card, "applicability": None}
     third = finished(
         tmp_path / "third", TrainingSpec.of({"data": [assay], "property": ["size"], **options} | {"init": second.best})
     )

@@ -21,12 +21,10 @@ from molgen.chem.table import Record, read_molecules
 from molgen.errors import SpecError
 from molgen.evaluate.report import read_sample
 from molgen.explore.probe import FINGERPRINT, POINT, SHUFFLED
-from molgen.explore.projection import measure_trustworthiness, project
+from molgen.explore.projection import OnDone, measure_trustworthiness, project
 from molgen.json_values import replace_nan
 from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.sample.conditional import SampleRequest, sample_conditionally
-
-OnDone = Callable[[float], object]
 
 N_MAPPED = 2000
 N_ASKED = 100
@@ -190,20 +188,20 @@ def _sample(space: LatentSpace, _smiles: Sequence[str], inputs: SuiteConfig, on_
     return scores, lines
 
 
-def _layers(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+def _probe_layers(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
     score = score_probing(space, smiles, inputs.seed, on_done)
     by_name = {depth.name: depth.scores for depth in score.layers}
     return asdict(score), [
-        ScoreLine("layers", f"{target} read off the point", value, other, by_name[other][target])
+        ScoreLine("probe-layers", f"{target} read off the point", value, other, by_name[other][target])
         for target, value in by_name[POINT].items()
         for other in (FINGERPRINT, SHUFFLED)
     ]
 
 
-def _dims(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
+def _units(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
     score = score_units(space, smiles, inputs.seed, on_done)
     own, rotated = asdict(score.score), asdict(score.rotated)
-    return asdict(score), [ScoreLine("dims", name, own[name], "turned at random", rotated[name]) for name in own]
+    return asdict(score), [ScoreLine("units", name, own[name], "turned at random", rotated[name]) for name in own]
 
 
 INSTRUMENTS: Mapping[str, Callable[[LatentSpace, Sequence[str], SuiteConfig, OnDone], ScoreReport]] = {
@@ -214,8 +212,8 @@ INSTRUMENTS: Mapping[str, Callable[[LatentSpace, Sequence[str], SuiteConfig, OnD
     "map": _map,
     "steer": _steer,
     "recommend": _recommend,
-    "layers": _layers,
-    "dims": _dims,
+    "probe-layers": _probe_layers,
+    "units": _units,
     "sample": _sample,
 }
 """What scores each instrument."""

@@ -26,9 +26,9 @@ class LatentSearchConfig:
         temperature: At which every other moved point is decoded.
         confidence: Deviations that are added to the mean at most; how many is drawn anew for each proposal.
         n_surrogate: Molecules that the process is fitted to, at most.
-        operators: How children are made, with the weight of each.
-        restart_operators: How they are made in populations of their own, which begin with the molecules of the prior when
-            nothing gets better any more; empty for no such populations.
+        operators: How offspring are made, with the weight of each.
+        restart_operators: The same for the populations that are restarted from molecules of the prior when nothing gets
+            better any more; empty for no restarts.
         learn_every: Molecules told between two times that the space learns from the best of them, or a tenth of all,
             if that is more; 0 for never.
         prior_share: Share of the proposals that are molecules of the prior, the most promising of many.

@@ -19,10 +19,10 @@ from molgen.train.validation import encode_rows
 
 N_POINTS = 200_000
 BATCH_SIZE = 256
-N_STEPS: dict[PriorKind, int] = {"diffusion": 12_000, "gan": 3_000}
-SIZES: dict[PriorKind, tuple[int, int]] = {"diffusion": (384, 3), "gan": (256, 2)}
+N_STEPS: dict[PriorKind, int] = {"flow": 12_000, "gan": 3_000}
+SIZES: dict[PriorKind, tuple[int, int]] = {"flow": (384, 3), "gan": (256, 2)}
 """Hidden units and residual blocks; both fits take five minutes or so on one core."""
-RATES: dict[PriorKind, float] = {"diffusion": 1e-3, "gan": 1e-4}
+RATES: dict[PriorKind, float] = {"flow": 1e-3, "gan": 1e-4}
 N_CRITIC = 5
 """Steps of the critic for each of the generator (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1)."""
 
@@ -90,9 +90,9 @@ class _Draws:
 
 
 def _fit_flow(prior: FlowPrior, draws: _Draws, n_steps: int, watch: Watch) -> FlowPrior:
-    optimiser = torch.optim.Adam(prior.parameters(), lr=RATES["diffusion"])
+    optimiser = torch.optim.Adam(prior.parameters(), lr=RATES["flow"])
     for step in range(n_steps):
-        _set_rate(optimiser, RATES["diffusion"] * (1.0 - step / n_steps))
+        _set_rate(optimiser, RATES["flow"] * (1.0 - step / n_steps))
         _descend(optimiser, prior.loss(draws.batch(), draws.generator))
         watch((step + 1) / n_steps)
     return prior.eval()

@@ -19,12 +19,12 @@ SAMPLE = find_shipped("data") / "moses_sample.csv"
 def test_a_report_is_what_the_seed_makes_it_and_names_its_inputs() -> None:
     space = LatentSpace.load()
     inputs = SuiteConfig(SAMPLE, (find_shipped("data") / "d3_ki.csv",), limit=300)
-    report, lines = score_instruments(space, inputs, ("map", "dims"))
+    report, lines = score_instruments(space, inputs, ("map", "units"))
     assert [line.instrument for line in lines].count("map") == 3
     assert all(line.figure > line.control_figure for line in lines if line.instrument == "map")
     assert report["molecules"] == SAMPLE.name
     assert report["checkpoint_sha256"] == space.model.digest
-    assert score_instruments(space, inputs, ("map", "dims"))[0]["scores"] == report["scores"]
+    assert score_instruments(space, inputs, ("map", "units"))[0]["scores"] == report["scores"]
 
 
 def test_an_unknown_instrument_is_refused() -> None:

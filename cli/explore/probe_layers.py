@@ -1,4 +1,4 @@
-"""The command `molgen explore layers`."""
+"""The command `molgen explore probe-layers`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHIPPED, SHIPPED_PROPERTY = "d3_ki.csv", "y"
 """Molecules with their affinity to the dopamine D3 receptor, -log10 of Ki in nM."""
 
 
-def layers(  # noqa: PLR0913 - one parameter an option
+def probe_layers(  # noqa: PLR0913 - one parameter an option
     data: Annotated[
         Path | None,
         typer.Argument(help="File of molecules; by default, the assay of the dopamine D3 receptor that molgen ships."),
@@ -48,10 +48,10 @@ def layers(  # noqa: PLR0913 - one parameter an option
     to: AUROC for tokens and functional groups, where 0.5 is chance, else R2, where 0 is. Shuffled labels show what
     chance looks like, and the Morgan fingerprint what is known without a model.
 
-    Example: molgen explore layers assay.csv --property pKi -o layers.svg
+    Example: molgen explore probe-layers assay.csv --property pKi -o layers.svg
     """
     from molgen.device import use_threads
-    from molgen.explore.probe import probe_layers
+    from molgen.explore import probe
     from molgen.latent.space import LatentSpace
     from molgen.paths import find_shipped
 
@@ -64,7 +64,7 @@ def layers(  # noqa: PLR0913 - one parameter an option
     records = read_encodable(space, data or find_shipped("data") / SHIPPED, names, smiles_column, limit, seed)
     labels = {name: [record.values[i] for record in records] for i, name in enumerate(names)}
     with show.progress(1.0, "Probing") as advance:
-        depths = probe_layers(space, [record.molecule for record in records], labels, seed, advance)
+        depths = probe.probe_layers(space, [record.molecule for record in records], labels, seed, advance)
     if output:
         _write(output, depths)
         show.note(f"The table is in {output}")

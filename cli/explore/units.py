@@ -1,4 +1,4 @@
-"""The command `molgen explore dims`."""
+"""The command `molgen explore units`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from ..console import options, show
 from ..console.listing import Output, require_output
-from .layers import read_encodable
+from .probe_layers import read_encodable
 
 if TYPE_CHECKING:
     from molgen.chem.molecule import Molecule
@@ -22,7 +22,7 @@ SHIPPED = "moses_sample.csv"
 N_CORRELATIONS = 3
 
 
-def dims(  # noqa: PLR0913 - one parameter an option
+def units(  # noqa: PLR0913 - one parameter an option
     data: Annotated[
         Path | None, typer.Argument(help="File of molecules; by default, a sample of MOSES that molgen ships.")
     ] = None,
@@ -48,7 +48,7 @@ def dims(  # noqa: PLR0913 - one parameter an option
     own, and directions (`molgen explore direction`) are what to ask for. With --output, what is decoded while one unit
     moves and the others stay: a row of five each, as far to either side as it takes to change the molecule.
 
-    Example: molgen explore dims --top 4 -o units.svg
+    Example: molgen explore units --top 4 -o units.svg
     """
     from molgen.device import use_threads
     from molgen.explore.units import describe_units
@@ -63,7 +63,7 @@ def dims(  # noqa: PLR0913 - one parameter an option
     molecules = [record.molecule for record in records]
     with show.progress(None, "Measuring"):
         units = describe_units(space, molecules, seed)
-        grid = _traversals(space, molecules, start, units.telling(top))
+        grid = _traversals(space, molecules, start, units.most_correlated(top))
     if output:
         write_listing(output, grid)
         show.note(f"The traversals are in {output}")

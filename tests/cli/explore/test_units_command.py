@@ -20,7 +20,7 @@ def some(tmp_path: Path) -> Path:
 
 def test_units_are_told_and_traversed(run_molgen: RunMolgen, tmp_path: Path) -> None:
     picture = tmp_path / "units.svg"
-    arguments = ("explore", "dims", "--limit", 100, "--top", 2)
+    arguments = ("explore", "units", "--limit", 100, "--top", 2)
     result = run_molgen(*arguments, "--json", "-o", picture)
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
@@ -33,7 +33,7 @@ def test_units_are_told_and_traversed(run_molgen: RunMolgen, tmp_path: Path) -> 
 
 
 def test_the_molecule_to_change_can_be_named(run_molgen: RunMolgen, some: Path) -> None:
-    result = run_molgen("explore", "dims", some, "--limit", 60, "--start", "CCOc1ccccc1")
+    result = run_molgen("explore", "units", some, "--limit", 60, "--start", "CCOc1ccccc1")
     assert result.exit_code == 0, result.stderr
     assert "turned at random" in result.stdout
 
@@ -42,6 +42,6 @@ def test_bad_input_is_told_and_ends_with_2(run_molgen: RunMolgen, tmp_path: Path
     few = tmp_path / "few.smi"
     few.write_text("CCO\n")
     for arguments, words in (((few,), "50 or more"), ((some, "--start", "C("), "C(")):
-        result = run_molgen("explore", "dims", *arguments)
+        result = run_molgen("explore", "units", *arguments)
         assert result.exit_code == 2, result.stderr
         assert words in result.stderr

@@ -11,7 +11,7 @@ RunMolgen = Callable[..., Result]
 
 def test_the_shipped_assay_is_looked_at_by_default(run_molgen: RunMolgen, tmp_path: Path) -> None:
     figure = tmp_path / "layers.svg"
-    result = run_molgen("explore", "layers", "--limit", 80, "-o", figure, "--json")
+    result = run_molgen("explore", "probe-layers", "--limit", 80, "-o", figure, "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["n"] <= 80
@@ -24,7 +24,7 @@ def test_a_file_without_labels_will_do(run_molgen: RunMolgen, tmp_path: Path) ->
     path = tmp_path / "m.smi"
     path.write_text("".join(f"{'C' * n}{end}\n" for n in range(1, 11) for end in ("O", "N", "F", "Cl", "C=O", "C#N")))
     table = tmp_path / "layers.csv"
-    result = run_molgen("explore", "layers", path, "-o", table)
+    result = run_molgen("explore", "probe-layers", path, "-o", table)
     assert result.exit_code == 0, result.stderr
     assert "Morgan fingerprint" in result.stdout
     rows = list(csv.DictReader(table.read_text().splitlines()))
@@ -49,7 +49,7 @@ def test_bad_input_is_told_and_ends_with_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("few.smi").write_text("CCO\nCCN\n")
-    result = run_molgen("explore", "layers", *arguments)
+    result = run_molgen("explore", "probe-layers", *arguments)
     assert result.exit_code == 2, result.stderr
     assert words in result.stderr
     assert "Traceback" not in result.stderr
