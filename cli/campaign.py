@@ -79,8 +79,8 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     """Search the latent space for better molecules.
 
     Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
-    similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, alerts:pains, alerts:brenk, trust,
-    predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own scorers by name.
+    similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, alerts:pains, alerts:brenk, unfamiliar,
+    unstable, trust, predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own scorers by name.
 
     Example: molgen campaign --maximize qed --constraint "sa <= 3" --budget 500 --out run
     """

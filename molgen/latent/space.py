@@ -23,6 +23,7 @@ from molgen.arrays import Floats
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturate
 from molgen.device import resolve_device
 from molgen.errors import MoleculeError, SpecError
+from molgen.hashes import contains
 from molgen.latent.arguments import MISSING, require_count, require_seed, smiles_list
 from molgen.model import checkpoint
 from molgen.model.checkpoint import MolecularModel
@@ -276,9 +277,7 @@ class LatentSpace:
             SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
         """
         keys = np.array([hash_key(text or "") >> 32 for text in smiles_list(smiles)], dtype=np.uint32)
-        places = np.searchsorted(self.model.known, keys)
-        known = np.append(self.model.known.astype(np.uint64), np.uint64(1 << 32))
-        return np.asarray(known[places] == keys)
+        return contains(self.model.known, keys)
 
     @cached_property
     def prior_deviation(self) -> Floats:

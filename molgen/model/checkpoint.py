@@ -1,6 +1,7 @@
 """A trained model on disk: `NAME.safetensors` (weights) and `NAME.json` (all else that is needed to use it).
 
-Both are hostile input until checked: the JSON's types and sizes, the weights' SHA-256, types and shapes. A model is
+`NAME.familiarity.safetensors` beside them holds what is familiar (see `chem.familiarity`), where the model has it. All
+are hostile input until checked: the JSON's types and sizes, the other files' SHA-256, types and shapes. A model is
 made without memory of its own and takes the tensors that were read, so that no size in the JSON can ask for more
 than the file holds. Nothing is ever unpickled.
 """
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from molgen.chem.familiarity import Reference
 from molgen.errors import CheckpointError
+from molgen.hashes import decode_hashes, encode_hashes
 from molgen.model.applicability import ApplicabilityDomain
 from molgen.model.gaussian_process import GaussianProcess, GaussianProcessConfig
 from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
@@ -38,7 +41,6 @@ FORMAT = "molgen-checkpoint-2"
 MAX_CARD_BYTES, MAX_WEIGHTS_BYTES = 1 << 22, 1 << 31
 MAX_TOKENS = 4096
 MAX_BONDS = 64
-FULL_WORD, MAX_HASH = 2**16 - 1, 2**32 - 1
 _REMEDY = "Use a pair of files that `molgen train` wrote, or train a new one."
 
 
@@ -58,6 +60,7 @@ class MolecularModel:
         card: What a reader wants to know: data, training, metrics, licence. JSON values only.
         digest: SHA-256 of the weights file; empty for a checkpoint that was never on disk.
         applicability: Its applicability domain, or None where that was not measured.
+        familiarity: The parts of the training molecules, or None where they were not gathered.
     """
 
     vocabulary: Vocabulary
@@ -71,6 +74,7 @@ class MolecularModel:
     card: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     applicability: ApplicabilityDomain | None = None
+    familiarity: Reference | None = None
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -83,7 +87,7 @@ class MolecularModel:
         return {"vae": self.vae} | ({"predictor": self.predictor} if self.predictor else {})
 
     def save(self, path: Path) -> None:
-        """Writes `path` (.safetensors) and the JSON beside it, weights first, each in one step.
+        """Writes `path` (.safetensors) and the files beside it, weights first and JSON last, each in one step.
 
         Autoencoder and priors are written in half precision, which all measurements of a checkpoint go through.
         """
@@ -99,6 +103,8 @@ class MolecularModel:
         self.digest = sha256(weights).hexdigest()
         with replace_file(path) as temporary:
             temporary.write_bytes(weights)
+        if self.familiarity:
+            self.familiarity.save(familiarity_path(path))
         write_text(path.with_suffix(".json"), json.dumps(self._describe(), indent=1) + "\n")
 
     def _describe(self) -> dict[str, Any]:
@@ -112,6 +118,7 @@ class MolecularModel:
             "predictor": asdict(self.predictor.config) if self.predictor else None,
             "priors": {kind: asdict(prior.config) for kind, prior in self.priors.items()},
             "applicability": self.applicability.as_json() if self.applicability else None,
+            "familiarity": {"sha256": self.familiarity.digest} if self.familiarity else None,
             "versions": {name: version(name) for name in ("molgen", "selfies", "torch", "rdkit", "numpy")},
             "card": self.card,
         }
@@ -139,9 +146,27 @@ def load(path: Path, device: str = "cpu") -> MolecularModel:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(path, f"does not hold a molgen model: {reason}", remedy=_REMEDY) from None
     checkpoint.digest = digest
+    checkpoint.familiarity = _familiarity(path, description.get("familiarity"))
     for module in (*checkpoint.modules.values(), *checkpoint.priors.values()):
         module.to(device).eval()
     return checkpoint
+
+
+def familiarity_path(path: Path) -> Path:
+    """Where the parts of the training molecules of the checkpoint at `path` (.safetensors) are."""
+    return path.with_suffix(".familiarity.safetensors")
+
+
+def write_familiarity(path: Path, reference: Reference) -> None:
+    """Gives the checkpoint at `path` (.safetensors) another reference; weights and the rest stay as they are.
+
+    Raises:
+        CheckpointError: The checkpoint's JSON is missing or damaged.
+    """
+    description = _read_description(path.with_suffix(".json"))
+    reference.save(familiarity_path(path))
+    description["familiarity"] = {"sha256": reference.digest}
+    write_text(path.with_suffix(".json"), json.dumps(description, indent=1) + "\n")
 
 
 def flatten(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -174,6 +199,14 @@ def _read_description(path: Path) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise CheckpointError(path, f"is not a checkpoint of format {FORMAT}", remedy=_REMEDY)
     return description
+
+
+def _familiarity(path: Path, entry: Any) -> Reference | None:
+    """What is familiar to the checkpoint at `path`; None for one that was made before this was known."""
+    if entry is None:
+        return None
+    digest = entry.get("sha256") if isinstance(entry, dict) else None
+    return Reference.load(familiarity_path(path), str(digest))
 
 
 def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MolecularModel:
@@ -313,27 +346,3 @@ def _halve(value: Tensor) -> Tensor:
     """The numbers in half precision, unless one of them is too large for that."""
     half = value.half()
     return half if half.isfinite().all() else value
-
-
-def encode_hashes(hashes: NDArray[np.uint32]) -> NDArray[np.uint16]:
-    """Sorted, different hashes (N,) as the gaps between them, two bytes for most where there are many.
-
-    A gap is written in as many words of 65535 as it holds, and a last word with the rest.
-    """
-    n_full, rest = np.divmod(np.diff(hashes.astype(np.int64), prepend=np.int64(0)), FULL_WORD)
-    n_words = n_full + 1
-    words = np.full(int(n_words.sum()), FULL_WORD, dtype=np.uint16)
-    words[np.cumsum(n_words) - 1] = rest
-    return words
-
-
-def decode_hashes(words: NDArray[np.uint16]) -> NDArray[np.uint32]:
-    """The hashes (N,) that `encode_hashes` wrote.
-
-    Raises:
-        ValueError: They are not sorted and different, or larger than 32 bits.
-    """
-    hashes = np.cumsum(words, dtype=np.int64)[words != FULL_WORD]
-    if len(hashes) and (hashes[-1] > MAX_HASH or (np.diff(hashes) <= 0).any()):
-        raise ValueError("the hashes of known molecules are not sorted numbers of 32 bits")
-    return np.asarray(hashes, dtype=np.uint32)

@@ -114,6 +114,7 @@ class SampleRequest:
             predict=space.predict_molecules if predicts else None,
             property_names=space.property_names,
             trust=make_trust_function(space),
+            familiarity=space.model.familiarity,
         )
         names = dict.fromkeys(constraint.name for constraint in self.constraints)
         self.measures: dict[str, Measure] = {name: resolve(name, context, key="where") for name in names}

@@ -19,8 +19,10 @@ from rdkit.rdBase import BlockLogs
 
 from molgen.arrays import Doubles
 from molgen.chem.checks import CHECKS, check
+from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.properties import DESCRIPTORS, Descriptor
+from molgen.chem.stability import find_unstable_groups
 from molgen.errors import MoleculeError, ScorerError, SpecError
 from molgen.renames import PREDICTIONS, current_name
 
@@ -39,6 +41,9 @@ _PREDICTED: Mapping[str, Callable[[Doubles, Doubles], Doubles]] = {
 }
 """The mean, the lower and the upper confidence bound (one standard deviation below and above it), and the standard
 deviation."""
+
+UNFAMILIAR, UNSTABLE = "unfamiliar", "unstable"
+"""Measures of what no chemist would keep: parts that the training molecules lack, and groups that do not last."""
 
 _MAX_MATCHES = 10_000
 """Of a SMARTS in one molecule; no druglike one comes near."""
@@ -87,6 +92,7 @@ class MeasureContext:
         property_names: P names of what it predicts.
         scorers: The user's own scorers by name.
         trust: The checkpoint's trust in molecules, where it knows what is usual.
+        familiarity: The parts of the checkpoint's training molecules, where it has them.
     """
 
     reference: Molecule | None = None
@@ -94,11 +100,12 @@ class MeasureContext:
     property_names: tuple[str, ...] = ()
     scorers: Mapping[str, Measure] = field(default_factory=lambda: MappingProxyType({}))
     trust: TrustFunction | None = None
+    familiarity: Reference | None = None
 
     def __post_init__(self) -> None:
         """Refuses a scorer by the name of a built-in measure, by a SpecError."""
         for name in self.scorers:
-            if name in DESCRIPTORS or name in ("similarity", "trust"):
+            if name in DESCRIPTORS or name in _OWN:
                 raise SpecError("scorer", f"{name} is a measure of molgen's own", remedy=f"Rename it: my_{name}=...")
 
     @cached_property
@@ -124,7 +131,9 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     substructure, whatever hangs on it; `alerts:pains` and `alerts:brenk`,
     the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME` (mean),
     `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the mean minus
-    and plus one standard deviation); `trust`, the checkpoint's trust in the molecule; and the user's scorers.
+    and plus one standard deviation); `trust`, the checkpoint's trust in the molecule; `unfamiliar`, the number of
+    its parts that the training molecules lack; `unstable`, the number of groups that do not last; and the user's
+    scorers.
 
     Raises:
         SpecError: The name is unknown, or what it refers to is missing or cannot be read.
@@ -134,10 +143,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     if name in DESCRIPTORS:
         return _make_descriptor(DESCRIPTORS[name])
     kind, colon, argument = name.partition(":")
-    if name == "similarity":
-        return _similarity(name, _reference(context, key))
-    if name == "trust":
-        return _trust(context, key)
+    if name in _OWN:
+        return _OWN[name](context, key)
     if colon and kind in _ARGUED:
         return _ARGUED[kind](name, argument, key)
     if colon and kind == "alerts" and argument in CHECKS:
@@ -226,6 +233,43 @@ def _trust(context: MeasureContext, key: str) -> BuiltIn:
     return BuiltIn("trust", values, default_scale=(0.0, 1.0))
 
 
+def _unfamiliar(context: MeasureContext, key: str) -> BuiltIn:
+    reference = context.familiarity
+    if reference is None:
+        raise SpecError(
+            key,
+            "unfamiliar: this checkpoint does not hold the parts of its training molecules",
+            remedy="Use a checkpoint that has a .familiarity.safetensors file beside it, or leave this out.",
+        )
+
+    def values(molecules: Sequence[Molecule]) -> Doubles:
+        return np.array([reference.unfamiliar(molecule.mol).count for molecule in molecules], dtype=np.float64)
+
+    return BuiltIn(UNFAMILIAR, values)
+
+
+def _unstable(_context: MeasureContext, _key: str) -> BuiltIn:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
+        return np.array([len(find_unstable_groups(molecule.mol)) for molecule in molecules], dtype=np.float64)
+
+    return BuiltIn(UNSTABLE, values)
+
+
+def _similarity_to_reference(context: MeasureContext, key: str) -> BuiltIn:
+    return _similarity("similarity", _reference(context, key))
+
+
+_OWN: Mapping[str, Callable[[MeasureContext, str], BuiltIn]] = MappingProxyType(
+    {
+        "similarity": _similarity_to_reference,
+        "trust": _trust,
+        UNFAMILIAR: _unfamiliar,
+        UNSTABLE: _unstable,
+    }
+)
+"""Measures of one name, from what the campaign brings along and the option that names them."""
+
+
 def _reference(context: MeasureContext, key: str) -> Molecule:
     if context.reference is None:
         raise SpecError(
@@ -246,7 +290,8 @@ def _molecule(name: str, smiles: str, key: str) -> Molecule:
 def _unknown(name: str, context: MeasureContext, key: str) -> SpecError:
     alerts = [f"alerts:{check_name}" for check_name in CHECKS]
     predicted = [f"{kind}:{property_name}" for kind in _PREDICTED for property_name in context.property_names]
-    plain = [*DESCRIPTORS, *(["trust"] if context.trust else []), *context.scorers, *alerts, *predicted]
+    own = [UNSTABLE, *(["trust"] if context.trust else []), *([UNFAMILIAR] if context.familiarity else [])]
+    plain = [*DESCRIPTORS, *own, *context.scorers, *alerts, *predicted]
     near = get_close_matches(name, [*plain, "similarity"], n=3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     known = ", ".join([*plain, "similarity", "similarity:SMILES", "smarts:PATTERN", "scaffold:SMILES"])

@@ -149,6 +149,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
         property_names=space.property_names,
         scorers=scorers,
         trust=make_trust_function(space),
+        familiarity=space.model.familiarity,
     )
     oracle = Oracle(objectives, constraints, context, extra=spec.record)
     _require_pareto_makes_sense(spec, oracle)

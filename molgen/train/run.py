@@ -31,6 +31,7 @@ from molgen.train.data.batches import Schedule
 from molgen.train.data.cache import DATA
 from molgen.train.data.dataset import TokenSet, prepare
 from molgen.train.fit.applicability import calibrate_trust
+from molgen.train.fit.familiarity import gather_familiarity
 from molgen.train.fit.predictor import fit_predictor
 from molgen.train.fit.prior import fit_prior
 from molgen.train.initial_model import describe_files, load_initial_model, make_initial_model, with_data
@@ -172,7 +173,7 @@ class TrainingRun:
 
         Args:
             on_status: Called after each step.
-            on_prior: Called with the kind of prior that is being fitted, or `trust`, and the share done.
+            on_prior: Called with the kind of prior that is being fitted, `familiarity` or `trust`, and the share done.
             save_every_s: Time between two savings of the state: what a crash may cost.
 
         Raises:
@@ -197,6 +198,8 @@ class TrainingRun:
         for kind in PRIOR_KINDS:
             if kind in self.spec.prior:
                 model = fit_prior(model, kind, self.data, self.spec.seed, partial(on_prior, kind))
+        is_new = self._init is None
+        model = gather_familiarity(model, self.data, is_new=is_new, watch=partial(on_prior, "familiarity"))
         self._finish(model if model.applicability else self._calibrated(model, on_prior))
 
     def _calibrated(self, model: MolecularModel, watch: Callable[[str, float], object]) -> MolecularModel:

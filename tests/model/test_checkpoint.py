@@ -15,9 +15,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from molgen.chem.familiarity import Reference
+from molgen.chem.molecule import parse
 from molgen.errors import CheckpointError
+from molgen.hashes import decode_hashes, encode_hashes
 from molgen.model.applicability import ApplicabilityDomain
-from molgen.model.checkpoint import MolecularModel, decode_hashes, encode_hashes, load
+from molgen.model.checkpoint import MolecularModel, familiarity_path, load, write_familiarity
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
@@ -38,6 +41,7 @@ def checkpoint(properties: tuple[str, ...] = ("pKi", "logD")) -> MolecularModel:
         known=np.array([1, 5, 2**32 - 1], dtype=np.uint32),
         card={"licence": "CC0", "metrics": {"exact": 0.5}, "note": "ä"},
         applicability=ApplicabilityDomain.of(np.random.default_rng(0).gamma(2.0, size=(25, 5))),
+        familiarity=Reference.of([parse("CCO").mol, parse("c1ccccc1").mol]),
     )
 
 
@@ -72,6 +76,9 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, properties: tuple[str, 
             written = value.half().float() if name == "vae" else value
             assert torch.equal(loaded.modules[name].state_dict()[key], written)
     assert loaded.applicability == saved.applicability
+    assert loaded.familiarity is not None
+    assert saved.familiarity is not None
+    assert loaded.familiarity.digest == saved.familiarity.digest
     assert torch.equal(loaded.prior_mean, saved.prior_mean)
     assert torch.equal(loaded.prior_factor, saved.prior_factor)
     assert not loaded.vae.training
@@ -80,6 +87,31 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, properties: tuple[str, 
 def test_a_checkpoint_from_before_there_was_an_applicability_domain_is_one_without(path: Path) -> None:
     rewrite(path, lambda description: description.pop("applicability"))
     assert load(path).applicability is None
+
+
+def test_a_checkpoint_from_before_there_was_familiarity_is_one_without(path: Path) -> None:
+    rewrite(path, lambda description: description.pop("familiarity"))
+    familiarity_path(path).unlink()
+    assert load(path).familiarity is None
+
+
+def test_a_familiarity_that_is_missing_or_another_one_is_refused(path: Path) -> None:
+    Reference.of([parse("CCN").mol]).save(familiarity_path(path))
+    assert "SHA-256" in is_refused(path)
+    familiarity_path(path).unlink()
+    assert "model.familiarity.safetensors: No such file" in is_refused(path)
+
+
+def test_familiarity_can_be_written_anew_and_changes_nothing_else(path: Path) -> None:
+    before, weights = json.loads(path.with_suffix(".json").read_text("utf-8")), path.read_bytes()
+    known = Reference.of([parse("CCN").mol])
+    write_familiarity(path, known)
+    after = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    assert path.read_bytes() == weights
+    assert after == before | {"familiarity": {"sha256": known.digest}}
+    loaded = load(path).familiarity
+    assert loaded is not None
+    assert loaded.digest == known.digest
 
 
 def test_saving_what_was_loaded_changes_nothing(path: Path, tmp_path: Path) -> None:
@@ -192,7 +224,7 @@ def test_any_json_value_anywhere_is_refused_or_used(tmp_path: Path, data: st.Dat
     checkpoint().save(path)
 
     def damage(description: Any) -> None:
-        key = data.draw(st.sampled_from(sorted(set(description) - {"sha256", "card", "versions"})))
+        key = data.draw(st.sampled_from(sorted(set(description) - {"sha256", "card", "versions"} or description)))
         if isinstance(description[key], dict) and description[key] and data.draw(st.booleans()):
             damage(description[key])
         elif data.draw(st.booleans()):

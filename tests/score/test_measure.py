@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rdkit import DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
+from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import ScorerError, SpecError
@@ -53,6 +54,32 @@ def test_similarity_is_tanimoto_of_ecfp4_to_the_reference_or_the_written_molecul
     assert resolve("similarity", MeasureContext(reference=ASPIRIN))(MOLECULES).tolist() == expected
     assert resolve("similarity:OC(=O)c1ccccc1OC(C)=O", EMPTY)(MOLECULES).tolist() == expected
     assert expected[0] == 1
+
+
+def test_unfamiliar_counts_what_the_reference_lacks() -> None:
+    context = MeasureContext(familiarity=Reference.of([ASPIRIN.mol, CATECHOL.mol]))
+    measure = resolve("unfamiliar", context)
+    assert (measure.name, measure.is_cheap) == ("unfamiliar", True)
+    aspirin, caffeine, catechol = measure(MOLECULES).tolist()
+    assert (aspirin, catechol) == (0, 0)
+    assert caffeine == context.familiarity.unfamiliar(CAFFEINE.mol).count > 0  # type: ignore[union-attr]
+    assert measure([]).shape == (0,)
+
+
+def test_without_a_reference_nothing_is_unfamiliar_and_that_is_said() -> None:
+    with pytest.raises(SpecError, match="familiarity"):
+        resolve("unfamiliar", EMPTY)
+
+
+def test_unstable_counts_alerts() -> None:
+    molecules = [parse(smiles) for smiles in ("CCO", "CC(O)NC", "CC(O)NCC(=O)Cl")]
+    assert resolve("unstable", EMPTY)(molecules).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["similarity", "trust", "unfamiliar", "unstable", "qed"])
+def test_a_scorer_cannot_take_the_name_of_a_measure(name: str) -> None:
+    with pytest.raises(SpecError, match="of molgen's own"):
+        MeasureContext(scorers={name: BuiltIn(name, lambda molecules: np.zeros(len(molecules)))})
 
 
 def test_smarts_counts_unique_matches() -> None:

@@ -1,0 +1,361 @@
+"""Stability: groups that rearrange, dimerise, oxidise or hydrolyse before the compound is on the shelf.
+
+The list asks whether a compound can be made, kept and measured as it is drawn. It is not about toxic or reactive groups
+that medicinal chemists avoid; for those see `chem.checks`. Groups that marketed drugs carry, such as lactols, nitrate
+esters and acyl hydrazides, are not on it, nor are groups that their neighbours stabilise, such as the enols of
+1,3-diketones.
+
+Sources: the chapters on each group in Clayden, Greeves and Warren, Organic Chemistry, 2nd edition, 2012, and Smith,
+March's Advanced Organic Chemistry, 7th edition, 2013; for bridgeheads see `MAX_BRIDGES`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache, reduce
+from itertools import combinations
+
+from rdkit import Chem
+from rdkit.Chem import rdMolDescriptors
+from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogEntry, FilterMatchOps, SmartsMatcher
+
+MAX_BRIDGES = 8
+"""Atoms of the three bridges of a bicycle, together, up to which a double bond at a bridgehead does not last.
+
+Source: Bredt's rule, Fawcett, Chem. Rev. 1950, 47, 219: nine are needed.
+"""
+BRIDGEHEAD = "double bond at a bridgehead"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A group that is not stable.
+
+    Attributes:
+        name: What reports call it.
+        reason: What becomes of it.
+        smarts: Each matches the group, or one form of it.
+    """
+
+    name: str
+    reason: str
+    smarts: tuple[str, ...]
+
+
+_CN, _X = "[#6,#7]", "[#6,#7,#8,#16]"
+_N = "!$(N[#6]=[O,S,N]);!$(NC#N);!$(NS=O);!$(NP=O);!$(N~[#7,#8])"
+"""Of an amine: no carbonyl, nitrile, sulfonyl, phosphoryl group or further heteroatom takes its electrons."""
+_C = "!$(C-[#6]=[O,S,N]);!$(C-[#6]:[#7,#8,#16]);!$(C-C#N);!$(C-S=O);!$(C-[N+]);!$(C-P=O)"
+"""Of the far end of a double bond: nothing there takes the electrons that an enol or an enamine has to give."""
+_NO_CF3 = "!$(C-C(F)(F)[F,#6])"
+"""Beside perfluorinated carbon, hydrates, hemiacetals and hemiaminals are stable."""
+_HALOGEN = "[F,Cl,Br,I;X1]"
+
+_SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
+    (  # a ring with a double or triple bond
+        "[#6,#7]=,#;@[#6,#7]",
+        (
+            Alert(
+                "cyclobutadiene",
+                "antiaromatic: dimerises at once",
+                (f"{_CN}1={_CN}-{_CN}={_CN}-1", f"{_CN}1={_CN}-c:c-1"),
+            ),
+            Alert("pentalene", "antiaromatic: dimerises", ("C1=C-C2=C-C=C-C-2=C-1",)),
+            Alert(
+                "oxepine, thiepine or azepine",
+                "antiaromatic: closes to an arene oxide or imine, or loses sulfur",
+                ("[#7,#8,#16]1-C=C-C=C-C=C-1",),
+            ),
+            Alert("dioxine or 1,4-dihydropyrazine", "antiaromatic: oxidises", ("[#7X3,#8]1-C=C-[#7X3,#8]-C=C-1",)),
+            Alert("cyclopropene", "strained: polymerises", ("C1=C-C-1",)),
+            Alert(
+                "unsaturated three-membered heterocycle",
+                "strained: opens",
+                ("[#6,#7]1=[#6,#7]-[#7,#8,#16]-1", "[#6]1=[#7]-[#6]-1", "[#7]1=[#7]-[#6]-1"),
+            ),
+            Alert(
+                "unsaturated four-membered heterocycle",
+                "strained: opens to a butadiene or an azabutadiene",
+                ("[#6]1=[#6]-[#7,#8,#16]-[#6,#7,#8,#16]-1", "[#6]1=[#7]-[#6,#7,#8,#16]-[#6,#7,#8,#16]-1"),
+            ),
+            Alert("alkyne in a small ring", "strained: adds what is there", ("[#6;r3,r4,r5,r6,r7]#[#6,#7]",)),
+            Alert("allene in a small ring", "strained: dimerises", ("C=;@[C;r3,r4,r5,r6,r7,r8]=;@C",)),
+            Alert("cyclopentadiene", "dimerises (Diels-Alder)", ("[#6X4;!H0]1-C=C-C=C-1",)),
+            Alert("fulvene", "polymerises, oxidises", ("C1(=C)-C=C-C=C-1",)),
+            Alert("cyclopentadienone", "dimerises (Diels-Alder)", ("C1(=[O,N,S])-C=C-C=C-1",)),
+            Alert(
+                "isomer of an azole",
+                "a hydrogen moves, and the ring is aromatic",
+                (f"[#6X4;!H0]1-{_CN}={_CN}-{_CN}=N-1", "[#6X4;!H0]1-N=C-C=C-1", "[#6X4;!H0]1-C=N-C=C-1"),
+            ),
+            Alert(
+                "isomer of an indole or an isoindole",
+                "a hydrogen moves, and the ring is aromatic",
+                ("[#6X4;!H0]1-C=N-c:c-1", "[#6X4;!H0]1-N=C-c:c-1"),
+            ),
+            Alert(
+                "isomer of a phenol, an aniline or a methylarene",
+                "a hydrogen moves, and the ring is aromatic",
+                (
+                    f"[#6X4;!H0]1-{_CN}(={_X})-{_CN}={_CN}-{_CN}={_CN}-1",
+                    f"[#6X4;!H0]1-{_CN}(={_X})-{_CN}:{_CN}-{_CN}={_CN}-1",
+                    f"[#6X4;!H0]1-{_CN}(={_X})-{_CN}={_CN}-{_CN}:{_CN}-1",
+                    f"[#6X4;!H0]1-{_CN}={_CN}-{_CN}(={_X})-{_CN}={_CN}-1",
+                    f"[#6X4;!H0]1-{_CN}:{_CN}-{_CN}(={_X})-{_CN}={_CN}-1",
+                    f"[#6X4;!H0]1-{_CN}={_CN}-{_CN}(={_X})-{_CN}:{_CN}-1",
+                ),
+            ),
+            Alert(
+                "cyclohexadiene",
+                "oxidises to the arene",
+                (
+                    f"[#6X4;!H0]1-{_CN}={_CN}-[#6X4;!H0]-{_CN}={_CN}-1",
+                    f"[#6X4;!H0]1-[#6X4;!H0]-{_CN}={_CN}-{_CN}={_CN}-1",
+                ),
+            ),
+            Alert(
+                "dihydropyridine without an acceptor",
+                "oxidises to the pyridine",
+                ("[#6X4;!H0]1-[CH]=C-[#7]-C=[CH]-1", "[#6X4;!H0]1-C=C-C=C-[#7]-1"),
+            ),
+            Alert("2H-pyran", "opens to a dienone", ("[#6X4]1-C=C-C=C-[#8,#16]-1",)),
+            Alert(
+                "quinone methide, quinone imine or o-quinone",
+                "adds nucleophiles, polymerises",
+                (
+                    "C1(=[$([CH2]),$([CH]),#7;!R])-C=C-C(=[#6,#7,#8])-C=C-1",
+                    "C1(=[#6,#7,#8])-C(=[#6,#7;!R])-C=C-C=C-1",
+                    "C1(=O)-C(=O)-C=C-C=C-1",
+                ),
+            ),
+        ),
+    ),
+    (  # two heteroatoms on saturated carbon
+        "[#7,#8,#16]-[CX4]-[#7,#8,#16,F,Cl,Br,I]",
+        (
+            Alert(
+                "hemiaminal",
+                "loses water or the aldehyde",
+                (
+                    f"[OX2H]-[CX4;{_NO_CF3}]-[NX3;{_N}]",
+                    f"[OX2H]-[CX4;{_NO_CF3}]-n",
+                    f"[OX2H]-[CX4;!R;{_NO_CF3};!$(C-C=O)]-[NX3;$(N[#6]=[O,S]),$(NS=O)]",
+                ),
+            ),
+            Alert(
+                "hemiacetal or hydrate",
+                "loses the alcohol or water",
+                (f"[OX2H]-[CX4;{_NO_CF3};!$(C(C=O)C=O)]-[OX2;!R]", "[OX2H]-[#6X4;r3,r4]@[#7,#8,#16]"),
+            ),
+            Alert("hemithioacetal", "loses the thiol", ("[OX2H]-[CX4]-[SX2]", "[SX2H]-[CX4]-[OX2,SX2,#7X3]")),
+            Alert(
+                "aminal",
+                "hydrolyses to the aldehyde",
+                (
+                    f"[NX3H2;{_N}]-[CX4;{_NO_CF3}]-[OX2H0,SX2,#7X3]",
+                    f"[NX3;{_N};!$(N-c)]-[CX4;!R;{_NO_CF3}]-[NX3,OX2H0;!R;{_N};!$([N,O]-c)]",
+                    f"[NX3;{_N};!$(N-c)]-[CX4;!R;{_NO_CF3}]-[NX3;{_N};!$(N-c)]",
+                ),
+            ),
+            Alert(
+                "orthoester", "hydrolyses to the ester or amide", ("[CX4](-[#7X3,OX2])(-[#7X3,OX2])-[#7X3,OX2,SX2]",)
+            ),
+            Alert(
+                "alpha-halo ether, thioether or amine",
+                "loses the halide",
+                ("[OX2,SX2,#7]-[CX4]-[Cl,Br,I;X1]", "[OX2,SX2,#7]-[CX4;!$(C(F)F)]-[F]", f"[NX3;{_N}]-[CX4H](F)-F"),
+            ),
+        ),
+    ),
+    (  # a heteroatom on a double bond
+        "[#7,#8,#16]-[C;X3]=[C;X3]",
+        (
+            Alert("ketene acetal", "adds water", (f"[C;X3](-[OX2,SX2,NX3])(-[OX2])=[C;X3;{_C}]",)),
+            Alert(
+                "enol or enethiol",
+                "is the ketone or thioketone",
+                (f"[OX2H,SX2H]-[C;X3;!$(C-C=[O,N,S])]=[C;X3;{_C}]",),
+            ),
+            Alert("N-H enamine", "is the imine, hydrolyses", (f"[NX3;!H0;{_N};!$(N-c)]-[C;X3]=[C;X3;{_C}]",)),
+        ),
+    ),
+    (  # a double bond
+        "[C,N]=[C,N]",
+        (
+            Alert(
+                "imine",
+                "hydrolyses to the ketone or aldehyde",
+                (
+                    "[NX2H]=[CX3;!$(C-[#7,#8,#16])]",
+                    "[CX3H1;!R;!$(C-[#7,#8,#16])]=[NX2;!R]-[#6;!$(C=[O,N])]",
+                    "[CX3;!R](-[#6])(-[#6])=[NX2;!R]-[CX4]",
+                ),
+            ),
+            Alert("polyene", "oxidises, polymerises", ("[C;!R]=[C;!R]-[C;!R]=[C;!R]-[C;!R]=[C;!R]-[C;!R]=[C;!R]",)),
+            Alert(
+                "iminium ion",
+                "hydrolyses",
+                ("[CX3;!$(C-[#7,#8,#16]);!$(C-C=C)]=[N+;!$([N+]-[O-]);!$([N+]~[#7,#8])]",),
+            ),
+        ),
+    ),
+    (  # carbon with two neighbours
+        "[CX2]",
+        (
+            Alert("ynol ether or ynamine", "adds water", ("[OX2,SX2,NX3;!$(NC=O);!$(NS=O)]-[CX2]#[CX2]",)),
+            Alert(
+                "ketene, isocyanate or carbodiimide",
+                "adds water",
+                ("[CX2](=[#6,#7])=[#7,#8]", "[CX2](=[#6])=[#16]", "C=C=C=[#6,#7,#8]"),
+            ),
+            Alert("polyyne", "polymerises", ("C#CC#CC#C",)),
+        ),
+    ),
+    (  # a charge
+        "[!+0]",
+        (
+            Alert("alkoxide or thiolate", "a strong base", ("[O-;X1]-[CX4]", "[S-;X1]-[CX4]")),
+            Alert("diazo or diazonium", "loses nitrogen", ("[#6]=[N+]=[N-]", "[#6,#7,#8]-[N+]#N")),
+            Alert("carbanion", "a strong base", ("[#6-;!$([#6-]#[#7+])]",)),
+            Alert(
+                "amide anion",
+                "a strong base",
+                ("[N-;X2;!$([N-]-[#6,#7,S,P]=,:[#7,#8,#16]);!$([N-]-[#6]=,:[#6]);!$([N-]=*)]",),
+            ),
+            Alert(
+                "carbocation, oxonium or nitrenium ion",
+                "adds what is there",
+                ("[#6+]", "[OX3+]", "[NX2+;!$([N+]#*);!$([N+](=*)=*);!a]"),
+            ),
+        ),
+    ),
+    (  # a bond between heteroatoms
+        "[#5,#7,#8,#14,#15,#16;A]-,=[#7,#8,#16,F,Cl,Br,I;A]",
+        (
+            Alert(
+                "three-membered ring of two heteroatoms",
+                "a strained weak bond: opens",
+                ("[#7,#8,#16]1-[#7,#8,#16]-[#6,#7]-1",),
+            ),
+            Alert("peroxide", "explodes, oxidises", ("[OX2,OX1-]-[OX2]",)),
+            Alert(
+                "chain of three nitrogens",
+                "loses nitrogen",
+                ("[#7;A;+0]-[#7;A;+0]-[#7;A;+0]", "[#7;A;X3]-[#7;A;X2]=[#7;A;X2]"),
+            ),
+            Alert(
+                "hydrazine",
+                "oxidises in air",
+                ("[NX3;!H0;!R;!$(N-c);!$(N[#6,S]=[O,S,N])]-[NX3;!H0;!$(N-c);!$(N[#6,S]=[O,S,N])]",),
+            ),
+            Alert("N-O-N or O-N-O", "a weak bond: decomposes", ("[#7;A]-[#8X2]-[#7;A]", "[OX2]-[NX3;+0]-[OX2]")),
+            Alert("sulfenyl", "hydrolyses, oxidises", ("[SX2]-[OX2]", "[SX2;!R]-[N;A;!R;!$(N-[C,S]=[O,N])]")),
+            Alert("chain of three sulfurs", "disproportionates", ("[SX2]-[SX2]-[SX2]",)),
+            Alert(
+                "heteroatom halide",
+                "an oxidant, or hydrolyses",
+                (
+                    f"[#7,#8]-{_HALOGEN}",
+                    f"[#16;!$(S(F)(F)(F)(F)F);!$(S(=O)(=O)F)]-{_HALOGEN}",
+                    f"[#15,#14,#5;!$([#5-])]-{_HALOGEN}",
+                ),
+            ),
+            Alert("nitroso or nitrite", "becomes the oxime, decomposes", ("[#6,OX2]-[NX2]=O",)),
+            Alert("azoalkane or diazene", "loses nitrogen", ("[CX4]-[NX2;+0;!R]=[NX2;+0;!R]", "[NX2H]=[NX2]")),
+        ),
+    ),
+    (  # an acyl group
+        "[#6,#16]=[#7,#8,#16]",
+        (
+            Alert(
+                "acyl halide",
+                "hydrolyses",
+                ("[CX3](=[O,S,N])-[F,Cl,Br,I;X1]", "[#16X4](=O)-[Cl,Br,I;X1]"),
+            ),
+            Alert("anhydride", "hydrolyses", ("[CX3](=[O,S])-[OX2,SX2]-[CX3]=[O,S]", "[CX3](=O)-[OX2]-[S,P]=O")),
+            Alert("acyl azide or cyanide", "rearranges, hydrolyses", ("[CX3](=O)-N=[N+]=[N-]", "[CX3](=O)-C#N")),
+            Alert(
+                "carbamic or carbonic acid",
+                "loses carbon dioxide",
+                ("[OX2H,SX2H]-[CX3](=[O,S])-[NX3,OX2,SX2]", "[#6X3;!$([#6]-[#7,#8])](=O)-[CX4]-[CX3](=O)-[OX2H,OX1-]"),
+            ),
+            Alert("cyclopropanone", "strained: adds water, opens", ("[C;r3;A]=[O,N,S;!R]",)),
+            Alert(
+                "thioketone or thioaldehyde",
+                "oxidises, oligomerises",
+                ("[CX3;!$(C-[#7,#8,#16])]=[SX1]", "C=S=[#6,#7,#8]"),
+            ),
+        ),
+    ),
+    (  # anything
+        "*",
+        (
+            Alert(
+                "isobenzofuran or isoindole",
+                "adds dienophiles, oxidises",
+                ("[cH]1:[o,s,$([nX3])]:c:c2:c:1:[c,n;!$(c=O)]:[c,n;!$(c=O)]:[c,n;!$(c=O)]:[c,n;!$(c=O)]:2",),
+            ),
+            Alert(
+                "hydride or amide of boron, silicon or phosphorus",
+                "oxidises, hydrolyses",
+                ("[$([Si,B;!H0]),$([PX3;!H0])]", "[Si]-[N,S]", "[#5;X3](-[#6])(-[#6])-[#6]"),
+            ),
+            Alert("sulfurane", "disproportionates", ("[SX4;!$(S=[O,N,S,C])]",)),
+        ),
+    ),
+)
+"""Alerts by what all of them hold, which is looked for first."""
+ALERTS: tuple[Alert, ...] = tuple(alert for _, alerts in _SECTIONS for alert in alerts)
+"""What is not stable, besides `BRIDGEHEAD`."""
+
+
+def find_unstable_groups(mol: Chem.Mol) -> tuple[str, ...]:
+    """Names of the alerts that match a molecule, each once."""
+    names = [
+        entry.GetDescription()
+        for common, catalogue in _catalogues()
+        if mol.HasSubstructMatch(common)
+        for entry in catalogue.GetMatches(mol)
+    ]
+    return (*names, BRIDGEHEAD) if _breaks_bredt(mol) else tuple(names)
+
+
+def _breaks_bredt(mol: Chem.Mol) -> bool:
+    """Whether a bridgehead of a small bicycle, two rings that share several bonds, has a double bond in the bicycle."""
+    if not rdMolDescriptors.CalcNumBridgeheadAtoms(mol):
+        return False
+    info = mol.GetRingInfo()
+    rings = [(set(atoms), set(bonds)) for atoms, bonds in zip(info.AtomRings(), info.BondRings(), strict=True)]
+    return any(
+        len(one[0] | other[0]) - 2 <= MAX_BRIDGES
+        and _has_bridgehead_double_bond(mol, one[1] & other[1], one[1] | other[1])
+        for one, other in combinations(rings, 2)
+        if len(one[1] & other[1]) > 1
+    )
+
+
+def _has_bridgehead_double_bond(mol: Chem.Mol, shared: set[int], bonds: set[int]) -> bool:
+    """Whether an end of the path of `shared` bonds has a double or aromatic bond among `bonds`."""
+    ends = Counter(atom for index in shared for atom in _atoms_of(mol, index))
+    heads = {atom for atom, n in ends.items() if n == 1}
+    return any(
+        mol.GetBondWithIdx(index).GetBondTypeAsDouble() > 1.0 and heads & set(_atoms_of(mol, index)) for index in bonds
+    )
+
+
+def _atoms_of(mol: Chem.Mol, bond: int) -> tuple[int, int]:
+    found = mol.GetBondWithIdx(bond)
+    return found.GetBeginAtomIdx(), found.GetEndAtomIdx()
+
+
+@cache
+def _catalogues() -> list[tuple[Chem.Mol, FilterCatalog]]:
+    found = []
+    for common, alerts in _SECTIONS:
+        catalogue = FilterCatalog()
+        for alert in alerts:
+            matchers = [SmartsMatcher(alert.name, text) for text in alert.smarts]
+            catalogue.AddEntry(FilterCatalogEntry(alert.name, reduce(FilterMatchOps.Or, matchers)))
+        found.append((Chem.MolFromSmarts(common), catalogue))
+    return found
