@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .console import options, show
+from .console.outputs import check_outputs, find_named_files, require_folder
 
 if TYPE_CHECKING:
     from molgen.search.campaign import CampaignStatus
@@ -22,9 +23,12 @@ def _texts(name: str, help_text: str) -> Any:
     return typer.Option(name, help=help_text)
 
 
+@check_outputs
 def campaign(  # noqa: PLR0913 - one parameter an option
     spec: Annotated[Path | None, typer.Argument(help="A TOML file with the options below.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the new run.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", writable=True, file_okay=False, help="Folder for the new run.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Folder of a run to continue.")] = None,
     maximize: Annotated[
         list[str] | None, _texts("--maximize", "Such as qed, or predicted:pKi. Repeatable, as all of these.")
@@ -73,7 +77,7 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same result; default 0.")] = None,
     threads: options.Threads = None,
     device: options.Device = "auto",
-    force: options.Force = False,
+    is_forced: options.Force = False,
     json: options.Json = False,
 ) -> None:
     """Search the latent space for better molecules.
@@ -107,7 +111,7 @@ def campaign(  # noqa: PLR0913 - one parameter an option
         "seed": seed,
     }
     flags = {key: value for key, value in given.items() if value not in (None, [])}
-    result, folder = _conduct(spec, out, resume, flags, (device, threads), is_forced=force)
+    result, folder = _conduct(spec, out, resume, flags, (device, threads), is_forced=is_forced)
     _report(result, folder, is_json=json)
 
 
@@ -134,6 +138,8 @@ def _conduct(
     if out is None:
         raise SpecError("out", "names no folder", remedy="Add --out RUN.")
     request = CampaignSpec.from_options((read_spec(spec) if spec else {}) | dict(flags))
+    if is_forced:
+        require_folder(out, [path for value in request.to_toml().values() for path in find_named_files(value)])
     with _progress(request.budget) as reports:
         return launch.launch(out, request, place, reports, is_forced=is_forced), out
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import options, show
-from .console.outputs import require_free
+from .console.outputs import check_outputs, require_free
 
 if TYPE_CHECKING:
     from molgen.project.curation import Curation
@@ -27,9 +27,12 @@ UnitColumn = Annotated[str | None, typer.Option("--unit-column", help="Column wi
 RelationColumn = Annotated[str | None, typer.Option("--relation-column", help="Column with =, <, > or ~ for each row.")]
 
 
+@check_outputs
 def curate(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="Measurements: CSV, TSV or SDF, plain or .gz.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the compounds go: a .csv file.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where the compounds go: a .csv file.")
+    ],
     property: Property = None,
     to_p: ToP = False,
     unit: Unit = "",
@@ -38,7 +41,12 @@ def curate(  # noqa: PLR0913 - one parameter an option
     smiles_column: options.SmilesColumn = None,
     report: Annotated[
         Path | None,
-        typer.Option("--report", help="What was done to each row; by default beside the output, as .report.csv."),
+        typer.Option(
+            "--report",
+            writable=True,
+            dir_okay=False,
+            help="What was done to each row; by default beside the output, as .report.csv.",
+        ),
     ] = None,
     is_forced: options.Force = False,
     is_json: options.Json = False,
@@ -51,6 +59,7 @@ def curate(  # noqa: PLR0913 - one parameter an option
     Example: molgen curate export.csv -o clean.csv --property "IC50 (nM)" --to-p
     """
     from molgen.errors import FileError, SpecError
+    from molgen.paths import require_no_input
     from molgen.project.columns import CurationSpec
     from molgen.project.curated_file import write_compounds, write_report
     from molgen.project.curation import curate, require_learnable
@@ -58,8 +67,8 @@ def curate(  # noqa: PLR0913 - one parameter an option
     if output.suffix.lower() != ".csv":
         raise SpecError("output", f"{output} must end in .csv")
     report = report or output.with_suffix(".report.csv")
-    for path in (output, report):
-        require_free(path, is_forced)
+    require_no_input(report, [data])
+    require_free(report, is_forced)
     spec = CurationSpec(tuple(property or ()), to_p, unit, unit_column, relation_column, smiles_column)
     with show.progress(None, "Reading") as advance:
         curation = curate(data, spec, advance)

@@ -8,14 +8,17 @@ from typing import Annotated
 import typer
 
 from .console import options, show
-from .console.outputs import Temperature, require_molecule_file, write_molecules
+from .console.outputs import Temperature, check_outputs, require_molecule_file, write_molecules
 
 CHUNK = 1024
 
 
+@check_outputs
 def decode(  # noqa: PLR0913 - one parameter an option
     vectors: Annotated[Path, typer.Argument(help="File of latent vectors: .npz, .csv or .parquet.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .smi or .csv.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .smi or .csv.")
+    ],
     checkpoint: options.Checkpoint = None,
     temperature: Temperature = 0.0,
     is_nearest: Annotated[
@@ -44,7 +47,7 @@ def decode(  # noqa: PLR0913 - one parameter an option
 
     if is_nearest and temperature > 0.0:
         raise SpecError("nearest", "cannot be combined with a temperature")
-    require_molecule_file(output, is_forced)
+    require_molecule_file(output)
     use_threads(threads)
     points = read_vectors(vectors)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))

@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from .console import options, show
-from .console.outputs import require_free
+from .console.outputs import check_outputs
 from .console.quality import note_rows
 
 
+@check_outputs
 def encode(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .npz, .csv or .parquet.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .npz, .csv or .parquet.")
+    ],
     checkpoint: options.Checkpoint = None,
     fragment: options.Fragment = "largest",
     charge: options.Charge = "keep",
@@ -39,7 +42,6 @@ def encode(  # noqa: PLR0913 - one parameter an option
     from molgen.latent.vectors import encode_items, require_writable_kind, write_vectors
 
     require_writable_kind(output)
-    require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     policy = Policy(fragment, charge, stereo)

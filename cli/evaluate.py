@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from .console import options, show
-from .console.outputs import require_free
+from .console.outputs import check_outputs
 from .console.quality import note_rows, number, show_fits, show_reconstruction
 
 
+@check_outputs
 def evaluate(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     checkpoint: options.Checkpoint = None,
@@ -34,7 +35,9 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         ),
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to draw from the file at random.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the report: .svg, .png or .pdf.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(writable=True, dir_okay=False, help="Draw the report: .svg, .png or .pdf.")
+    ] = None,
     smiles_column: options.SmilesColumn = None,
     rejects: options.Rejects = None,
     seed: options.Seed = 0,
@@ -58,7 +61,6 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
     if figure:
         require_figure(figure)
-        require_free(figure, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     prior = prior or space.usual_prior

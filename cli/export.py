@@ -11,7 +11,7 @@ import typer
 
 from .console import show
 from .console.options import Force, Json, Seed
-from .console.outputs import require_free
+from .console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from molgen.chem.molecule import Molecule
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 N_SHOWN = 10
 
 
+@check_outputs
 def export(  # noqa: PLR0913 - one argument an option
     run: Annotated[Path, typer.Argument(help="The folder of a campaign, given to it as --out.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A file that ends in .sdf, .csv, .smi or .svg.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", writable=True, dir_okay=False, help="A file that ends in .sdf, .csv, .smi or .svg."
+        ),
+    ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many, at most.")] = 100,
     is_diverse: Annotated[
         bool, typer.Option("--diverse", help="Spread them over the best 5 times as many (at least 100).")
@@ -46,12 +52,13 @@ def export(  # noqa: PLR0913 - one argument an option
     from molgen.latent.trust import make_trust_function
     from molgen.output.candidates import describe
     from molgen.output.sdf import require_format
+    from molgen.paths import require_no_input
     from molgen.run import RunFolder
     from molgen.search.ledger import NAME, read_evaluations
 
     require_format(output)
-    require_free(output, is_forced)
     folder = RunFolder.open(run)
+    require_no_input(output, [folder.path / NAME])
     evaluations = read_evaluations(folder.path / NAME)
     selection = _select(evaluations, top, output, seed, is_diverse=is_diverse, is_flat=is_flat)
     space = _space(folder, checkpoint)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import options, show
-from .console.outputs import require_free
+from .console.outputs import check_outputs
 from .console.quality import note_rows
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ Library = Annotated[
 ]
 
 
+@check_outputs
 def index(  # noqa: PLR0913 - one parameter an option
     files: Annotated[list[Path], typer.Argument(help="Files of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .safetensors.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .safetensors.")
+    ],
     checkpoint: options.Checkpoint = None,
     fragment: options.Fragment = "largest",
     charge: options.Charge = "keep",
@@ -56,7 +59,6 @@ def index(  # noqa: PLR0913 - one parameter an option
 
     if output.suffix != SUFFIX:
         raise SpecError("output", f"{output} must end in {SUFFIX}")
-    require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     with write_rejections(rejects) if rejects else nullcontext() as listing:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import options, show
-from .console.outputs import require_free
+from .console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from molgen.chem.table import Rejection, Row
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 N_SHOWN = 10
 
 
+@check_outputs
 def predict(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .csv or .sdf.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .csv or .sdf.")
+    ],
     checkpoint: options.Checkpoint = None,
     interval: Annotated[
         float, typer.Option(help="Share of measurements that an interval is to hold, between 0 and 1.")
@@ -50,7 +53,6 @@ def predict(  # noqa: PLR0913 - one parameter an option
 
     if output.suffix.lower() not in (".csv", ".sdf"):
         raise SpecError("output", f"{output} must end in .csv or .sdf")
-    require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     rows = _read(data, smiles_column)

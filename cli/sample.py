@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import options, show
-from .console.outputs import Temperature, require_molecule_file, write_molecules
+from .console.outputs import Temperature, check_outputs, require_molecule_file, write_molecules
 
 if TYPE_CHECKING:
     from molgen.evaluate.samples import Samples
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from molgen.sample.conditional import SampleRequest
 
 
+@check_outputs
 def sample(  # noqa: PLR0913 - one parameter an option
     n: Annotated[
         int, typer.Option("-n", min=1, max=10_000_000, help="Points to draw; with a request, molecules to find.")
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to: .smi or .csv; by default, standard output."),
+        typer.Option(
+            "--output", "-o", writable=True, dir_okay=False, help="Where to: .smi or .csv; by default, standard output."
+        ),
     ] = None,
     prior: options.Prior = None,
     where: Annotated[
@@ -56,7 +59,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
     from molgen.sample.conditional import SampleRequest
 
     if output:
-        require_molecule_file(output, is_forced)
+        require_molecule_file(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     prior = prior or space.usual_prior

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .console import options, show
+from .console.outputs import check_outputs
 from .console.quality import note_rows, show_fits, show_reconstruction
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 UNKNOWN_LICENCE = "unknown: depends on the training data"
 
 
+@check_outputs
 def train(  # noqa: PLR0913 - one parameter an option
     context: typer.Context,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    out: Annotated[Path, typer.Option("--out", "-o", writable=True, file_okay=False, help="Folder of the run.")],
     data: Annotated[list[Path] | None, typer.Argument(help="Files of molecules, labelled or not.")] = None,
     init: Annotated[
         str | None,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from secrets import token_hex
+
+from molgen.errors import FileError
 
 _HERE = Path(__file__).resolve().parent
+_SHIPPED = ("data", "checkpoints")
+_MAX_NAME_PART = 50  # characters of a file's name in that of its temporary file: a name may have 255 bytes
 
 
 def find_shipped(folder: str) -> Path:
@@ -55,17 +59,23 @@ def read_bytes(path: Path, limit: int) -> bytes:
 def replace_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place, synced to disk, when the block succeeds.
 
+    A new file has the mode that the umask leaves, a replaced one keeps its own. Where `path` is a symbolic link, the
+    file it points to is replaced.
+
     Raises:
         OSError: The folder cannot be written, or the disk is full; `path` is then as it was.
     """
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
-        temporary = Path(handle.name)
+    target = Path(os.path.realpath(path))
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    temporary = target.with_name(f".{target.name[:_MAX_NAME_PART]}.{token_hex(8)}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else 0o600))
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -74,3 +84,29 @@ def write_text(path: Path, text: str) -> None:
     """Replaces the file `path` by `text` (UTF-8) in one step."""
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, also through symbolic and hard links; of a missing file, to one place."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def require_no_input(output: Path, inputs: Iterable[Path]) -> None:
+    """Asks that what will be written is not what is read, nor a file that molgen ships.
+
+    Args:
+        output: The file or folder to write.
+        inputs: Files and folders that are read.
+
+    Raises:
+        FileError: `output` leads to one of `inputs` or to a shipped file, also through a link.
+    """
+    for path in inputs:
+        if is_same_file(output, path):
+            raise FileError(output, f"is read by this command, as {path}", remedy="Name another file to write.")
+    real = Path(os.path.realpath(output))
+    if real.exists() and any(real.parent == Path(os.path.realpath(find_shipped(folder))) for folder in _SHIPPED):
+        raise FileError(output, "is a file that molgen ships", remedy="Name another file to write.")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..console import options, show
+from ..console.outputs import check_outputs, require_folder, require_free
 from . import gallery, instruments
 
 app = typer.Typer(no_args_is_help=True, help="Run a benchmark: what molgen's numbers come from.")
@@ -60,6 +61,7 @@ def _whole(value: float | None) -> str:
 
 
 @app.command()
+@check_outputs
 def pmo(  # noqa: PLR0913 - one parameter an option
     tasks: Annotated[str, typer.Option(help="Names of oracles, separated by commas, or `all`.")] = "all",
     budget: Annotated[int, typer.Option(min=1, help="Molecules that a run may score.")] = 10_000,
@@ -72,7 +74,9 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time, each on one thread.")] = 1,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder of the runs, new or to be continued; with --score, a CSV."),
+        typer.Option(
+            "--out", "-o", writable=True, help="Folder of the runs, new or to be continued; with --score, a CSV."
+        ),
     ] = None,
     score: Annotated[
         Path | None, typer.Option("--score", help="Only write every oracle's value for the molecules of this file.")
@@ -81,6 +85,9 @@ def pmo(  # noqa: PLR0913 - one parameter an option
         bool, typer.Option("--self-test", help="Only compare the oracles with reference values.")
     ] = False,
     is_json: options.Json = False,
+    is_forced: Annotated[
+        bool, typer.Option("--force", help="With --score, replace the file that is there already.")
+    ] = False,
 ) -> None:
     """Run PMO, practical molecular optimisation: 23 oracles, and how soon a search finds good molecules.
 
@@ -97,6 +104,10 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     from molgen.latent.space import LatentSpace
     from molgen.paths import write_text
 
+    if out is not None and score is not None:
+        require_free(out, is_forced)
+    elif out is not None:
+        require_folder(out)
     worst = self_test()
     show.note(f"{len(make_oracles())} oracles give the reference values; the largest difference is {worst:.1g}")
     if is_self_test:

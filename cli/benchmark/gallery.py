@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from ..console import options, show
+from ..console.outputs import check_outputs, require_free
 from ..console.quality import number
 
 INDOMETHACIN = "COc1ccc2c(c1)c(CC(=O)O)c(C)n2C(=O)c1ccc(Cl)cc1"
@@ -124,9 +125,19 @@ EXHIBITS = (
 )
 
 
+@check_outputs
 def gallery(
     context: typer.Context,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for README.md and its pictures, made if need be.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            writable=True,
+            file_okay=False,
+            help="Folder for README.md and its pictures, made if need be.",
+        ),
+    ],
     reports: Annotated[
         list[Path] | None,
         typer.Option(
@@ -139,20 +150,20 @@ def gallery(
 
     Example: molgen benchmark gallery --report instruments.json -o gallery
     """
-    from molgen.errors import FileError
-    from molgen.paths import write_text
+    from molgen.paths import replace_file, write_text
 
-    if (out / "README.md").exists() and not is_forced:
-        raise FileError(out / "README.md", "exists already", remedy="Name another folder, or replace it by --force.")
     lines = [line for report in reports or () for line in _lines(report)]
     out.mkdir(parents=True, exist_ok=True)
+    for name in filter(None, ("README.md", *(exhibit.picture for exhibit in EXHIBITS))):
+        require_free(out / name, is_forced)
     parts = [_INTRODUCTION]
     with TemporaryDirectory() as folder, show.progress(float(len(EXHIBITS)), "Showing") as advance:
         files = _files(Path(folder))
         for number, exhibit in enumerate(EXHIBITS, 1):
             answer = _run(context, exhibit, files)
             if exhibit.picture:
-                shutil.copyfile(files[exhibit.picture], out / exhibit.picture)
+                with replace_file(out / exhibit.picture) as temporary:
+                    shutil.copyfile(files[exhibit.picture], temporary)
             own = [line for line in lines if line["instrument"] == exhibit.scored]
             parts.append(_section(exhibit, answer, own))
             advance(float(number), exhibit.title)

@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from ..console import options, show
-from ..console.outputs import require_free
+from ..console.outputs import check_outputs
 from ..console.quality import number
 
 
+@check_outputs
 def instruments(  # noqa: PLR0913 - one parameter an option
     data: Annotated[
         Path | None, typer.Argument(help="File of molecules; by default, MOSES molecules molgen ships.")
@@ -24,7 +25,10 @@ def instruments(  # noqa: PLR0913 - one parameter an option
     column: Annotated[str, typer.Option("--property", help="Column of the measurements; more is better.")] = "y",
     only: Annotated[str, typer.Option(help="Instruments, separated by commas, or `all`.")] = "all",
     limit: Annotated[int, typer.Option(min=100, help="Molecules to draw from the file at random.")] = 6000,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the report: .json.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to write the report: .json."),
+    ] = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
     threads: options.Threads = None,
@@ -41,8 +45,6 @@ def instruments(  # noqa: PLR0913 - one parameter an option
     from molgen.paths import find_shipped, write_text
     from molgen.renames import COMMANDS, current_name
 
-    if output:
-        require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     inputs = SuiteConfig(

@@ -10,29 +10,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import show
-from .outputs import require_free
 
 if TYPE_CHECKING:
     from molgen.output.listing import Cell, Listing
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Also write the molecules: .csv, .smi, .sdf, or a picture: .svg, .png."),
+    typer.Option(
+        "--output",
+        "-o",
+        writable=True,
+        dir_okay=False,
+        help="Also write the molecules: .csv, .smi, .sdf, or a picture: .svg, .png.",
+    ),
 ]
 
 
-def require_output(output: Path | None, is_forced: bool) -> None:
-    """Asks, before the work is done, that the file that is asked for can be written.
+def require_output(output: Path | None) -> None:
+    """Asks, before the work is done, that the file that is asked for is of a kind that can be written.
 
     Raises:
         SpecError: Its suffix is unknown.
-        FileError: It cannot be written, or exists and that is not forced.
     """
     from molgen.output.listing import require_listing_file
 
     if output:
         require_listing_file(output)
-        require_free(output, is_forced)
 
 
 def show_listing(title: str, listing: Listing, report: Mapping[str, Any], output: Path | None, is_json: bool) -> None:

@@ -47,7 +47,12 @@ SmilesColumn = Annotated[
 ]
 Rejects = Annotated[
     Path | None,
-    typer.Option("--rejects", help="List the rows that were left out in this CSV file: line, text, reason."),
+    typer.Option(
+        "--rejects",
+        writable=True,
+        dir_okay=False,
+        help="List the rows that were left out in this CSV file: line, text, reason.",
+    ),
 ]
 Fragment = Annotated[
     Literal["largest", "keep", "reject"],

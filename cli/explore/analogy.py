@@ -9,6 +9,7 @@ import typer
 
 from ..console import options
 from ..console.listing import Output, require_output, show_listing
+from ..console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from molgen.output.listing import Listing
 
 
+@check_outputs
 def analogy(  # noqa: PLR0913 - one parameter an option
     molecules: Annotated[
         list[str], typer.Argument(metavar="A B C", help="Three SMILES; with --pairs, C alone.", show_default=False)
@@ -47,7 +49,7 @@ def analogy(  # noqa: PLR0913 - one parameter an option
     from molgen.latent.space import LatentSpace
 
     texts = _texts(molecules, pairs)
-    require_output(output, is_forced)
+    require_output(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     change, molecule, point = _question(space, texts, pairs)

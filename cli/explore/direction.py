@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import options, show
-from ..console.outputs import require_free
+from ..console.outputs import check_outputs
 from ..console.quality import note_rows
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from molgen.explore.walk import MolFunction
 
 
+@check_outputs
 def direction(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     property_: Annotated[
@@ -26,7 +27,9 @@ def direction(  # noqa: PLR0913 - one parameter an option
     descriptor: Annotated[
         str | None, typer.Option("--descriptor", help="Descriptor to take as the concept, such as logp.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .json.")] = Path("direction.json"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .json.")
+    ] = Path("direction.json"),
     limit: Annotated[int, typer.Option(min=20, help="Rows to draw from the file at random.")] = 5000,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
@@ -49,7 +52,6 @@ def direction(  # noqa: PLR0913 - one parameter an option
 
     if output.suffix != ".json":
         raise SpecError("output", f"{output} must end in .json")
-    require_free(output, is_forced)
     if (property_ is None) == (descriptor is None):
         remedy = "Give either --property COLUMN or --descriptor NAME."
         raise SpecError("property", "one concept must be given", remedy=remedy)

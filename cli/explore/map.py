@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import options, show
-from ..console.outputs import require_free
+from ..console.outputs import check_outputs
 from ..console.quality import note_rows, number
 
 if TYPE_CHECKING:
@@ -40,9 +40,12 @@ class Located:
     z: Floats
 
 
+@check_outputs
 def map_(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .html, .png, .svg or .csv.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .html, .png, .svg or .csv.")
+    ],
     method: Annotated[
         str, typer.Option(help="pca, tsne (of the extra molgen[map]) or umap (of the extra molgen[umap]).")
     ] = "pca",
@@ -75,7 +78,6 @@ def map_(  # noqa: PLR0913 - one parameter an option
 
     require_chart(output)
     require_method(method)
-    require_free(output, is_forced)
     in_file = _collect_columns(data, tuple(dict.fromkeys(color or ())), smiles_column)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))

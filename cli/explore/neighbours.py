@@ -10,6 +10,7 @@ import typer
 
 from ..console import options, show
 from ..console.listing import Output, require_output, show_listing
+from ..console.outputs import check_outputs
 from ..index import Library, open_library
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ MAX_LOOKED = 100_000
 """Neighbours that are looked at before the search for ones that keep all bounds gives up."""
 
 
+@check_outputs
 def neighbours(  # noqa: PLR0913 - one parameter an option
     query: Annotated[str, typer.Argument(help="A SMILES.")],
     library: Library = None,
@@ -56,7 +58,7 @@ def neighbours(  # noqa: PLR0913 - one parameter an option
     from molgen.latent.space import LatentSpace
     from molgen.output.listing import Listing
 
-    require_output(output, is_forced)
+    require_output(output)
     if library is None:
         raise SpecError("library", "nothing to search is given", remedy="Name an index or a file of molecules.")
     use_threads(threads)

@@ -11,6 +11,7 @@ import typer
 
 from ..console import options, show
 from ..console.listing import Output, require_output, show_listing
+from ..console.outputs import check_outputs
 from ..console.quality import note_rows
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ N_REJECTIONS = 10
 LOW = 0.05
 
 
+@check_outputs
 def outliers(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     limit: Annotated[int, typer.Option(min=1, help="Molecules to list, at most.")] = 100,
@@ -49,7 +51,7 @@ def outliers(  # noqa: PLR0913 - one parameter an option
     from molgen.latent.space import LatentSpace
     from molgen.latent.trust import measure_trust, require_applicability
 
-    require_output(output, is_forced)
+    require_output(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     require_applicability(space)

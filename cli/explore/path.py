@@ -10,6 +10,7 @@ import typer
 
 from ..console import options, show
 from ..console.listing import Output, require_output, show_listing
+from ..console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PROPERTIES = ("qed", "logp", "sa", "mw")
 
 
+@check_outputs
 def path(  # noqa: PLR0913 - one parameter an option
     start: Annotated[str | None, typer.Argument(metavar="A", help="SMILES of the molecule to start from.")] = None,
     end: Annotated[str | None, typer.Argument(metavar="B", help="SMILES of the molecule to reach.")] = None,
@@ -55,7 +57,7 @@ def path(  # noqa: PLR0913 - one parameter an option
     from molgen.explore.path import PathConfig
     from molgen.latent.space import LatentSpace
 
-    require_output(output, is_forced)
+    require_output(output)
     use_threads(threads)
     core = None if scaffold is None else _scaffold(scaffold)
     route = PathConfig(kind=kind, n_steps=steps, n_draws=draws, scaffold=core, seed=seed)

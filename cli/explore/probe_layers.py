@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import options, show
-from ..console.outputs import require_free
+from ..console.outputs import check_outputs
 from ..console.quality import note_rows
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ SHIPPED, SHIPPED_PROPERTY = "d3_ki.csv", "y"
 """Molecules with their affinity to the dopamine D3 receptor, -log10 of Ki in nM."""
 
 
+@check_outputs
 def probe_layers(  # noqa: PLR0913 - one parameter an option
     data: Annotated[
         Path | None,
@@ -33,7 +34,14 @@ def probe_layers(  # noqa: PLR0913 - one parameter an option
     ] = None,
     limit: Annotated[int, typer.Option(min=50, help="Rows to draw from the file at random.")] = 1500,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the table: .csv; or draw it: .svg, .png or .pdf.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            writable=True,
+            dir_okay=False,
+            help="Write the table: .csv; or draw it: .svg, .png or .pdf.",
+        ),
     ] = None,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
@@ -57,7 +65,6 @@ def probe_layers(  # noqa: PLR0913 - one parameter an option
 
     if output:
         _require_kind(output)
-        require_free(output, is_forced)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     names = properties or ([SHIPPED_PROPERTY] if data is None else [])

@@ -10,6 +10,7 @@ import typer
 
 from ..console import options, show
 from ..console.listing import Output, require_output, show_listing
+from ..console.outputs import check_outputs
 from ..console.quality import note_rows
 from ..index import Library, open_library
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from molgen.output.listing import Listing
 
 
+@check_outputs
 def recommend(  # noqa: PLR0913 - one parameter an option
     like: Annotated[Path, typer.Option("--like", help="File of molecules that you like.")],
     dislike: Annotated[Path | None, typer.Option("--dislike", help="File of molecules that you do not like.")] = None,
@@ -50,7 +52,7 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     from molgen.explore.preference import Labelled, Preference, propose, rank_library
     from molgen.latent.space import LatentSpace
 
-    require_output(output, is_forced)
+    require_output(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     liked, z = _read_labelled(like, space, smiles_column)

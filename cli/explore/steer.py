@@ -9,6 +9,7 @@ import typer
 
 from ..console import options, show
 from ..console.listing import Output, require_output, show_listing
+from ..console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from molgen.chem.molecule import Molecule
@@ -21,6 +22,7 @@ SHOWN = ("logp", "tpsa", "qed", "heavy_atoms")
 """Properties that are told beside the one that is steered."""
 
 
+@check_outputs
 def steer(  # noqa: PLR0913 - one parameter an option
     molecule: Annotated[str, typer.Argument(help="A SMILES.")],
     along: Annotated[
@@ -55,7 +57,7 @@ def steer(  # noqa: PLR0913 - one parameter an option
     from molgen.latent.encodable import encode_named
     from molgen.latent.space import LatentSpace
 
-    require_output(output, is_forced)
+    require_output(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     (start,), z = encode_named(space, [molecule])

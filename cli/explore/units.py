@@ -10,6 +10,7 @@ import typer
 
 from ..console import options, show
 from ..console.listing import Output, require_output
+from ..console.outputs import check_outputs
 from .probe_layers import read_encodable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ SHIPPED = "moses_sample.csv"
 N_CORRELATIONS = 3
 
 
+@check_outputs
 def units(  # noqa: PLR0913 - one parameter an option
     data: Annotated[
         Path | None, typer.Argument(help="File of molecules; by default, a sample of MOSES that molgen ships.")
@@ -56,7 +58,7 @@ def units(  # noqa: PLR0913 - one parameter an option
     from molgen.output.listing import write_listing
     from molgen.paths import find_shipped
 
-    require_output(output, is_forced)
+    require_output(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     records = read_encodable(space, data or find_shipped("data") / SHIPPED, (), smiles_column, limit, seed)

@@ -13,6 +13,7 @@ from molgen.chem.formats import DELIMITERS, Rejection, Row, sdf_rows, smi_rows, 
 from molgen.chem.lines import OnShare, ignore_share, lines
 from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse
 from molgen.errors import FileError, MissingColumnError, MoleculeError
+from molgen.paths import replace_file
 from molgen.quoting import csv_cell
 
 __all__ = [
@@ -96,17 +97,26 @@ class Tally:
 
 @contextmanager
 def write_rejections(path: Path) -> Iterator[Callable[[Rejection], object]]:
-    """A function that adds one rejection to the CSV file `path` (line, text, reason), which is started anew.
+    """A function that adds one rejection to the CSV file `path` (line, text, reason), written or replaced at the end.
 
-    The file keeps what was written when reading fails: then it is needed most.
+    What was added until then is also written when reading fails: then it is needed most.
 
     Raises:
         OSError: The file cannot be written.
     """
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as handle:
+    failure = None
+    with (
+        replace_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as handle,
+    ):
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(("line", "text", "reason"))
-        yield lambda item: writer.writerow((item.line, csv_cell(item.text), csv_cell(item.reason)))
+        try:
+            yield lambda item: writer.writerow((item.line, csv_cell(item.text), csv_cell(item.reason)))
+        except BaseException as error:
+            failure = error
+    if failure:
+        raise failure
 
 
 def read_molecules(

@@ -163,8 +163,8 @@ def _columns(size: int) -> list[str]:
     return ["smiles", *(f"z{i}" for i in range(size))]
 
 
-def _write_npz(path: Path, vectors: Vectors) -> None:
-    with path.open("wb") as handle:
+def _write_npz(temporary: Path, vectors: Vectors) -> None:
+    with temporary.open("wb") as handle:
         np.savez(
             handle,
             z=vectors.z,
@@ -197,8 +197,8 @@ def _require_honest_member(archive: zipfile.ZipFile, name: str) -> None:
         raise ValueError(f"{name} unpacks to more than {MAX_GROWTH} times its size")
 
 
-def _write_csv(path: Path, vectors: Vectors) -> None:
-    with path.open("w", encoding="utf-8", newline="") as handle:
+def _write_csv(temporary: Path, vectors: Vectors) -> None:
+    with temporary.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(_columns(vectors.z.shape[1]))
         for smiles, z in zip(vectors.smiles, vectors.z.tolist(), strict=True):
@@ -238,11 +238,11 @@ def _parquet() -> tuple[ModuleType, ModuleType]:
         raise SpecError("parquet", "needs pyarrow, which is not installed", remedy=remedy) from None
 
 
-def _write_parquet(path: Path, vectors: Vectors) -> None:
+def _write_parquet(temporary: Path, vectors: Vectors) -> None:
     arrow, parquet = _parquet()
     columns = dict(zip(_columns(vectors.z.shape[1]), [list(vectors.smiles), *vectors.z.T], strict=True))
     table = arrow.table(columns).replace_schema_metadata({_DIGEST: vectors.checkpoint_sha256})
-    parquet.write_table(table, path)
+    parquet.write_table(table, temporary)
 
 
 def _read_parquet(path: Path) -> Vectors:

@@ -24,6 +24,7 @@ from molgen.model import checkpoint
 from molgen.model.applicability import MIN_MOLECULES
 from molgen.model.checkpoint import MolecularModel
 from molgen.model.prior import PRIOR_KINDS
+from molgen.paths import require_no_input
 from molgen.run import SPEC, RunFolder, describe_input, file_digest, now, versions
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data import cache as prepared
@@ -148,6 +149,8 @@ class TrainingRun:
         tallies = {path: Tally() for path in source.paths}
         with ExitStack() as stack:
             if self.spec.rejects:
+                others = filter(None, (self.spec.init, self.spec.leave_out))
+                require_no_input(Path(self.spec.rejects), [*source.paths, *map(Path, others)])
                 listing = stack.enter_context(write_rejections(Path(self.spec.rejects)))
                 for tally in tallies.values():
                     tally.on_rejection = listing

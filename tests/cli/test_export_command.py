@@ -126,7 +126,11 @@ def test_an_existing_file_is_only_replaced_by_force(campaign: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("c.xyz", ".sdf, .csv, .smi or .svg"), ("missing/c.sdf", "folder does not exist"), ("folder.sdf", "is a folder")],
+    [
+        ("c.xyz", ".sdf, .csv, .smi or .svg"),
+        ("missing/c.sdf", "folder does not exist"),
+        ("folder.sdf", "is a directory"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_refused_at_once(
     campaign: Path, tmp_path: Path, run_molgen: RunMolgen, name: str, message: str

@@ -28,6 +28,7 @@ from molgen.bench.proposer import Proposer, choose_batch_size, make_proposer
 from molgen.bench.speed import describe_machine
 from molgen.errors import FileError, RunError, SpecError
 from molgen.latent.space import LatentSpace
+from molgen.paths import write_text
 from molgen.run import SPEC, RunFolder
 
 COLUMNS = ("call", "smiles", "value")
@@ -181,7 +182,7 @@ def _recorded_value(run: PmoRun, recorded: Sequence[Call], index: int, smiles: s
 
 def _rewrite(path: Path, calls: Sequence[Call]) -> None:
     """Begins the file with what it holds already, without a line that was cut off."""
-    path.write_text(_lines(0, calls, is_head=True), encoding="utf-8", newline="")
+    write_text(path, _lines(0, calls, is_head=True))
 
 
 def _append(path: Path, n_before: int, calls: Sequence[Call]) -> None:
