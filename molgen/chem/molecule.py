@@ -122,7 +122,7 @@ def saturate(smiles: str) -> str:
     A generated token such as [C@H1] states its hydrogens, so an atom that got fewer bonds than the token was made
     for is left a radical, which no chemist means.
 
-    >>> saturated("C[CH]C")
+    >>> saturate("C[CH]C")
     'CCC'
 
     Raises:
