@@ -59,7 +59,7 @@ def decode(  # noqa: PLR0913 - one parameter an option
             if is_nearest:
                 smiles += nearest_molecules(space, chunk, seed)
             else:
-                smiles += space.decode(chunk, temperature=temperature, seed=seed + start)
+                smiles += space.decode(chunk, temperature=temperature, seed=seed, first_row=start)
             advance(len(smiles))
     n_valid = sum(text is not None for text in smiles)
     show.note(f"{vectors}: {n_valid} of {len(smiles)} rows gave a molecule")

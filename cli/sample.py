@@ -90,7 +90,7 @@ def _sample_plain(
     decoded: list[str | None] = []
     with show.progress(n, "Sampling") as advance:
         for points in space.point_chunks(n, seed, prior=prior):
-            decoded += space.decode(points, temperature=temperature, seed=seed + len(decoded))
+            decoded += space.decode(points, temperature=temperature, seed=seed, first_row=len(decoded))
             advance(len(decoded))
     quality = measure_samples(space, decoded)
     return [text for text in decoded if text is not None], asdict(quality), _summary(quality)

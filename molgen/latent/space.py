@@ -68,7 +68,8 @@ class Encoding:
 class LatentSpace:
     """The continuous space of a checkpoint, in which near points are like molecules.
 
-    Results do not depend on how inputs are batched, up to the rounding of matrix products (below 1e-5).
+    Results do not depend on how inputs are batched, up to the rounding of matrix products (below 1e-5). Several spaces
+    may be used from several threads at the same time.
     """
 
     def __init__(self, model: MolecularModel) -> None:
@@ -136,14 +137,18 @@ class LatentSpace:
         z[np.array([not reason for reason in reasons], dtype=bool)] = self._encode_tokens(sequences, is_refined)
         return Encoding(z, tuple(reasons))
 
-    def decode(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:
+    def decode(
+        self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0, first_row: int = 0
+    ) -> list[str | None]:
         """Canonical SMILES of points (N, D); None where no molecule came out.
 
         Args:
             z: Points; rows that are not finite give None.
             temperature: 0 takes the likeliest token at each step; above, tokens are drawn. One number, or one a row
                 (N,).
-            seed: Source of the draws.
+            seed: Source of the draws, together with the number of the row: what a row draws does not depend on the
+                other rows.
+            first_row: Number of the first row, for an array that is decoded in parts.
 
         Raises:
             SpecError: `z` is not an array of rows of D numbers, a temperature is not 0 or above, or the seed not a
@@ -153,7 +158,6 @@ class LatentSpace:
         softness = _softness(temperature, len(points))
         seed = require_seed(seed)
         is_finite = np.isfinite(points).all(axis=1)
-        generator = torch.Generator(self.device).manual_seed(seed)
         texts: list[str | None] = [None] * len(points)
         read: dict[tuple[int, ...], str | None] = {}
         rows = np.flatnonzero(is_finite)
@@ -161,7 +165,8 @@ class LatentSpace:
             chunk = rows[start : start + BATCH_SIZE]
             batch = torch.from_numpy(points[chunk]).to(self.device)
             chunk_softness = torch.from_numpy(softness[chunk]).to(self.device)
-            ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, chunk_softness, generator)
+            uniforms = self._uniforms(first_row + chunk, seed) if softness[chunk].any() else None
+            ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, chunk_softness, uniforms)
             for row, tokens in zip(chunk, map(tuple, ids.tolist()), strict=True):
                 if tokens not in read:
                     read[tokens] = self._to_smiles(tokens)
@@ -312,6 +317,12 @@ class LatentSpace:
             if n_spoken < MIN_VALID_SHARE * n_drawn:
                 raise SpecError("prior", f"says a molecule in {n_spoken} of {n_drawn} texts", remedy="Fit it anew.")
             yield from spoken
+
+    def _uniforms(self, rows: NDArray[np.int64], seed: int) -> Tensor:
+        """Random numbers (B, L) from 0 to 1, one for each token of the rows (B,); each row has its own stream."""
+        streams = (np.random.default_rng((seed, row)) for row in rows.tolist())
+        numbers = np.stack([stream.random(self.model.max_tokens) for stream in streams])
+        return torch.from_numpy(numbers).to(self.device)
 
     def _points(self, z: ArrayLike) -> Floats:
         try:

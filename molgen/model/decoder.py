@@ -44,9 +44,11 @@ class AutoregressiveDecoder(nn.Module):
         gates: Tensor,
         max_length: int,
         temperature: float | Tensor,
-        generator: torch.Generator | None,
+        uniforms: Tensor | None,
     ) -> Tensor:
         """Token ids (B, at most `max_length`), each row ended by EOS where there was room.
+
+        A row depends on its own arguments alone, up to the rounding of matrix products.
 
         Args:
             state: (B, H), the first.
@@ -54,7 +56,8 @@ class AutoregressiveDecoder(nn.Module):
             max_length: Steps at the most.
             temperature: 0 takes the likeliest token; above, tokens are drawn from the softened distribution. One
                 number, or one a row (B,).
-            generator: Source of randomness for a temperature above 0.
+            uniforms: (B, max_length) random numbers in [0, 1), one for each token drawn; may be None where the
+                temperature is 0.
         """
         n = len(state)
         token = torch.full((n,), BOS, device=state.device)
@@ -66,7 +69,7 @@ class AutoregressiveDecoder(nn.Module):
             state = self.recurrence.step(self.inputs(token) + gates, state)
             logits = self.logits(state)
             logits[:, [PAD, BOS]] = -torch.inf
-            token = _choose(logits, softness, generator)
+            token = _choose(logits, softness, None if uniforms is None else uniforms[rows, n_steps])
             tokens[rows, n_steps] = token
             n_steps += 1
             if (token == EOS).any():
@@ -97,10 +100,19 @@ def is_greedy(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
     return ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=0)
 
 
-def _choose(logits: Tensor, temperature: Tensor, generator: torch.Generator | None) -> Tensor:
-    """The likeliest token of each row of logits (B, V) at temperature (B,) 0, else one drawn (Gumbel-max trick)."""
-    if (temperature == 0.0).all():
-        return logits.argmax(dim=1)
+def _choose(logits: Tensor, temperature: Tensor, uniforms: Tensor | None) -> Tensor:
+    """The likeliest tokens (B,) of logits (B, V) where the temperature (B,) is 0, else those that `uniforms` (B,) draw.
+
+    Source: inversion of the cumulative distribution function, Devroye 1986, Non-Uniform Random Variate Generation,
+    section III.2.
+    """
+    likeliest = logits.argmax(dim=1)
+    if uniforms is None:
+        return likeliest
     # far outside the prior logits may be infinite or NaN
-    noise = torch.empty_like(logits).exponential_(generator=generator).log_().neg_()
-    return (torch.nan_to_num(logits) + temperature[:, None] * noise).argmax(dim=1)
+    distance = torch.nan_to_num(logits).double() - torch.nan_to_num(logits).double().amax(dim=1, keepdim=True)
+    weights = (distance / temperature[:, None].clamp_min(torch.finfo(torch.float32).tiny)).exp()
+    weights[:, [PAD, BOS]] = 0.0
+    cumulative = weights.cumsum(dim=1)
+    drawn = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True)[:, 0]
+    return torch.where(temperature > 0.0, drawn, likeliest)

@@ -59,7 +59,8 @@ class SmilesLanguageModel(AutoregressiveDecoder):
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> list[str]:
         """`n` texts, most of them SMILES."""
-        ids = self.generate_tokens(*self._begin(n), MAX_LENGTH, 1.0, generator)
+        uniforms = torch.rand(n, MAX_LENGTH, generator=generator, dtype=torch.float64, device=generator.device)
+        ids = self.generate_tokens(*self._begin(n), MAX_LENGTH, 1.0, uniforms)
         return [self.tokens.text(row) for row in ids.tolist()]
 
     def _begin(self, n: int) -> tuple[Tensor, Tensor]:

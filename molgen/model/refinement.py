@@ -21,14 +21,12 @@ from molgen.model.vae import Decoder, Vae
 N_STEPS = 60
 STEP_LENGTH = 0.3
 """Of each step, in standard deviations of the prior; two points of the prior are some 14 apart."""
+GRID = 2.0**-12
+"""Points of the descent are multiples of it, in standard deviations of the prior."""
 
 
 def to_double(vae: Vae) -> Vae:
-    """A copy of `vae` on the CPU in double precision, to invert with.
-
-    A descent multiplies rounding errors, and those of single precision depend on the batch. In double precision what a
-    molecule is encoded to does not depend on its company.
-    """
+    """A copy of `vae` on the CPU in double precision, to refine with; see `refine`."""
     return copy.deepcopy(vae).cpu().double().requires_grad_(False).eval()
 
 
@@ -42,6 +40,10 @@ def refine(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_st
     """Points (B, D) that decode greedily to `tokens` (B, L), as near to `z` (B, D) as the descent comes upon them.
 
     Points that do already stay where they are; those that still do not after `n_steps` are the likeliest on the way.
+
+    Matrix products round differently in batches of different sizes, and a descent multiplies such differences. After
+    each step the point is therefore rounded to a grid, far coarser than the rounding errors of double precision and far
+    finer than a step. In double precision the result then does not depend on the batch.
 
     Args:
         decoder: Its weights are left alone.
@@ -60,8 +62,13 @@ def refine(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_st
         rows, point, direction = rows[~is_exact], point[~is_exact], direction[~is_exact]
         if not len(rows):
             break
-        point = point - STEP_LENGTH * direction
+        point = _rounded(point - STEP_LENGTH * direction, decoder.scale)
     return result
+
+
+def _rounded(point: Tensor, scale: Tensor) -> Tensor:
+    """The nearest points of the grid (B, D)."""
+    return (point / scale / GRID).round() * GRID * scale
 
 
 def _look(decoder: Decoder, point: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:

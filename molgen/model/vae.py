@@ -134,11 +134,11 @@ class Decoder(AutoregressiveDecoder):
         return self.predict_logits(tokens, *self._begin(z))
 
     def generate(
-        self, z: Tensor, max_length: int, temperature: float | Tensor = 0.0, generator: torch.Generator | None = None
+        self, z: Tensor, max_length: int, temperature: float | Tensor = 0.0, uniforms: Tensor | None = None
     ) -> Tensor:
         """Token ids (B, at most `max_length`) of points (B, D); see `AutoregressiveDecoder.generate_tokens`."""
         with torch.no_grad():
-            return self.generate_tokens(*self._begin(z), max_length, temperature, generator)
+            return self.generate_tokens(*self._begin(z), max_length, temperature, uniforms)
 
     def _begin(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """First states (B, H) and what is added to the gate inputs of every step (B, 3H)."""

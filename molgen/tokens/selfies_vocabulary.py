@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ N_SPECIAL = 3
 MAX_VOCABULARY = 4096
 """Ids at the most; the rarest tokens are left out first."""
 
+_LOCK = threading.RLock()
 _SYMBOL = re.compile(r"\[[^\]]*\]|\.")
 
 DEFAULT_CONSTRAINTS: Mapping[str, int] = selfies.get_preset_constraints("default")
@@ -34,16 +36,17 @@ DEFAULT_CONSTRAINTS: Mapping[str, int] = selfies.get_preset_constraints("default
 
 @contextmanager
 def semantic_constraints(constraints: Mapping[str, int]) -> Iterator[None]:
-    """Applies SELFIES constraints, which are global to the process, inside the block only."""
-    before = selfies.get_semantic_constraints()
-    if before == dict(constraints):
-        yield
-        return
-    selfies.set_semantic_constraints(dict(constraints))
-    try:
-        yield
-    finally:
-        selfies.set_semantic_constraints(before)
+    """Applies SELFIES constraints, which are global to the process, inside the block only, a thread at a time."""
+    with _LOCK:
+        before = selfies.get_semantic_constraints()
+        if before == dict(constraints):
+            yield
+            return
+        selfies.set_semantic_constraints(dict(constraints))
+        try:
+            yield
+        finally:
+            selfies.set_semantic_constraints(before)
 
 
 def split(text: str) -> list[str]:
@@ -151,8 +154,13 @@ class Vocabulary:
                 break
         if room < 0:
             tokens.pop()
-        with semantic_constraints(self.constraints):
-            return str(selfies.decoder("".join(tokens)))
+        return from_selfies("".join(tokens), self.constraints)
+
+
+def from_selfies(text: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS) -> str:
+    """SMILES text, not canonical, of the molecule that SELFIES symbols make under these constraints; perhaps empty."""
+    with semantic_constraints(constraints):
+        return str(selfies.decoder(text))
 
 
 def to_selfies(smiles: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS) -> str:

@@ -35,7 +35,9 @@ class Ladder(LatentSpace):
     def encode(self, smiles: SmilesList, policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Floats:
         return np.array([[ALCOHOLS.index(text) if text in ALCOHOLS else np.nan] for text in smiles], dtype=np.float32)
 
-    def decode(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:
+    def decode(
+        self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0, first_row: int = 0
+    ) -> list[str | None]:
         numbers = np.rint(np.asarray(z)[:, 0]).astype(int)
         return [ALCOHOLS[i] if 0 <= i < len(ALCOHOLS) else None for i in numbers]
 

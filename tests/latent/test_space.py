@@ -1,8 +1,11 @@
 """The latent space: molecules learnt by heart come back, whatever the batch, and no input is a crash."""
 
+import gc
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -167,6 +170,27 @@ def test_draws_follow_the_seed(space: LatentSpace) -> None:
     assert space.decode(z, temperature=1.0, seed=3) != space.decode(z, temperature=1.0, seed=4)
 
 
+@given(st.integers(1, 12), st.randoms(use_true_random=False))
+@settings(max_examples=15, deadline=None)
+def test_draws_of_a_row_do_not_depend_on_the_other_rows(space: LatentSpace, size: int, random: Random) -> None:
+    z = random_points(space, 24)
+    z[5] = np.nan
+    temperature = np.resize([1.0, 0.0, 3.0], len(z))
+    together = space.decode(z, temperature=temperature, seed=3)
+    starts = list(range(0, len(z), size))
+    random.shuffle(starts)
+    for start in starts:
+        part = slice(start, start + size)
+        assert space.decode(z[part], temperature=temperature[part], seed=3, first_row=start) == together[part]
+
+
+def test_rows_of_the_same_point_draw_differently(space: LatentSpace) -> None:
+    z = np.repeat(random_points(space, 1), 300, axis=0)
+    texts = space.decode(z, temperature=2.0)
+    assert len(set(texts)) > 20
+    assert space.decode(z[:200], temperature=2.0) == texts[:200]
+
+
 def test_samples_of_the_prior_have_its_moments(space: LatentSpace) -> None:
     z = space.sample_points(100_000, seed=1)
     factor = space.model.prior_factor.numpy()
@@ -197,6 +221,19 @@ def test_training_molecules_are_known(space: LatentSpace) -> None:
     assert space.knows(["CCN", canonical(MOLECULES)[2], "CCC"]).tolist() == [False, True, False]
     untrained = LatentSpace(make_model(space.model.vocabulary, space.model.vae, 20))
     assert not untrained.knows(["CCO"]).any()
+
+
+def test_a_space_that_is_dropped_leaves_nothing_behind(space: LatentSpace, tmp_path: Path) -> None:
+    space.model.save(tmp_path / "a.safetensors")
+    gc.disable()
+    try:
+        loaded = LatentSpace.load(tmp_path / "a.safetensors")
+        loaded.decode(loaded.encode([*MOLECULES, "CCCCCCOCCCCCC"]), temperature=1.0)
+        left = weakref.ref(loaded), weakref.ref(loaded.model.vae.decoder.logits.weight)
+        del loaded
+        assert [reference() for reference in left] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

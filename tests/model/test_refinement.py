@@ -8,9 +8,16 @@ import torch
 
 from molgen.evaluate.report import read_sample
 from molgen.latent.space import LatentSpace
-from molgen.model.refinement import refine
+from molgen.model.refinement import refine, to_double
 from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import pad
+
+SENSITIVE = (
+    "Cc1ccc2c(-c3nnc(SCCCN4CCc5cc6nc(C(C)(C)C)oc6c(Br)c5CC4)n3C)cccc2n1",
+    "O=C(N[C@H]1CC[C@H](CCN2CCC(c3coc4ccccc34)CC2)CC1)c1ccc(N2CCOCC2)nc1",
+    "COc1cc(CN2CCN(c3ccccc3OC)CC2)ccc1OCc1cn(CCOCCOCCn2cc(COc3ccc(CN4CCN(c5ccccc5OC)CC4)cc3OC)nn2)nn1",
+)
+"""Molecules whose descent, without the grid, makes 0.06 to 0.1 of a difference of 1e-13."""
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +60,21 @@ def test_points_are_moved_as_little_as_need_be(space: LatentSpace, points: tuple
     assert np.median(moved) < 2.0  # two points of the prior are some 14 apart
 
 
-def test_the_company_changes_nothing(
-    space: LatentSpace, molecules: list[str], points: tuple[np.ndarray, np.ndarray]
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_the_batch_changes_nothing(
+    space: LatentSpace, molecules: list[str], points: tuple[np.ndarray, np.ndarray], n: int
 ) -> None:
-    alone = np.concatenate([space.encode([text]) for text in molecules[:12]])
-    np.testing.assert_allclose(points[1][:12], alone, atol=1e-5)
+    rows = np.random.default_rng(n).permutation(len(molecules))[:n]
+    np.testing.assert_allclose(space.encode([molecules[row] for row in rows]), points[1][rows], atol=1e-5)
+
+
+def test_a_descent_does_not_multiply_rounding_errors(space: LatentSpace) -> None:
+    model = to_double(space.model.vae)
+    tokens, lengths = map(torch.from_numpy, pad([space.model.vocabulary.tokenise(text) for text in SENSITIVE]))
+    mean = model.encoder(tokens, lengths)[0].double()
+    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    plain, shaken = (refine(model.decoder, z, tokens, lengths) for z in (mean, mean + 1e-13 * noise))
+    torch.testing.assert_close(shaken, plain, atol=1e-9, rtol=0.0)
 
 
 def test_no_steps_leave_the_likeliest_point_which_is_the_first(space: LatentSpace, molecules: list[str]) -> None:

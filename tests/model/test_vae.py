@@ -101,7 +101,8 @@ def test_sampling_follows_the_softened_distribution(vae: Vae) -> None:
     z = torch.zeros(20_000, 6)
     logits = vae.decoder(z[:1], torch.zeros(1, 1, dtype=torch.long))[0, 0]
     logits[:EOS] = -torch.inf
-    drawn = vae.decoder.generate(z, 1, temperature=0.5, generator=torch.Generator().manual_seed(4))[:, 0]
+    uniforms = torch.rand(len(z), 1, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    drawn = vae.decoder.generate(z, 1, temperature=0.5, uniforms=uniforms)[:, 0]
     shares = torch.bincount(drawn, minlength=V) / len(z)
     torch.testing.assert_close(shares, torch.softmax(logits / 0.5, dim=0), atol=0.015, rtol=0.0)
 

@@ -1,5 +1,8 @@
 """What the tokeniser must hold: lossless for real molecules, stable, and no trace left in global state."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import selfies
@@ -188,6 +191,21 @@ def test_a_vocabulary_decodes_under_its_own_constraints() -> None:
     with pytest.raises(MoleculeError):
         tight.tokenise("COC")
     assert Vocabulary(("[C]", "[O]")).to_smiles(ids) == "COC"
+
+
+def test_vocabularies_of_different_constraints_work_in_threads_at_the_same_time() -> None:
+    plain = Vocabulary(("[C]", "[O]"))
+    tight = Vocabulary(("[C]", "[O]"), {**DEFAULT_CONSTRAINTS, "O": 1})
+    ids = plain.tokenise("COC").tolist()
+    before = selfies.get_semantic_constraints()
+
+    def work(vocabulary: Vocabulary) -> Counter[str]:
+        return Counter(vocabulary.to_smiles(ids) for _ in range(2000))
+
+    with ThreadPoolExecutor(4) as threads:
+        texts = list(threads.map(work, [plain, tight, plain, tight]))
+    assert texts == 2 * [Counter(COC=2000), Counter(CO=2000)]
+    assert selfies.get_semantic_constraints() == before
 
 
 @given(st.lists(st.lists(st.integers(3, 60000), min_size=1, max_size=9), max_size=5))

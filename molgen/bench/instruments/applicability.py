@@ -15,7 +15,6 @@ from functools import partial
 from itertools import islice
 
 import numpy as np
-import selfies
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
@@ -27,7 +26,7 @@ from molgen.explore import linear_probe as linear
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import PARTS, measure_trust
 from molgen.paths import find_shipped
-from molgen.tokens.selfies_vocabulary import split, to_selfies
+from molgen.tokens.selfies_vocabulary import from_selfies, split, to_selfies
 
 N_OUTLIERS = 200
 """Of each kind; of natural products there are fewer."""
@@ -252,7 +251,7 @@ def shuffle_symbols(smiles: str, rng: Draw) -> str | None:
     """Canonical SMILES of the molecule of the same SELFIES symbols in random order; None where that is none."""
     try:
         symbols = split(to_selfies(smiles))
-        return parse(saturate(selfies.decoder("".join(rng.permutation(symbols))))).smiles
+        return parse(saturate(from_selfies("".join(rng.permutation(symbols))))).smiles
     except MoleculeError:
         return None
 
