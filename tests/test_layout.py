@@ -35,6 +35,7 @@ ORDER = [
     "chem.conformer",
     "run",
     "tokens.selfies_vocabulary",
+    "tokens.batches",
     "tokens.bpe",
     "tokens.smiles_vocabulary",
     "tokens.tokenisation",

@@ -27,8 +27,8 @@ from molgen.chem.molecule import Molecule, fingerprint
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
 from molgen.explore.linear_probe import cross_predict, score_predictions
-from molgen.latent.space import BATCH_SIZE, LatentSpace
-from molgen.tokens.selfies_vocabulary import pad
+from molgen.latent.space import LatentSpace
+from molgen.tokens.batches import batch_by_length
 
 POINT, FINGERPRINT, SHUFFLED = "posterior mean", "Morgan fingerprint", "shuffled labels"
 DESCRIBED = ("rings", "heavy_atoms", "logp", "qed")
@@ -128,14 +128,11 @@ def encode_layers(space: LatentSpace, smiles: Sequence[str]) -> dict[str, Double
         MoleculeError: One cannot be encoded.
     """
     sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
-    order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
-    parts: dict[str, list[Doubles]] = {}
-    for start in range(0, len(order), BATCH_SIZE):
-        batch = (torch.from_numpy(x).to(space.device) for x in pad([sequences[i] for i in order[start:][:BATCH_SIZE]]))
-        for name, values in space.model.vae.encoder.layers(*batch).items():
-            parts.setdefault(name, []).append(values.cpu().double().numpy())
-    back = np.argsort(order)
-    return {name: np.concatenate(chunks)[back] for name, chunks in parts.items()}
+    features: dict[str, Doubles] = {}
+    for rows, tokens, lengths in batch_by_length(sequences, space.device):
+        for name, values in space.model.vae.encoder.layers(tokens, lengths).items():
+            features.setdefault(name, np.empty((len(smiles), values.shape[1])))[rows] = values.cpu().double().numpy()
+    return features
 
 
 def make_targets(

@@ -23,8 +23,9 @@ from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
 from molgen.explore.linear_probe import cross_predict, fit_probe, r2
 from molgen.explore.walk import find_walk_length
-from molgen.latent.space import BATCH_SIZE, LatentSpace
-from molgen.tokens.selfies_vocabulary import pad
+from molgen.latent.space import LatentSpace
+from molgen.model.vae import kl_divergence
+from molgen.tokens.batches import batch_by_length
 
 NAMES = ("qed", "logp", "sa", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fsp3", "heavy_atoms")
 """Descriptors that units are compared with."""
@@ -171,15 +172,11 @@ def _posterior(space: LatentSpace, smiles: Sequence[str]) -> tuple[Doubles, Doub
     """Posterior means (N, D) over the prior's scale, and mean KL divergence (D,) from the prior in nats."""
     sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
     mean, kl = np.empty((len(smiles), space.size)), np.empty((len(smiles), space.size))
-    order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
-    for start in range(0, len(order), BATCH_SIZE):
-        rows = order[start : start + BATCH_SIZE]
-        batch = (torch.from_numpy(x).to(space.device) for x in pad([sequences[i] for i in rows]))
-        point, log_variance = (x.double().cpu() for x in space.model.vae.encoder(*batch))
-        scale = space.model.vae.config.scale().double()
-        unit, log_ratio = point / scale, log_variance - 2 * scale.log()
-        mean[rows] = unit.numpy()
-        kl[rows] = (0.5 * (unit.square() + log_ratio.exp() - 1.0 - log_ratio)).numpy()
+    scale = space.model.vae.config.scale().double()
+    for rows, tokens, lengths in batch_by_length(sequences, space.device):
+        point, log_variance = (x.double().cpu() for x in space.model.vae.encoder(tokens, lengths))
+        mean[rows] = (point / scale).numpy()
+        kl[rows] = kl_divergence(point, log_variance, scale).numpy()
     return mean, kl.mean(axis=0)
 
 

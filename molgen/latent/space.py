@@ -33,7 +33,7 @@ from molgen.model.refinement import decodes_to, refine, to_double
 from molgen.model.vae import Vae
 from molgen.paths import find_shipped
 from molgen.renames import PRIORS, current_name
-from molgen.tokens.selfies_vocabulary import pad
+from molgen.tokens.batches import batch_by_length
 from molgen.tokens.tokenisation import hash_key
 
 BATCH_SIZE = 256
@@ -344,16 +344,12 @@ class LatentSpace:
     def _encode_tokens(self, sequences: Sequence[NDArray[np.uint16]], is_refined: bool) -> Floats:
         """Points (N, D), computed in batches of like length."""
         z = np.empty((len(sequences), self.size), dtype=np.float32)
-        order = np.argsort([len(s) for s in sequences], kind="stable")
-        for start in range(0, len(order), BATCH_SIZE):
-            rows = order[start : start + BATCH_SIZE]
-            ids, lengths = pad([sequences[i] for i in rows])
-            batch = torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
-            points, _ = self.model.vae.encoder(*batch)
+        for rows, tokens, lengths in batch_by_length(sequences, self.device):
+            points, _ = self.model.vae.encoder(tokens, lengths)
             z[rows] = points.cpu().numpy()
             if is_refined:
-                is_lost = ~decodes_to(self.model.vae.decoder, points, *batch).cpu()
-                z[rows[is_lost.numpy()]] = self._refine(batch[0].cpu()[is_lost], batch[1].cpu()[is_lost])
+                is_lost = ~decodes_to(self.model.vae.decoder, points, tokens, lengths).cpu()
+                z[rows[is_lost.numpy()]] = self._refine(tokens.cpu()[is_lost], lengths.cpu()[is_lost])
         return z
 
     def _refine(self, tokens: Tensor, lengths: Tensor) -> Floats:

@@ -34,7 +34,8 @@ from molgen.arrays import Doubles
 from molgen.chem.molecule import AS_IT_IS, parse, saturate
 from molgen.errors import MoleculeError
 from molgen.model.decoder import is_greedy, negative_log_likelihood
-from molgen.model.vae import Vae
+from molgen.model.vae import Vae, kl_divergence
+from molgen.tokens.batches import batch_by_length
 from molgen.tokens.selfies_vocabulary import Vocabulary, pad
 
 PARTS = ("likelihood", "density", "consistency")
@@ -42,7 +43,6 @@ WEIGHTS = np.array([1.0, 1.0, 0.25])
 """Of the parts in the combination. Consistency is worth a quarter: nine of ten molecules come back as they are, and it
 tells them apart no further."""
 N_FEATURES, N_DENSITY = 5, 3
-BATCH_SIZE = 256
 LOST = 10.0
 """Distance of a molecule to one that decoding did not give, or that cannot be encoded; the prior's radius is 1."""
 MIN_MOLECULES, MAX_MOLECULES = 20, 5000
@@ -168,10 +168,8 @@ def measure_features(
     """
     features = np.empty((len(sequences), N_FEATURES))
     device = next(vae.parameters()).device
-    order = np.argsort([len(ids) for ids in sequences], kind="stable")
-    for start in range(0, len(order), BATCH_SIZE):
-        rows = order[start : start + BATCH_SIZE]
-        tokens, lengths = (torch.from_numpy(part).to(device) for part in pad([sequences[i] for i in rows]))
+    n_done = 0
+    for rows, tokens, lengths in batch_by_length(sequences, device):
         mean, log_variance = vae.encoder(tokens, lengths)
         nll, is_exact = _measure_likelihood(vae, mean, tokens, lengths)
         divergence, radius = _measure_density(vae, mean, log_variance)
@@ -181,7 +179,8 @@ def measure_features(
         features[rows, 4] = 0.0
         lost = np.flatnonzero(~is_exact.cpu().numpy())
         features[rows[lost], 4] = _round_trip(vae, vocabulary, mean[lost], max_tokens)
-        on_done(start + len(rows))
+        n_done += len(rows)
+        on_done(n_done)
     return features
 
 
@@ -193,8 +192,7 @@ def _measure_likelihood(vae: Vae, z: Tensor, tokens: Tensor, lengths: Tensor) ->
 
 def _measure_density(vae: Vae, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
     """Divergence (B,) from the prior in nats, and the squared coarse distance (B,) from the origin."""
-    prior = vae.encoder.scale.square()
-    divergence = 0.5 * ((mean.square() + log_variance.exp()) / prior - 1.0 - log_variance + prior.log()).sum(dim=1)
+    divergence = kl_divergence(mean, log_variance, vae.encoder.scale).sum(dim=1)
     return divergence, mean[:, : vae.config.coarse_size].square().sum(dim=1)
 
 

@@ -169,9 +169,16 @@ class Vae(nn.Module):
         z = mean + noise * torch.exp(0.5 * log_variance)
         logits = self.decoder(z, tokens.masked_fill(dropped, PAD))
         nll = negative_log_likelihood(logits, tokens, lengths)
-        prior = self.encoder.scale.square()
-        kl = 0.5 * ((mean.square() + log_variance.exp()) / prior - 1.0 - log_variance + prior.log()).sum(dim=1)
-        return nll, kl, mean
+        return nll, kl_divergence(mean, log_variance, self.encoder.scale).sum(dim=1), mean
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor, scale: Tensor) -> Tensor:
+    """KL divergence (B, D) in nats of posteriors from the prior N(0, scale^2), dimension by dimension.
+
+    Source: Kingma & Welling 2014 (arXiv:1312.6114), appendix B, for a prior of any scale (D,).
+    """
+    prior = scale.square()
+    return 0.5 * ((mean.square() + log_variance.exp()) / prior - 1.0 - log_variance + prior.log())
 
 
 def reverse(tokens: Tensor, lengths: Tensor) -> Tensor:

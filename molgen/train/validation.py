@@ -16,11 +16,10 @@ from molgen.model.decoder import append_end
 from molgen.model.gaussian_process import GaussianProcess
 from molgen.model.predictor import Predictor
 from molgen.model.vae import Vae
+from molgen.tokens.batches import batch_by_length
 from molgen.tokens.selfies_vocabulary import EOS
-from molgen.train.data.batches import collate
 from molgen.train.data.dataset import TokenSet
 
-BATCH_SIZE = 256
 ACTIVE_VARIANCE = 0.01
 """A latent unit is active if the variance of its posterior mean, as a share of the prior's, is above this (Burda et
 al. 2016, arXiv:1509.00519, section 5.2)."""
@@ -74,16 +73,15 @@ def measure_reconstruction(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) ->
     """Reconstruction of the molecules `rows` (N,) of `data`."""
     nll, kl, exact, means = [], [], [], []
     device = next(vae.parameters()).device
-    for chunk in _by_length(data, rows):
-        batch = collate(data, chunk).to(device)
-        kept = torch.zeros_like(batch.tokens, dtype=torch.bool)
+    for chunk, tokens, lengths in batch_by_length([data[row] for row in rows], device):
+        kept = torch.zeros_like(tokens, dtype=torch.bool)
         noise = torch.zeros(len(chunk), vae.config.latent_size, device=device)
-        loss, divergence, mean = vae(batch.tokens, batch.lengths, noise, kept)
-        decoded = vae.decoder.generate(mean, batch.tokens.shape[1] + 1)
+        loss, divergence, mean = vae(tokens, lengths, noise, kept)
+        decoded = vae.decoder.generate(mean, tokens.shape[1] + 1)
         nll.append(loss)
         kl.append(divergence)
         means.append(mean)
-        exact.append(find_exact(decoded, append_end(batch.tokens, batch.lengths)))
+        exact.append(find_exact(decoded, append_end(tokens, lengths)))
     return ReconstructionScores(
         nll=float(torch.cat(nll).mean()),
         kl=float(torch.cat(kl).mean()),
@@ -106,11 +104,8 @@ def encode_rows(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> tuple[Tens
     device = next(vae.parameters()).device
     mean = torch.empty(len(rows), vae.config.latent_size)
     log_variance = torch.empty_like(mean)
-    order = np.argsort(data.lengths[rows], kind="stable")
-    for start in range(0, len(rows), BATCH_SIZE):
-        places = order[start : start + BATCH_SIZE]
-        batch = collate(data, rows[places]).to(device)
-        m, v = vae.encoder(batch.tokens, batch.lengths)
+    for places, tokens, lengths in batch_by_length([data[row] for row in rows], device):
+        m, v = vae.encoder(tokens, lengths)
         mean[places], log_variance[places] = m.float().cpu(), v.float().cpu()
     return mean, log_variance
 
@@ -169,8 +164,3 @@ def measure_predictor(
         if known.sum() >= 2:
             fits.append(measure_fit(name, y[known], mean[known, p], std[known, p]))
     return fits
-
-
-def _by_length(data: TokenSet, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    ordered = rows[np.argsort(data.lengths[rows], kind="stable")]
-    return [ordered[i : i + BATCH_SIZE] for i in range(0, len(ordered), BATCH_SIZE)]
