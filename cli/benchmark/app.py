@@ -33,9 +33,9 @@ def speed(
 
     Example: molgen benchmark speed --threads 1
     """
-    from molgen.bench.speed import describe_machine, measure_speeds
-    from molgen.device import use_threads
-    from molgen.evaluate.report import read_sample
+    from molgen.bench.speed import measure_speeds
+    from molgen.chem.sampling import read_sample
+    from molgen.device import describe_machine, use_threads
     from molgen.latent.space import LatentSpace
     from molgen.paths import find_shipped
 

@@ -73,8 +73,8 @@ def direction(  # noqa: PLR0913 - one parameter an option
 
 def _read(data: Path, property_: str | None, smiles_column: str | None, limit: int, seed: int) -> list[Record]:
     """Molecules of rows drawn from a file."""
+    from molgen.chem.sampling import draw_items
     from molgen.chem.table import Tally, read_molecules
-    from molgen.evaluate.report import draw_items
 
     tally = Tally()
     properties = (property_,) if property_ else ()

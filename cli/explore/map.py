@@ -121,8 +121,8 @@ def _read(
     data: Path, in_file: Mapping[str, bool], smiles_column: str | None, limit: int | None, seed: int, tally: Tally
 ) -> list[Row]:
     """Rows with canonical SMILES and all values; molecules are let go of, 100,000 of them would fill gigabytes."""
+    from molgen.chem.sampling import draw_items
     from molgen.chem.table import Row, read_rows
-    from molgen.evaluate.report import draw_items
 
     properties = [name for name, is_there in in_file.items() if is_there]
     items = draw_items(read_rows(data, smiles_column=smiles_column, properties=properties), limit, seed)

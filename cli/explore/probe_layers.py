@@ -85,8 +85,8 @@ def read_encodable(
     space: LatentSpace, data: Path, properties: Sequence[str], smiles_column: str | None, limit: int, seed: int
 ) -> list[Record]:
     """Molecules of at most `limit` rows drawn from a file that can be encoded; tells how many were left out."""
+    from molgen.chem.sampling import draw_items
     from molgen.chem.table import Rejection, Tally, read_molecules
-    from molgen.evaluate.report import draw_items
 
     tally = Tally()
     with show.progress(None, "Reading"):

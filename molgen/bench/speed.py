@@ -5,13 +5,11 @@ Rounds of one and the other alternate, so that a busy machine slows both; the me
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
@@ -81,25 +79,6 @@ def measure_speeds(
         on_done(i / len(tasks), name)
         speeds.append(Speed(name, *_compare(own, other, seconds)))
     return speeds
-
-
-def describe_machine() -> dict[str, Any]:
-    """What speeds depend on: processor, threads, versions."""
-    return {
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as handle:
-            names = [line.partition(":")[2].strip() for line in handle if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _compare(own: Step, other: Step | None, seconds: float) -> tuple[float, float | None]:

@@ -17,9 +17,9 @@ from rdkit.DataStructs import ConvertToNumpyArray
 from molgen.chem.molecule import AS_IT_IS, FINGERPRINT_BITS, fingerprint, parse
 from molgen.extras import require_package
 from molgen.latent.space import LatentSpace
+from molgen.metrics import Fit, measure_fit
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data.dataset import TokenSet
-from molgen.train.validation import Fit, measure_fit
 
 N_TREES = 500
 FEATURE_SHARE = 1 / 3

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from molgen.arrays import Floats
-from molgen.chem.molecule import AS_IT_IS, parse
-from molgen.chem.table import Record, Rejection, Row, Tally, has_property, read_rows
-from molgen.errors import MoleculeError, SpecError
+from molgen.chem.molecule import AS_IT_IS
+from molgen.chem.sampling import draw_items, parse_rows
+from molgen.chem.table import Tally, has_property, read_rows
+from molgen.errors import SpecError
 from molgen.evaluate.reconstruction import evaluate_reconstruction
 from molgen.evaluate.regression import evaluate_predictor
 from molgen.evaluate.samples import measure_samples, require_fcd
@@ -30,8 +31,6 @@ from molgen.evaluate.smoothness import (
 from molgen.json_values import replace_nan
 from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import GAUSSIAN, LatentSpace
-
-T = TypeVar("T")
 
 MIN_GEOMETRY = 3
 N_CONSISTENCY = 1000
@@ -98,7 +97,7 @@ def evaluate_file(
 
     on_part(0.0, "reading")
     rows = read_rows(question.path, smiles_column=question.smiles_column, properties=names)
-    records = list(tally.sift(_parse_all(draw_items(rows, question.limit, question.seed))))
+    records = list(tally.sift(parse_rows(draw_items(rows, question.limit, question.seed))))
     tally.require_kept(question.path)
     smiles = [record.molecule.smiles for record in records]
     on_part(0.05, "reconstruction")
@@ -169,34 +168,6 @@ def _encodable(z: Floats, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(z).all(axis=1)))
 
 
-def read_sample(path: Path, limit: int | None, seed: int = 0) -> list[str]:
-    """Canonical SMILES of a file's molecules, or of `limit` rows drawn at random; rows that are none are left out.
-
-    Raises:
-        FileError: The file cannot be used, or no row of it can.
-    """
-    tally = Tally()
-    found = [record.molecule.smiles for record in tally.sift(_parse_all(draw_items(read_rows(path), limit, seed)))]
-    tally.require_kept(path)
-    return found
-
-
-def draw_items(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
-    """All of `items`, or `limit` of them in their order, each choice equally likely, in bounded memory.
-
-    Source: Vitter 1985, Random sampling with a reservoir (doi:10.1145/3147.3165), algorithm R.
-    """
-    if limit is None:
-        return list(items)
-    rng = np.random.default_rng(seed)
-    kept: dict[int, tuple[int, T]] = {}
-    for i, item in enumerate(items):
-        place = i if i < limit else int(rng.integers(i + 1))
-        if place < limit:
-            kept[place] = i, item
-    return [item for _, item in sorted(kept.values(), key=lambda pair: pair[0])]
-
-
 def _properties(space: LatentSpace, question: EvaluationConfig) -> tuple[str, ...]:
     for name in question.properties:
         if name not in space.property_names:
@@ -205,14 +176,3 @@ def _properties(space: LatentSpace, question: EvaluationConfig) -> tuple[str, ..
     if question.properties:
         return question.properties
     return tuple(name for name in space.property_names if has_property(question.path, name, question.smiles_column))
-
-
-def _parse_all(rows: Iterable[Row | Rejection]) -> Iterator[Record | Rejection]:
-    for row in rows:
-        if isinstance(row, Rejection):
-            yield row
-            continue
-        try:
-            yield Record(row.line, row.name, parse(row.smiles), row.values)
-        except MoleculeError as error:
-            yield Rejection(row.line, error.text, error.reason)

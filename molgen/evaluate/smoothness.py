@@ -12,9 +12,9 @@ import numpy as np
 
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
-from molgen.explore.projection import NEIGHBOURS, trustworthiness
 from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import LatentSpace
+from molgen.metrics import NEIGHBOURS, trustworthiness
 
 N_GEOMETRY = 2000
 """Molecules whose distances are compared: two million pairs."""

@@ -27,15 +27,16 @@ from typing import Any
 import numpy as np
 
 from molgen.arrays import Doubles, Floats
-from molgen.chem.molecule import AS_IT_IS, Molecule, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule
 from molgen.chem.properties import DESCRIPTORS
-from molgen.chem.table import Rejection, read_rows
+from molgen.chem.sampling import draw_shipped_molecules
 from molgen.errors import FileError, SpecError
-from molgen.explore.linear_probe import cross_predict, fit_probe, is_binary, r2, score_predictions
+from molgen.explore.linear_probe import cross_predict, fit_probe
 from molgen.explore.walk import MolFunction, PairedChanges, decode_pairs, find_walk_length
 from molgen.json_values import replace_nan
 from molgen.latent.space import LatentSpace
-from molgen.paths import find_shipped, write_text
+from molgen.metrics import is_binary, r2, score_predictions
+from molgen.paths import write_text
 
 FORMAT = "molgen-direction-1"
 MAX_BYTES = 1 << 20
@@ -198,13 +199,6 @@ def fit_descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: in
     descriptor = DESCRIPTORS[name]
     values = [float(descriptor.function(molecule.mol)) for molecule in molecules]
     return fit_direction(space, molecules, values, name, descriptor.unit, seed, descriptor.function)
-
-
-def draw_shipped_molecules(n: int, seed: int = 0) -> list[Molecule]:
-    """`n` molecules drawn from the sample of MOSES that molgen ships."""
-    rows = [row for row in read_rows(find_shipped("data") / "moses_sample.csv") if not isinstance(row, Rejection)]
-    chosen = np.random.default_rng(seed).permutation(len(rows))[:n]
-    return [parse(rows[row].smiles) for row in sorted(chosen.tolist())]
 
 
 def choose_walk_length(space: LatentSpace, direction: Direction, molecule: Molecule, point: Floats) -> float:

@@ -93,35 +93,3 @@ def cross_predict(x: ArrayLike, y: ArrayLike, seed: int) -> Doubles:
     for i in range(FOLDS):
         predicted[fold == i] = fit_probe(features[fold != i], targets[fold != i])(features[fold == i])
     return predicted
-
-
-def r2(y: ArrayLike, predicted: ArrayLike) -> float:
-    """R2, the share of the variance of targets (N,) that predictions (N,) explain; NaN where there is none."""
-    wanted, told = np.asarray(y, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
-    variance = float(wanted.var())
-    return 1.0 - float(np.square(wanted - told).mean() / variance) if variance > TINY else float("nan")
-
-
-def auroc(y: ArrayLike, predicted: ArrayLike) -> float:
-    """How often a molecule labelled 1 is predicted above one labelled 0, ties as a half; NaN where one kind is missing.
-
-    Source: as a rank sum, Hanley & McNeil, Radiology 1982, 143, 29.
-    """
-    from scipy.stats import rankdata
-
-    is_one = np.asarray(y) == 1
-    n_one, n_other = int(is_one.sum()), int((~is_one).sum())
-    if not n_one or not n_other:
-        return float("nan")
-    total = float(rankdata(predicted)[is_one].sum())
-    return (total - n_one * (n_one + 1) / 2) / (n_one * n_other)
-
-
-def is_binary(y: ArrayLike) -> bool:
-    """Whether targets (N,) are labels: 0 and 1, both of them."""
-    return set(np.unique(np.asarray(y, dtype=np.float64)).tolist()) == {0.0, 1.0}
-
-
-def score_predictions(y: ArrayLike, predicted: ArrayLike) -> float:
-    """How well predictions (N,) do: AUROC for labels 0 and 1, else R2."""
-    return auroc(y, predicted) if is_binary(y) else r2(y, predicted)

@@ -26,8 +26,9 @@ from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule, fingerprint
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
-from molgen.explore.linear_probe import cross_predict, score_predictions
+from molgen.explore.linear_probe import cross_predict
 from molgen.latent.space import LatentSpace
+from molgen.metrics import score_predictions
 from molgen.tokens.batches import batch_by_length
 
 POINT, FINGERPRINT, SHUFFLED = "posterior mean", "Morgan fingerprint", "shuffled labels"

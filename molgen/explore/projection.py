@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from molgen.arrays import Doubles
 from molgen.errors import SpecError
 from molgen.extras import require_package
+from molgen.metrics import measure_trustworthiness
 
-NEIGHBOURS = (5, 10, 30)
 N_JUDGED = 2000
 """Points whose distances judge a picture: two million pairs."""
 MIN_POINTS = 3
@@ -35,7 +35,6 @@ PERPLEXITY = 30
 UMAP_NEIGHBOURS = 15
 """Neighbours that UMAP looks at: its authors' default."""
 
-Ranks = NDArray[np.intp]
 OnDone = Callable[[float], object]
 
 
@@ -100,22 +99,6 @@ def project(z: NDArray[np.float32], method: str, seed: int = 0, *, on_done: OnDo
     )
 
 
-def measure_trustworthiness(z: NDArray[np.float32], points: Doubles) -> dict[str, float | None]:
-    """Trustworthiness by k of a picture (N, 2) of points (N, D); None where N is below 2 k."""
-    rank, nearest = _ranks(_distances(z.astype(np.float64))), _nearest(_distances(points))
-    return {str(k): _trust(rank, nearest, k) if len(z) >= 2 * k else None for k in NEIGHBOURS}
-
-
-def trustworthiness(original: Doubles, embedded: Doubles, k: int) -> float:
-    """Trustworthiness in [0, 1] of the `k` nearest neighbours under the distances `embedded` (N, N); k below N / 2.
-
-    Those that are not among the k nearest under `original` (N, N) count by how much farther down they rank.
-
-    Source: Venna & Kaski 2001 (doi:10.1007/3-540-44668-0_68), equation 1.
-    """
-    return _trust(_ranks(original), _nearest(embedded), k)
-
-
 def principal_axes(z: NDArray[np.float32]) -> tuple[Doubles, tuple[float, float]]:
     """Coordinates (N, 2) along the two directions of the largest variance, and the shares in [0, 1] they explain.
 
@@ -130,28 +113,6 @@ def principal_axes(z: NDArray[np.float32]) -> tuple[Doubles, tuple[float, float]
         axes[:, place] = axis * np.sign(axis[np.argmax(np.abs(axis))])
         shares[place] = float(max(values[-1 - place], 0.0) / max(values.sum(), np.finfo(np.float64).tiny))
     return centred @ axes, (shares[0], shares[1])
-
-
-def _trust(rank: Ranks, nearest: Ranks, k: int) -> float:
-    n = len(rank)
-    excess = np.maximum(0, np.take_along_axis(rank, nearest[:, :k], axis=1) - k).sum()
-    return float(1.0 - 2.0 / (n * k * (2 * n - 3 * k - 1)) * excess)
-
-
-def _ranks(distances: Doubles) -> Ranks:
-    """Place of each point among the neighbours of each (N, N), from 1 for the nearest."""
-    return np.argsort(_nearest(distances), axis=1) + 1
-
-
-def _nearest(distances: Doubles) -> Ranks:
-    """Neighbours of each point (N, N), the nearest first, itself last."""
-    return np.argsort(distances + np.diag(np.full(len(distances), np.inf)), axis=1, kind="stable")
-
-
-def _distances(points: Doubles) -> Doubles:
-    from scipy.spatial.distance import pdist, squareform
-
-    return np.asarray(squareform(pdist(points)), dtype=np.float64)
 
 
 def _pca(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> Doubles:

@@ -21,9 +21,10 @@ from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import Molecule
 from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
-from molgen.explore.linear_probe import cross_predict, fit_probe, r2
+from molgen.explore.linear_probe import cross_predict, fit_probe
 from molgen.explore.walk import find_walk_length
 from molgen.latent.space import LatentSpace
+from molgen.metrics import r2
 from molgen.model.vae import kl_divergence
 from molgen.tokens.batches import batch_by_length
 

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from molgen.errors import InterruptedRunError, RunError
+from molgen.metrics import Fit
 from molgen.model.checkpoint import MolecularModel
 from molgen.model.predictor import Predictor
 from molgen.model.vae import Vae
@@ -28,7 +29,6 @@ from molgen.train.log import TrainingLog
 from molgen.train.state import Progress
 from molgen.train.step import TrainingConfig, TrainingStep
 from molgen.train.validation import (
-    Fit,
     ReconstructionScores,
     aggregate_posterior,
     encode_rows,

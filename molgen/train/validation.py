@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from molgen.metrics import Fit, measure_fit
 from molgen.model.decoder import append_end
 from molgen.model.gaussian_process import GaussianProcess
 from molgen.model.predictor import Predictor
@@ -40,32 +41,6 @@ class ReconstructionScores:
     kl: float
     exact: float
     active_units: int
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How well one property is predicted.
-
-    Attributes:
-        name: The property.
-        n: Molecules with a label.
-        r2: Coefficient of determination.
-        rmse: Root mean squared error, in the property's unit.
-        mae: Mean absolute error, in the property's unit.
-        spearman: Rank correlation.
-        coverage: Share of labels inside the predictor's central 90 % interval; NaN for one without a spread.
-        calibration_error: Mean difference between a central interval's nominal share and the share of labels in it,
-            over intervals of 10 to 90 % (Kuleshov et al. 2018, arXiv:1807.00263, section 3.5, in absolute value).
-    """
-
-    name: str
-    n: int
-    r2: float
-    rmse: float
-    mae: float
-    spearman: float
-    coverage: float
-    calibration_error: float
 
 
 @torch.no_grad()
@@ -121,33 +96,6 @@ def aggregate_posterior(mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Ten
     covariance = centred.t() @ centred / len(mean) + torch.diag(log_variance.double().exp().mean(dim=0))
     factor = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(len(centre), dtype=torch.double))
     return centre, factor.float()
-
-
-def measure_fit(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], std: NDArray[np.float64]) -> Fit:
-    """How well predictions of one property agree with labels, all (N,), N at least 2, none missing."""
-    from scipy.stats import spearmanr
-
-    error = y - mean
-    is_constant = np.ptp(y) == 0 or np.ptp(mean) == 0
-    return Fit(
-        name=name,
-        n=len(y),
-        r2=float(1 - (error**2).sum() / ((y - y.mean()) ** 2).sum()) if np.ptp(y) else float("nan"),
-        rmse=float(np.sqrt((error**2).mean())),
-        mae=float(np.abs(error).mean()),
-        spearman=float("nan") if is_constant else float(spearmanr(y, mean).statistic),
-        coverage=float((np.abs(error) <= 1.6449 * std).mean()),
-        calibration_error=_calibration_error(error, std),
-    )
-
-
-def _calibration_error(error: NDArray[np.float64], std: NDArray[np.float64]) -> float:
-    from scipy.stats import norm
-
-    nominal = np.linspace(0.1, 0.9, 9)
-    widths = norm.ppf(0.5 + nominal / 2)
-    observed = (np.abs(error)[:, None] <= widths * std[:, None]).mean(axis=0)
-    return float(np.abs(observed - nominal).mean())
 
 
 def measure_predictor(

@@ -10,11 +10,11 @@ import pytest
 
 from molgen.chem.molecule import Molecule
 from molgen.chem.properties import DESCRIPTORS
+from molgen.chem.sampling import draw_shipped_molecules
 from molgen.errors import FileError, SpecError
 from molgen.explore.direction import (
     FAINTEST,
     Direction,
-    draw_shipped_molecules,
     fit_descriptor_direction,
     fit_direction,
     project_out,

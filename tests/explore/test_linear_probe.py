@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import roc_auc_score
 
-from molgen.explore.linear_probe import PENALTIES, auroc, cross_predict, fit_probe, is_binary, r2, score_predictions
+from molgen.explore.linear_probe import PENALTIES, cross_predict, fit_probe
+from molgen.metrics import auroc, is_binary, r2, score_predictions
 
 
 @pytest.mark.parametrize("n_features", [5, 60])

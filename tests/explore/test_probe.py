@@ -5,8 +5,8 @@ import pytest
 from rdkit import Chem
 
 from molgen.chem.molecule import parse
+from molgen.chem.sampling import draw_shipped_molecules
 from molgen.errors import SpecError
-from molgen.explore.direction import draw_shipped_molecules
 from molgen.explore.probe import FINGERPRINT, GROUPS, SHUFFLED, encode_layers, make_targets, probe_layers
 from molgen.latent.space import LatentSpace
 

@@ -9,14 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness as sklearn_trustworthiness
 
 from molgen.errors import SpecError
-from molgen.explore.projection import (
-    METHODS,
-    N_JUDGED,
-    measure_trustworthiness,
-    principal_axes,
-    project,
-    trustworthiness,
-)
+from molgen.explore.projection import METHODS, N_JUDGED, principal_axes, project
+from molgen.metrics import measure_trustworthiness, trustworthiness
 
 Floats = NDArray[np.float32]
 

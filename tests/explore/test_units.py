@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from molgen.chem.sampling import draw_shipped_molecules
 from molgen.errors import SpecError
-from molgen.explore.direction import draw_shipped_molecules
 from molgen.explore.units import decode_traversal, describe_units, measure_dci
 from molgen.latent.space import LatentSpace
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from molgen.errors import CheckpointError
+from molgen.metrics import measure_fit
 from molgen.model.checkpoint import MolecularModel, load
 from molgen.model.gaussian_process import (
     LONGEST,
@@ -23,7 +24,6 @@ from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.fit import gaussian_process as process_fit
 from molgen.train.fit.gaussian_process import fit_gaussian_process
-from molgen.train.validation import measure_fit
 
 SCALE = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.2, 0.2])
 

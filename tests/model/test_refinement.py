@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.evaluate.report import read_sample
+from molgen.chem.sampling import read_sample
 from molgen.latent.space import LatentSpace
 from molgen.model.refinement import refine, to_double
 from molgen.paths import find_shipped

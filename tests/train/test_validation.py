@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+from molgen.metrics import measure_fit
 from molgen.model.decoder import append_end
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
@@ -16,7 +17,6 @@ from molgen.train.validation import (
     aggregate_posterior,
     encode_rows,
     find_exact,
-    measure_fit,
     measure_predictor,
     measure_reconstruction,
 )

@@ -22,9 +22,9 @@ from molgen.arrays import Doubles
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, saturate, tanimoto_to_many
 from molgen.chem.table import Record, read_molecules
 from molgen.errors import MoleculeError
-from molgen.explore import linear_probe as linear
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import PARTS, measure_trust
+from molgen.metrics import auroc
 from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import from_selfies, split, to_selfies
 
@@ -280,7 +280,7 @@ def _discriminate_kinds(columns: Sequence[Doubles], kinds: Sequence[str]) -> Dis
 
 def discriminate(inside: Doubles, outside: Doubles) -> float:
     """The probability that one of `inside` (N,) is greater than one of `outside` (M,), ties counted half."""
-    return linear.auroc(np.repeat([1, 0], [len(inside), len(outside)]), np.concatenate([inside, outside]))
+    return auroc(np.repeat([1, 0], [len(inside), len(outside)]), np.concatenate([inside, outside]))
 
 
 def _unevenness(values: Doubles) -> float:

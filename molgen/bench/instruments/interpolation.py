@@ -13,9 +13,9 @@ from pathlib import Path as File
 import numpy as np
 
 from molgen.chem.molecule import AS_IT_IS, parse
+from molgen.chem.sampling import read_sample
 from molgen.chem.table import has_property
 from molgen.errors import MissingColumnError, SpecError
-from molgen.evaluate.report import read_sample
 from molgen.explore.analogy import PAIR_COLUMNS, read_pairs
 from molgen.explore.path import KINDS, LINEAR, SPHERICAL, Path, PathConfig, decode_line, find_path
 from molgen.latent.space import LatentSpace

@@ -16,14 +16,15 @@ from molgen.bench.instruments.probing import score_probing, score_units
 from molgen.bench.instruments.recommendation import N_DRAWS, score_recommendation
 from molgen.bench.instruments.retrieval import N_QUERIES, score_retrieval
 from molgen.bench.instruments.steering import score_steering
-from molgen.bench.speed import describe_machine
+from molgen.chem.sampling import read_sample
 from molgen.chem.table import Record, read_molecules
+from molgen.device import describe_machine
 from molgen.errors import SpecError
-from molgen.evaluate.report import read_sample
 from molgen.explore.probe import FINGERPRINT, POINT, SHUFFLED
-from molgen.explore.projection import OnDone, measure_trustworthiness, project
+from molgen.explore.projection import OnDone, project
 from molgen.json_values import replace_nan
 from molgen.latent.space import GAUSSIAN, LatentSpace
+from molgen.metrics import measure_trustworthiness
 from molgen.sample.conditional import SampleRequest, sample_conditionally
 
 N_MAPPED = 2000

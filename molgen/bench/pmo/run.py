@@ -25,7 +25,7 @@ import torch
 
 from molgen.bench.pmo.tasks import make_oracles
 from molgen.bench.proposer import Proposer, choose_batch_size, make_proposer
-from molgen.bench.speed import describe_machine
+from molgen.device import describe_machine
 from molgen.errors import FileError, RunError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.paths import write_text

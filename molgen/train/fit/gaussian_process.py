@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molgen.metrics import STDS_OF_90_PERCENT
 from molgen.model.gaussian_process import (
     LONGEST,
     GaussianProcess,
@@ -27,8 +28,8 @@ MIN_VARIANCE = 1e-6
 N_FOLDS = 4
 CELL_SIZE = 20
 """Molecules of a cell, on average."""
-COVERAGE, COVERAGE_STDS = 0.9, 1.6449
-"""The share of a normal distribution within so many standard deviations of its mean."""
+COVERAGE = 0.9
+"""Share of a normal distribution within `STDS_OF_90_PERCENT` of its mean."""
 
 
 def fit_gaussian_process(
@@ -142,6 +143,6 @@ def _scale(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> float:
     for out in (fold == i for i in range(N_FOLDS)):
         if out.any() and not out.all():
             mean, std = _condition(z[~out], y[~out], lengths, noise).predict(z[out].float())
-            needed.append((y[out] - mean[:, 0]).abs() / (COVERAGE_STDS * std[:, 0]))
+            needed.append((y[out] - mean[:, 0]).abs() / (STDS_OF_90_PERCENT * std[:, 0]))
     ratios = torch.cat(needed)
     return float(torch.quantile(ratios, COVERAGE)) if len(ratios) else 1.0

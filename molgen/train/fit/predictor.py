@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molgen.metrics import STDS_OF_90_PERCENT
 from molgen.model.checkpoint import MolecularModel
 from molgen.model.gaussian_process import MAX_POINTS, GaussianProcess
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.train.data.batches import bootstrap
 from molgen.train.data.dataset import TokenSet
-from molgen.train.fit.gaussian_process import COVERAGE, COVERAGE_STDS, fit_gaussian_process
+from molgen.train.fit.gaussian_process import COVERAGE, fit_gaussian_process
 from molgen.train.validation import encode_rows, measure_predictor
 
 EPOCHS = 30
@@ -111,7 +112,7 @@ def _calibrate(predictor: Predictor, z: Tensor, y: Tensor, weight: Tensor) -> No
     disagreement = (mean.square() * is_out).sum(dim=0) / n_out - centre.square()
     noise = (log_variance.exp() * is_out).sum(dim=0) / n_out
     target = (y - predictor.location) / predictor.scale
-    needed = (((target - centre) / COVERAGE_STDS).square() - disagreement) / noise
+    needed = (((target - centre) / STDS_OF_90_PERCENT).square() - disagreement) / noise
     for p in range(y.shape[1]):
         known = needed[:, p][torch.isfinite(needed[:, p])]
         if len(known):

@@ -5,8 +5,8 @@ from rdkit import Chem
 
 from molgen.bench.instruments.analogies import CHANGE_KINDS, ChangeKind, make_products, score_analogies
 from molgen.chem.molecule import parse
+from molgen.chem.sampling import read_sample
 from molgen.errors import SpecError
-from molgen.evaluate.report import read_sample
 from molgen.latent.space import LatentSpace
 from molgen.paths import find_shipped
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from molgen.bench.instruments.probing import draw_layers, score_probing, score_units, select_encodable
-from molgen.explore.direction import draw_shipped_molecules
+from molgen.chem.sampling import draw_shipped_molecules
 from molgen.latent.space import LatentSpace
 
 

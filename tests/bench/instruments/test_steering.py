@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from molgen.bench.instruments.steering import monotonicity, score_steering
-from molgen.explore.direction import draw_shipped_molecules
+from molgen.chem.sampling import draw_shipped_molecules
 from molgen.latent.space import LatentSpace
 
 

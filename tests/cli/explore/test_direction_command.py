@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from molgen.explore.direction import draw_shipped_molecules
+from molgen.chem.sampling import draw_shipped_molecules
 
 RunMolgen = Callable[..., Result]
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from molgen.metrics import measure_fit
 from molgen.model.gaussian_process import GaussianProcess
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
@@ -11,7 +12,6 @@ from molgen.train.fit import predictor as refitting
 from molgen.train.fit.predictor import fit_ensemble, fit_predictor
 from molgen.train.loop import make_model
 from molgen.train.step import TrainingConfig, TrainingStep
-from molgen.train.validation import measure_fit
 
 CONFIG = PredictorConfig(("a", "b"), latent_size=6, hidden_size=32, n_members=8)
 
