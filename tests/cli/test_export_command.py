@@ -78,7 +78,7 @@ def test_a_campaign_becomes_an_sdf(campaign: Path, tmp_path: Path, run_molgen: R
         assert (values["rank"], values["is_novel"]) == (str(rank), "true")
         assert values["coordinates"] == ("2D" if option == ["--2d"] else "3D")
         assert math.isfinite(float(values["predicted_pKi_mean"]))
-        assert float(values["predicted_pKi_spread"]) > 0
+        assert float(values["predicted_pKi_std"]) > 0
     assert f"{tmp_path / 'c.sdf'}: 4 candidates" in result.stdout
     assert mols[0].GetProp("smiles") in result.stdout
     assert "left out 1: a constraint is not met" in result.stderr
@@ -109,7 +109,7 @@ def test_json_tells_what_was_written_and_what_was_not(campaign: Path, tmp_path: 
             "qed": "qed",
             "desirability_qed": "desirability qed",
             "predicted_pKi_mean": "predicted pKi mean",
-            "predicted_pKi_spread": "predicted pKi spread",
+            "predicted_pKi_std": "predicted pKi std",
         },
     }
 
