@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -51,6 +52,8 @@ class Commands(TyperGroup):
             code, message = verdict(error)
             show.note(f"molgen: error: {message}")
             show.give_up_data()
+            if code == INTERRUPTED and args is None:
+                os._exit(code)  # taking the interpreter down costs a second of computing
             sys.exit(code)
 
 

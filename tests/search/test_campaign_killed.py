@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -43,3 +44,36 @@ def test_ten_kills_leave_no_trace(tmp_path: Path) -> None:
         process = start("--resume", cut)
     assert process.wait() == 0
     assert (cut / ledger.NAME).read_bytes() == (whole / ledger.NAME).read_bytes()
+
+
+LENGTH = """
+import os, time
+def score(smiles):
+    open("begun", "w").close()
+    if os.path.exists("wait"):
+        time.sleep(600)
+    return [float(len(text)) for text in smiles]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_in_a_long_call_is_an_exit_code_and_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(LENGTH)
+    flags = ("--scorer", "mine.py:score", "--maximize", "score", "--budget", "40", "--threads", "1")
+    process = start(*flags, "--out", "cut")
+    while not n_scored(Path("cut")):
+        time.sleep(0.02)
+    Path("wait").touch()
+    Path("begun").unlink()
+    while not Path("begun").exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait() == 130
+    Path("wait").unlink()
+    assert start("--resume", "cut").wait() == 0
+    assert start(*flags, "--out", "whole").wait() == 0
+    assert Path("cut", ledger.NAME).read_bytes() == Path("whole", ledger.NAME).read_bytes()
