@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import campaign, curate, decode, encode, evaluate, export, index, predict, sample, train
+from . import campaign, curate, decode, encode, evaluate, export, fit, index, predict, project, sample, train
 from .benchmark import app as benchmark
 from .console import show
 from .console.renamed import note_renames
@@ -117,6 +117,7 @@ def molgen(
 
 app.command()(curate.curate)
 app.command()(train.train)
+app.command()(fit.fit)
 app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(encode.encode)
@@ -125,5 +126,8 @@ app.command()(sample.sample)
 app.command()(campaign.campaign)
 app.command()(export.export)
 app.command()(index.index)
+app.command()(project.propose)
+app.command()(project.tell)
+app.add_typer(project.app, name="project")
 app.add_typer(explore.app, name="explore")
 app.add_typer(benchmark.app, name="benchmark")

@@ -64,17 +64,17 @@ def evaluate_forest(
 
 
 def evaluate_predictor(
-    space: LatentSpace, properties: Sequence[str], z: NDArray[np.float32], y: NDArray[np.float64]
+    space: LatentSpace, properties: Sequence[str], smiles: Sequence[str], y: NDArray[np.float64]
 ) -> list[Fit]:
     """How well the predictor of `space` does; properties with fewer than 2 labels are left out.
 
     Args:
         space: Its checkpoint predicts `properties`, perhaps among others.
         properties: Names, P.
-        z: Points (N, D), NaN where a molecule has none.
+        smiles: N; those that cannot be predicted are left out.
         y: Labels (N, P), NaN where missing.
     """
-    mean, std = space.predict(z)
+    mean, std = space.predict_molecules(smiles)
     fits = []
     for name, labels in zip(properties, y.T, strict=True):
         p = space.property_names.index(name)

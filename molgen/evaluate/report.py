@@ -108,7 +108,7 @@ def evaluate_file(
     samples = measure_samples(space, decoded, smiles if question.fcd else None)
     on_part(0.4, "predictions")
     y = np.array([record.values for record in records], dtype=np.float64)
-    fits = evaluate_predictor(space, names, z, y) if names else []
+    fits = evaluate_predictor(space, names, smiles, y) if names else []
     report = {
         "data": str(question.path),
         "checkpoint_sha256": space.model.digest,

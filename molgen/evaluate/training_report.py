@@ -44,7 +44,7 @@ def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
         "predictor": [],
     }
     if model.predictor and spec.property:
-        fits = measure_predictor(model.vae, model.predictor, data, kept_out)
+        fits = measure_predictor(model, data, kept_out)
         report["predictor"] = [asdict(fit) for fit in fits]
     if spec.baseline:
         fits = evaluate_forest(data, experiment.vocabulary, spec.property, seed=spec.seed, threads=spec.threads or 1)

@@ -17,6 +17,7 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from rdkit import Chem
 from torch import Tensor
 
 from molgen.arrays import Floats
@@ -27,7 +28,10 @@ from molgen.hashes import contains
 from molgen.latent.arguments import MISSING, require_count, require_seed, smiles_list
 from molgen.model import checkpoint
 from molgen.model.checkpoint import MolecularModel
+from molgen.model.gaussian_process import GaussianProcess
 from molgen.model.language_model import SmilesLanguageModel
+from molgen.model.molecule_process import MoleculeProcess
+from molgen.model.predictor import Predictor
 from molgen.model.prior import PointPrior, PriorKind
 from molgen.model.refinement import decodes_to, refine, to_double
 from molgen.model.vae import Vae
@@ -246,19 +250,16 @@ class LatentSpace:
     def predict(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of each property at points (N, D), each (N, P).
 
-        Rows of `z` that are not finite give NaN.
+        Rows of `z` that are not finite give NaN. A predictor that compares structures is asked for the molecules that
+        the points decode to; where none comes out, it gives NaN.
 
         Raises:
             SpecError: The checkpoint predicts nothing, or `z` has the wrong shape.
         """
-        points = self._points(z)
-        if self.model.predictor is None:
-            raise SpecError(
-                "checkpoint",
-                "predicts no property",
-                remedy="Train one with `molgen train DATA --property COLUMN --init CHECKPOINT`.",
-            )
-        mean, std = self.model.predictor.predict(torch.from_numpy(points).to(self.device))
+        points, predictor = self._points(z), self._predictor()
+        if isinstance(predictor, MoleculeProcess):
+            return self.predict_molecules(self.decode(points))
+        mean, std = predictor.predict(torch.from_numpy(points).to(self.device))
         is_missing = ~np.isfinite(points).all(axis=1)
         results = mean.cpu().double().numpy(), std.cpu().double().numpy()
         for values in results:
@@ -266,12 +267,34 @@ class LatentSpace:
         return results
 
     def predict_molecules(self, smiles: SmilesList) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What `predict` says of molecules (N,) at the encoder's own points, where the predictor was fitted.
+        """Mean and standard deviation of each property of molecules (N,), each (N, P).
+
+        They are predicted at the encoder's own points, where the predictor was fitted. Texts that are no molecule give
+        NaN, and so do molecules that cannot be encoded, unless the predictor also compares structures.
 
         Raises:
             SpecError: The checkpoint predicts nothing, or `smiles` is no list of texts.
         """
-        return self.predict(self.encode(smiles, is_refined=False))
+        predictor = self._predictor()
+        z = self.encode(smiles, is_refined=False)
+        if not isinstance(predictor, MoleculeProcess):
+            return self.predict(z)
+        mols = [_mol_or_none(text) for text in smiles_list(smiles)]
+        rows = [i for i, mol in enumerate(mols) if mol is not None]
+        results = np.full((2, len(mols), len(self.property_names)), np.nan)
+        if rows:
+            predicted = predictor.predict(torch.from_numpy(z[rows]), [mol for mol in mols if mol is not None])
+            results[:, rows] = torch.stack(predicted).numpy()
+        return results[0], results[1]
+
+    def _predictor(self) -> Predictor | GaussianProcess | MoleculeProcess:
+        if self.model.predictor is None:
+            raise SpecError(
+                "checkpoint",
+                "predicts no property",
+                remedy="Fit one with `molgen fit DATA --property COLUMN -o MODEL.safetensors`.",
+            )
+        return self.model.predictor
 
     def knows(self, smiles: SmilesList) -> NDArray[np.bool_]:
         """Which canonical SMILES (N,) were in the training data of M molecules; None and NaN were not.
@@ -385,3 +408,10 @@ def _softness(temperature: ArrayLike, n: int) -> Floats:
     if not (np.isfinite(softness) & (softness >= 0.0)).all():
         raise SpecError("temperature", f"must be 0 or above, but got {temperature!r}")
     return softness
+
+
+def _mol_or_none(text: str | None) -> Chem.Mol | None:
+    try:
+        return parse(text or "").mol
+    except MoleculeError:
+        return None

@@ -29,6 +29,7 @@ from molgen.hashes import decode_hashes, encode_hashes
 from molgen.model.applicability import ApplicabilityDomain
 from molgen.model.gaussian_process import GaussianProcess, GaussianProcessConfig
 from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
+from molgen.model.molecule_process import MoleculeProcess, MoleculeProcessConfig
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.prior import POINT_PRIORS, PointPrior, Prior, PriorConfig, PriorKind
 from molgen.model.vae import Vae, VaeConfig
@@ -68,7 +69,7 @@ class MolecularModel:
     max_tokens: int
     prior_mean: Tensor
     prior_factor: Tensor
-    predictor: Predictor | GaussianProcess | None = None
+    predictor: Predictor | GaussianProcess | MoleculeProcess | None = None
     priors: Mapping[PriorKind, Prior] = field(default_factory=dict)
     known: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     card: Mapping[str, Any] = field(default_factory=dict)
@@ -255,7 +256,9 @@ def _vae(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vae:
     return vae
 
 
-def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Predictor | GaussianProcess | None:
+def _predictor(
+    description: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> Predictor | GaussianProcess | MoleculeProcess | None:
     sizes = description["predictor"]
     if sizes is None:
         return None
@@ -263,6 +266,8 @@ def _predictor(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     if not isinstance(properties, list) or not all(isinstance(name, str) for name in properties):
         raise ValueError("properties must be texts")
     sizes = sizes | {"properties": tuple(properties)}
+    if "n_molecules" in sizes:
+        return _molecule_process(sizes, tensors)
     return _process(sizes, tensors) if "n_points" in sizes else _network(sizes, tensors)
 
 
@@ -282,6 +287,17 @@ def _process(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Gaussia
     _require_shape(tensors, "predictor.points", config.n_points, config.latent_size)
     _require_shape(tensors, "predictor.weights", config.n_points, len(config.properties))
     process = GaussianProcess(config)
+    _fill(process, tensors, "predictor.")
+    process.require_sound()
+    return process
+
+
+def _molecule_process(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MoleculeProcess:
+    config = MoleculeProcessConfig(**sizes)
+    _require_shape(tensors, "predictor.points", config.n_molecules, config.latent_size)
+    _require_shape(tensors, "predictor.labels", config.n_molecules, len(config.properties))
+    _require_shape(tensors, "predictor.text", config.n_bytes)
+    process = MoleculeProcess(config)
     _fill(process, tensors, "predictor.")
     process.require_sound()
     return process

@@ -20,12 +20,16 @@ from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimot
 from molgen.errors import MoleculeError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import make_trust_function
+from molgen.model.molecule_process import ABOVE, BELOW, EXACT, MISSING, MoleculeProcess
 from molgen.project.curation import Compound
+from molgen.project.quantity import Relation
 from molgen.project.replicates import Label
 
 BATCH_SIZE = 256
 INTERVAL = 0.9
 """Share of values that an interval is to hold, unless another is asked for."""
+
+RELATIONS: dict[int, Relation] = {EXACT: "=", BELOW: "<", ABOVE: ">"}
 
 
 @runtime_checkable
@@ -137,7 +141,7 @@ def forecast(
     Args:
         space: Its checkpoint predicts properties.
         smiles: N texts.
-        known: Compounds to look for the nearest one in.
+        known: Compounds to look for the nearest one in; by default those that the checkpoint keeps.
         interval: Share of measurements that the intervals are to hold, above 0 and below 1.
         on_done: Called with the number of molecules done.
 
@@ -146,7 +150,7 @@ def forecast(
     """
     if not 0.0 < interval < 1.0:
         raise SpecError("interval", f"must be above 0 and below 1, but is {interval:g}")
-    known = known or Known()
+    known = known or known_of(space)
     molecules = [_parsed(text) for text in smiles]
     texts = [molecule.smiles if isinstance(molecule, Molecule) else "" for molecule in molecules]
     mean, std = (np.full((len(texts), len(space.property_names)), math.nan) for _ in range(2))
@@ -159,7 +163,7 @@ def forecast(
         if value_trust is not None:
             trust[rows] = value_trust(batch)
         on_done(min(start + BATCH_SIZE, len(texts)))
-    width = norm.ppf(0.5 + interval / 2) * std
+    width = _half_width(space, interval) * std
     nearest, similarity = nearest_known(molecules, known)
     return Forecast(
         tuple(texts),
@@ -174,6 +178,26 @@ def forecast(
         similarity,
         known,
     )
+
+
+def known_of(space: LatentSpace) -> Known:
+    """The measured compounds that a checkpoint keeps; none, where its predictor keeps none."""
+    predictor = space.model.predictor
+    if not isinstance(predictor, MoleculeProcess):
+        return Known()
+    labels = []
+    for values, relations in zip(predictor.labels.tolist(), predictor.relations.tolist(), strict=True):
+        row = zip(predictor.config.properties, values, relations, strict=True)
+        labels.append({name: Label(value, RELATIONS[code]) for name, value, code in row if code != MISSING})
+    return Known(predictor.smiles, predictor.smiles, tuple(labels))
+
+
+def _half_width(space: LatentSpace, interval: float) -> Doubles:
+    """Half-width (P,) of an interval in standard deviations: as calibrated, or of a normal distribution."""
+    predictor = space.model.predictor
+    if isinstance(predictor, MoleculeProcess):
+        return np.asarray(predictor.half_width(interval).numpy(), dtype=np.float64)
+    return np.full(len(space.property_names), norm.ppf(0.5 + interval / 2))
 
 
 def nearest_known(molecules: Sequence[Molecule | str], known: Known) -> tuple[NDArray[np.int64], Doubles]:

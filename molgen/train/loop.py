@@ -156,7 +156,9 @@ class Training:
         if self.model.predictor is None:
             return []
         rows = np.flatnonzero(self.data.is_validation)
-        return measure_predictor(self.model.vae.eval(), self.model.predictor.eval(), self.data, rows)
+        for module in self.model.modules.values():
+            module.eval()
+        return measure_predictor(self.model, self.data, rows)
 
     def restore_state(self) -> None:
         """Takes up the state that `run` left in the folder, if there is one.
@@ -201,7 +203,7 @@ class Training:
     def _validation_loss(self, reconstruction: ReconstructionScores, fits: list[Fit]) -> float:
         """Reconstruction and KL in nats a molecule, plus each property's error in its standard deviations."""
         loss = reconstruction.nll + self.config.kl_weight * reconstruction.kl
-        if self.model.predictor is None:
+        if not isinstance(self.model.predictor, Predictor):
             return loss
         scales = dict(zip(self.model.properties, self.model.predictor.scale.tolist(), strict=True))
         error = sum(float(fit.rmse / scales[fit.name]) for fit in fits)

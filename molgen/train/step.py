@@ -15,7 +15,7 @@ from torch import Tensor
 
 from molgen.errors import MolgenError
 from molgen.model.checkpoint import MolecularModel
-from molgen.model.gaussian_process import GaussianProcess
+from molgen.model.predictor import Predictor
 from molgen.train.data.batches import Batch, Schedule, bootstrap
 from molgen.train.data.dataset import TokenSet
 from molgen.train.distance_loss import geometry_loss
@@ -110,7 +110,7 @@ class TrainingStep:
         self.schedule = Schedule(data, config.batch_size, config.seed)
         for module in model.modules.values():
             module.to(self.device)
-        if isinstance(model.predictor, GaussianProcess):
+        if model.predictor is not None and not isinstance(model.predictor, Predictor):
             raise ValueError("a Gaussian process does not learn by steps")
         self._predictor = model.predictor
         if self._predictor:

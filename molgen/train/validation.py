@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.metrics import Fit, measure_fit
+from molgen.model.checkpoint import MolecularModel
 from molgen.model.decoder import append_end
-from molgen.model.gaussian_process import GaussianProcess
-from molgen.model.predictor import Predictor
+from molgen.model.molecule_process import MoleculeProcess
 from molgen.model.vae import Vae
 from molgen.tokens.batches import batch_by_length
 from molgen.tokens.selfies_vocabulary import EOS
@@ -98,12 +99,21 @@ def aggregate_posterior(mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Ten
     return centre, factor.float()
 
 
-def measure_predictor(
-    vae: Vae, predictor: Predictor | GaussianProcess, data: TokenSet, rows: NDArray[np.int64]
-) -> list[Fit]:
-    """How well each property with 2 labels or more is predicted for the molecules `rows` (N,) of `data`."""
-    z, _ = encode_rows(vae, data, rows)
-    predicted = predictor.predict(z.to(predictor.location.device))
+def measure_predictor(model: MolecularModel, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:
+    """How well each property with 2 labels or more is predicted for the molecules `rows` (N,) of `data`.
+
+    Raises:
+        ValueError: `model` predicts nothing.
+    """
+    predictor = model.predictor
+    if predictor is None:
+        raise ValueError("the model predicts nothing")
+    z, _ = encode_rows(model.vae, data, rows)
+    if isinstance(predictor, MoleculeProcess):
+        mols = [parse(model.vocabulary.to_smiles(data[row]), AS_IT_IS).mol for row in rows.tolist()]
+        predicted = predictor.predict(z, mols)
+    else:
+        predicted = predictor.predict(z.to(predictor.location.device))
     mean, std = (part.cpu().double().numpy() for part in predicted)
     fits = []
     for p, name in enumerate(predictor.config.properties):

@@ -132,7 +132,7 @@ def test_a_checkpoint_that_predicts_nothing_says_how_to_fit_one(
     result = run_molgen("predict", data, "-o", tmp_path / "out.csv")
     assert result.exit_code == 2
     assert "predicts no property" in result.stderr
-    assert "molgen train" in result.stderr
+    assert "molgen fit" in result.stderr
     assert not (tmp_path / "out.csv").exists()
 
 

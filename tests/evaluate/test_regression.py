@@ -78,12 +78,11 @@ def test_a_predictor_is_judged_on_what_it_says_property_by_property(vocabulary: 
     vae = Vae(VaeConfig(len(vocabulary), latent_size=4, encoder_size=8, decoder_size=8)).eval()
     predictor = Predictor(PredictorConfig(("a", "b"), latent_size=4))
     space = LatentSpace(make_model(vocabulary, vae, 40, predictor))
-    z = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
-    mean, _ = space.predict(z)
-    z[5] = np.nan
+    texts = [*SMILES[:5], "[Xe]"]
+    mean, _ = space.predict_molecules(texts)
     y = np.stack([mean[:, 1], mean[:, 0] + 1.0], axis=1)
     y[0, 1] = np.nan
-    b, a = evaluate_predictor(space, ["b", "a"], z, y)
+    b, a = evaluate_predictor(space, ["b", "a"], texts, y)
     assert [(fit.name, fit.n) for fit in (b, a)] == [("b", 5), ("a", 4)]
     assert b.rmse == pytest.approx(0.0, abs=1e-6)
     assert a.mae == pytest.approx(1.0, abs=1e-6)

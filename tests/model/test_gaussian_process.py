@@ -211,7 +211,7 @@ def test_a_checkpoint_brings_it_back_as_it_was(tmp_path: Path) -> None:
     assert loaded.properties == ("a", "b")
     assert isinstance(loaded.predictor, GaussianProcess)
     query, _ = draw(9, 1)
-    assert saved.predictor is not None
+    assert isinstance(saved.predictor, GaussianProcess)
     for before, after in zip(saved.predictor.predict(query), loaded.predictor.predict(query), strict=True):
         assert torch.equal(before, after)
     loaded.save(tmp_path / "b.safetensors")

@@ -11,8 +11,9 @@ from molgen.metrics import measure_fit
 from molgen.model.decoder import append_end
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
-from molgen.tokens.selfies_vocabulary import EOS
+from molgen.tokens.selfies_vocabulary import EOS, Vocabulary
 from molgen.train.data.dataset import TokenSet
+from molgen.train.loop import make_model
 from molgen.train.validation import (
     aggregate_posterior,
     encode_rows,
@@ -123,6 +124,8 @@ def test_only_properties_with_two_labels_are_judged(vae: Vae) -> None:
     data = token_set(6)
     data.labels[1:, 1] = NAN
     predictor = Predictor(PredictorConfig(("a", "b"), latent_size=5, hidden_size=4))
-    fits = measure_predictor(vae, predictor, data, np.arange(6))
+    symbols = sorted(f"[{atom}]" for atom in ("C", "N", "O", "F", "S", "P", "Cl", "Br", "I"))
+    model = make_model(Vocabulary(tuple(symbols)), vae, 8, predictor)
+    fits = measure_predictor(model, data, np.arange(6))
     assert [(fit.name, fit.n) for fit in fits] == [("a", 6)]
-    assert measure_predictor(vae, predictor, data, np.arange(0)) == []
+    assert measure_predictor(model, data, np.arange(0)) == []

@@ -170,7 +170,7 @@ def score_errors(space: LatentSpace, smiles: Sequence[str], labels: Sequence[flo
     is_placed = np.isfinite(z).all(axis=1)
     trust = measure_trust(space, smiles, AS_IT_IS).values[is_placed]
     column = space.property_names.index(name)
-    mean, std = (part[is_placed, column] for part in space.predict(z))
+    mean, std = (part[is_placed, column] for part in space.predict_molecules(smiles))
     error = np.abs(mean - np.asarray(labels, dtype=np.float64)[is_placed])
     is_trusted = trust > np.median(trust)
     return ErrorDiscrimination(

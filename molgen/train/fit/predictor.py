@@ -16,13 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.metrics import STDS_OF_90_PERCENT
 from molgen.model.checkpoint import MolecularModel
-from molgen.model.gaussian_process import MAX_POINTS, GaussianProcess
+from molgen.model.molecule_process import MAX_MOLECULES, MoleculeProcess
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.train.data.batches import bootstrap
 from molgen.train.data.dataset import TokenSet
-from molgen.train.fit.gaussian_process import COVERAGE, fit_gaussian_process
+from molgen.train.fit.gaussian_process import COVERAGE
+from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
 from molgen.train.validation import encode_rows, measure_predictor
 
 EPOCHS = 30
@@ -32,7 +34,7 @@ LEARNING_RATE = 2e-3
 COOLDOWN_SHARE = 0.4
 MAX_LOG_SCALE = 6.0
 
-MAX_GP_MOLECULES = 16
+MAX_GP_PROPERTIES = 16
 """Properties; each takes seconds."""
 
 
@@ -52,15 +54,18 @@ def fit_predictor(model: MolecularModel, data: TokenSet, seed: int) -> Molecular
     rows = np.flatnonzero(~data.is_validation & ~np.isnan(data.labels).all(axis=1))
     z, _ = encode_rows(model.vae, data, rows)
     y = torch.from_numpy(data.labels[rows])
-    predictor: Predictor | GaussianProcess
-    if 1 <= len(rows) <= MAX_POINTS and len(model.properties) <= MAX_GP_MOLECULES:
-        predictor = fit_gaussian_process(model.properties, z, y, model.vae.encoder.scale, seed)
+    predictor: Predictor | MoleculeProcess
+    if 1 <= len(rows) <= MAX_MOLECULES and len(model.properties) <= MAX_GP_PROPERTIES:
+        smiles = [parse(model.vocabulary.to_smiles(data[row]), AS_IT_IS).smiles for row in rows.tolist()]
+        measured = Measurements.exact(smiles, z.numpy(), data.labels[rows].astype(np.float64))
+        predictor = fit_molecule_process(model.properties, measured, model.vae.encoder.scale, seed)
     else:
         predictor = fit_ensemble(model.predictor.config, z, y, seed)
     predictor.to(model.predictor.location.device)
-    fits = measure_predictor(model.vae, predictor, data, np.flatnonzero(data.is_validation))
+    model = replace(model, predictor=predictor)
+    fits = measure_predictor(model, data, np.flatnonzero(data.is_validation))
     entries = [{key: None if value != value else value for key, value in asdict(fit).items()} for fit in fits]
-    return replace(model, predictor=predictor, card={**model.card, "validation_fits": entries})
+    return replace(model, card={**model.card, "validation_fits": entries})
 
 
 def fit_ensemble(config: PredictorConfig, z: Tensor, y: Tensor, seed: int) -> Predictor:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from molgen.metrics import measure_fit
-from molgen.model.gaussian_process import GaussianProcess
+from molgen.model.molecule_process import MoleculeProcess
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
@@ -86,10 +86,10 @@ def test_few_molecules_are_for_a_process_and_many_for_networks(monkeypatch: pyte
     model = make_model(vocabulary, vae, 8, Predictor(PredictorConfig(("share",), 6, 32, 2)))
     data = words(100)
     few = fit_predictor(model, data, seed=0)
-    assert isinstance(few.predictor, GaussianProcess)
-    assert few.predictor.config.n_points == 80
+    assert isinstance(few.predictor, MoleculeProcess)
+    assert 0 < few.predictor.config.n_molecules <= 80  # of 80 rows, some stand for the same molecule
     assert few.card["validation_fits"][0]["n"] == 20
-    monkeypatch.setattr(refitting, "MAX_POINTS", 79)
+    monkeypatch.setattr(refitting, "MAX_MOLECULES", 79)
     assert isinstance(fit_predictor(model, data, seed=0).predictor, Predictor)
     with pytest.raises(ValueError, match="learned along"):
         fit_predictor(few, data, seed=0)

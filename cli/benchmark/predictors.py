@@ -1,0 +1,61 @@
+"""The command `molgen benchmark predictors`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import options, show
+
+if TYPE_CHECKING:
+    from molgen.bench.predictors import PredictorResult
+
+FIGURES = ("r2", "rmse", "spearman", "coverage")
+
+
+def predictors(
+    data: Annotated[list[Path], typer.Argument(help="Files of measured molecules, as for `molgen curate`.")],
+    property: Annotated[
+        str | None, typer.Option("--property", help="Column of the measurements; by default the only one with numbers.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Splits: seeds 0, 1, ...")] = 3,
+    limit: Annotated[int, typer.Option(min=20, max=5000, help="Compounds to draw from each file at random.")] = 4000,
+    trees: Annotated[int, typer.Option(min=1, help="Trees of the forest.")] = 500,
+    checkpoint: options.Checkpoint = None,
+    is_json: options.Json = False,
+) -> None:
+    """Compare the fitted predictor with a random forest on Morgan fingerprints, whole scaffolds left out.
+
+    Example: molgen benchmark predictors data/d3_ki.csv --property y --seeds 1 --limit 500
+    """
+    from molgen.bench.predictors import compare_predictors, read_assay
+    from molgen.device import use_threads
+    from molgen.latent.space import LatentSpace
+
+    use_threads(1)
+    space = LatentSpace.load(checkpoint)
+    results: list[PredictorResult] = []
+    with show.progress(float(len(data) * seeds), "Comparing") as advance:
+        for path in data:
+            name, compounds = read_assay(path, property, limit)
+            for seed in range(seeds):
+                results += compare_predictors(path.stem, name, compounds, space, seed, trees)
+                advance(len(results) / 2, path.stem)
+    if is_json:
+        show.as_json([asdict(result) for result in results])
+        return
+    columns = ["assay", "predictor", "learned from", "R2", "RMSE", "rank correlation", "in 90 % interval"]
+    show.table(f"{seeds} split(s) by scaffold", columns, _rows(results))
+
+
+def _rows(results: list[PredictorResult]) -> list[list[str]]:
+    rows = []
+    for assay, predictor in dict.fromkeys((result.assay, result.predictor) for result in results):
+        own = [result for result in results if (result.assay, result.predictor) == (assay, predictor)]
+        figures = [f"{fmean(getattr(result.fit, name) for result in own):.3f}" for name in FIGURES]
+        rows.append([assay, predictor, f"{fmean(result.n_train for result in own):.0f}", *figures])
+    return rows

@@ -1,0 +1,211 @@
+"""The commands of the assay loop: `molgen project new`, `molgen propose`, `molgen tell`, `molgen project status`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .console import options, show
+from .curate import RelationColumn, ToP, Unit, UnitColumn
+
+if TYPE_CHECKING:
+    from molgen.project.curation import RowReport
+    from molgen.project.folder import ProjectFolder
+    from molgen.project.rounds import Compared
+
+app = typer.Typer(no_args_is_help=True, help="A project of rounds: measure, propose, tell, again.")
+
+Folder = Annotated[Path, typer.Option("--project", help="The folder of the project.")]
+SUMMARY = ("round", "proposed", "measured", "error", "rank", "covered", "best", "enrichment")
+
+
+@app.command()
+def new(  # noqa: PLR0913 - one parameter an option
+    data: Annotated[Path, typer.Argument(help="Measurements, raw or curated: CSV, TSV or SDF, plain or .gz.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the project, new.")],
+    property: Annotated[
+        str | None, typer.Option("--property", help="Column with measurements; by default the only one with numbers.")
+    ] = None,
+    is_minimized: Annotated[bool, typer.Option("--minimize", help="Less is better; else more is.")] = False,
+    to_p: ToP = False,
+    unit: Unit = "",
+    unit_column: UnitColumn = None,
+    relation_column: RelationColumn = None,
+    smiles_column: options.SmilesColumn = None,
+    checkpoint: options.Checkpoint = None,
+    seed: options.Seed = 0,
+) -> None:
+    """Begin a project with the compounds that were measured so far.
+
+    Example: molgen project new export.csv --property "IC50 (nM)" --to-p --out p38
+    """
+    from molgen.latent.space import LatentSpace
+    from molgen.project.columns import CurationSpec
+    from molgen.project.folder import ProjectSpec
+    from molgen.project.rounds import new_project
+
+    spec = CurationSpec((property,) if property else (), to_p, unit, unit_column, relation_column, smiles_column)
+    digest = LatentSpace.load(checkpoint).model.digest
+    path = str(checkpoint.resolve()) if checkpoint else ""
+    direction = "minimize" if is_minimized else "maximize"
+    folder, curation = new_project(out, data, spec, ProjectSpec("", direction, path, digest, seed))
+    if curation.n_rejected:
+        show.note(f"{curation.n_rejected} of {len(curation.rows)} rows left out; `molgen curate` tells why")
+    show.data(f"{folder.path}: {len(curation.compounds)} compounds, to {direction} {folder.spec.property_name}")
+
+
+@app.command()
+def status(project: Folder = Path(), is_json: options.Json = False) -> None:
+    """Show the rounds of a project: how forecasts and results compare, and what is pending.
+
+    Example: molgen project status --project p38
+    """
+    from molgen.project.folder import ProjectFolder
+    from molgen.project.rounds import known_compounds, pending
+
+    folder = ProjectFolder.open(project)
+    waiting, known = pending(folder), known_compounds(folder)
+    if is_json:
+        from molgen.project.rounds import summary_of
+
+        show.as_json(
+            {
+                "property": folder.spec.property_name,
+                "direction": folder.spec.direction,
+                "compounds": len(known),
+                "pending": [proposal.id for proposal in waiting],
+                "rounds": summary_of(folder),
+            }
+        )
+        return
+    show.data(
+        f"{folder.spec.direction} {folder.spec.property_name}: {len(known)} compounds measured, {len(waiting)} pending"
+    )
+    _show_summary(folder)
+
+
+def propose(
+    project: Folder = Path(),
+    n: Annotated[int, typer.Option("-n", min=1, max=1000, help="Compounds to propose.")] = 20,
+    explore: Annotated[
+        Literal["safe", "balanced", "bold"],
+        typer.Option(help="Prefer sure compounds, or those that could be much better."),
+    ] = "balanced",
+    library: Annotated[
+        Path | None,
+        typer.Option(help="Propose only from this catalogue: an index of `molgen index`, or a file of molecules."),
+    ] = None,
+    exclude: Annotated[
+        list[Path] | None, typer.Option("--exclude", help="File of molecules not to propose, told by InChIKey.")
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--constraint",
+            help="What new molecules must keep, as in campaigns; by default sa <= 4.5, trust >= 0.05, no BRENK alert.",
+        ),
+    ] = None,
+    threads: options.Threads = None,
+    is_json: options.Json = False,
+) -> None:
+    """Propose the compounds of the next round, and write their forecasts before any result is known.
+
+    Compounds that are measured, pending or excluded are not proposed; picks differ, and tell most together.
+
+    Example: molgen propose --project p38 -n 20 --explore bold --library stock.safetensors
+    """
+    from molgen.device import use_threads
+    from molgen.project.folder import ProjectFolder
+    from molgen.project.rounds import ProposeSpec, propose_round
+
+    use_threads(threads)
+    folder = ProjectFolder.open(project)
+    ask = ProposeSpec(n, explore, library, tuple(exclude or ()), tuple(constraint or ()))
+    with show.progress(1.0, "Searching") as advance:
+        path, said = propose_round(folder, ask, advance)
+    if is_json:
+        show.as_json({"file": str(path), **said.columns()})
+        return
+    name = said.properties[0]
+    rows = [
+        [
+            str(i + 1),
+            f"{said.mean[i, 0]:.2f} [{said.lower[i, 0]:.2f}, {said.upper[i, 0]:.2f}]",
+            f"{said.applicability[i]:.2f}",
+            f"{said.similarity[i]:.2f}",
+            said.smiles[i],
+        ]
+        for i in range(len(said.smiles))
+    ]
+    show.table(str(path), ["", f"{name} [90 %]", "applicability", "similarity to known", "SMILES"], rows)
+
+
+def tell(  # noqa: PLR0913 - one parameter an option
+    results: Annotated[Path, typer.Argument(help="Results: CSV, TSV or SDF, as for `molgen curate`.")],
+    project: Folder = Path(),
+    property: Annotated[
+        str | None, typer.Option("--property", help="Column with the results; by default the project's property.")
+    ] = None,
+    to_p: ToP = False,
+    unit: Unit = "",
+    unit_column: UnitColumn = None,
+    relation_column: RelationColumn = None,
+    smiles_column: options.SmilesColumn = None,
+    is_json: options.Json = False,
+) -> None:
+    """Take in results, and compare them with what was forecast.
+
+    Compounds that were never proposed are taken as well; a compound told twice counts as measured twice.
+
+    Example: molgen tell results.csv --project p38
+    """
+    from molgen.project.columns import CurationSpec
+    from molgen.project.folder import ProjectFolder
+    from molgen.project.rounds import summary_of, take_results
+
+    folder = ProjectFolder.open(project)
+    column = property or folder.spec.property_name
+    spec = CurationSpec((column,), to_p, unit, unit_column, relation_column, smiles_column)
+    path, compared, curation = take_results(folder, results, spec)
+    _note_rows(curation.rows, compared)
+    if is_json:
+        show.as_json({"file": str(path), "rounds": summary_of(folder)})
+        return
+    show.data(f"{path}: {len(compared)} results")
+    _show_summary(folder)
+
+
+def _note_rows(rows: Sequence[RowReport], compared: Sequence[Compared]) -> None:
+    for row in rows:
+        if row.outcome == "rejected" or any("contradictory" in note for note in row.notes):
+            show.note(f"line {row.line}: {'; '.join(row.notes)}")
+    others = [one.compound.id for one in compared if one.proposal is None]
+    if others:
+        show.note(f"never proposed, and taken: {', '.join(others)}")
+
+
+def _show_summary(folder: ProjectFolder) -> None:
+    from molgen.project.rounds import summary_of
+
+    rows = [[_cell(row[column]) for column in SUMMARY] for row in summary_of(folder)]
+    columns = [
+        "round",
+        "proposed",
+        "measured",
+        "mean error",
+        "rank correlation",
+        "in 90 % interval",
+        "best",
+        "enrichment",
+    ]
+    show.table("Forecasts against results", columns, rows)
+
+
+def _cell(value: float | int) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3g}"
+    return str(value)

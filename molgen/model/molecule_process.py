@@ -1,0 +1,261 @@
+"""Properties of molecules by Gaussian processes that compare structures and latent points together.
+
+The kernel of two molecules is a weighted sum of five: the Tanimoto similarities of their circular features, of the same
+by the roles of atoms, and of their atom pairs, all counted, and two of their latent points, one that sees all
+dimensions and one that sees the coarse ones.
+A bound (`> 5`) is a Gaussian pseudo-measurement, the site that expectation propagation found for it.
+
+Notation: B molecules, D latent dimensions, P properties, N measured molecules, n of them with a label of the property.
+Sources: regression, Rasmussen & Williams 2006, algorithm 2.1; sites, their section 3.6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from rdkit import Chem
+from torch import Tensor, nn
+
+from molgen.chem.count_fingerprints import CountFingerprints, FeatureKind
+from molgen.chem.molecule import AS_IT_IS, MAX_SMILES_LENGTH, parse
+from molgen.model.gaussian_process import LONGEST, SHORTEST, matern_kernel
+from molgen.model.sizes import MAX_SIZE, require_properties, require_sizes
+
+MAX_MOLECULES = 4096
+"""N; a checkpoint keeps the molecules, and a prediction of one costs N squared."""
+FEATURES: tuple[FeatureKind, ...] = ("circular", "roles", "pairs")
+N_SHARES = len(FEATURES) + 2
+N_WIDTHS = 101
+"""Shares of measurements, 0 to 100 %, for which the half-width of the interval is kept."""
+COVERED, COVERAGE_SPREADS = 90, 1.6449
+"""The share of a normal distribution, in percent, within so many standard deviations of its mean."""
+LEAST_WIDTH = 1e-3
+MISSING, EXACT, BELOW, ABOVE = range(4)
+"""What a label is: none, a value, an upper bound (`<`), a lower bound (`>`)."""
+
+Kernels = Sequence[Tensor]
+"""Similarities (B, N) of each of `FEATURES`."""
+
+
+@dataclass(frozen=True)
+class MoleculeProcessConfig:
+    """What the processes predict, and their sizes.
+
+    Attributes:
+        properties: Names, one a property, in the order of the columns.
+        latent_size: D.
+        n_molecules: N.
+        n_bytes: Of the molecules' SMILES, each with a line end.
+
+    Raises:
+        ValueError: Names are missing or repeated, or a size is out of range.
+    """
+
+    properties: tuple[str, ...]
+    latent_size: int
+    n_molecules: int
+    n_bytes: int
+
+    def __post_init__(self) -> None:
+        require_properties(self.properties)
+        bounds = {
+            "latent_size": MAX_SIZE,
+            "n_molecules": MAX_MOLECULES,
+            "n_bytes": MAX_MOLECULES * (MAX_SMILES_LENGTH + 1),
+        }
+        require_sizes(self, bounds)
+
+
+class MoleculeProcess(nn.Module):
+    """Molecules with their latent vectors (B, D) to mean and standard deviation of every property, each (B, P).
+
+    It computes on the CPU in double precision, whatever device its numbers are on.
+
+    Attributes:
+        text: (n_bytes,), the canonical SMILES of the N measured molecules, a line each.
+        points: (N, D), where the encoder puts them; 0 where it cannot.
+        labels: (N, P), measured values and bounds; 0 where there is none.
+        relations: (N, P), each `MISSING`, `EXACT`, `BELOW` or `ABOVE`.
+        targets: (N, P), what the process is conditioned on: values, and the sites' means of bounds.
+        variances: (N, P), of the targets' noise.
+        lengths: (P, 2, D), of the two latent kernels, as in `gaussian_process`.
+        shares: (P, 5), of the kernels, which sum to 1.
+        signal: (P,), variance of the process.
+        noise: (P,), variance of a single measurement, and of what the kernels do not tell.
+        location: (P,), what is predicted far from all molecules.
+        widths: (P, 101), half-widths of intervals in the processes' own standard deviations, by the share of
+            measurements that they hold; `predict` gives standard deviations that agree with the interval of 90 %.
+    """
+
+    text: Tensor
+    points: Tensor
+    labels: Tensor
+    relations: Tensor
+    targets: Tensor
+    variances: Tensor
+    lengths: Tensor
+    shares: Tensor
+    signal: Tensor
+    noise: Tensor
+    location: Tensor
+    widths: Tensor
+
+    def __init__(self, config: MoleculeProcessConfig) -> None:
+        super().__init__()
+        self.config = config
+        n, d, p = config.n_molecules, config.latent_size, len(config.properties)
+        self.register_buffer("text", torch.zeros(config.n_bytes, dtype=torch.uint8))
+        self.register_buffer("points", torch.zeros(n, d, dtype=torch.float16))
+        self.register_buffer("relations", torch.zeros(n, p, dtype=torch.uint8))
+        for name, shape in {
+            "labels": (n, p),
+            "targets": (n, p),
+            "variances": (n, p),
+            "lengths": (p, 2, d),
+            "shares": (p, N_SHARES),
+            "signal": (p,),
+            "noise": (p,),
+            "location": (p,),
+            "widths": (p, N_WIDTHS),
+        }.items():
+            self.register_buffer(name, torch.ones(shape))
+        self._factors: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+
+    def require_sound(self) -> None:
+        """Asks for numbers with which every molecule has a prediction.
+
+        Raises:
+            ValueError: The text does not hold N lines, or a number is out of range.
+        """
+        if len(self.smiles) != self.config.n_molecules:
+            raise ValueError(f"a process of {self.config.n_molecules} molecules holds {len(self.smiles)}")
+        is_labelled = self.relations > MISSING
+        for name, values, low, high in (
+            ("lengths", self.lengths, SHORTEST, LONGEST),
+            ("shares", self.shares, 0.0, 1.0),
+            ("signal", self.signal, 0.0, math.inf),
+            ("noise", self.noise, 0.0, math.inf),
+            ("widths", self.widths, 0.0, math.inf),
+            ("relations", self.relations, MISSING, ABOVE),
+            ("variances", self.variances[is_labelled], 1e-12, math.inf),
+        ):
+            if not ((low <= values) & (values <= high)).all():
+                raise ValueError(f"{name} of a process must be from {low} to {high}")
+
+    @cached_property
+    def smiles(self) -> tuple[str, ...]:
+        """The N measured molecules."""
+        return tuple(bytes(self.text.cpu().numpy()).decode("ascii").splitlines())
+
+    @torch.no_grad()
+    def predict(self, z: Tensor, mols: Sequence[Chem.Mol]) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (B, P) of a single measurement, in the properties' units.
+
+        Args:
+            z: (B, D), where the encoder puts the molecules; NaN where it cannot.
+            mols: B.
+        """
+        near = self._similarities(mols)
+        columns = [self._marginal(z, near, p) for p in range(len(self.config.properties))]
+        mean, std = (torch.stack(parts, dim=1) for parts in zip(*columns, strict=True))
+        return mean, std
+
+    @torch.no_grad()
+    def joint(self, z: Tensor, mols: Sequence[Chem.Mol], p: int) -> tuple[Tensor, Tensor]:
+        """Mean (B,) and covariance (B, B) of property `p`, without the noise of a measurement.
+
+        The arguments are those of `predict`.
+        """
+        rows, root, weights = self._factor(p)
+        z = _placed(z)
+        near = self.kernel(self._similarities(mols), z, self._z, p)[:, rows]
+        own = self.kernel(similarities_among(mols), z, z, p)
+        reach = torch.linalg.solve_triangular(root, near.t(), upper=False)
+        return float(self.location[p]) + near @ weights, own - reach.t() @ reach
+
+    def half_width(self, interval: float) -> Tensor:
+        """Half-width (P,) of the central interval, in standard deviations."""
+        place = interval * (N_WIDTHS - 1)
+        low = min(int(place), N_WIDTHS - 2)
+        widths = _double(self.widths)
+        return torch.lerp(widths[:, low], widths[:, low + 1], place - low) / self._stretch
+
+    @property
+    def _stretch(self) -> Tensor:
+        """Factor (P,) by which 90 % of measurements lie within 1.6449 standard deviations."""
+        return _double(self.widths[:, COVERED]).clamp_min(LEAST_WIDTH) / COVERAGE_SPREADS
+
+    def kernel(self, features: Kernels, a: Tensor, b: Tensor, p: int) -> Tensor:
+        """Covariance (A, B) of property `p` at molecules with these similarities, at points (A, D) and (B, D)."""
+        return float(self.signal[p]) * mixed_kernel(_double(self.shares[p]), features, a, b, _double(self.lengths[p]))
+
+    def _marginal(self, z: Tensor, features: Kernels, p: int) -> tuple[Tensor, Tensor]:
+        rows, root, weights = self._factor(p)
+        near = self.kernel(features, _placed(z), self._z, p)[:, rows]
+        known = torch.linalg.solve_triangular(root, near.t(), upper=False).square().sum(dim=0)
+        variance = (float(self.signal[p]) - known).clamp_min(0.0) + float(self.noise[p])
+        return float(self.location[p]) + near @ weights, variance.sqrt() * self._stretch[p]
+
+    def _factor(self, p: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The n rows with a label, the Cholesky factor of their covariance (n, n), and the weights (n,)."""
+        if p not in self._factors:
+            rows = (self.relations[:, p].cpu() > MISSING).nonzero()[:, 0]
+            covariance = self.kernel(self._own, self._z, self._z, p)[rows][:, rows]
+            root = torch.linalg.cholesky(covariance + torch.diag(_double(self.variances[:, p])[rows]))
+            residual = _double(self.targets[:, p])[rows] - float(self.location[p])
+            self._factors[p] = rows, root, torch.cholesky_solve(residual[:, None], root)[:, 0]
+        return self._factors[p]
+
+    @property
+    def _z(self) -> Tensor:
+        return _double(self.points)
+
+    @cached_property
+    def _fingerprints(self) -> tuple[CountFingerprints, ...]:
+        mols = [parse(text, AS_IT_IS).mol for text in self.smiles]
+        return tuple(CountFingerprints(mols, kind) for kind in FEATURES)
+
+    @cached_property
+    def _own(self) -> Kernels:
+        return [torch.from_numpy(one.among()) for one in self._fingerprints]
+
+    def _similarities(self, mols: Sequence[Chem.Mol]) -> Kernels:
+        return [torch.from_numpy(one.to(mols)) for one in self._fingerprints]
+
+
+def mixed_kernel(shares: Tensor, features: Kernels, a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
+    """The kernel (A, B) of unit variance.
+
+    Args:
+        shares: (5,), which sum to 1.
+        features: Similarities (A, B).
+        a: Points (A, D).
+        b: Points (B, D).
+        lengths: (2, D).
+    """
+    parts = [*features, *(matern_kernel(a, b, one) for one in lengths)]
+    return torch.stack([share * part for share, part in zip(shares, parts, strict=True)]).sum(dim=0)
+
+
+def similarities_among(mols: Sequence[Chem.Mol]) -> Kernels:
+    """Similarities (B, B) of molecules with one another, as `MoleculeProcess.kernel` takes them."""
+    return [torch.from_numpy(CountFingerprints(mols, kind).among()) for kind in FEATURES]
+
+
+def text_tensor(smiles: Sequence[str]) -> Tensor:
+    """SMILES as `MoleculeProcess.text` holds them."""
+    return torch.from_numpy(np.frombuffer("".join(f"{text}\n" for text in smiles).encode("ascii"), np.uint8).copy())
+
+
+def _placed(z: Tensor) -> Tensor:
+    """Points (B, D) in double precision, the middle of the space where there is none."""
+    return torch.nan_to_num(_double(z), nan=0.0)
+
+
+def _double(values: Tensor) -> Tensor:
+    return values.detach().cpu().double()

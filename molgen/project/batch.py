@@ -1,0 +1,70 @@
+"""Which candidates to make next: good ones, unlike one another, that tell most together.
+
+Candidates are picked one after another by the upper (or lower) end of what they may be. After each pick, the variance
+of all others is what would be left if the pick were measured, whatever its value: so near twins of a pick are worth
+little, and so are those of compounds that are being made already.
+
+Notation: N candidates.
+Source: Desautels et al. 2014, JMLR 15, 4053 (GP-BUCB), equations 6 and 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit.DataStructs import ExplicitBitVect
+
+from molgen.chem.molecule import tanimoto_to_many
+
+Exploration = Literal["safe", "balanced", "bold"]
+
+BOLDNESS: dict[Exploration, float] = {"safe": -0.5, "balanced": 0.5, "bold": 2.0}
+"""Standard deviations added to the mean: below 0, sure candidates are preferred to unsure ones."""
+MAX_SIMILARITY = 0.8
+"""Tanimoto similarity (ECFP4) of two picks, as long as others are left."""
+MIN_VARIANCE = 1e-12
+
+
+def pick_batch(
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    noise: float,
+    bits: Sequence[ExplicitBitVect],
+    n: int,
+    boldness: float,
+    pending: Sequence[int] = (),
+) -> list[int]:
+    """The indices of up to `n` candidates, in the order in which they were picked.
+
+    Args:
+        mean: (N,) of what is to be maximised.
+        covariance: (N, N).
+        noise: Variance of a measurement.
+        bits: N fingerprints.
+        n: How many to pick.
+        boldness: Standard deviations added to the mean.
+        pending: Candidates that are being measured already, and are not picked.
+    """
+    variance = covariance.diagonal().copy()
+    reach = np.zeros((0, len(mean)))
+    is_open = np.ones(len(mean), dtype=bool)
+    nearest = np.zeros(len(mean))
+    picks: list[int] = []
+    waiting = list(pending)
+    while waiting or (len(picks) < n and is_open.any()):
+        if waiting:
+            pick = waiting.pop(0)
+        else:
+            score = np.where(is_open, mean + boldness * np.sqrt(np.maximum(variance, MIN_VARIANCE)), -np.inf)
+            unlike = np.where(nearest < MAX_SIMILARITY, score, -np.inf)
+            pick = int((unlike if np.isfinite(unlike).any() else score).argmax())
+            picks.append(pick)
+        row = (covariance[pick] - reach[:, pick] @ reach) / np.sqrt(max(variance[pick], 0.0) + noise + MIN_VARIANCE)
+        reach = np.vstack([reach, row])
+        variance = variance - row**2
+        is_open[pick] = False
+        nearest = np.maximum(nearest, tanimoto_to_many(bits[pick], bits))
+    return picks

@@ -1,0 +1,122 @@
+"""Where proposals come from: a catalogue, or new molecules that the latent search finds for the model's forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import Molecule, parse
+from molgen.chem.table import Rejection, read_rows
+from molgen.errors import MoleculeError
+from molgen.explore.index import Index
+from molgen.latent.space import LatentSpace
+from molgen.sample.conditional import SampleRequest
+from molgen.search.evolution.latent_search import LatentSearch
+from molgen.search.study import search_config
+
+N_KEPT = 1500
+"""Candidates, the best by themselves, among which a batch is picked."""
+N_SEARCHED = 400
+"""Forecasts that the search for new molecules may ask for."""
+BATCH_SIZE, CHUNK = 20, 256
+USUAL_CONSTRAINTS = ("sa <= 4.5", "trust >= 0.05", "alerts:brenk == 0")
+"""What new molecules must keep where nothing is asked of them."""
+
+Valuation = Callable[[Sequence[str]], NDArray[np.float64]]
+"""From canonical SMILES (N,) to what is to be maximised (N,); NaN where there is no forecast."""
+
+
+def catalogue_texts(path: Path) -> Iterator[str]:
+    """The SMILES of a catalogue: an index made by `molgen index`, or a file of molecules.
+
+    Raises:
+        FileError: It cannot be used.
+    """
+    if path.suffix == ".safetensors":
+        index = Index.open(path)
+        yield from (index.smiles[row] for row in range(len(index)))
+        return
+    yield from (row.smiles for row in read_rows(path) if not isinstance(row, Rejection))
+
+
+def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[[Molecule], bool]) -> list[Molecule]:
+    """The best molecules of a catalogue, at most `N_KEPT`, best first; those that cannot be read are passed over."""
+    kept: dict[str, tuple[float, Molecule]] = {}
+    for chunk in _chunks(_readable(texts)):
+        new = [molecule for molecule in chunk if molecule.smiles not in kept and allowed(molecule)]
+        for molecule, value in zip(new, worth([molecule.smiles for molecule in new]).tolist(), strict=True):
+            if np.isfinite(value):
+                kept[molecule.smiles] = value, molecule
+        if len(kept) > 2 * N_KEPT:
+            kept = dict(_best(kept))
+    return [molecule for _, (_, molecule) in _best(kept)]
+
+
+def new_molecules(
+    space: LatentSpace,
+    start: Sequence[str],
+    worth: Valuation,
+    allowed: Callable[[Molecule], bool],
+    constraints: Sequence[str],
+    seed: int,
+    on_done: Callable[[float], object] = lambda share: None,
+) -> list[Molecule]:
+    """Molecules that the latent search finds from the compounds `start`, best first, that keep all constraints.
+
+    Raises:
+        SpecError: A constraint cannot be read, or names no measure.
+    """
+    request = SampleRequest(list(constraints), space)
+    search = LatentSearch(space, seed=seed, config=search_config("latent", N_SEARCHED, has_start=True))
+    values = worth(start)
+    known = np.isfinite(values)
+    texts = [text for text, is_known in zip(start, known, strict=True) if is_known]
+    search.tell(texts, [(value,) for value in values[known].tolist()], [0.0] * len(texts))
+    kept: dict[str, tuple[float, Molecule]] = {}
+    for n_done in range(0, N_SEARCHED, BATCH_SIZE):
+        molecules = [child.molecule for child in search.ask(BATCH_SIZE)]
+        if not molecules:
+            break
+        found = worth([molecule.smiles for molecule in molecules])
+        broken = _broken(request, molecules)
+        search.tell(
+            [molecule.smiles for molecule in molecules], [(value,) for value in found.tolist()], broken.tolist()
+        )
+        for molecule, value, violation in zip(molecules, found.tolist(), broken.tolist(), strict=True):
+            if violation == 0.0 and np.isfinite(value) and allowed(molecule):
+                kept[molecule.smiles] = value, molecule
+        on_done((n_done + BATCH_SIZE) / N_SEARCHED)
+    return [molecule for _, (_, molecule) in _best(kept)]
+
+
+def _broken(request: SampleRequest, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
+    """By how much each molecule (N,) misses the constraints, in all."""
+    values, names = request.values(molecules), list(request.measures)
+    parts = [constraint.violation(values[:, names.index(constraint.name)]) for constraint in request.constraints]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
+
+
+def _best(kept: dict[str, tuple[float, Molecule]]) -> list[tuple[str, tuple[float, Molecule]]]:
+    return sorted(kept.items(), key=lambda item: (-item[1][0], item[0]))[:N_KEPT]
+
+
+def _readable(texts: Iterator[str]) -> Iterator[Molecule]:
+    for text in texts:
+        try:
+            yield parse(text)
+        except MoleculeError:
+            continue
+
+
+def _chunks(molecules: Iterator[Molecule]) -> Iterator[list[Molecule]]:
+    chunk: list[Molecule] = []
+    for molecule in molecules:
+        chunk.append(molecule)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,404 @@
+"""The assay loop: propose compounds with forecasts, take in results, compare, again.
+
+Files of a project (see `project.folder` for the chain that guards them):
+
+| file | holds |
+| --- | --- |
+| `measurements.csv` | the curated compounds that it began with |
+| `proposals/001.csv` | the proposals of round 1, each with its forecast |
+| `proposals/001.safetensors` | the model that made them |
+| `results/001.csv` | the first results that came back, curated |
+| `results/001.comparison.csv` | each of them beside its forecast |
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse
+from molgen.errors import CheckpointError, FileError, MoleculeError, NothingValidError, SpecError
+from molgen.latent.space import LatentSpace, default_checkpoint
+from molgen.model.molecule_process import MoleculeProcess
+from molgen.paths import write_text
+from molgen.project.batch import BOLDNESS, Exploration, pick_batch
+from molgen.project.candidate_pool import USUAL_CONSTRAINTS, best_of_catalogue, catalogue_texts, new_molecules
+from molgen.project.columns import CurationSpec
+from molgen.project.curated_file import csv_text, number_text, write_compounds
+from molgen.project.curation import Compound, Curation, curate, require_learnable
+from molgen.project.fit import fitted_space
+from molgen.project.folder import MEASUREMENTS, PROPOSALS, RESULTS, ProjectFolder, ProjectSpec, ProjectStep
+from molgen.project.forecast import Forecast, forecast, label_text
+from molgen.project.replicates import Label, merge_replicates
+from molgen.project.structure import same_compounds
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A proposed compound, and what was forecast before it was measured.
+
+    Attributes:
+        id: Such as R1-03: the third of round 1.
+        smiles: Canonical.
+        inchikey: Standard InChIKey; "" where there is none.
+        mean: Of a measurement.
+        std: Of a measurement.
+        lower: Of the interval of 90 %.
+        upper: Likewise.
+    """
+
+    id: str
+    smiles: str
+    inchikey: str
+    mean: float
+    std: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A result beside its forecast.
+
+    Attributes:
+        proposal: The proposal; None for a compound that was never proposed.
+        compound: As it was measured.
+        label: Its result.
+    """
+
+    proposal: Proposal | None
+    compound: Compound
+    label: Label
+
+    @property
+    def is_covered(self) -> bool | None:
+        """Whether the result lies in the interval; None for a bound within it, or a compound never proposed."""
+        if self.proposal is None:
+            return None
+        low, high = self.proposal.lower, self.proposal.upper
+        if self.label.relation == "<":
+            return False if self.label.value < low else None
+        if self.label.relation == ">":
+            return False if self.label.value > high else None
+        return low <= self.label.value <= high
+
+
+def new_project(
+    path: Path, data: Path, curation_spec: CurationSpec, spec: ProjectSpec
+) -> tuple[ProjectFolder, Curation]:
+    """A new project with the curated compounds of `data`.
+
+    Raises:
+        FileError: `data` cannot be used, or nothing can be learned from it.
+        RunError: Something is at `path`.
+    """
+    curation = curate(data, curation_spec)
+    (name,) = curation.properties
+    require_learnable(data, curation.compounds, name)
+    folder = ProjectFolder.create(path, replace(spec, property_name=name))
+    write_compounds(path / MEASUREMENTS, curation.compounds, [name])
+    folder.append("new", {"compounds": len(curation.compounds)}, [path / "project.toml", path / MEASUREMENTS])
+    return folder, curation
+
+
+def open_space(spec: ProjectSpec) -> LatentSpace:
+    """The space of a project.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, damaged, or another one than the project began with.
+    """
+    path = Path(spec.checkpoint) if spec.checkpoint else default_checkpoint()
+    space = LatentSpace.load(path)
+    if space.model.digest != spec.checkpoint_sha256:
+        raise CheckpointError(path, "is not the checkpoint that the project began with", remedy="Restore it.")
+    return space
+
+
+def known_compounds(folder: ProjectFolder) -> list[Compound]:
+    """All measured compounds, the results of a compound merged."""
+    name = folder.spec.property_name
+    files = [folder.path / MEASUREMENTS, *_files(folder, RESULTS)]
+    found = [compound for path in files for compound in _read_compounds(path, name)]
+    return merge_compounds(found, name)
+
+
+def merge_compounds(found: Sequence[Compound], name: str) -> list[Compound]:
+    """Compounds of several files, tautomers as one, the labels of each merged."""
+    keys, _ = same_compounds([parse(compound.smiles, AS_IT_IS) for compound in found])
+    groups: dict[str, list[Compound]] = {}
+    for key, compound in zip(keys, found, strict=True):
+        groups.setdefault(key, []).append(compound)
+    merged = []
+    for group in groups.values():
+        labels = [compound.labels[name] for compound in group]
+        label, _ = merge_replicates(labels, name, 1.0)
+        merged.append(replace(group[0], labels={name: label}))
+    return merged
+
+
+def proposals(folder: ProjectFolder) -> list[Proposal]:
+    """All proposals so far, in their order.
+
+    Raises:
+        FileError: A file of them is damaged.
+    """
+    return [proposal for path in _files(folder, PROPOSALS) for proposal in _read_proposals(path)]
+
+
+def pending(folder: ProjectFolder) -> list[Proposal]:
+    """Proposals without a result."""
+    measured = {compound_key(compound.smiles) for compound in known_compounds(folder)}
+    return [proposal for proposal in proposals(folder) if compound_key(proposal.smiles) not in measured]
+
+
+def compound_key(smiles: str) -> str:
+    """What tells compounds apart: the InChIKey, or the SMILES where there is none."""
+    try:
+        return parse(smiles, AS_IT_IS).inchikey
+    except MoleculeError:
+        return smiles
+
+
+@dataclass(frozen=True)
+class ProposeSpec:
+    """How a round is proposed.
+
+    Attributes:
+        n: Compounds.
+        exploration: Sure ones, or ones that could be much better.
+        library: Catalogue to choose from; None for new molecules.
+        exclude: Files of molecules that are not to be proposed.
+        constraints: What candidates must keep, as in campaigns.
+    """
+
+    n: int = 20
+    exploration: Exploration = "balanced"
+    library: Path | None = None
+    exclude: tuple[Path, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+
+def propose_round(
+    folder: ProjectFolder, ask: ProposeSpec, on_done: Callable[[float], object] = lambda share: None
+) -> tuple[Path, Forecast]:
+    """Proposes a round: fits the model, picks compounds, and writes their forecasts before any result.
+
+    Returns:
+        The file of the proposals, and their forecasts.
+
+    Raises:
+        NothingValidError: No candidate is left.
+        SpecError: A constraint cannot be read.
+        FileError: The catalogue, or a file to exclude, cannot be used.
+    """
+    number = folder.number_of("propose") + 1
+    compounds = known_compounds(folder)
+    waiting = pending(folder)
+    space = fitted_space(open_space(folder.spec), compounds, [folder.spec.property_name], folder.spec.seed)
+    picks = _picked(folder, ask, space, compounds, waiting, number, on_done)
+    if not picks:
+        remedy = "Loosen the constraints, or name another catalogue with --library."
+        raise NothingValidError("no candidate is left to propose", remedy=remedy)
+    said = forecast(space, [molecule.smiles for molecule in picks])
+    stem = folder.path / PROPOSALS / f"{number:03d}"
+    model, table = stem.with_suffix(".safetensors"), stem.with_suffix(".csv")
+    space.model.save(model)
+    write_text(table, csv_text(_proposal_rows(said, number)))
+    details = {
+        "round": number,
+        "n": len(picks),
+        "exploration": ask.exploration,
+        "pending": len(waiting),
+        "library": ask.library.name if ask.library else None,
+        "constraints": list(ask.constraints),
+    }
+    folder.append("propose", details, [table, model, model.with_suffix(".json")])
+    return table, said
+
+
+def take_results(folder: ProjectFolder, results: Path, spec: CurationSpec) -> tuple[Path, list[Compared], Curation]:
+    """Takes in results, and sets each beside its forecast.
+
+    Returns:
+        The file of the comparison, what was compared, and how the results were read.
+
+    Raises:
+        FileError: The results cannot be used.
+        SpecError: They are of another property.
+    """
+    name, number = folder.spec.property_name, folder.number_of("tell") + 1
+    curation = curate(results, spec)
+    if curation.properties != (name,):
+        remedy = f"Name the column with --property, or convert it with --to-p: the project is about {name}."
+        raise SpecError("property", f"the results are of {', '.join(curation.properties)}", remedy=remedy)
+    if not curation.compounds:
+        raise FileError(results, f"none of {len(curation.rows)} rows can be used", remedy="See `molgen curate`.")
+    by_key = {compound_key(proposal.smiles): proposal for proposal in proposals(folder)}
+    compared = [Compared(by_key.get(compound_key(c.smiles)), c, c.labels[name]) for c in curation.compounds]
+    stem = folder.path / RESULTS / f"{number:03d}"
+    table, comparison = stem.with_suffix(".csv"), stem.with_suffix(".comparison.csv")
+    write_compounds(table, curation.compounds, [name])
+    write_text(comparison, csv_text(_comparison_rows(compared)))
+    folder.append("tell", {"number": number, "results": len(compared)}, [table, comparison])
+    return comparison, compared, curation
+
+
+def summary_of(folder: ProjectFolder) -> list[dict[str, float | int]]:
+    """Round by round, how forecasts and results compare.
+
+    Each row has the round, how many compounds were proposed and measured, of those measured as values the mean absolute
+    error, the rank correlation and the share within the interval of 90 %, the best result, and the enrichment: the
+    share of results beyond what the best tenth of compounds known before had, over a tenth.
+    """
+    sign, name = folder.spec.sign, folder.spec.property_name
+    known = {compound_key(compound.smiles): compound.labels[name] for compound in known_compounds(folder)}
+    before = [compound.labels[name].value for compound in _read_compounds(folder.path / MEASUREMENTS, name)]
+    rows = []
+    for number, path in enumerate(_files(folder, PROPOSALS), 1):
+        proposed = _read_proposals(path)
+        results = [
+            (proposal, known[compound_key(proposal.smiles)])
+            for proposal in proposed
+            if compound_key(proposal.smiles) in known
+        ]
+        rows.append({"round": number, "proposed": len(proposed), **_scores(results, sign, before)})
+        before += [label.value for _, label in results]
+    return rows
+
+
+def _scores(results: Sequence[tuple[Proposal, Label]], sign: float, before: Sequence[float]) -> dict[str, float | int]:
+    from scipy.stats import spearmanr
+
+    exact = [(proposal, label.value) for proposal, label in results if label.relation in "=~"]
+    if not exact:
+        nan = math.nan
+        return {"measured": len(results), "error": nan, "rank": nan, "covered": nan, "best": nan, "enrichment": nan}
+    mean, y = np.array([p.mean for p, _ in exact]), np.array([value for _, value in exact])
+    covered = [p.lower <= value <= p.upper for p, value in exact]
+    threshold = float(np.quantile(sign * np.array(before), 0.9))
+    is_varied = len(exact) > 2 and np.ptp(mean) > 0 and np.ptp(y) > 0
+    return {
+        "measured": len(results),
+        "error": float(np.abs(y - mean).mean()),
+        "rank": float(spearmanr(mean, y).statistic) if is_varied else math.nan,
+        "covered": float(np.mean(covered)),
+        "best": float(sign * (sign * y).max()),
+        "enrichment": float((sign * y > threshold).mean() / 0.1),
+    }
+
+
+def _picked(
+    folder: ProjectFolder,
+    ask: ProposeSpec,
+    space: LatentSpace,
+    compounds: Sequence[Compound],
+    waiting: Sequence[Proposal],
+    number: int,
+    on_done: Callable[[float], object],
+) -> list[Molecule]:
+    sign, boldness = folder.spec.sign, BOLDNESS[ask.exploration]
+    taken = {compound_key(smiles) for smiles in (*(c.smiles for c in compounds), *(p.smiles for p in waiting))}
+    taken |= {compound_key(text) for path in ask.exclude for text in _readable(catalogue_texts(path))}
+
+    def worth(smiles: Sequence[str]) -> NDArray[np.float64]:
+        if not smiles:
+            return np.zeros(0)
+        mean, std = space.predict_molecules(smiles)
+        return np.asarray(sign * mean[:, 0] + boldness * std[:, 0])
+
+    def allowed(molecule: Molecule) -> bool:
+        return compound_key(molecule.smiles) not in taken
+
+    if ask.library:
+        candidates = best_of_catalogue(catalogue_texts(ask.library), worth, allowed)
+    else:
+        start = [compound.smiles for compound in compounds]
+        constraints = ask.constraints or USUAL_CONSTRAINTS
+        candidates = new_molecules(space, start, worth, allowed, constraints, folder.spec.seed + number, on_done)
+    return _joint_picks(space, candidates, [parse(p.smiles, AS_IT_IS) for p in waiting], ask, sign)
+
+
+def _joint_picks(
+    space: LatentSpace, candidates: Sequence[Molecule], waiting: Sequence[Molecule], ask: ProposeSpec, sign: float
+) -> list[Molecule]:
+    """The batch, by the joint distribution of candidates and pending compounds."""
+    if not candidates:
+        return []
+    process = space.model.predictor
+    if not isinstance(process, MoleculeProcess):
+        raise TypeError("the space was not fitted")
+    together = [*candidates, *waiting]
+    z = torch.from_numpy(space.encode([m.smiles for m in together], AS_IT_IS, is_refined=False))
+    mean, covariance = process.joint(z, [molecule.mol for molecule in together], 0)
+    picks = pick_batch(
+        sign * mean.numpy(),
+        covariance.numpy(),
+        float(process.noise[0]),
+        [fingerprint(molecule.mol) for molecule in together],
+        ask.n,
+        BOLDNESS[ask.exploration],
+        range(len(candidates), len(together)),
+    )
+    return [together[i] for i in picks]
+
+
+def _readable(texts: Iterable[str]) -> list[str]:
+    found = []
+    for text in texts:
+        try:
+            found.append(parse(text).smiles)
+        except MoleculeError:
+            continue
+    return found
+
+
+def _proposal_rows(said: Forecast, number: int) -> list[list[str]]:
+    columns = said.columns()
+    name = said.properties[0]
+    shown = [f"{name}_mean", f"{name}_std", f"{name}_lower", f"{name}_upper", "applicability"]
+    shown += ["nearest", "nearest_similarity", f"nearest_{name}"]
+    header = ["id", "smiles", "inchikey", *shown]
+    rows = []
+    for i, smiles in enumerate(said.smiles):
+        cells = [columns[column][i] for column in shown]
+        texts = [cell if isinstance(cell, str) else number_text(cell) for cell in cells]
+        rows.append([f"R{number}-{i + 1:02d}", smiles, compound_key(smiles), *texts])
+    return [header, *rows]
+
+
+def _comparison_rows(compared: Sequence[Compared]) -> list[list[str]]:
+    header = ["id", "smiles", "result", "proposal", "mean", "lower", "upper", "error", "is_covered"]
+    rows = []
+    for one in compared:
+        p = one.proposal
+        numbers = [p.mean, p.lower, p.upper, one.label.value - p.mean] if p else [math.nan] * 4
+        covered = "" if one.is_covered is None else str(one.is_covered).lower()
+        start = [one.compound.id, one.compound.smiles, label_text(one.label), p.id if p else ""]
+        rows.append([*start, *map(number_text, numbers), covered])
+    return [header, *rows]
+
+
+def _files(folder: ProjectFolder, kind: str) -> list[Path]:
+    """The chained tables of proposals or results, in their order."""
+    step: ProjectStep = "propose" if kind == PROPOSALS else "tell"
+    return [folder.path / kind / f"{number:03d}.csv" for number in range(1, folder.number_of(step) + 1)]
+
+
+def _read_compounds(path: Path, name: str) -> list[Compound]:
+    return [c for c in curate(path, CurationSpec((name,))).compounds if name in c.labels]
+
+
+def _read_proposals(path: Path) -> list[Proposal]:
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            rows = list(csv.reader(handle))
+        return [Proposal(row[0], row[1], row[2], *map(float, row[3:7])) for row in rows[1:]]
+    except (OSError, ValueError, IndexError, TypeError) as error:
+        raise FileError(path, f"is no table of proposals: {error}", remedy="Restore it from a copy.") from None
