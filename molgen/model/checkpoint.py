@@ -307,7 +307,7 @@ def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: 
     priors: dict[PriorKind, Prior] = {}
     for name, sizes in description["priors"].items():
         kind = cast(PriorKind, PRIORS.get(name, name))
-        prior = _language(sizes, tensors) if kind == "language" else _point_prior(kind, name, sizes, tensors, vae)
+        prior = _language(sizes, tensors, vae) if kind == "language" else _point_prior(kind, name, sizes, tensors, vae)
         _fill(prior, tensors, f"{name}.")
         priors[kind] = prior
     return priors
@@ -327,12 +327,16 @@ def _point_prior(
         return POINT_PRIORS[kind](config)
 
 
-def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SmilesLanguageModel:
+def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig) -> SmilesLanguageModel:
     tokens = description["tokens"]
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError("tokens must be texts")
     config = SmilesLanguageModelConfig(**{**description, "tokens": tuple(tokens)})
     _require_shape(tensors, "language.logits.weight", len(SmilesVocabulary(config.tokens)), config.hidden_size)
+    if config.coarse_size:
+        if config.coarse_size != vae.coarse_size:
+            raise ValueError("language model and autoencoder differ in coarse size")
+        _require_shape(tensors, "language.first_state.weight", config.hidden_size, config.coarse_size)
     with torch.random.fork_rng(devices=[]):
         return SmilesLanguageModel(config)
 
