@@ -172,7 +172,9 @@ class LatentSpace:
             chunk = rows[start : start + BATCH_SIZE]
             batch = torch.from_numpy(points[chunk]).to(self.device)
             chunk_softness = torch.from_numpy(softness[chunk]).to(self.device)
-            uniforms = self._uniforms(first_row + chunk, seed) if softness[chunk].any() else None
+            uniforms = (
+                self._uniforms(first_row + chunk, [seed], self.model.max_tokens) if softness[chunk].any() else None
+            )
             ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, chunk_softness, uniforms)
             for row, tokens in zip(chunk, map(tuple, ids.tolist()), strict=True):
                 if tokens not in read:
@@ -238,7 +240,7 @@ class LatentSpace:
 
     @property
     def _region_model(self) -> SmilesLanguageModel | None:
-        model = self.model.priors.get(LANGUAGE)
+        model = self.model.priors.get("language")
         return model if isinstance(model, SmilesLanguageModel) and model.config.coarse_size else None
 
     @cached_property
@@ -411,10 +413,10 @@ class LatentSpace:
                 raise SpecError("prior", f"says a molecule in {n_spoken} of {n_drawn} texts", remedy="Fit it anew.")
             yield from spoken
 
-    def _uniforms(self, rows: NDArray[np.int64], seed: int) -> Tensor:
-        """Random numbers (B, L) from 0 to 1, one for each token of the rows (B,); each row has its own stream."""
-        streams = (np.random.default_rng((seed, row)) for row in rows.tolist())
-        numbers = np.stack([stream.random(self.model.max_tokens) for stream in streams])
+    def _uniforms(self, rows: NDArray[np.int64], seed: Sequence[int], n_tokens: int) -> Tensor:
+        """Random numbers (B, `n_tokens`) from 0 to 1 for the rows (B,); each row has its own stream."""
+        streams = (np.random.default_rng((*seed, row)) for row in rows.tolist())
+        numbers = np.stack([stream.random(n_tokens) for stream in streams])
         return torch.from_numpy(numbers).to(self.device)
 
     def _points(self, z: ArrayLike) -> Floats:

@@ -14,7 +14,6 @@ the divergence, Higgins et al. 2017 (beta-VAE, ICLR), equation 4; conditioning d
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,21 +26,20 @@ from molgen.errors import MoleculeError, SpecError
 from molgen.model.checkpoint import MolecularModel
 from molgen.model.decoder import negative_log_likelihood
 from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel
-from molgen.model.vae import Vae
+from molgen.model.vae import Vae, kl_divergence
 from molgen.tokens.selfies_vocabulary import PAD, Vocabulary, pad
 from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 from molgen.train.data.batches import Batch, Schedule
 from molgen.train.data.dataset import TokenSet
 from molgen.train.distance_loss import geometry_loss
+from molgen.train.fit.language_model import Watch
 from molgen.train.validation import aggregate_posterior, encode_rows
 
 WARMUP_STEPS, COOLDOWN_SHARE = 200, 0.7
 MAX_GRADIENT = 5.0
+EPOCHS, MIN_STEPS, MAX_STEPS = 4, 2_000, 40_000
 N_POSTERIORS = 4096
 """Training molecules whose posteriors the Gaussian prior is fitted to."""
-
-Watch = Callable[[float], object]
-"""Called with the share of a fit that is done, in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,15 @@ class RegionConfig:
                 raise ValueError(f"{name} must be from 0 to 1, but got {getattr(self, name)}")
 
 
-def fit_regions(model: MolecularModel, data: TokenSet, config: RegionConfig, watch: Watch = lambda _: None) -> MolecularModel:
+def count_region_steps(data: TokenSet) -> int:
+    """Steps that read each training molecule four times, from 2,000 to 40,000."""
+    n_steps = EPOCHS * int((~data.is_validation).sum()) // RegionConfig.batch_size
+    return max(MIN_STEPS, min(MAX_STEPS, n_steps))
+
+
+def fit_regions(
+    model: MolecularModel, data: TokenSet, config: RegionConfig, watch: Watch = lambda _: None
+) -> MolecularModel:
     """A model with regions, from one that has a language model; a function of its arguments alone.
 
     Args:
@@ -163,7 +169,7 @@ class _RegionStep:
         coarse = slice(0, config.coarse_size)
         mean, log_variance = self.vae.encoder(batch.tokens, batch.lengths)
         z = mean + torch.randn(mean.shape, generator=generator) * (0.5 * log_variance).exp()
-        divergence = self.vae.divergence(mean, log_variance)
+        divergence = kl_divergence(mean, log_variance, self.vae.encoder.scale)
         is_free = torch.rand(n, 1, generator=generator) < config.unconditional_share
         condition = (z / self.vae.encoder.scale)[:, coarse].masked_fill(is_free, torch.nan)
         loss: Tensor = self.language.loss(*smiles, condition).mean()
@@ -223,7 +229,9 @@ def _tokenise(vocabulary: Vocabulary, ids: list[int], smiles: SmilesVocabulary) 
     return found if len(found) < MAX_LENGTH else np.empty(0, dtype=np.uint16)
 
 
-def _finished(model: MolecularModel, data: TokenSet, vae: Vae, language: SmilesLanguageModel, seed: int) -> MolecularModel:
+def _finished(
+    model: MolecularModel, data: TokenSet, vae: Vae, language: SmilesLanguageModel, seed: int
+) -> MolecularModel:
     rows = np.flatnonzero(~data.is_validation)
     chosen = np.random.default_rng(seed).permutation(rows)[:N_POSTERIORS]
     with torch.no_grad():
