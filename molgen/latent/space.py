@@ -185,7 +185,7 @@ class LatentSpace:
     @property
     def has_regions(self) -> bool:
         """Whether the checkpoint has a language model that is conditioned on the coarse part of a latent vector."""
-        return self._region_model is not None
+        return self.model.region is not None
 
     def decode_region(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:
         """Canonical SMILES of molecules that belong to the regions of points (N, D); None where none came out.
@@ -205,7 +205,7 @@ class LatentSpace:
             SpecError: `z` is not an array of rows of D numbers, a temperature is not 0 or above, or the seed not a
                 whole number from 0 on.
         """
-        model = self._region_model
+        model = self.model.region
         if model is None:
             return self.decode(z, temperature=temperature, seed=seed)
         points = self._points(z)
@@ -237,11 +237,6 @@ class LatentSpace:
         return model.sample_near(
             torch.from_numpy(coarse).to(self.device), torch.from_numpy(temperature).to(self.device), uniforms
         )
-
-    @property
-    def _region_model(self) -> SmilesLanguageModel | None:
-        model = self.model.priors.get("language")
-        return model if isinstance(model, SmilesLanguageModel) and model.config.coarse_size else None
 
     @cached_property
     def _coarse_scale(self) -> Floats:

@@ -239,7 +239,8 @@ def _finished(
     return replace(
         model,
         vae=vae,
-        priors={"language": language},
+        priors={"language": model.priors["language"]},
+        region=language,
         prior_mean=mean,
         prior_factor=factor,
         predictor=None,

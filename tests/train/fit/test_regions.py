@@ -59,8 +59,12 @@ def test_the_region_of_a_molecule_says_which_it_is_and_its_point_gives_it_back(f
     assert space.decode_region(z + fine) == MOLECULES  # a region is all points of one coarse part
 
 
-def test_it_still_is_a_prior(fitted: MolecularModel) -> None:
-    assert set(LatentSpace(fitted).sample(60, seed=1, prior="language")) <= {*MOLECULES, None}
+def test_without_a_condition_it_is_a_prior_and_the_language_model_stays(
+    start: MolecularModel, fitted: MolecularModel
+) -> None:
+    assert fitted.region
+    assert set(fitted.region.sample(60, torch.Generator().manual_seed(1))) & set(MOLECULES)
+    assert fitted.priors["language"] is start.priors["language"]
 
 
 def test_a_row_depends_on_itself_the_seed_and_its_number(fitted: MolecularModel) -> None:
@@ -109,7 +113,7 @@ def test_a_coarse_size_that_is_not_the_autoencoders_is_refused(fitted: Molecular
     fitted.save(tmp_path / "a.safetensors")
     card = tmp_path / "a.json"
     description = json.loads(card.read_text())
-    description["priors"]["language"]["coarse_size"] = 3
+    description["region"]["coarse_size"] = 3
     card.write_text(json.dumps(description))
     with pytest.raises(CheckpointError, match="coarse size"):
         checkpoint.load(tmp_path / "a.safetensors")
