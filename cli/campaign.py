@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +16,7 @@ from .console.outputs import check_outputs, find_named_files, require_folder
 
 if TYPE_CHECKING:
     from molgen.search.campaign import CampaignStatus
-    from molgen.search.launch import Reports, Result
+    from molgen.search.launch import Machine, Reports, Result
 
 
 def _texts(name: str, help_text: str) -> Any:
@@ -29,7 +29,16 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     out: Annotated[
         Path | None, typer.Option("--out", writable=True, file_okay=False, help="Folder for the new run.")
     ] = None,
-    resume: Annotated[Path | None, typer.Option("--resume", help="Folder of a run to continue.")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", help="Folder of a run to continue; with --budget, to extend when it is finished."),
+    ] = None,
+    accept_changed_scorer: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changed-scorer", help="Resume although the file of a scorer changed; values it gave are kept."
+        ),
+    ] = False,
     maximize: Annotated[
         list[str] | None, _texts("--maximize", "Such as qed, or predicted:pKi. Repeatable, as all of these.")
     ] = None,
@@ -111,37 +120,55 @@ def campaign(  # noqa: PLR0913 - one parameter an option
         "seed": seed,
     }
     flags = {key: value for key, value in given.items() if value not in (None, [])}
-    result, folder = _conduct(spec, out, resume, flags, (device, threads), is_forced=is_forced)
+    if resume is not None:
+        others = [*flags, *(["spec"] if spec else []), *(["out"] if out else [])]
+        result = _resume(resume, others, budget, (device, threads), accepts_changed=accept_changed_scorer)
+        folder = resume
+    else:
+        result, folder = _launch(spec, out, flags, (device, threads), is_forced=is_forced)
     _report(result, folder, is_json=json)
 
 
-def _conduct(
+def _launch(
     spec: Path | None,
     out: Path | None,
-    resume: Path | None,
     flags: Mapping[str, object],
     machine: tuple[str, int | None],
     *,
     is_forced: bool,
 ) -> tuple[Result, Path]:
-    from molgen.device import available_threads, resolve_device
     from molgen.errors import SpecError
     from molgen.search import launch
     from molgen.search.spec import CampaignSpec, read_spec
 
-    place = launch.Machine(resolve_device(machine[0]), machine[1] or available_threads())
-    if resume is not None:
-        if spec or out or flags.keys() - {"checkpoint"}:
-            raise SpecError("resume", "a run is resumed as it began", remedy="Give --resume RUN alone.")
-        with _progress() as reports:
-            return launch.resume(resume, place, reports), resume
     if out is None:
         raise SpecError("out", "names no folder", remedy="Add --out RUN.")
     request = CampaignSpec.from_options((read_spec(spec) if spec else {}) | dict(flags))
     if is_forced:
         require_folder(out, [path for value in request.to_toml().values() for path in find_named_files(value)])
     with _progress(request.budget) as reports:
-        return launch.launch(out, request, place, reports, is_forced=is_forced), out
+        return launch.launch(out, request, _place(*machine), reports, is_forced=is_forced), out
+
+
+def _resume(
+    run: Path, others: Sequence[str], budget: int | None, machine: tuple[str, int | None], *, accepts_changed: bool
+) -> Result:
+    """Goes on with a run; `others` are the names of what else was given."""
+    from molgen.errors import SpecError
+    from molgen.search import launch
+
+    if set(others) - {"checkpoint", "budget"}:  # the checkpoint may come from the environment
+        remedy = "Give --resume RUN alone, or with a larger --budget."
+        raise SpecError("resume", "a run is resumed as it began", remedy=remedy)
+    with _progress() as reports:
+        return launch.resume(run, _place(*machine), reports, budget=budget, accepts_changed_scorer=accepts_changed)
+
+
+def _place(device: str, threads: int | None) -> Machine:
+    from molgen.device import available_threads, resolve_device
+    from molgen.search.launch import Machine
+
+    return Machine(resolve_device(device), threads or available_threads())
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -106,14 +107,14 @@ def train(  # noqa: PLR0913 - one parameter an option
     """
     from molgen.evaluate.training_report import write_training_report
 
-    experiment = _open(context, out, is_resumed, is_forced)
-    with show.progress(None, "Reading") as advance:
-        rows = count(1)
-        experiment.prepare(lambda: advance(next(rows)))
-    _note_inputs(experiment)
-    with show.progress(1.0, "Training") as advance:
-        experiment.train(_watch(advance), lambda kind, share: advance(share, f"fitting {kind}"))
-    report = write_training_report(experiment)
+    with _open(context, out, is_resumed, is_forced) as experiment:
+        with show.progress(None, "Reading") as advance:
+            rows = count(1)
+            experiment.prepare(lambda: advance(next(rows)))
+        _note_inputs(experiment)
+        with show.progress(1.0, "Training") as advance:
+            experiment.train(_watch(advance), lambda kind, share: advance(share, f"fitting {kind}"))
+        report = write_training_report(experiment)
     if is_json:
         show.as_json(report)
     else:
@@ -121,7 +122,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     show.note(f"The model is {experiment.best}")
 
 
-def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> TrainingRun:
+def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> AbstractContextManager[TrainingRun]:
     """The run that the command line means; options that were not given are left to the run."""
     from molgen.evaluate.regression import require_baseline
     from molgen.train.run import TrainingRun

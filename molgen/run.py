@@ -1,18 +1,19 @@
 """The folder that a command leaves behind: what was asked (`spec.toml`), what it ran on (`manifest.json`), `log.txt`.
 
-A run is resumed only as what it was: the same specification, inputs, checkpoint and versions.
+A run is resumed only as what it was: the same specification, inputs, checkpoint and versions. One process at a time
+works in it. A new run is there once its `spec.toml` is, which is written last.
 """
 
 from __future__ import annotations
 
 import json
 import platform
-import shutil
 import sys
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +21,10 @@ from typing import Any
 
 import tomlkit
 
+from molgen import replacement
 from molgen.chem.table import Tally
-from molgen.errors import FileError, RunError
+from molgen.errors import FileError, InterruptedRunError, MolgenError, RunError
+from molgen.lock import LOCK, hold
 from molgen.paths import require_regular, write_text
 
 PACKAGES = ("molgen", "torch", "rdkit", "selfies", "optuna", "numpy")
@@ -66,46 +69,81 @@ def describe_input(path: Path, tally: Tally) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """A run's folder, existing and with a specification in it."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._is_kept = False
 
     @classmethod
-    def create(cls, path: Path, spec: Mapping[str, Any], *, is_forced: bool = False) -> RunFolder:
-        """A new run at `path`, with `spec` (without None values) as its specification.
+    @contextmanager
+    def begin(
+        cls,
+        path: Path,
+        spec: Mapping[str, Any],
+        files: Sequence[str],
+        *,
+        facts: Mapping[str, Any] | None = None,
+        inputs: Iterable[Path] = (),
+        is_forced: bool = False,
+    ) -> Iterator[RunFolder]:
+        """A new run at `path`, held until the block ends.
+
+        A block that fails before `keep` was called leaves no run, and an earlier one as it was. One that is
+        interrupted leaves the new run to be resumed, or the earlier one where there was one.
 
         Args:
             path: A folder that does not exist or is empty.
-            spec: TOML values by option name.
-            is_forced: Remove an earlier run at `path` first. A folder that is no run is never removed.
+            spec: TOML values by option name; those that are None are left out.
+            files: Names, or patterns of names, of the files that this kind of run leaves besides those that all have.
+            facts: For the manifest.
+            inputs: Files that the run reads.
+            is_forced: Replace an earlier run at `path`. A folder with anything else in it is never replaced.
 
         Raises:
-            RunError: Something is at `path` already.
+            RunError: Something is at `path` already, or another process works there.
         """
-        if path.is_dir() and any(path.iterdir()):
-            cls._make_room(path, is_forced)
-        elif path.exists() and not path.is_dir():
-            raise RunError(path, "is a file", remedy="Name another folder with --out.")
+        is_new_folder = not path.exists()
+        content = _Content(path, files)
+        content.require_room(inputs, is_forced=is_forced)
         path.mkdir(parents=True, exist_ok=True)
-        given = {key: value for key, value in spec.items() if value is not None}
-        write_text(path / SPEC, tomlkit.dumps(given))
-        folder = cls(path)
-        folder.update(versions=versions(), command=sys.argv, start=now())
-        return folder
+        with hold(path):
+            content.recover()
+            content.require_room(inputs, is_forced=is_forced)
+            content.make_room()
+            run = cls(path)
+            try:
+                run._write(spec, facts or {})
+                yield run
+                run.keep()
+            except BaseException as error:
+                if not run._is_kept:
+                    _end_start(content, error, is_new_folder=is_new_folder)
+                raise
 
-    @staticmethod
-    def _make_room(path: Path, is_forced: bool) -> None:
-        if not (path / SPEC).is_file():
-            raise RunError(path, "exists and is not a molgen run", remedy="Name another folder with --out.")
-        if not is_forced:
-            raise RunError(path, "holds a run already", remedy="Continue it with --resume, or replace it with --force.")
-        shutil.rmtree(path)
+    @classmethod
+    @contextmanager
+    def resume(cls, path: Path, files: Sequence[str]) -> Iterator[RunFolder]:
+        """The run at `path`, held until the block ends.
+
+        Args:
+            path: Folder of the run.
+            files: See `begin`.
+
+        Raises:
+            RunError: There is none, or another process works there.
+        """
+        content = _Content(path, files)
+        if not content.is_run_or_was():
+            cls.open(path)
+        with hold(path):
+            content.recover()
+            yield cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The run at `path`.
+        """The run at `path`, to be read.
 
         Raises:
             RunError: There is none.
@@ -113,6 +151,19 @@ class RunFolder:
         if not (path / SPEC).is_file():
             raise RunError(path, "is not a molgen run: it has no spec.toml", remedy="Name the folder given as --out.")
         return cls(path)
+
+    def keep(self) -> None:
+        """Says that the run holds something to keep; an earlier run that it replaces is removed."""
+        if not self._is_kept:
+            self._is_kept = True
+            replacement.discard(self.path)
+
+    def _write(self, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """Writes manifest and specification; with the latter the run is there."""
+        text = tomlkit.dumps({key: value for key, value in spec.items() if value is not None})
+        digest = sha256(text.encode()).hexdigest()
+        self.update(versions=versions(), command=sys.argv, start=now(), spec_sha256=digest, **facts)
+        write_text(self.path / SPEC, text)
 
     def spec(self) -> dict[str, Any]:
         """The specification.
@@ -148,13 +199,14 @@ class RunFolder:
         write_text(self.path / MANIFEST, json.dumps(merged, indent=1) + "\n")
 
     def require_same(self, **entries: Any) -> None:
-        """Asks that manifest entries, versions included, are now what they were when the run began.
+        """Asks that manifest entries, versions and specification included, are what they were when the run began.
 
         Raises:
             RunError: Something changed; the message names it.
         """
         manifest = self.manifest()
-        for key, value in {"versions": versions(), **entries}.items():
+        digest = file_digest(self.path / SPEC)
+        for key, value in {"versions": versions(), "spec_sha256": digest, **entries}.items():
             if manifest.get(key) != json.loads(json.dumps(value)):
                 raise RunError(
                     self.path,
@@ -166,3 +218,130 @@ class RunFolder:
         """Appends a line to the log."""
         with (self.path / LOG).open("a", encoding="utf-8", errors="backslashreplace") as handle:
             handle.write(f"{now()} {text}\n")
+
+
+class _Content:
+    """What lies in the folder of a run, or in one that is to become it."""
+
+    def __init__(self, path: Path, files: Sequence[str]) -> None:
+        self.path = path
+        self.patterns = (SPEC, MANIFEST, LOG, *files)
+
+    def require_room(self, inputs: Iterable[Path], *, is_forced: bool) -> None:
+        """Asks that a run can be made here.
+
+        Raises:
+            RunError: It cannot.
+        """
+        path = self.path
+        if path.exists() and not path.is_dir():
+            raise RunError(path, "is a file", remedy="Name another folder with --out.")
+        entries = self._entries()
+        foreign = [entry.name for entry in entries if not self._is_own(entry)]
+        is_run = self.is_run_or_was()
+        if entries and not (self._is_recognised() if is_run else all(map(self._is_of_a_start, entries))):
+            raise RunError(path, "exists and is not a molgen run", remedy="Name another folder with --out.")
+        if foreign and is_forced:
+            raise RunError(path, f"holds other files than a run: {_join_names(foreign)}", remedy="Name another folder.")
+        if is_run and not is_forced:
+            raise RunError(path, "holds a run already", remedy="Continue it with --resume, or replace it with --force.")
+        for file in inputs:
+            if file.resolve().parent == path.resolve():
+                raise RunError(path, f"holds an input of the new run: {file.name}", remedy="Name another folder.")
+
+    def is_run_or_was(self) -> bool:
+        """Whether there is a run, or an earlier one that can be put back."""
+        return (self.path / SPEC).is_file() or replacement.has_earlier(self.path)
+
+    def recover(self) -> None:
+        """Completes what a killed process left half done; only for the process that holds the folder."""
+        replacement.recover(self.path)
+        if replacement.has_earlier(self.path) and not (self.path / SPEC).is_file():
+            self._put_back()
+        for entry in self._entries():
+            if self._is_temporary(entry.name):
+                entry.unlink()
+
+    def make_room(self) -> None:
+        """Moves an earlier run aside; one that replaces a still earlier one, and had not begun, is removed."""
+        if (self.path / SPEC).is_file() and not replacement.has_earlier(self.path):
+            replacement.set_aside(self.path, self._files())
+        self._remove_files()
+
+    def undo(self, *, is_new_folder: bool) -> None:
+        """Removes the new run, and puts back the earlier one; without that, removes the folder if it is new."""
+        if replacement.has_earlier(self.path):
+            self._put_back()
+            return
+        self._remove_files()
+        (self.path / LOCK).unlink(missing_ok=True)
+        if is_new_folder and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def _put_back(self) -> None:
+        self._remove_files()
+        replacement.put_back(self.path)
+
+    def _remove_files(self) -> None:
+        (self.path / SPEC).unlink(missing_ok=True)
+        for file in self._files():
+            file.unlink()
+
+    def _files(self) -> list[Path]:
+        return [entry for entry in self._entries() if self._is_own(entry) and not entry.is_dir()]
+
+    def _entries(self) -> list[Path]:
+        """What lies in the folder, besides its lock."""
+        return sorted(entry for entry in self.path.iterdir() if entry.name != LOCK) if self.path.is_dir() else []
+
+    def _is_recognised(self) -> bool:
+        """Whether the manifest, or that of an earlier run moved aside, says that molgen made the folder."""
+        return any(_is_manifest(place / MANIFEST) for place in (self.path, *replacement.find_earlier(self.path)))
+
+    def _is_own(self, entry: Path) -> bool:
+        if entry.is_dir():
+            return entry.name in replacement.FOLDERS
+        return any(fnmatchcase(entry.name, form) for p in self.patterns for form in (p, _TEMPORARY.format(p)))
+
+    def _is_temporary(self, name: str) -> bool:
+        """Whether this is a file half written; exports, which hold no lock, may be written at the same time."""
+        return any(fnmatchcase(name, _TEMPORARY.format(p)) for p in self.patterns if "*" not in p)
+
+    def _is_of_a_start(self, entry: Path) -> bool:
+        """Whether the file can be there when a run was killed before its specification was."""
+        if entry.name == MANIFEST:
+            return _is_manifest(entry)
+        return any(fnmatchcase(entry.name, _TEMPORARY.format(name)) for name in (SPEC, MANIFEST))
+
+
+_TEMPORARY = ".{}." + 16 * "[0-9a-f]"
+"""How `paths.replace_file` names a file half written."""
+
+
+def _end_start(content: _Content, error: BaseException, *, is_new_folder: bool) -> None:
+    """Undoes the start of a run that `error` ended, unless it can be resumed and nothing waits to be put back."""
+    is_stopped = isinstance(error, InterruptedRunError) or not isinstance(error, Exception)
+    has_earlier = replacement.has_earlier(content.path)
+    if is_stopped and not has_earlier:
+        return
+    content.undo(is_new_folder=is_new_folder)
+    if has_earlier and isinstance(error, MolgenError):
+        remedy = "" if is_stopped else error.remedy
+        error.remedy = f"{remedy}\nThe earlier run in {content.path} is as it was.".strip()
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file is the manifest of a run."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    match manifest:
+        case {"versions": {"molgen": str()}, "start": str(), "command": list()}:
+            return True
+    return False
+
+
+def _join_names(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:3]))
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

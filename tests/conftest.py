@@ -1,13 +1,18 @@
 """What several test files share: the command line, loaded as users start it."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
+
+from molgen import paths
 
 RunMolgen = Callable[..., Result]
 
@@ -39,3 +44,58 @@ def run_molgen(app: Typer) -> RunMolgen:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return call
+
+
+@dataclass
+class Kill:
+    """Stands for a kill of the process after so many changes of files.
+
+    Attributes:
+        left: Changes that may still happen.
+        happened: Whether it came to the kill.
+    """
+
+    left: int
+    happened: bool = False
+
+
+class Killed(BaseException):
+    """Ends what a kill would end."""
+
+
+@pytest.fixture
+def kill_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[Kill]]:
+    """Ends a block after so many changes of files: `with kill_after(3) as kill: ...`.
+
+    Every further change fails too, so that the block cannot mend anything while it ends.
+    """
+    kill = Kill(10**9)
+
+    def limit(module: object, name: str) -> None:
+        original = getattr(module, name)
+
+        def change(*arguments: object, **options: object) -> object:
+            kill.left -= 1
+            if kill.left < 0:
+                raise Killed
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(module, name, change)
+
+    for name in ("rename", "replace", "unlink", "mkdir", "rmdir"):
+        limit(Path, name)
+    limit(shutil, "rmtree")
+    limit(os, "link")
+    limit(paths, "token_hex")
+
+    @contextmanager
+    def block(n: int) -> Iterator[Kill]:
+        kill.left, kill.happened = n, False
+        try:
+            yield kill
+        except Killed:
+            kill.happened = True
+        finally:
+            kill.left = 10**9
+
+    return block

@@ -84,7 +84,13 @@ class Campaign:
     """One campaign in one folder."""
 
     def __init__(
-        self, folder: Path, spec: CampaignSpec, space: LatentSpace, oracle: Oracle, start: Sequence[Molecule]
+        self,
+        folder: Path,
+        spec: CampaignSpec,
+        space: LatentSpace,
+        oracle: Oracle,
+        start: Sequence[Molecule],
+        extensions: Sequence[int] = (),
     ) -> None:
         """Prepares the loop; what the folder's ledger holds will be replayed.
 
@@ -94,6 +100,7 @@ class Campaign:
             space: The latent space to search.
             oracle: What to search for.
             start: Molecules to begin with.
+            extensions: Budgets to go on with, one after the other, when that of `spec` is spent.
 
         Raises:
             RunError: The ledger is damaged.
@@ -121,6 +128,8 @@ class Campaign:
         )
         self._study = LatentStudy(space, request)
         self._front = Front(self.n_objectives)
+        self._budgets = (spec.budget, *extensions)
+        self._budget = spec.budget
         self._evaluations: list[Evaluation] = []
         self._met: dict[str, Outcome] = {}
         self._totals: list[float] = []
@@ -133,7 +142,9 @@ class Campaign:
         return list(self._evaluations)
 
     def run(self, on_status: Callable[[CampaignStatus], object], is_stop_requested: Callable[[], bool]) -> None:
-        """Runs until the budget is spent, or until nothing new comes any more.
+        """Runs until the budgets are spent, one after the other, or until nothing new comes any more.
+
+        A batch ends where a budget does, so that what was scored under a smaller one is the same under a larger.
 
         Raises:
             InterruptedRunError: A stop was requested; everything scored is in the ledger.
@@ -163,8 +174,13 @@ class Campaign:
     def _search(self, on_status: Callable[[CampaignStatus], object], is_stop_requested: Callable[[], bool]) -> None:
         if self.start:
             self._settle(self._begin_at_start(), on_status)
+        for budget in self._budgets:
+            self._budget = budget
+            self._spend(on_status, is_stop_requested)
+
+    def _spend(self, on_status: Callable[[CampaignStatus], object], is_stop_requested: Callable[[], bool]) -> None:
         idle = 0
-        while len(self._evaluations) < self.spec.budget and idle < MAX_IDLE_BATCHES:
+        while len(self._evaluations) < self._budget and idle < MAX_IDLE_BATCHES:
             if self.feasibility.is_hopeless:
                 break
             if is_stop_requested():
@@ -206,7 +222,7 @@ class Campaign:
         """Scores what is new and keeps the constraints, writes it down, and tells every trial its worth."""
         self._counts["proposed"] += len(proposals)
         new = self._sort_out(proposals)
-        kept = self._filter(new)[: self.spec.budget - len(self._evaluations)]
+        kept = self._filter(new)[: self._budget - len(self._evaluations)]
         if kept:
             self._score(kept)
         finished: list[tuple[FrozenTrial, Outcome]] = []

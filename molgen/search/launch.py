@@ -22,10 +22,16 @@ from molgen.score.external.scorer import PythonScorer, Scorer
 from molgen.score.measure import MeasureContext
 from molgen.score.objective import parse_objectives
 from molgen.score.oracle import Oracle
+from molgen.search import ledger, study
 from molgen.search.campaign import Campaign, CampaignStatus
 from molgen.search.ledger import Evaluation
+from molgen.search.resumption import find_changed_scorers, find_larger_budget, read_budgets, write_changes
 from molgen.search.spec import CampaignSpec
 from molgen.search.start import parse_option, start_molecules
+
+EXPORTS = tuple(f"candidates{suffix}" for suffix in (".sdf", ".csv", ".smi", ".svg"))
+FILES = (ledger.NAME, study.NAME, f"{study.NAME}.lock*", *EXPORTS)
+"""What a campaign leaves in its folder, besides what every run has."""
 
 
 @dataclass(frozen=True)
@@ -74,43 +80,56 @@ def launch(out: Path, spec: CampaignSpec, machine: Machine, reports: Reports, *,
         with stop_requested():
             for warning in filter(None, map(health_check, parts.scorers.values())):
                 reports.on_note(warning)
-        folder = RunFolder.create(out, spec.to_toml(), is_forced=is_forced)
-        _sign(folder, spec, machine, parts)
+        facts = {**parts.identity, "device": machine.device, "threads": machine.threads, "seed": spec.seed}
+        run = RunFolder.begin(out, spec.to_toml(), FILES, facts=facts, inputs=_list_inputs(parts), is_forced=is_forced)
+        folder = stack.enter_context(run)
         return _run(folder, spec, parts, reports)
 
 
-def resume(out: Path, machine: Machine, reports: Reports) -> Result:
+def resume(
+    out: Path,
+    machine: Machine,
+    reports: Reports,
+    *,
+    budget: int | None = None,
+    accepts_changed_scorer: bool = False,
+) -> Result:
     """Takes up the campaign in the folder `out` where it stopped, with the threads that it began with.
 
-    One that is finished is left as it is.
+    One that is finished is left as it is, unless the budget grows: it then goes on as it would have gone on, had it
+    been asked for both budgets, one after the other, from the beginning.
+
+    Args:
+        out: Folder of the campaign.
+        machine: What to compute on.
+        reports: Where news goes.
+        budget: Molecules to be scored, those scored before included; by default as many as before.
+        accepts_changed_scorer: Go on although the file of a scorer is not what it was. What it gave stays in the
+            ledger.
 
     Raises:
-        RunError: `out` is no campaign, or its inputs, checkpoint or versions changed.
+        RunError: `out` is no campaign, or its inputs, checkpoint, scorers or versions changed, or another process
+            works there.
+        SpecError: The budget is smaller than before.
         MolgenError: See `launch`.
     """
-    folder = RunFolder.open(out)
-    spec = CampaignSpec.from_options(folder.spec(), f"{out / SPEC}: ")
-    manifest = folder.manifest()
-    if isinstance(manifest.get("threads"), int) and 1 <= manifest["threads"] <= MAX_THREADS:
-        machine = replace(machine, threads=manifest["threads"])
     with ExitStack() as stack:
+        folder = stack.enter_context(RunFolder.resume(out, FILES))
+        spec = CampaignSpec.from_options(folder.spec(), f"{out / SPEC}: ")
+        manifest = folder.manifest()
+        if isinstance(manifest.get("threads"), int) and 1 <= manifest["threads"] <= MAX_THREADS:
+            machine = replace(machine, threads=manifest["threads"])
         parts = _assemble(spec, machine, stack)
-        if "spec_sha256" in manifest:
-            folder.require_same(**parts.identity, device=machine.device, spec_sha256=file_digest(out / SPEC))
-        else:  # it was killed before it began
-            _sign(folder, spec, machine, parts)
+        scorers = parts.identity["scorers"]
+        same = {key: value for key, value in parts.identity.items() if key != "scorers"}
+        folder.require_same(**same, device=machine.device)
+        changed = find_changed_scorers(folder, scorers, is_accepted=accepts_changed_scorer)
+        larger = find_larger_budget(folder, spec, budget)
+        with stop_requested():
+            for name in changed:
+                health_check(parts.scorers[name])
+        write_changes(folder, scorers if changed else None, larger)
         return _run(folder, spec, parts, reports)
-
-
-def _sign(folder: RunFolder, spec: CampaignSpec, machine: Machine, parts: _Parts) -> None:
-    """Writes into the manifest what must not change until the campaign is finished."""
-    folder.update(
-        **parts.identity,
-        device=machine.device,
-        threads=machine.threads,
-        seed=spec.seed,
-        spec_sha256=file_digest(folder.path / SPEC),
-    )
 
 
 @dataclass(frozen=True)
@@ -161,6 +180,13 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     return _Parts(space, oracle, start, scorers, identity)
 
 
+def _list_inputs(parts: _Parts) -> list[Path]:
+    """The files that a campaign reads."""
+    scorers = [scorer.path for scorer in parts.scorers.values() if isinstance(scorer, PythonScorer)]
+    inputs = [Path(entry["path"]) for entry in parts.identity["inputs"]]
+    return [Path(parts.identity["checkpoint"]["path"]), *inputs, *scorers]
+
+
 def _reference(spec: CampaignSpec, start: Sequence[Molecule]) -> Molecule | None:
     if spec.reference is not None:
         return parse_option("reference", spec.reference)
@@ -170,10 +196,6 @@ def _reference(spec: CampaignSpec, start: Sequence[Molecule]) -> Molecule | None
 def _require_pareto_makes_sense(spec: CampaignSpec, oracle: Oracle) -> None:
     if spec.pareto and len(oracle.objectives) < 2:
         raise SpecError("pareto", "there is only one objective", remedy="Give several, or leave --pareto out.")
-    if spec.sampler == "gp" and spec.budget > 300:
-        raise SpecError(
-            "sampler", "gp takes minutes a proposal beyond 300 calls", remedy="Use --budget 300 or less, or latent."
-        )
 
 
 def _scorer_digest(scorer: Scorer) -> str:
@@ -186,13 +208,20 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
     for molecule, reason in zip(parts.start, _unencodable(parts), strict=True):
         if reason:
             reports.on_note(f"start molecule {molecule.smiles} has no place in the latent space: {reason}")
-    campaign = Campaign(folder.path, spec, parts.space, parts.oracle, parts.start)
+    budgets = read_budgets(folder, spec)
+    campaign = Campaign(folder.path, spec, parts.space, parts.oracle, parts.start, budgets[1:])
+
+    def on_status(status: CampaignStatus) -> None:
+        if status.n_scored:
+            folder.keep()
+        reports.on_status(status)
+
     with stop_requested() as is_stop_requested:
-        campaign.run(reports.on_status, is_stop_requested)
+        campaign.run(on_status, is_stop_requested)
     status = campaign.status()
-    if status.n_scored < spec.budget:
+    if status.n_scored < budgets[-1]:
         reports.on_note(
-            f"stopped at {status.n_scored} of {spec.budget} calls: nothing new came any more; {campaign.feasibility}"
+            f"stopped at {status.n_scored} of {budgets[-1]} calls: nothing new came any more; {campaign.feasibility}"
         )
     counts = {"scored": status.n_scored, "proposed": status.n_proposed, "invalid": status.n_invalid}
     counts |= {"duplicate": status.n_duplicate, "filtered": status.n_filtered, "failed": status.n_failed}

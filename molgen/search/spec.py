@@ -16,7 +16,7 @@ SamplerName = Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "rando
 SAMPLERS: tuple[str, ...] = get_args(SamplerName)
 FailurePolicy = Literal["stop", "skip", "penalise"]
 POLICIES: tuple[str, ...] = get_args(FailurePolicy)
-MAX_BUDGET = 10_000_000
+MAX_BUDGET, MAX_GP_BUDGET = 10_000_000, 300
 MAX_SPEC_BYTES = 1 << 22
 
 
@@ -84,8 +84,14 @@ class CampaignSpec:
             raise SpecError("time_limit_s", f"must be above 0 and at most 1e6, but got {self.time_limit_s}")
         if self.on_failure not in POLICIES:
             raise SpecError("on_failure", f"unknown {self.on_failure!r}", remedy=f"Known: {', '.join(POLICIES)}.")
+        self._require_sampler()
+
+    def _require_sampler(self) -> None:
         if self.sampler not in SAMPLERS:
             raise SpecError("sampler", f"unknown {self.sampler!r}", remedy=f"Known: {', '.join(SAMPLERS)}.")
+        if self.sampler == "gp" and self.budget > MAX_GP_BUDGET:
+            message = f"gp takes minutes a proposal beyond {MAX_GP_BUDGET} calls"
+            raise SpecError("sampler", message, remedy=f"Use --budget {MAX_GP_BUDGET} or less, or latent.")
         if self.pareto and self.sampler == "cmaes":
             raise SpecError("sampler", "cmaes knows one objective only", remedy="Use latent, nsga2, tpe or gp.")
 

@@ -1,14 +1,14 @@
 """One training run in one folder: started from files, resumed from what it left, finished with a checkpoint.
 
-The folder holds, besides what every run has, `vocabulary.json`, `data.npz` (the prepared molecules, written last, so
-that its presence says that preparation is complete) and what `Training` keeps there. Molecules that an earlier run
+The folder holds, besides what every run has, `vocabulary.json`, `data.npz` (the prepared molecules; with `inputs` in
+the manifest, it says that preparation is complete) and what `Training` keeps there. Molecules that an earlier run
 prepared in the same way are taken from the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,10 @@ from molgen.model.prior import PRIOR_KINDS
 from molgen.paths import require_no_input
 from molgen.run import SPEC, RunFolder, describe_input, file_digest, now, versions
 from molgen.tokens.selfies_vocabulary import Vocabulary
+from molgen.train import log, state
 from molgen.train.data import cache as prepared
 from molgen.train.data.batches import Schedule
-from molgen.train.data.cache import DATA
+from molgen.train.data.cache import DATA, VOCABULARY
 from molgen.train.data.dataset import TokenSet, prepare
 from molgen.train.fit.applicability import calibrate_trust
 from molgen.train.fit.familiarity import gather_familiarity
@@ -41,6 +42,10 @@ from molgen.train.loop import SAVE_EVERY_S, Training, TrainingConfig, TrainingSt
 from molgen.train.spec import TrainingSpec
 
 MODEL = "model.safetensors"
+_SUFFIXES = (".safetensors", ".json", ".familiarity.safetensors")
+CHECKPOINTS = tuple(f"{name}{suffix}" for name in ("model", "last") for suffix in _SUFFIXES)
+FILES = (VOCABULARY, DATA, state.NAME, log.NAME, *CHECKPOINTS, "report.json")
+"""What a training leaves in its folder, besides what every run has."""
 
 MAX_UNVALIDATED_STEPS = 1000
 
@@ -49,7 +54,7 @@ class TrainingRun:
     """A training run; call `prepare`, then `train`. Killed at any time, it is resumed as what it was."""
 
     def __init__(self, run: RunFolder, spec: TrainingSpec, init: MolecularModel | None) -> None:
-        """A run whose folder exists; see `start` and `resume`.
+        """A run whose folder exists and is held by this process; see `start` and `resume`.
 
         Args:
             run: Its folder.
@@ -63,13 +68,14 @@ class TrainingRun:
         use_threads(spec.threads)
 
     @classmethod
-    def start(cls, folder: Path, spec: TrainingSpec, *, is_forced: bool = False) -> TrainingRun:
-        """A new run in `folder`.
+    @contextmanager
+    def start(cls, folder: Path, spec: TrainingSpec, *, is_forced: bool = False) -> Iterator[TrainingRun]:
+        """A new run in `folder`, for the length of a block; one that fails before its first step leaves no folder.
 
         Args:
             folder: One that does not exist or is empty.
             spec: What is asked.
-            is_forced: Replace an earlier run in `folder`.
+            is_forced: Replace an earlier training in `folder`, once the first step is done.
 
         Raises:
             SpecError: `spec` lacks something, or contradicts its `init`.
@@ -82,33 +88,35 @@ class TrainingRun:
             if not Path(path).is_file():
                 raise FileError(path, "is not a file", remedy="Check the path.")
         entries = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
-        run = RunFolder.create(folder, entries, is_forced=is_forced)
-        experiment = cls(run, spec, init)
-        run.update(**experiment._facts(), device=spec.device, threads=spec.threads, seed=spec.seed)
-        return experiment
+        facts = {**_collect_facts(spec, init), "device": spec.device, "threads": spec.threads, "seed": spec.seed}
+        inputs = [Path(path) for path in (*spec.data, spec.init, spec.leave_out) if path]
+        with RunFolder.begin(folder, entries, FILES, facts=facts, inputs=inputs, is_forced=is_forced) as run:
+            yield cls(run, spec, init)
 
     @classmethod
-    def resume(cls, folder: Path, options: Mapping[str, Any] | None = None) -> TrainingRun:
-        """The run in `folder`, to go on with.
+    @contextmanager
+    def resume(cls, folder: Path, options: Mapping[str, Any] | None = None) -> Iterator[TrainingRun]:
+        """The run in `folder`, to go on with, for the length of a block.
 
         Args:
             folder: What `start` made.
             options: Options given once more, by name; they must say what they said then.
 
         Raises:
-            RunError: There is no run, or its options, inputs, checkpoint or versions changed.
+            RunError: There is no run, or its options, inputs, checkpoint or versions changed, or another process
+                works in it.
         """
-        run = RunFolder.open(folder)
-        spec = _read_spec(run)
-        _require_same_options(run, spec, options or {})
-        init = load_initial_model(spec)
-        experiment = cls(run, spec.resolve(init), init)
-        if (run.path / DATA).exists():
-            run.require_same(**experiment._facts(), inputs=_digested_anew(run.manifest().get("inputs", [])))
-        else:
-            run.update(versions=versions(), **experiment._facts())
-        run.log("resumed")
-        return experiment
+        with RunFolder.resume(folder, FILES) as run:
+            spec = _read_spec(run)
+            _require_same_options(run, spec, options or {})
+            init = load_initial_model(spec)
+            experiment = cls(run, spec.resolve(init), init)
+            if experiment._is_prepared():
+                run.require_same(**_collect_facts(spec, init), inputs=_digested_anew(run.manifest()["inputs"]))
+            else:
+                run.update(versions=versions(), **_collect_facts(spec, init))
+            run.log("resumed")
+            yield experiment
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -136,7 +144,7 @@ class TrainingRun:
             SpecError: No file has one of the properties.
             InterruptedRunError: A signal came; resumed, the run reads from the beginning.
         """
-        if (self.run.path / DATA).exists():
+        if self._is_prepared():
             self._prepared = prepared.read_vocabulary(self.run.path), TokenSet.load(self.run.path / DATA)
             return
         key = prepared.make_key(self._content())
@@ -225,11 +233,16 @@ class TrainingRun:
         return model
 
     def _finish(self, model: MolecularModel) -> None:
+        self.run.keep()
         model.save(self.best)  # done twice, after a crash, it changes nothing
         self.run.update(end=now())
         self.run.log(f"finished: {self.best.name} has SHA-256 {model.digest}")
 
     def _train(self, model: MolecularModel, on_status: Callable[[TrainingStatus], object], save_every_s: float) -> None:
+        def on_step(status: TrainingStatus) -> None:
+            self.run.keep()
+            on_status(status)
+
         with stop_requested() as is_stop_requested:
             training = Training(
                 self.run.path,
@@ -241,16 +254,11 @@ class TrainingRun:
                 save_every_s=save_every_s,
             )
             training.restore_state()
-            training.run(on_status, is_stop_requested)
+            training.run(on_step, is_stop_requested)
 
-    def _facts(self) -> dict[str, Any]:
-        """What must stay as it is for the run to be resumed, besides versions and inputs."""
-        return {
-            "spec_sha256": file_digest(self.run.path / SPEC),
-            "init_sha256": self._init.digest if self._init else None,
-            "leave_out_sha256": file_digest(Path(self.spec.leave_out)) if self.spec.leave_out else None,
-            "precision": "bfloat16" if has_fast_bf16(self.spec.device) else "float32",
-        }
+    def _is_prepared(self) -> bool:
+        """Whether both the molecules and what the manifest says of their files are there."""
+        return (self.run.path / DATA).exists() and "inputs" in self.run.manifest()
 
     def _content(self) -> dict[str, Any]:
         """All that decides what `prepare` makes of the files."""
@@ -293,10 +301,19 @@ class TrainingRun:
         )
 
 
+def _collect_facts(spec: TrainingSpec, init: MolecularModel | None) -> dict[str, Any]:
+    """What must stay as it is for a run to be resumed, besides versions, specification and inputs."""
+    return {
+        "init_sha256": init.digest if init else None,
+        "leave_out_sha256": file_digest(Path(spec.leave_out)) if spec.leave_out else None,
+        "precision": "bfloat16" if has_fast_bf16(spec.device) else "float32",
+    }
+
+
 def _reading(on_row: Callable[[], object], is_stop_requested: Callable[[], bool]) -> Callable[[], None]:
     def on_row_unless_stopped() -> None:
         if is_stop_requested():
-            raise InterruptedRunError("stopped while reading; the run can be resumed")
+            raise InterruptedRunError("stopped while reading", remedy="Go on with --resume.")
         on_row()
 
     return on_row_unless_stopped

@@ -57,11 +57,11 @@ def score(index: int, smiles: str, violation: float = 0.0) -> Evaluation:
 def campaign(tmp_path: Path) -> Path:
     """A finished campaign's folder, its checkpoint beside it, the last molecule not feasible."""
     checkpoint = save_checkpoint(tmp_path / "model.safetensors")
-    folder = RunFolder.create(tmp_path / "run", {"maximize": ["qed"]})
-    folder.update(checkpoint={"path": str(checkpoint), "sha256": file_digest(checkpoint)})
-    ledger = Ledger(folder.path / NAME, ["qed"], ["qed"])
-    ledger.begin(score(i, text, float(i == len(SMILES))) for i, text in enumerate(SMILES, 1))
-    return folder.path
+    facts = {"checkpoint": {"path": str(checkpoint), "sha256": file_digest(checkpoint)}}
+    with RunFolder.begin(tmp_path / "run", {"maximize": ["qed"]}, (NAME,), facts=facts):
+        ledger = Ledger(tmp_path / "run" / NAME, ["qed"], ["qed"])
+        ledger.begin(score(i, text, float(i == len(SMILES))) for i, text in enumerate(SMILES, 1))
+    return tmp_path / "run"
 
 
 @pytest.mark.parametrize("option", [[], ["--diverse"], ["--2d"]])
@@ -148,7 +148,8 @@ def test_what_is_no_campaign_is_refused(tmp_path: Path, run_molgen: RunMolgen) -
 
 
 def test_a_training_folder_has_no_ledger_and_is_refused(tmp_path: Path, run_molgen: RunMolgen) -> None:
-    RunFolder.create(tmp_path / "run", {})
+    with RunFolder.begin(tmp_path / "run", {}, ()):
+        pass
     result = run_molgen("export", tmp_path / "run", "-o", tmp_path / "c.sdf")
     assert result.exit_code == 2
     assert NAME in result.stderr

@@ -160,8 +160,8 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pairs.csv").write_text("smiles_a,smiles_b\nCCO,CCN\n")
     (folder / "direction.json").write_text("{}")
     (folder / "report.json").write_text('{"lines": []}')
-    RunFolder.create(folder / "run", {"budget": 5})
-    (folder / "run" / "evaluations.csv").write_text("call,smiles\n")
+    with RunFolder.begin(folder / "run", {"budget": 5}, ("evaluations.csv",)):
+        (folder / "run" / "evaluations.csv").write_text("call,smiles\n")
     return folder
 
 

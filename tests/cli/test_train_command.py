@@ -13,8 +13,10 @@ import pytest
 from typer import Typer
 from typer.testing import Result
 
+from molgen.lock import LOCK
 from molgen.model import checkpoint
 from molgen.paths import find_shipped
+from molgen.train.run import FILES
 from molgen.train.spec import TrainingSpec
 
 RunMolgen = Callable[..., Result]
@@ -114,6 +116,20 @@ def test_bad_input_is_told_and_ends_with_2(
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert "internal error" not in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_forced_training_that_fails_at_its_start_leaves_the_earlier_one(
+    run_molgen: RunMolgen, tmp_path: Path, molecules: Path
+) -> None:
+    out = tmp_path / "run"
+    assert run_molgen("train", molecules, "--epochs", 1, *TINY, "--out", out).exit_code == 0
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert before.keys() <= {"spec.toml", "manifest.json", "log.txt", LOCK, *FILES}
+    for wrong in (("--property", "sice"), ("--init", out / "model.safetensors"), ("--smiles-column", "nope")):
+        result = run_molgen("train", molecules, "--epochs", 1, *wrong, "--out", out, "--force")
+        assert result.exit_code == 2
+        assert before == {file.name: file.read_bytes() for file in out.iterdir()} | {LOCK: before[LOCK]}
 
 
 def test_a_run_is_replaced_only_by_force_and_a_folder_that_is_none_never(

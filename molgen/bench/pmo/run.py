@@ -28,6 +28,7 @@ from molgen.bench.proposer import Proposer, choose_batch_size, make_proposer
 from molgen.device import describe_machine
 from molgen.errors import FileError, RunError, SpecError
 from molgen.latent.space import LatentSpace
+from molgen.lock import hold
 from molgen.paths import write_text
 from molgen.run import SPEC, RunFolder
 
@@ -118,9 +119,9 @@ def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
         folder = RunFolder.open(path)
         folder.require_same(checkpoint_sha256=digest, **options)
         return folder
-    folder = RunFolder.create(path, options)
-    folder.update(checkpoint_sha256=digest, machine=describe_machine(), **options)
-    return folder
+    facts = {"checkpoint_sha256": digest, "machine": describe_machine(), **options}
+    with RunFolder.begin(path, options, (), facts=facts) as folder:
+        return folder
 
 
 def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> None:
@@ -132,19 +133,20 @@ def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> 
 
     Raises:
         FileError: Its file is damaged.
-        RunError: The replay does not give what the file holds.
+        RunError: The replay does not give what the file holds, or another process works on it.
     """
-    recorded = run.calls()
-    on_calls(len(recorded))
-    if len(recorded) >= run.budget:
-        return
-    _rewrite(run.path, recorded)
-    space = LatentSpace.load(run.checkpoint)
-    proposer = make_proposer(space, run.sampler, run.seed, run.budget)
-    for n, fresh in enumerate_new(run, proposer, recorded):
-        if fresh:
-            _append(run.path, n - len(fresh), fresh)
-        on_calls(max(n, len(recorded)))
+    with hold(run.folder, f".{run.path.name}.lock"):
+        recorded = run.calls()
+        on_calls(len(recorded))
+        if len(recorded) >= run.budget:
+            return
+        write_text(run.path, _lines(0, recorded, is_head=True))
+        space = LatentSpace.load(run.checkpoint)
+        proposer = make_proposer(space, run.sampler, run.seed, run.budget)
+        for n, fresh in enumerate_new(run, proposer, recorded):
+            if fresh:
+                _append(run.path, n - len(fresh), fresh)
+            on_calls(max(n, len(recorded)))
 
 
 def enumerate_new(run: PmoRun, proposer: Proposer, recorded: Sequence[Call]) -> Iterator[tuple[int, list[Call]]]:
@@ -178,11 +180,6 @@ def _recorded_value(run: PmoRun, recorded: Sequence[Call], index: int, smiles: s
             remedy="Use another folder.",
         )
     return value
-
-
-def _rewrite(path: Path, calls: Sequence[Call]) -> None:
-    """Begins the file with what it holds already, without a line that was cut off."""
-    write_text(path, _lines(0, calls, is_head=True))
 
 
 def _append(path: Path, n_before: int, calls: Sequence[Call]) -> None:

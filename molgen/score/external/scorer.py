@@ -39,7 +39,8 @@ _BYTES_PER_VALUE = 1024
 _LONGEST_TEXT = 80
 _LONGEST_REASON = 200
 _REMEDY = (
-    "Run the scorer by itself and repair it; a campaign goes on with --resume. "
+    "Run the scorer by itself and repair it; a campaign that has scored molecules goes on with "
+    "--resume RUN --accept-changed-scorer. "
     "Where single molecules are to blame, begin it with --on-failure skip."
 )
 

@@ -1,6 +1,10 @@
 """The cache of prepared molecules: what was read once is not read again, and is never wrong."""
 
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,20 +33,43 @@ def rows_read(folder: Path, data: Path, **options: object) -> int:
         nonlocal count
         count += 1
 
-    experiment = TrainingRun.start(folder, TrainingSpec.of({"data": [data], "epochs": 1.0, **options}))
-    experiment.prepare(on_row)
+    with TrainingRun.start(folder, TrainingSpec.of({"data": [data], "epochs": 1.0, **options})) as experiment:
+        experiment.prepare(on_row)
     return count
 
 
 def test_the_second_run_reads_nothing_and_gets_the_same(tmp_path: Path, molecules: Path) -> None:
     assert rows_read(tmp_path / "one", molecules) == len(SMILES) + 1
     assert rows_read(tmp_path / "two", molecules, seed=3, batch_size=8, workers=2) == 0
-    one, two = (TrainingRun.resume(tmp_path / name) for name in ("one", "two"))
-    for experiment in (one, two):
-        experiment.prepare()
+    with TrainingRun.resume(tmp_path / "one") as one, TrainingRun.resume(tmp_path / "two") as two:
+        one.prepare()
+        two.prepare()
     assert one.vocabulary == two.vocabulary
     assert all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in _arrays(one, two))
     assert one.run.manifest()["inputs"] == two.run.manifest()["inputs"]
+
+
+def test_a_preparation_killed_at_any_moment_is_gone_on_with(
+    tmp_path: Path, molecules: Path, kill_after: Callable[[int], AbstractContextManager[Any]]
+) -> None:
+    outcomes, numbers = set(), set()
+    for is_warm, moments in ((False, range(3, 51, 6)), (True, range(22))):
+        for n in moments:
+            folder = tmp_path / f"{n} {is_warm}"
+            if not is_warm:
+                shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+            with kill_after(n) as kill:
+                rows_read(folder, molecules)
+            if not (folder / "spec.toml").exists():
+                rows_read(folder, molecules)
+            with TrainingRun.resume(folder) as experiment:
+                experiment.prepare()
+            (entry,) = experiment.run.manifest()["inputs"]
+            assert entry["rows_kept"] == len(experiment.data)
+            outcomes.add((is_warm, kill.happened))
+            numbers.add(len(experiment.data))
+    assert outcomes == {(False, True), (False, False), (True, True), (True, False)}
+    assert len(numbers) == 1
 
 
 def _arrays(one: TrainingRun, two: TrainingRun) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -88,8 +115,8 @@ def test_what_is_like_a_molecule_to_leave_out_is_left_out(tmp_path: Path, molecu
     targets = tmp_path / "targets.smi"
     targets.write_text("CCCCCCCOC\n")
     rows_read(tmp_path / "one", molecules, leave_out=targets, leave_out_similarity=0.6)
-    experiment = TrainingRun.resume(tmp_path / "one")
-    (entry,) = experiment.run.manifest()["inputs"]
+    with TrainingRun.resume(tmp_path / "one") as experiment:
+        (entry,) = experiment.run.manifest()["inputs"]
     assert entry["rows_rejected"]["like a molecule to leave out"] >= 2
     assert entry["rows_kept"] + sum(entry["rows_rejected"].values()) == len(SMILES) + 1
 
