@@ -43,7 +43,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "encode": DATA | MODEL,
     "decode": {"vectors": "vectors.csv"} | MODEL,
     "sample": {"n": "2"} | MODEL,
-    "campaign": {"maximize": "qed", "budget": "5", "start": "others.smi"} | MODEL,
+    "campaign": {"maximize": "qed", "budget": "5", "start": "others.smi", "out": "free"} | MODEL,
     "export": {"run": "run"} | MODEL,
     "index": {"files": "molecules.csv"} | MODEL,
     "curate": DATA,
@@ -61,7 +61,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "explore layers": DATA | MODEL,
     "explore steer": {"molecule": "CCO", "along": "direction.json"} | MODEL,
     "benchmark speed": DATA | {"seconds": "0.01"} | MODEL,
-    "benchmark pmo": {"score": "molecules.csv"} | MODEL,
+    "benchmark pmo": {"score": "molecules.csv", "out": "free.csv"} | MODEL,
     "benchmark assay": DATA | {"seeds": "1"} | MODEL,
     "benchmark instruments": DATA | {"assay": "molecules.csv"} | MODEL,
     "benchmark gallery": {"reports": "report.json"},
@@ -131,12 +131,17 @@ def flags_of(name: str, info: ParameterInfo) -> list[str]:
     return flags or [f"--{name.replace('_', '-')}"]
 
 
+def suffix_of(command: str, key: str) -> str:
+    """What a file that an option names must end in; nothing for a folder."""
+    is_file = PARAMETERS[command][key][1].file_okay
+    return SUFFIXES.get((command, key), ".csv") if is_file else ""
+
+
 def command_line(command: str, given: Mapping[str, str | Path], *, is_forced: bool = False) -> list[str]:
-    """The words of a command with these values; its required outputs that are not given go to a free place."""
+    """The words of a command with these values; an output that it needs and that is not given goes to a free place."""
     roles = PARAMETERS[command]
-    free = {key: f"free-{key}" for name, key in OUTPUTS if name == command and key in ("output", "out")}
-    if command == "benchmark pmo" or roles.get("output", (None, None))[0] == Path | None:
-        free = {}
+    needed = [key for name, key in OUTPUTS if name == command and roles[key][0] is Path]
+    free = {key: f"free{suffix_of(command, key)}" for key in needed}
     words = command.split()
     for name, value in {**free, **given}.items():
         info = roles[name][1]
@@ -233,10 +238,6 @@ def test_an_option_that_is_not_declared_an_output_makes_no_file(run: Run, folder
     code, told = run(command_line(command, given))
     assert code != 0, told
     assert not (folder / "absent.csv").exists()
-
-
-def suffix_of(command: str, key: str) -> str:
-    return SUFFIXES.get((command, key), ".csv")
 
 
 def sources_of(folder: Path, given: Mapping[str, str]) -> list[Path]:
