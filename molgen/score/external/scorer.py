@@ -142,7 +142,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def _last_words(self) -> str:
-        """The last lines that the scorer wrote to stderr; after this it is stopped."""
+        """The last lines that the scorer wrote to stderr; it is stopped unless it is tolerant."""
 
     def close(self) -> None:  # noqa: B027 - not every scorer holds something
         """Ends what the scorer has running; a closed scorer cannot be called."""
