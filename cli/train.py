@@ -44,6 +44,14 @@ def train(  # noqa: PLR0913 - one parameter an option
             help="Also fit a learned prior: `language` (best; up to an hour), `flow`, `gan`; once for each.",
         ),
     ] = None,
+    regions: Annotated[
+        bool,
+        typer.Option(
+            "--regions",
+            help="Also train the autoencoder with a language model that its coarse dimensions condition, so that every "
+            "point has a region of molecules; needs a language model (`--prior language`, or that of --init); hours.",
+        ),
+    ] = False,
     epochs: Annotated[
         float | None,
         typer.Option(

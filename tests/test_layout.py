@@ -68,6 +68,7 @@ ORDER = [
     "train.fit.predictor",
     "train.fit.language_model",
     "train.fit.prior",
+    "train.fit.regions",
     "train.fit.applicability",
     "train.fit.familiarity",
     "train.log",

@@ -24,6 +24,8 @@ RADII = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 """Steps tried, in standard deviations of the prior in each dimension."""
 NEAREST_RADIUS = 0.4
 """The step where points are decoded to the nearest molecules, which takes too long to look for the best one."""
+REGION_TEMPERATURE = 0.5
+"""Of draws around a molecule, where the checkpoint has regions."""
 USEFUL = (0.5, 0.95)
 """Tanimoto similarities to the centre between which a neighbour is a new idea, and still the same series."""
 
@@ -146,7 +148,15 @@ def measure_neighbourhood(
     points = space.encode(centres, AS_IT_IS)
 
     def median(n: int, radius: float) -> float:
-        return _useful(space, points[:n], centres[:n], radius, seed, lambda z, _: space.decode(z), on_centre)
+        return _useful(
+            space,
+            points[:n],
+            centres[:n],
+            radius,
+            seed,
+            lambda z, _: space.decode_region(z, temperature=REGION_TEMPERATURE, seed=seed),
+            on_centre,
+        )
 
     n_scouts = min(N_SCOUTS, len(centres))
     radius = max(RADII, key=lambda each: median(n_scouts, each))

@@ -215,8 +215,9 @@ class _Judge:
         """By SMILES: the answer, and the point (D,) that gave it."""
 
     def look(self, space: LatentSpace, points: Floats) -> None:
-        """Decodes points (K, D)."""
-        for point, text in zip(points, space.decode(points), strict=True):
+        """Decodes points (K, D), exactly and by their regions."""
+        texts = [*space.decode_region(points), *space.decode(points)]
+        for point, text in zip([*points, *points], texts, strict=True):
             if text is not None and text != self._molecule.smiles and text not in self.found:
                 self.found[text] = self._answer(text), point
 

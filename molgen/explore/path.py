@@ -211,7 +211,7 @@ def decode_line(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: 
         SpecError: Both molecules are the same.
     """
     t, points = _around_line(space, ends, replace(route, n_draws=1))
-    stops = _stops(space, molecules, ends, (t, points, space.decode(points)))
+    stops = _stops(space, molecules, ends, (t, points, space.decode_region(points)))
     first = {stop.smiles: stop for stop in reversed(stops)}
     return Path(tuple(sorted(first.values(), key=lambda stop: stop.t)))
 
@@ -229,7 +229,7 @@ def _around_line(space: LatentSpace, ends: Floats, route: PathConfig) -> tuple[D
 def _decode(space: LatentSpace, ends: Floats, route: PathConfig) -> Decoded:
     """What is on and around a line: once as it is decoded, and before that once more from its own point."""
     t, points = _around_line(space, ends, route)
-    texts = space.decode(points)
+    texts = space.decode_region(points)
     own = _own_points(space, texts)
     return np.tile(t, 2), np.concatenate([own, points]), [*space.decode(own), *texts]
 

@@ -233,7 +233,7 @@ def propose(
         steps = (
             rng.uniform(*STEPS, (BATCH_SIZE, 1)) * space.prior_deviation * rng.standard_normal((BATCH_SIZE, space.size))
         )
-        decoded = space.decode(liked[rng.integers(len(liked), size=BATCH_SIZE)] + steps)
+        decoded = space.decode_region(liked[rng.integers(len(liked), size=BATCH_SIZE)] + steps)
         n_decoded += BATCH_SIZE
         fresh = _fresh(decoded, seen)
         z = space.encode(list(fresh), AS_IT_IS, is_refined=False)

@@ -90,7 +90,7 @@ def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles
     noise = np.random.default_rng(walk.seed).standard_normal((len(t), walk.n_draws, space.size))
     noise[:, 0] = 0.0
     points = (point + t[:, None] * vector)[:, None] + NOISE * deviation * noise
-    decoded = space.decode(points.reshape(-1, space.size))
+    decoded = space.decode_region(points.reshape(-1, space.size))
     drawn = [decoded[i * walk.n_draws : (i + 1) * walk.n_draws] for i in range(len(t))]
     middle = walk.n_steps
     down = _keep_most_similar(molecule, drawn[:middle][::-1])
@@ -109,7 +109,7 @@ def find_walk_length(space: LatentSpace, smiles: Sequence[str], points: Floats, 
     """
     lengths = np.concatenate([-np.array(WALK_LENGTHS), WALK_LENGTHS])
     line = points[:, None].astype(np.float64) + lengths[:, None] * vector
-    decoded = space.decode(line.reshape(-1, space.size))
+    decoded = space.decode_region(line.reshape(-1, space.size))
     rows = [decoded[i * len(lengths) : (i + 1) * len(lengths)] for i in range(len(smiles))]
     alike = np.concatenate(
         [measure_similarities(text, row).reshape(2, -1) for text, row in zip(smiles, rows, strict=True)]
@@ -151,7 +151,7 @@ def decode_pairs(
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
     shift = far * space.prior_deviation * ways
     rows, changes = [], []
-    for row, ends in enumerate(zip(space.decode(z + shift), space.decode(z - shift), strict=True)):
+    for row, ends in enumerate(zip(space.decode_region(z + shift), space.decode_region(z - shift), strict=True)):
         up, down = (parse(text, AS_IT_IS).mol if text else None for text in ends)
         if up is not None and down is not None:
             rows.append(row)

@@ -54,6 +54,7 @@ class MolecularModel:
         vae: The autoencoder.
         predictor: Property heads, or None.
         priors: Learned priors, by kind.
+        region: A language model conditioned on the coarse dimensions, or None.
         max_tokens: L, the longest molecule it was made for.
         prior_mean: (D,) mean of the training molecules' latent means.
         prior_factor: (D, D) lower Cholesky factor of their aggregate posterior's covariance.
@@ -71,6 +72,7 @@ class MolecularModel:
     prior_factor: Tensor
     predictor: Predictor | GaussianProcess | MoleculeProcess | None = None
     priors: Mapping[PriorKind, Prior] = field(default_factory=dict)
+    region: SmilesLanguageModel | None = None
     known: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     card: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
@@ -94,6 +96,8 @@ class MolecularModel:
         """
         generative: dict[str, nn.Module] = {"vae": self.vae}
         generative.update(self.priors.items())
+        if self.region:
+            generative["region"] = self.region
         tensors = {name: _halve(value) for name, value in flatten(generative).items()}
         if self.predictor:
             tensors |= flatten({"predictor": self.predictor})
@@ -118,6 +122,7 @@ class MolecularModel:
             "vae": asdict(self.vae.config),
             "predictor": asdict(self.predictor.config) if self.predictor else None,
             "priors": {kind: asdict(prior.config) for kind, prior in self.priors.items()},
+            "region": asdict(self.region.config) if self.region else None,
             "applicability": self.applicability.as_json() if self.applicability else None,
             "familiarity": {"sha256": self.familiarity.digest} if self.familiarity else None,
             "versions": {name: version(name) for name in ("molgen", "selfies", "torch", "rdkit", "numpy")},
@@ -148,7 +153,8 @@ def load(path: Path, device: str = "cpu") -> MolecularModel:
         raise CheckpointError(path, f"does not hold a molgen model: {reason}", remedy=_REMEDY) from None
     checkpoint.digest = digest
     checkpoint.familiarity = _familiarity(path, description.get("familiarity"))
-    for module in (*checkpoint.modules.values(), *checkpoint.priors.values()):
+    region = [checkpoint.region] if checkpoint.region else []
+    for module in (*checkpoint.modules.values(), *checkpoint.priors.values(), *region):
         module.to(device).eval()
     return checkpoint
 
@@ -231,9 +237,10 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Mol
     if not isinstance(card, dict):
         raise ValueError("card must be an object")
     priors = _priors(description, tensors, vae.config)
+    region = _region(description, tensors, vae.config)
     applicability = ApplicabilityDomain.from_json(description.get("applicability", description.get("typicality")))
     return MolecularModel(
-        vocabulary, vae, max_tokens, mean, factor, predictor, priors, known, card, applicability=applicability
+        vocabulary, vae, max_tokens, mean, factor, predictor, priors, region, known, card, applicability=applicability
     )
 
 
@@ -307,7 +314,7 @@ def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: 
     priors: dict[PriorKind, Prior] = {}
     for name, sizes in description["priors"].items():
         kind = cast(PriorKind, PRIORS.get(name, name))
-        prior = _language(sizes, tensors) if kind == "language" else _point_prior(kind, name, sizes, tensors, vae)
+        prior = _language(sizes, tensors, name) if kind == "language" else _point_prior(kind, name, sizes, tensors, vae)
         _fill(prior, tensors, f"{name}.")
         priors[kind] = prior
     return priors
@@ -327,12 +334,28 @@ def _point_prior(
         return POINT_PRIORS[kind](config)
 
 
-def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SmilesLanguageModel:
+def _region(
+    description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig
+) -> SmilesLanguageModel | None:
+    sizes = description.get("region")
+    if sizes is None:
+        return None
+    if sizes["coarse_size"] != vae.coarse_size:
+        raise ValueError("language model and autoencoder differ in coarse size")
+    region = _language(sizes, tensors, "region")
+    _fill(region, tensors, "region.")
+    return region
+
+
+def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str) -> SmilesLanguageModel:
+    """The language model whose tensors stand under `name`, its weights yet to be filled in."""
     tokens = description["tokens"]
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError("tokens must be texts")
     config = SmilesLanguageModelConfig(**{**description, "tokens": tuple(tokens)})
-    _require_shape(tensors, "language.logits.weight", len(SmilesVocabulary(config.tokens)), config.hidden_size)
+    _require_shape(tensors, f"{name}.logits.weight", len(SmilesVocabulary(config.tokens)), config.hidden_size)
+    if config.coarse_size:
+        _require_shape(tensors, f"{name}.first_state.weight", config.hidden_size, config.coarse_size)
     with torch.random.fork_rng(devices=[]):
         return SmilesLanguageModel(config)
 

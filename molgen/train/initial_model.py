@@ -64,6 +64,7 @@ def make_initial_model(
         max_tokens=max_tokens,
         predictor=predictor,
         priors=priors,
+        region=model.region if spec.epochs == 0 else None,
         applicability=applicability,
         card=_card(spec, init, inputs),
     )

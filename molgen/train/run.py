@@ -36,6 +36,7 @@ from molgen.train.fit.applicability import calibrate_trust
 from molgen.train.fit.familiarity import gather_familiarity
 from molgen.train.fit.predictor import fit_predictor
 from molgen.train.fit.prior import fit_prior
+from molgen.train.fit.regions import RegionConfig, count_region_steps, fit_regions
 from molgen.train.initial_model import describe_files, load_initial_model, make_initial_model, with_data
 from molgen.train.loop import SAVE_EVERY_S, Training, TrainingConfig, TrainingStatus
 from molgen.train.spec import TrainingSpec
@@ -204,14 +205,23 @@ class TrainingRun:
         else:
             self._train(model, on_status, save_every_s)
             model = checkpoint.load(self.best, self.spec.device)
+        if self.spec.regions:
+            model = self._with_regions(model, on_prior)
         if self.spec.property:
             model = fit_predictor(model, self.data, self.spec.seed)
         for kind in PRIOR_KINDS:
-            if kind in self.spec.prior:
+            if kind in self.spec.prior and not (kind == "language" and self.spec.regions):
                 model = fit_prior(model, kind, self.data, self.spec.seed, partial(on_prior, kind))
         is_new = self._init is None
         model = gather_familiarity(model, self.data, is_new=is_new, watch=partial(on_prior, "familiarity"))
         self._finish(model if model.applicability else self._calibrated(model, on_prior))
+
+    def _with_regions(self, model: MolecularModel, watch: Callable[[str, float], object]) -> MolecularModel:
+        """The model with regions, and before that with a language model where one was asked for."""
+        if "language" in self.spec.prior:
+            model = fit_prior(model, "language", self.data, self.spec.seed, partial(watch, "language"))
+        config = RegionConfig(count_region_steps(self.data), seed=self.spec.seed)
+        return fit_regions(model, self.data, config, partial(watch, "regions"))
 
     def _calibrated(self, model: MolecularModel, watch: Callable[[str, float], object]) -> MolecularModel:
         """The model, told what is usual among molecules kept out; where nothing was fitted, they all are."""

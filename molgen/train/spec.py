@@ -57,6 +57,7 @@ class TrainingSpec:
         data: Files of molecules, unlabelled and labelled.
         property: Columns to learn to predict; a predictor of `init` is not carried over.
         prior: Kinds of learned priors to fit when the model stands.
+        regions: Train the autoencoder further together with a language model that its coarse dimensions condition.
         init: Checkpoint to start from, `default` for the one that is shipped.
         epochs: Passes over the molecules; by default 10 where `init` and `property` are given. With 0, `init` stays
             as it is, and only predictor and priors are fitted; with neither of these, it is told what is usual among
@@ -79,6 +80,7 @@ class TrainingSpec:
     data: tuple[str, ...] = ()
     property: tuple[str, ...] = ()
     prior: tuple[str, ...] = ()
+    regions: bool = False
     init: str | None = None
     epochs: float | None = None
     minutes: float | None = None
@@ -186,7 +188,7 @@ class TrainingSpec:
 
     def only_measures(self) -> bool:
         """Whether nothing is trained or fitted, and what is usual is measured anew."""
-        return self.epochs == 0 and not self.property and not self.prior
+        return self.epochs == 0 and not (self.property or self.prior or self.regions)
 
     def source(self) -> Source:
         """How its molecules are read."""

@@ -41,6 +41,9 @@ class Ladder(LatentSpace):
         numbers = np.rint(np.asarray(z)[:, 0]).astype(int)
         return [ALCOHOLS[i] if 0 <= i < len(ALCOHOLS) else None for i in numbers]
 
+    def decode_region(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:
+        return self.decode(z)
+
     def sample_points(self, n: int, seed: int = 0, *, prior: str = "gaussian") -> Floats:
         return np.random.default_rng(seed).uniform(0, 7, (n, 1)).astype(np.float32)
 

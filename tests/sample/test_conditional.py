@@ -94,7 +94,7 @@ def test_the_command_tells_the_share(run_molgen: RunMolgen, tmp_path: Path, monk
     assert "20 different molecules meet the request" in result.stderr
 
 
-@pytest.mark.parametrize("option", [("--prior", "flow"), ("--where", "logp >"), ("--where", "lgp > 4")])
+@pytest.mark.parametrize("option", [("--prior", "nonesuch"), ("--where", "logp >"), ("--where", "lgp > 4")])
 def test_bad_requests_end_with_2(run_molgen: RunMolgen, option: tuple[str, str]) -> None:
     result = run_molgen("sample", "-n", 5, *option)
     assert (result.exit_code, "Traceback" in result.stderr) == (2, False)

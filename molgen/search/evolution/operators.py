@@ -121,7 +121,7 @@ class Breeder:
             rows = np.flatnonzero(moves == i)
             z[rows] = move(rng, at[rows], toward[rows], self._scale)
         temperature = np.where(np.arange(len(z)) % 2, self._temperature, 0.0)
-        texts = self._space.decode(z, temperature=temperature, seed=int(rng.integers(2**31)))
+        texts = self._space.decode_region(z, temperature=temperature, seed=int(rng.integers(2**31)))
         parents = [parent for (parent, _), is_moved in zip(pairs, has_point, strict=True) if is_moved]
         molecules = {text: parse(text) for text in dict.fromkeys(texts) if text}
         return [Offspring(molecules[text], parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]

@@ -1,0 +1,119 @@
+"""Regions: after training, the coarse part of a latent vector alone says which molecule is meant."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from molgen.chem.table import Tally
+from molgen.errors import CheckpointError, SpecError
+from molgen.latent.space import LatentSpace
+from molgen.model import checkpoint
+from molgen.model.checkpoint import MolecularModel
+from molgen.model.vae import Vae, VaeConfig
+from molgen.tokens.selfies_vocabulary import Vocabulary
+from molgen.train.data.dataset import Source, TokenSet, prepare
+from molgen.train.fit.language_model import fit_language_model
+from molgen.train.fit.regions import RegionConfig, fit_regions
+from molgen.train.loop import make_model
+
+MOLECULES = ["CCO", "c1ccccc1", "CC(=O)O", "CCN", "O=C(O)c1ccncc1", "CC(C)Cl"]
+CONFIG = RegionConfig(
+    400, coarse_size=4, batch_size=6, learning_rate=1e-2, coarse_weight=0.02, exact_share=1.0, geometry_weight=0.0
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Vocabulary, TokenSet]:
+    path = tmp_path_factory.mktemp("regions") / "a.smi"
+    path.write_text("\n".join(MOLECULES) + "\n", encoding="utf-8")
+    vocabulary, data = prepare(Source((path,)), {path: Tally()}, min_count=1)
+    data.is_validation[:] = False
+    return vocabulary, data
+
+
+@pytest.fixture(scope="module")
+def start(prepared: tuple[Vocabulary, TokenSet]) -> MolecularModel:
+    torch.manual_seed(0)
+    vae = Vae(VaeConfig(len(prepared[0]), latent_size=8, encoder_size=24, decoder_size=48, coarse_size=2))
+    model = make_model(prepared[0], vae, 60)
+    model.priors = {"language": fit_language_model(MOLECULES, seed=0, hidden_size=32, n_steps=200)}
+    return model
+
+
+@pytest.fixture(scope="module")
+def fitted(start: MolecularModel, prepared: tuple[Vocabulary, TokenSet]) -> MolecularModel:
+    return fit_regions(start, prepared[1], CONFIG)
+
+
+def test_the_region_of_a_molecule_says_which_it_is_and_its_point_gives_it_back(fitted: MolecularModel) -> None:
+    space = LatentSpace(fitted)
+    z = space.encode(MOLECULES, is_refined=False)
+    assert space.has_regions
+    assert space.decode_region(z) == MOLECULES
+    assert space.decode(z) == MOLECULES
+    fine = np.random.default_rng(0).standard_normal(z.shape).astype(np.float32)
+    fine[:, :4] = 0.0
+    assert space.decode_region(z + fine) == MOLECULES  # a region is all points of one coarse part
+
+
+def test_without_a_condition_it_is_a_prior_and_the_language_model_stays(
+    start: MolecularModel, fitted: MolecularModel
+) -> None:
+    assert fitted.region
+    assert set(fitted.region.sample(60, torch.Generator().manual_seed(1))) & set(MOLECULES)
+    assert fitted.priors["language"] is start.priors["language"]
+
+
+def test_a_row_depends_on_itself_the_seed_and_its_number(fitted: MolecularModel) -> None:
+    space = LatentSpace(fitted)
+    z = 2.0 * np.random.default_rng(0).standard_normal((40, space.size)).astype(np.float32)
+    drawn = space.decode_region(z, temperature=1.0, seed=3)
+    z[5] = np.nan
+    again = space.decode_region(z, temperature=1.0, seed=3)
+    assert again[5] is None
+    assert again[:5] == drawn[:5]
+    assert again[6:] == drawn[6:]
+    assert space.decode_region(z, temperature=1.0, seed=4) != again
+
+
+def test_without_regions_a_point_is_decoded_exactly(start: MolecularModel) -> None:
+    space = LatentSpace(start)
+    z = np.random.default_rng(0).standard_normal((20, space.size)).astype(np.float32)
+    assert not space.has_regions
+    assert space.decode_region(z) == space.decode(z)
+
+
+def test_it_is_a_function_of_its_arguments_and_leaves_the_model_alone(
+    start: MolecularModel, prepared: tuple[Vocabulary, TokenSet]
+) -> None:
+    before = {name: value.clone() for name, value in start.vae.state_dict().items()}
+    config = RegionConfig(3, coarse_size=4, batch_size=4)
+    one, same = (fit_regions(start, prepared[1], config) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one.vae.parameters(), same.vae.parameters(), strict=True))
+    assert all(torch.equal(value, before[name]) for name, value in start.vae.state_dict().items())
+    assert not torch.equal(one.vae.encoder.posterior.weight, start.vae.encoder.posterior.weight)
+
+
+def test_it_needs_a_language_model(start: MolecularModel, prepared: tuple[Vocabulary, TokenSet]) -> None:
+    silent = make_model(prepared[0], start.vae, 60)
+    with pytest.raises(SpecError, match="no language model"):
+        fit_regions(silent, prepared[1], CONFIG)
+
+
+def test_a_checkpoint_keeps_its_regions(fitted: MolecularModel, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "a.safetensors")
+    space = LatentSpace.load(tmp_path / "a.safetensors")
+    assert space.decode_region(space.encode(MOLECULES)) == MOLECULES
+
+
+def test_a_coarse_size_that_is_not_the_autoencoders_is_refused(fitted: MolecularModel, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "a.safetensors")
+    card = tmp_path / "a.json"
+    description = json.loads(card.read_text())
+    description["region"]["coarse_size"] = 3
+    card.write_text(json.dumps(description))
+    with pytest.raises(CheckpointError, match="coarse size"):
+        checkpoint.load(tmp_path / "a.safetensors")
