@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .console import options, show
-from .console.outputs import check_outputs, find_named_files, require_folder
+from .console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from molgen.search.campaign import CampaignStatus
@@ -144,8 +144,6 @@ def _launch(
     if out is None:
         raise SpecError("out", "names no folder", remedy="Add --out RUN.")
     request = CampaignSpec.from_options((read_spec(spec) if spec else {}) | dict(flags))
-    if is_forced:
-        require_folder(out, [path for value in request.to_toml().values() for path in find_named_files(value)])
     with _progress(request.budget) as reports:
         return launch.launch(out, request, _place(*machine), reports, is_forced=is_forced), out
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import options, show
-from .console.outputs import check_outputs, require_free
+from .console.outputs import check_outputs, require_beside
 
 if TYPE_CHECKING:
     from molgen.project.curation import Curation
@@ -59,7 +59,6 @@ def curate(  # noqa: PLR0913 - one parameter an option
     Example: molgen curate export.csv -o clean.csv --property "IC50 (nM)" --to-p
     """
     from molgen.errors import FileError, SpecError
-    from molgen.paths import require_no_input
     from molgen.project.columns import CurationSpec
     from molgen.project.curated_file import write_compounds, write_report
     from molgen.project.curation import curate, require_learnable
@@ -67,8 +66,7 @@ def curate(  # noqa: PLR0913 - one parameter an option
     if output.suffix.lower() != ".csv":
         raise SpecError("output", f"{output} must end in .csv")
     report = report or output.with_suffix(".report.csv")
-    require_no_input(report, [data])
-    require_free(report, is_forced)
+    require_beside(report, [data], is_forced)
     spec = CurationSpec(tuple(property or ()), to_p, unit, unit_column, relation_column, smiles_column)
     with show.progress(None, "Reading") as advance:
         curation = curate(data, spec, advance)

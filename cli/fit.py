@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from .console import options, show
-from .console.outputs import require_free
+from .console.outputs import check_outputs, require_beside
 from .curate import Property, RelationColumn, ToP, Unit, UnitColumn
 
 
+@check_outputs
 def fit(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="Measurements, raw or curated: CSV, TSV or SDF, plain or .gz.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The new checkpoint: a .safetensors file.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", writable=True, dir_okay=False, help="The new checkpoint: a .safetensors file."),
+    ],
     property: Property = None,
     to_p: ToP = False,
     unit: Unit = "",
@@ -41,7 +45,7 @@ def fit(  # noqa: PLR0913 - one parameter an option
 
     if output.suffix != ".safetensors":
         raise SpecError("output", f"{output} must end in .safetensors")
-    require_free(output, is_forced)
+    require_beside(output.with_suffix(".json"), [data, checkpoint], is_forced)
     use_threads(threads)
     spec = CurationSpec(tuple(property or ()), to_p, unit, unit_column, relation_column, smiles_column)
     with show.progress(None, "Reading") as advance:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from .console import options, show
+from .console.outputs import check_outputs
 from .curate import RelationColumn, ToP, Unit, UnitColumn
 
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ SUMMARY = ("round", "proposed", "measured", "error", "rank", "covered", "best", 
 
 
 @app.command()
+@check_outputs
 def new(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="Measurements, raw or curated: CSV, TSV or SDF, plain or .gz.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the project, new.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", writable=True, file_okay=False, help="The folder of the project, new.")
+    ],
     property: Annotated[
         str | None, typer.Option("--property", help="Column with measurements; by default the only one with numbers.")
     ] = None,

@@ -76,6 +76,23 @@ def _require_safe(roles: Mapping[str, ParameterInfo], given: Mapping[str, object
             require_folder(output, inputs if is_replaced else ())
 
 
+def require_beside(output: Path, values: Iterable[object], is_forced: bool) -> None:
+    """Asks of a file that no option names, such as one beside an output, what is asked of the outputs.
+
+    Args:
+        output: The file.
+        values: Of the options that may name what the command reads.
+        is_forced: Whether `output` may exist.
+
+    Raises:
+        FileError: It is read by the command, exists already, or cannot be written.
+    """
+    from molgen.paths import require_no_input
+
+    require_no_input(output, [path for value in values for path in find_named_files(value)])
+    require_free(output, is_forced)
+
+
 def find_named_files(value: object) -> Iterator[Path]:
     """The files and folders that the value of an option names: of `file.py:function` the file, of a checkpoint both."""
     values = value if isinstance(value, list | tuple) else [value]
