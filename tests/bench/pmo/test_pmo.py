@@ -34,7 +34,7 @@ def test_the_oracles_give_the_reference_values() -> None:
 
 def test_a_wrong_oracle_stops_the_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {**make_oracles(), "qed": lambda mol: qed(mol) + 2e-6}
-    monkeypatch.setattr(pmo, "oracles", lambda: wrong)
+    monkeypatch.setattr(pmo, "make_oracles", lambda: wrong)
     with pytest.raises(MolgenError, match="oracle qed"):
         self_test()
 
