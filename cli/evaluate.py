@@ -63,7 +63,6 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         require_figure(figure)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    prior = prior or space.usual_prior
     question = EvaluationConfig(data, tuple(properties or ()), samples, prior, fcd, limit, seed, smiles_column, nearest)
     with (
         write_rejections(rejects) if rejects else nullcontext() as listing,

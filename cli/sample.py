@@ -62,7 +62,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
         require_molecule_file(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    prior = prior or space.usual_prior
+    prior = prior or space.default_prior
     is_request = bool(where or like or scaffold)
     if is_request:
         request = SampleRequest(where or [], space, like=like, scaffold=scaffold)

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from molgen.train.run import TrainingRun
 
 
-UNKNOWN_LICENCE = "unknown: depends on the training data"
-
-
 @check_outputs
 def train(  # noqa: PLR0913 - one parameter an option
     context: typer.Context,
@@ -95,7 +92,9 @@ def train(  # noqa: PLR0913 - one parameter an option
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Also fit a random forest on Morgan fingerprints, to compare.")
     ] = False,
-    licence: Annotated[str, typer.Option(help="Licence of the data, for the model card.")] = UNKNOWN_LICENCE,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the data, for the model card; unknown by default.")
+    ] = None,
     is_forced: options.Force = False,
     is_json: options.Json = False,
 ) -> None:

@@ -52,18 +52,17 @@ def give_up_data() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, is_result: bool = True) -> None:
-    """Prints a table on standard output where it is the result, else on standard error."""
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a result as a table."""
     from rich.console import Console
     from rich.table import Table
 
-    stream = sys.stdout if is_result else sys.stderr
-    console = Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, markup=False)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH, markup=False)
     grid = Table(*_one_line(columns), title=printable(title), title_justify="left")
     for row in rows:
         grid.add_row(*_one_line(row))
     console.print(grid)
-    stream.flush()
+    sys.stdout.flush()
 
 
 def _one_line(cells: Sequence[str]) -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..console import options, show
+from ..console import options
 from ..console.listing import Output, require_output, show_listing
 from ..console.outputs import check_outputs
 
@@ -25,8 +23,8 @@ PROPERTIES = ("qed", "logp", "sa", "mw")
 
 @check_outputs
 def path(  # noqa: PLR0913 - one parameter an option
-    start: Annotated[str | None, typer.Argument(metavar="A", help="SMILES of the molecule to start from.")] = None,
-    end: Annotated[str | None, typer.Argument(metavar="B", help="SMILES of the molecule to reach.")] = None,
+    start: Annotated[str, typer.Argument(metavar="A", help="SMILES of the molecule to start from.")],
+    end: Annotated[str, typer.Argument(metavar="B", help="SMILES of the molecule to reach.")],
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Points on the line between them.")] = 24,
     draws: Annotated[
         int, typer.Option(min=1, max=256, help="Points decoded at each step, on and around the line.")
@@ -37,11 +35,6 @@ def path(  # noqa: PLR0913 - one parameter an option
     scaffold: Annotated[
         str | None, typer.Option(help="SMILES of a substructure that every molecule on the way must hold.")
     ] = None,
-    benchmark: Annotated[
-        Path | None,
-        typer.Option(help="Compare both kinds on the pairs of a file (columns smiles_a, smiles_b), or on random ones."),
-    ] = None,
-    limit: Annotated[int, typer.Option(min=2, max=10_000, help="With --benchmark, pairs to take.")] = 100,
     output: Output = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
@@ -61,11 +54,7 @@ def path(  # noqa: PLR0913 - one parameter an option
     use_threads(threads)
     core = None if scaffold is None else _scaffold(scaffold)
     route = PathConfig(kind=kind, n_steps=steps, n_draws=draws, scaffold=core, seed=seed)
-    if benchmark is not None:
-        _require_no_ends(start, end)
-        _compare(LatentSpace.load(checkpoint), benchmark, route, limit, is_json)
-        return
-    way = _find_path(LatentSpace.load(checkpoint), _both(start, end), route)
+    way = _find_path(LatentSpace.load(checkpoint), (start, end), route)
     leaving, coming = way.monotonicity
     report = {
         "kind": kind,
@@ -82,23 +71,6 @@ def path(  # noqa: PLR0913 - one parameter an option
     show_listing(
         title if way.n_between else "Nothing lies between A and B", _make_listing(way), report, output, is_json
     )
-
-
-def _both(start: str | None, end: str | None) -> tuple[str, str]:
-    from molgen.errors import SpecError
-
-    if start is None or end is None:
-        remedy = "Write `molgen explore path A B`, both as SMILES in quotes; or name a file of pairs by --benchmark."
-        raise SpecError("path", "needs two molecules", remedy=remedy)
-    return start, end
-
-
-def _require_no_ends(start: str | None, end: str | None) -> None:
-    from molgen.errors import SpecError
-
-    if start is not None or end is not None:
-        remedy = "Leave out the molecules, or leave out --benchmark."
-        raise SpecError("benchmark", "takes its molecules from the file, not from the command line", remedy=remedy)
 
 
 def _scaffold(text: str) -> Mol:
@@ -134,18 +106,3 @@ def _make_listing(way: Way) -> Listing:
         **{name: tuple(map(DESCRIPTORS[name].function, mols)) for name in PROPERTIES},
     }
     return Listing(tuple(stop.smiles for stop in way.stops), columns)
-
-
-def _compare(space: LatentSpace, file: Path, route: PathConfig, n_pairs: int, is_json: bool) -> None:
-    from molgen.bench.instruments.interpolation import compare_paths, read_pairs_or_draw
-
-    pairs = read_pairs_or_draw(file, n_pairs, route.seed)
-    with show.progress(1.0, "Walking") as advance:
-        score = compare_paths(space, pairs, route, advance)
-    if is_json:
-        show.as_json(asdict(score))
-        return
-    rows = [[way, *(f"{value:.3f}" for value in asdict(figures).values())] for way, figures in score.means.items()]
-    rows.append(["p, linear against spherical", *(f"{value:.2g}" for value in score.p_values.values())])
-    columns = ["between", "leaves A", "nears B", "worst confidence", "largest leap"]
-    show.table(f"Paths of {score.n} pairs: means, and p of Wilcoxon's paired test", ["way", *columns], rows)

@@ -109,15 +109,10 @@ def _require_kind(output: Path) -> None:
 
 
 def _write(output: Path, depths: Sequence[Layer]) -> None:
-    from molgen.bench.instruments.probing import draw_layers
-    from molgen.paths import write_text
+    from molgen.bench.instruments.probing import draw_layers, write_layers
 
-    if output.suffix != ".csv":
-        draw_layers(depths, output)
-        return
-    rows = [["depth", "size", *depths[0].scores]]
-    rows += [[d.name, str(d.size), *(f"{v:.6g}" if v == v else "" for v in d.scores.values())] for d in depths]
-    write_text(output, "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows))
+    write = write_layers if output.suffix == ".csv" else draw_layers
+    write(depths, output)
 
 
 def _show(depths: Sequence[Layer], n: int) -> None:

@@ -58,9 +58,10 @@ class Reconstruction:
         token_accuracy: Mean share of a molecule's SELFIES symbols that stand at their place in what came back, of the
             longer of the two.
         nll: Nats a molecule, teacher-forced, decoded from the posterior mean; of the encodable ones.
-        kl: Nats a molecule that the posterior is away from N(0, I); of the encodable ones.
-        active_units: Latent dimensions whose posterior mean varies by more than 0.01 (Burda et al. 2016,
-            arXiv:1509.00519, section 5.2).
+        kl: Divergence of the posterior from the prior N(0, diag(s^2)) in nats a molecule, s the scales of the model's
+            dimensions; of the encodable ones.
+        active_units: Latent dimensions in which the variance of the posterior mean is above 0.01 of the prior's (Burda
+            et al. 2016, arXiv:1509.00519, section 5.2, where the prior's is 1); of the encodable ones.
         latent_size: D.
         by_length: The bands of molecules of like length that have any.
     """

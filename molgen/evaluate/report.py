@@ -30,7 +30,7 @@ from molgen.evaluate.smoothness import (
 )
 from molgen.json_values import replace_nan
 from molgen.latent.nearest import nearest_molecules
-from molgen.latent.space import GAUSSIAN, LatentSpace
+from molgen.latent.space import LatentSpace
 
 MIN_GEOMETRY = 3
 N_CONSISTENCY = 1000
@@ -49,7 +49,7 @@ class EvaluationConfig:
         path: File of molecules.
         properties: Columns to compare predictions with; where none is named, all that are predicted and there.
         n_samples: Points of the prior to decode.
-        prior: Which prior to draw them from.
+        prior: Which prior to draw them from; None for the space's default.
         fcd: Whether to take the samples' Frechet ChemNet distance to the file.
         limit: Rows to draw from the file at random, or None for all.
         seed: Draws rows and points.
@@ -60,7 +60,7 @@ class EvaluationConfig:
     path: Path
     properties: tuple[str, ...] = ()
     n_samples: int = 10_000
-    prior: str = GAUSSIAN
+    prior: str | None = None
     fcd: bool = False
     limit: int | None = None
     seed: int = 0
@@ -86,7 +86,8 @@ def evaluate_file(
         FileError: The file cannot be used, or no row of it can.
         SpecError: The checkpoint does not predict a property that is asked for, or a library is not installed.
     """
-    space.require_prior(question.prior)
+    prior = space.default_prior if question.prior is None else question.prior
+    space.require_prior(prior)
     if question.fcd:
         require_fcd()
     names = _properties(space, question)
@@ -104,7 +105,7 @@ def evaluate_file(
     z = space.encode(smiles, AS_IT_IS)
     reconstruction = evaluate_reconstruction(space, smiles, z)
     on_part(0.2, "samples")
-    decoded = space.sample(question.n_samples, question.seed, prior=question.prior)
+    decoded = space.sample(question.n_samples, question.seed, prior=prior)
     samples = measure_samples(space, decoded, smiles if question.fcd else None)
     on_part(0.4, "predictions")
     y = np.array([record.values for record in records], dtype=np.float64)
@@ -113,7 +114,7 @@ def evaluate_file(
         "data": str(question.path),
         "checkpoint_sha256": space.model.digest,
         "reconstruction": asdict(reconstruction),
-        "samples": {"prior": question.prior, **asdict(samples)},
+        "samples": {"prior": prior, **asdict(samples)},
         "predictor": [asdict(fit) for fit in fits],
         **_smoothness(space, smiles, z, question.seed, on_part),
         "nearest": _nearest(space, smiles, z, question.seed, on_done) if question.nearest else None,

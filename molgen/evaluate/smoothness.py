@@ -13,7 +13,7 @@ import numpy as np
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.latent.nearest import nearest_molecules
-from molgen.latent.space import LatentSpace
+from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.metrics import NEIGHBOURS, trustworthiness
 
 N_GEOMETRY = 2000
@@ -193,7 +193,7 @@ def measure_nearest_neighbourhood(
 
 def measure_consistency(space: LatentSpace, n: int, seed: int, decode: Decode | None = None) -> Consistency:
     """How far `n` points of the prior survive decoding, by `decode` or else greedily, and encoding."""
-    points = space.sample_points(n, seed)
+    points = space.sample_points(n, seed, prior=GAUSSIAN)
     decode = decode or space.decode
     decoded = decode(points)
     again = space.encode([text or "" for text in decoded], AS_IT_IS)

@@ -250,7 +250,7 @@ class LatentSpace:
         return (GAUSSIAN, *self.model.priors)
 
     @property
-    def usual_prior(self) -> str:
+    def default_prior(self) -> str:
         """`language` where it was learned, as its draws are most like the training molecules; else `gaussian`."""
         return LANGUAGE if LANGUAGE in self.prior_names else GAUSSIAN
 
@@ -265,22 +265,22 @@ class LatentSpace:
             remedy = f"Train one with `molgen train DATA --init CHECKPOINT --epochs 0 --prior {prior}`."
             raise SpecError("prior", f"the checkpoint has no {prior!r}; it has {known}", remedy=remedy)
 
-    def sample(self, n: int, seed: int = 0, *, prior: str = GAUSSIAN) -> list[str | None]:
-        """Molecules decoded from `n` points of the prior; None where none came out.
+    def sample(self, n: int, seed: int = 0, *, prior: str | None = None) -> list[str | None]:
+        """Molecules decoded from `n` points of a prior, see `sample_points`; None where none came out.
 
         Raises:
             SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
         """
         return [text for points in self.point_chunks(n, seed, prior=prior) for text in self.decode(points)]
 
-    def sample_points(self, n: int, seed: int = 0, *, prior: str = GAUSSIAN) -> Floats:
+    def sample_points(self, n: int, seed: int = 0, *, prior: str | None = None) -> Floats:
         """Points (n, D) of a prior.
 
         Args:
             n: How many.
             seed: Source of the draws.
             prior: `gaussian` for the Gaussian with the first two moments of the aggregate posterior, or the name of one
-                that was learned.
+                that was learned; by default `default_prior`.
 
         Raises:
             SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
@@ -288,13 +288,14 @@ class LatentSpace:
         chunks = list(self.point_chunks(n, seed, prior=prior))
         return np.concatenate([np.empty((0, self.size), dtype=np.float32), *chunks])
 
-    def point_chunks(self, n: int, seed: int = 0, *, prior: str = GAUSSIAN) -> Iterator[Floats]:
+    def point_chunks(self, n: int, seed: int = 0, *, prior: str | None = None) -> Iterator[Floats]:
         """The points of `sample_points`, `CHUNK` at a time, so that memory does not grow with `n`.
 
         Raises:
             SpecError: As in `sample_points`, before the first chunk is drawn.
         """
         n, seed = require_count(n), require_seed(seed)
+        prior = self.default_prior if prior is None else prior
         self.require_prior(prior)
         prior = current_name(prior, PRIORS)
         model = None if prior == GAUSSIAN else self.model.priors[cast(PriorKind, prior)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class _Proposal:
     trial: Trial
     smiles: str
     outcome: Outcome | None = None
-    notes: Mapping[str, float] | None = None
+    is_scored: bool = False
 
 
 class Campaign:
@@ -229,7 +229,7 @@ class Campaign:
         for proposal in proposals:
             outcome = proposal.outcome or Outcome()
             trial = self._study.tell(proposal.trial, outcome)
-            if proposal.notes is not None and outcome.values:
+            if proposal.is_scored and outcome.values:
                 finished.append((trial, outcome))
         self._journal.append(finished)
         on_status(self.status())
@@ -322,16 +322,18 @@ class Campaign:
         if evaluation.is_feasible:
             insort(self._totals, total)
         self._answer(proposal, self._worth(evaluation, values))
-        proposal.notes = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
+        proposal.is_scored = True
         return evaluation
 
     def _worth(self, evaluation: Evaluation, values: tuple[float, ...]) -> Outcome:
         """What the search is told; of a molecule without a value nothing, or that it is as bad as the worst so far."""
+        raw = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
         if math.isfinite(evaluation.total + evaluation.violation):
-            return Outcome(evaluation.smiles, values, evaluation.violation)
+            return Outcome(evaluation.smiles, values, evaluation.violation, raw)
         if self.spec.on_failure == "penalise" and self._totals:
-            return Outcome(evaluation.smiles, (0.0,) * self.n_objectives if self.spec.pareto else (self._totals[0],))
-        return Outcome(evaluation.smiles, (), evaluation.violation)
+            worst = (0.0,) * self.n_objectives if self.spec.pareto else (self._totals[0],)
+            return Outcome(evaluation.smiles, worst, raw=raw)
+        return Outcome(evaluation.smiles, (), evaluation.violation, raw)
 
 
 def _points_of(space: LatentSpace, molecules: Sequence[Molecule]) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from molgen.arrays import Doubles
-from molgen.latent.space import LatentSpace
+from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.search.evolution.config import LatentSearchConfig
 from molgen.search.evolution.latent_search import LatentSearch, Violations
 from molgen.search.evolution.operators import LATENT
@@ -130,13 +130,13 @@ class Outcome:
         smiles: What it stands for, "" for nothing.
         values: (M,) to be maximised; empty for a trial that failed.
         violation: Of the constraints.
-        notes: What the journal shows beside it.
+        raw: Raw values by measure, which the journal shows beside it.
     """
 
     smiles: str = ""
     values: tuple[float, ...] = ()
     violation: float = 0.0
-    notes: Mapping[str, float] | None = None
+    raw: Mapping[str, float] = field(default_factory=dict)
 
 
 class LatentStudy:
@@ -151,7 +151,8 @@ class LatentStudy:
         with _quiet():
             self._study = optuna.create_study(sampler=self._sampler, directions=["maximize"] * request.n_objectives)
         if request.name in ("tpe", "gp", "nsga2") and not len(request.start):
-            self._enqueue(space.sample_points(max(10, min(50, request.budget // 5)), request.seed))
+            n = max(10, min(50, request.budget // 5))
+            self._enqueue(space.sample_points(n, request.seed, prior=GAUSSIAN))
 
     def ask(self, n: int) -> list[tuple[Trial, str]]:
         """`n` trials, one generation of them, each with the molecule it stands for, "" where there is none."""
@@ -209,7 +210,7 @@ class Journal:
                     values=list(outcome.values),
                     params=trial.params,
                     distributions=trial.distributions,
-                    user_attrs={SMILES: outcome.smiles, **(outcome.notes or {})},
+                    user_attrs={SMILES: outcome.smiles, **outcome.raw},
                     constraints={"violation": outcome.violation},
                 )
             )

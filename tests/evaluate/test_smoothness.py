@@ -44,7 +44,7 @@ class Ladder(LatentSpace):
     def decode_region(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:
         return self.decode(z)
 
-    def sample_points(self, n: int, seed: int = 0, *, prior: str = "gaussian") -> Floats:
+    def sample_points(self, n: int, seed: int = 0, *, prior: str | None = None) -> Floats:
         return np.random.default_rng(seed).uniform(0, 7, (n, 1)).astype(np.float32)
 
 

@@ -85,6 +85,9 @@ def test_points_are_those_of_molecules_and_survive_on_disk(tmp_path: Path, fluen
     assert np.mean(distance < 1e-5) > 0.9
     assert np.array_equal(points[:40], space.sample_points(40, 5, prior="language"))
     assert space.sample_points(0, prior="language").shape == (0, 4)
+    assert space.default_prior == "language"
+    assert np.array_equal(space.sample_points(40, 5), points[:40])
+    assert space.sample(40, 5) == space.decode(points[:40])
 
 
 def test_one_that_says_no_molecule_is_refused() -> None:

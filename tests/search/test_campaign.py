@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from typer.testing import Result
 
 from molgen.chem.molecule import Molecule, parse
@@ -156,12 +156,17 @@ def test_a_scorer_that_fails_loses_nothing_and_is_asked_nothing_twice(tmp_path: 
 
 
 def journal_values(folder: Path) -> dict[str, float | None]:
-    """What the trials in the journal were worth, all of them complete, by SMILES, in order."""
+    """What the trials in the journal were worth by SMILES, in order."""
+    return {trial.user_attrs["smiles"]: trial.value for trial in journal_trials(folder)}
+
+
+def journal_trials(folder: Path) -> list[FrozenTrial]:
+    """The trials in the journal, all of them complete."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(folder / "journal")))
     trials = optuna.load_study(study_name="campaign", storage=storage).trials
     assert all(trial.state == TrialState.COMPLETE for trial in trials)
-    return {trial.user_attrs["smiles"]: trial.value for trial in trials}
+    return trials
 
 
 FAILING = """
@@ -285,6 +290,16 @@ def test_a_front_grows_and_its_hypervolume_is_that_of_its_points(tmp_path: Path,
 def test_the_journal_holds_the_same_trials_as_the_ledger(tmp_path: Path, space: LatentSpace) -> None:
     evaluations = run(campaign(tmp_path, SPEC, space))
     assert list(journal_values(tmp_path).items()) == [(e.smiles, e.total) for e in evaluations]
+
+
+@pytest.mark.parametrize("is_pareto", [False, True])
+def test_the_journal_shows_the_raw_values_of_each_trial(tmp_path: Path, space: LatentSpace, is_pareto: bool) -> None:
+    spec = replace(SPEC, maximize=("qed", "mw"), constraint=("sa <= 6",), budget=20, pareto=is_pareto)
+    evaluations = run(campaign(tmp_path, spec, space))
+    assert set(evaluations[0].values) == {"qed", "mw", "sa"}
+    assert [trial.user_attrs for trial in journal_trials(tmp_path)] == [
+        {"smiles": evaluation.smiles, **evaluation.values} for evaluation in evaluations
+    ]
 
 
 def test_constraints_that_nothing_keeps_are_reported(

@@ -91,25 +91,6 @@ class Applicability:
     unevenness: float
 
 
-@dataclass(frozen=True)
-class ErrorDiscrimination:
-    """How far trust tells where a predictor is wrong.
-
-    Attributes:
-        n: Labelled molecules that can be encoded.
-        trust: Spearman's correlation of trust with the absolute error; below 0 where trust is of use.
-        std: The same of the predictor's own spread; above 0 where that is of use.
-        error_trusted: Mean absolute error of the half that is trusted more, in the unit of the property.
-        error_other: The same of the other half.
-    """
-
-    n: int
-    trust: float
-    std: float
-    error_trusted: float
-    error_other: float
-
-
 def score_applicability(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda share: None
 ) -> Applicability:
@@ -149,36 +130,6 @@ def score_applicability(
         n_reference=len(reference),
         below_5_percent=float((trusts[0].values < 0.05).mean()),
         unevenness=_unevenness(trusts[0].values),
-    )
-
-
-def score_errors(space: LatentSpace, smiles: Sequence[str], labels: Sequence[float], name: str) -> ErrorDiscrimination:
-    """How far trust tells where the predictor of `space` is wrong.
-
-    Args:
-        space: Its checkpoint predicts `name`, and knows what is usual.
-        smiles: N canonical SMILES that it was not fitted to, at least three of which can be encoded.
-        labels: N measured values.
-        name: The property.
-
-    Raises:
-        SpecError: The checkpoint does not know what is usual.
-    """
-    from scipy.stats import spearmanr
-
-    z = space.encode(smiles, AS_IT_IS, is_refined=False)  # where the predictor was fitted
-    is_placed = np.isfinite(z).all(axis=1)
-    trust = measure_trust(space, smiles, AS_IT_IS).values[is_placed]
-    column = space.property_names.index(name)
-    mean, std = (part[is_placed, column] for part in space.predict_molecules(smiles))
-    error = np.abs(mean - np.asarray(labels, dtype=np.float64)[is_placed])
-    is_trusted = trust > np.median(trust)
-    return ErrorDiscrimination(
-        n=len(error),
-        trust=float(spearmanr(trust, error).statistic),
-        std=float(spearmanr(std, error).statistic),
-        error_trusted=float(error[is_trusted].mean()),
-        error_other=float(error[~is_trusted].mean()),
     )
 
 

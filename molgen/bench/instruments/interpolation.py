@@ -8,15 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
-from pathlib import Path as File
 
 import numpy as np
 
 from molgen.chem.molecule import AS_IT_IS, parse
-from molgen.chem.sampling import read_sample
-from molgen.chem.table import has_property
-from molgen.errors import MissingColumnError, SpecError
-from molgen.explore.analogy import PAIR_COLUMNS, read_pairs
+from molgen.errors import SpecError
 from molgen.explore.path import KINDS, LINEAR, SPHERICAL, Path, PathConfig, decode_line, find_path
 from molgen.latent.space import LatentSpace
 
@@ -85,25 +81,7 @@ def score_interpolation(
     Raises:
         SpecError: No two of them can be encoded.
     """
-    return compare_paths(space, _draw_pairs(smiles, n_pairs, seed), PathConfig(seed=seed), on_done)
-
-
-def read_pairs_or_draw(path: File, n: int, seed: int = 0) -> list[tuple[str, str]]:
-    """Pairs of a table with the columns `smiles_a` and `smiles_b`, or random pairs of any other file's molecules.
-
-    Args:
-        path: The file.
-        n: Pairs at most.
-        seed: Draws them.
-
-    Raises:
-        FileError: The file cannot be used.
-    """
-    try:
-        is_paired = has_property(path, PAIR_COLUMNS[1], PAIR_COLUMNS[0])
-    except MissingColumnError:
-        is_paired = False
-    return read_pairs(path)[:n] if is_paired else _draw_pairs(read_sample(path, 2 * n, seed), n, seed)
+    return compare_paths(space, draw_pairs(smiles, n_pairs, seed), PathConfig(seed=seed), on_done)
 
 
 def compare_paths(
@@ -144,7 +122,7 @@ def compare_paths(
     )
 
 
-def _draw_pairs(smiles: Sequence[str], n: int, seed: int) -> list[tuple[str, str]]:
+def draw_pairs(smiles: Sequence[str], n: int, seed: int) -> list[tuple[str, str]]:
     """At most `n` pairs of different molecules, no molecule in two pairs."""
     order = np.random.default_rng(seed).permutation(len(smiles))
     texts = [smiles[i] for i in order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from molgen.evaluate.figure import save_figure
 from molgen.explore.probe import FINGERPRINT, SHUFFLED, Layer, probe_layers
 from molgen.explore.units import Dci, describe_units
 from molgen.latent.space import LatentSpace
+from molgen.output.listing import format_value
+from molgen.paths import replace_file
+from molgen.quoting import csv_cell
 
 N_PROBED = 2000
-_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""Without a date, and with names of its parts that do not change, the same depths are drawn to the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -114,3 +116,16 @@ def draw_layers(layers: Sequence[Layer], path: Path) -> None:
     axes.set(title="What each depth knows", ylabel="R2, or AUROC for tokens and groups", ylim=(-0.12, 1.02))
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save_figure(figure, path)
+
+
+def write_layers(layers: Sequence[Layer], path: Path) -> None:
+    """Writes one row a layer as CSV: its name, its size and its scores, empty where there is none.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["depth", "size", *map(csv_cell, layers[0].scores)])
+        for layer in layers:
+            writer.writerow([layer.name, layer.size, *map(format_value, layer.scores.values())])

@@ -12,7 +12,7 @@ import numpy as np
 
 from molgen.arrays import Doubles
 from molgen.chem.molecule import parse
-from molgen.latent.space import LatentSpace
+from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.search.evolution.adaptive_space import AdaptiveSpace
 from molgen.search.evolution.config import LatentSearchConfig
 from molgen.search.evolution.operators import Breeder, Offspring
@@ -77,7 +77,7 @@ class Population:
 
     def sample_prior(self, n: int, rng: np.random.Generator) -> list[Offspring]:
         """Molecules of the space's prior, at most `n`."""
-        texts = self.space.sample(n, int(rng.integers(2**31)))
+        texts = self.space.sample(n, int(rng.integers(2**31)), prior=GAUSSIAN)
         return [Offspring(parse(text), "", "") for text in texts if text]
 
     def breed(self, n: int, judge: Judge, rng: np.random.Generator) -> Pool:

@@ -1,11 +1,9 @@
 """Outliers are what they are called, and the score agrees with scikit-learn and with what the parts say."""
 
 import csv
-from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from rdkit import Chem
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 from sklearn.metrics import roc_auc_score
@@ -22,7 +20,6 @@ from molgen.bench.instruments.applicability import (
     make_peptide,
     read_natural_products,
     score_applicability,
-    score_errors,
     shuffle_symbols,
 )
 from molgen.chem.molecule import parse
@@ -30,10 +27,8 @@ from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import PARTS
-from molgen.model.predictor import PredictorConfig
 from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import split, to_selfies
-from molgen.train.fit.predictor import fit_ensemble
 
 DIPEPTIDE_BOND = Chem.MolFromSmarts("C(=O)N[CX4]C(=O)")
 ORGANIC = {1, 6, 7, 8, 9, 15, 16, 17, 35, 53}
@@ -134,23 +129,6 @@ def test_trust_tells_molecules_from_outliers_better_than_fingerprints_do(
     assert score.trust.mean > score.fingerprint.mean
     assert score.n_unencodable["inorganic"] == 30
     assert score_applicability(space, samples, 0) == score
-
-
-def test_errors_are_those_of_molecules_that_can_be_encoded(space: LatentSpace, samples: list[str]) -> None:
-    labels = np.array([DESCRIPTORS["logp"].function(parse(text).mol) for text in samples])
-    z = torch.from_numpy(space.encode(samples[:80], is_refined=False))
-    predictor = fit_ensemble(
-        PredictorConfig(("logp",), space.size, 32, 2), z, torch.from_numpy(labels[:80, None]).float(), 0
-    )
-    labelled = LatentSpace(replace(space.model, predictor=predictor))
-    smiles, y = [*samples[80:], "OB(O)c1ccccc1"], [*labels[80:], 100.0]
-    score = score_errors(labelled, smiles, y, "logp")
-    mean = labelled.predict(space.encode(samples[80:], is_refined=False))[0][:, 0]
-    assert score.n == 80
-    halves = (score.error_trusted, score.error_other)
-    assert min(halves) <= np.abs(mean - labels[80:]).mean() <= max(halves)
-    assert -1 <= score.trust <= 1
-    assert -1 <= score.std <= 1
 
 
 def test_what_shuffling_cannot_make_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,20 @@
 """The score of paths: what it counts, where pairs come from, and that paths beat bare lines."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
 from molgen.bench.instruments.interpolation import (
     Figures,
     compare_paths,
+    draw_pairs,
     measure_path,
-    read_pairs_or_draw,
     score_interpolation,
 )
 from molgen.errors import SpecError
 from molgen.explore.path import Path as Way
 from molgen.explore.path import PathConfig, PathPoint
 from molgen.latent.space import LatentSpace
-from molgen.paths import find_shipped
 
 ROUTE = PathConfig(n_steps=6, n_draws=4)
 MOLECULES = ["CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "CC(=O)Nc1ccc(O)cc1", "CN1CCC(c2ccccc2)CC1"]
@@ -58,17 +56,11 @@ def test_paths_are_more_certain_than_lines_and_never_turn_back(space: LatentSpac
 
 
 def test_random_pairs_share_no_molecule_and_depend_on_the_seed_alone() -> None:
-    path = find_shipped("data") / "moses_sample.csv"
-    pairs = read_pairs_or_draw(path, 5, seed=3)
+    molecules = ["C" * n for n in range(1, 30)]
+    pairs = draw_pairs(molecules, 5, seed=3)
     assert len({text for pair in pairs for text in pair}) == 10
-    assert pairs == read_pairs_or_draw(path, 5, seed=3)
-    assert pairs != read_pairs_or_draw(path, 5, seed=4)
-
-
-def test_pairs_of_a_table_are_taken_as_they_are(tmp_path: Path) -> None:
-    path = tmp_path / "pairs.csv"
-    path.write_text("smiles_a,smiles_b\nCCO,CCN\nCCC,CCF\nCO,CN\n")
-    assert read_pairs_or_draw(path, 2) == [("CCO", "CCN"), ("CCC", "CCF")]
+    assert pairs == draw_pairs(molecules, 5, seed=3)
+    assert pairs != draw_pairs(molecules, 5, seed=4)
 
 
 def test_a_list_without_pairs_is_refused(space: LatentSpace) -> None:

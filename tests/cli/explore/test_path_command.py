@@ -44,26 +44,14 @@ def test_a_scaffold_that_nothing_holds_is_told(run_molgen: RunMolgen) -> None:
     assert "holds the scaffold" in result.stderr
 
 
-def test_both_kinds_are_compared_on_pairs(run_molgen: RunMolgen, tmp_path: Path) -> None:
-    pairs = tmp_path / "pairs.csv"
-    pairs.write_text(f"smiles_a,smiles_b\n{A},{B}\n{B},CC(=O)Nc1ccc(O)cc1\n")
-    result = run_molgen("explore", "path", "--benchmark", pairs, *SMALL, "--json")
-    assert result.exit_code == 0, result.stderr
-    report = json.loads(result.stdout)
-    assert report["n"] == 2
-    assert report["means"]["linear"]["confidence"] > report["means"]["linear line"]["confidence"]
-    assert set(report["p_values"]) == set(report["means"]["spherical"])
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((A, A), "both ends are"),
-        ((A,), "needs two molecules"),
+        ((A,), "Missing argument 'B'"),
         ((A, "nonsense"), "not a SMILES"),
         ((A, "[Xe]"), "cannot be encoded"),
         ((A, B, "--scaffold", "c1ccc"), "not a SMILES"),
-        ((A, B, "--benchmark", "pairs.csv"), "not from the command line"),
         ((A, B, "-o", "path.pdf"), "must end in"),
     ],
 )
