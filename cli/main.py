@@ -111,6 +111,9 @@ def molgen(
 ) -> None:
     """Design molecules in a learned latent space.
 
+    Files of molecules are read within limits that no real file meets: 1,000,000 characters a line, 10,000,000 an SDF
+    record, 100 times the size of a .gz file. MOLGEN_LIMITS=off in the environment lifts them.
+
     Example: molgen campaign --maximize qed --budget 500 --out run
     """
 

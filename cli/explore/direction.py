@@ -78,8 +78,8 @@ def _read(data: Path, property_: str | None, smiles_column: str | None, limit: i
 
     tally = Tally()
     properties = (property_,) if property_ else ()
-    rows = read_molecules(data, smiles_column=smiles_column, properties=properties)
-    with show.progress(None, "Reading"):
+    with show.progress(1.0, "Reading") as advance:
+        rows = read_molecules(data, smiles_column=smiles_column, properties=properties, on_share=advance)
         records = draw_items(tally.sift(rows), limit, seed)
     note_rows(data, tally.kept, tally.read, tally.rejected)
     tally.require_kept(data)

@@ -125,9 +125,12 @@ def _read(
     from molgen.chem.table import Row, read_rows
 
     properties = [name for name, is_there in in_file.items() if is_there]
-    items = draw_items(read_rows(data, smiles_column=smiles_column, properties=properties), limit, seed)
+    with show.progress(1.0, "Reading") as advance:
+        items = draw_items(
+            read_rows(data, smiles_column=smiles_column, properties=properties, on_share=advance), limit, seed
+        )
     rows = []
-    with show.progress(len(items), "Reading") as advance:
+    with show.progress(len(items), "Standardising") as advance:
         for n_read, item in enumerate(items, 1):
             done = _fill_in(item, in_file) if isinstance(item, Row) else item
             tally.add(done)

@@ -72,7 +72,7 @@ def _read(data: Path, smiles_column: str | None, rejects: Path | None) -> list[R
     from molgen.chem.table import Tally, read_molecules, write_rejections
 
     left_out: list[Rejection] = []
-    with write_rejections(rejects) if rejects else nullcontext() as write, show.progress(None, "Reading") as advance:
+    with write_rejections(rejects) if rejects else nullcontext() as write, show.progress(1.0, "Reading") as advance:
 
         def note(rejection: Rejection) -> None:
             left_out.extend([rejection][: N_REJECTIONS - len(left_out)])
@@ -80,10 +80,7 @@ def _read(data: Path, smiles_column: str | None, rejects: Path | None) -> list[R
                 write(rejection)
 
         tally = Tally(on_rejection=note)
-        records = []
-        for record in tally.sift(read_molecules(data, smiles_column=smiles_column)):
-            records.append(record)
-            advance(len(records))
+        records = list(tally.sift(read_molecules(data, smiles_column=smiles_column, on_share=advance)))
     for rejection in left_out:
         show.note(f"{data}, line {rejection.line}: {rejection.text!r}: {rejection.reason}")
     tally.require_kept(data)

@@ -89,8 +89,8 @@ def read_encodable(
     from molgen.chem.table import Rejection, Tally, read_molecules
 
     tally = Tally()
-    with show.progress(None, "Reading"):
-        rows = read_molecules(data, smiles_column=smiles_column, properties=properties)
+    with show.progress(1.0, "Reading") as advance:
+        rows = read_molecules(data, smiles_column=smiles_column, properties=properties, on_share=advance)
         records = draw_items(tally.sift(rows), limit, seed)
         reasons = space.explain([record.molecule.smiles for record in records], is_refined=False).reasons
     for record, reason in zip(records, reasons, strict=True):

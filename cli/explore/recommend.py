@@ -84,7 +84,8 @@ def _read_labelled(path: Path, space: LatentSpace, smiles_column: str | None) ->
     from molgen.chem.table import Rejection, Tally, read_molecules
 
     tally = Tally()
-    records = list(tally.sift(read_molecules(path, smiles_column=smiles_column)))
+    with show.progress(1.0, "Reading") as advance:
+        records = list(tally.sift(read_molecules(path, smiles_column=smiles_column, on_share=advance)))
     different = {record.molecule.smiles: record for record in records}
     encoding = space.explain(list(different), AS_IT_IS, is_refined=False)
     for record, reason in zip(different.values(), encoding.reasons, strict=True):

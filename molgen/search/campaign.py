@@ -31,6 +31,8 @@ from molgen.search.study import Journal, LatentStudy, Outcome, SamplerConfig
 
 MAX_IDLE_BATCHES = 50
 """Batches without a new molecule after which a campaign gives up."""
+PROBE_AFTER = 50
+"""Molecules that miss a constraint, none keeping all, after which is looked for ones that do."""
 MAX_PROPOSALS = 256
 """Decoded at once, at most, when few proposals keep the constraints."""
 
@@ -187,6 +189,8 @@ class Campaign:
                 raise InterruptedRunError("stopped between two batches")
             n_before = len(self._evaluations)
             self._settle(self._propose(), on_status)
+            if self._counts["filtered"] >= PROBE_AFTER and not self.feasibility.is_met:
+                self.feasibility.probe(list(self._met), self.spec.seed, is_stop_requested)
             idle = 0 if len(self._evaluations) > n_before else idle + 1
 
     def status(self) -> CampaignStatus:

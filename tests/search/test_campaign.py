@@ -351,3 +351,11 @@ def test_the_command_runs_resumes_and_refuses(tmp_path: Path, run_molgen: Callab
     changed = run_molgen("campaign", "--resume", out)
     assert changed.exit_code == 2
     assert "spec" in changed.stderr
+
+
+def test_a_constraint_that_few_molecules_keep_is_no_reason_to_give_up(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, constraint=("rings == 7",), budget=3)
+    one = campaign(tmp_path, spec, space)
+    one.feasibility.probe(["c1ccccc1", "C1CC1", "CCO"], 0, lambda: False)
+    assert one.feasibility.is_met
+    assert not one.feasibility.is_hopeless
