@@ -86,7 +86,7 @@ def test_a_limit_draws_rows_by_the_seed(run_molgen: RunMolgen, checkpoint: Path,
         (("--property", "other"), "other"),
         (("--smiles-column", "nope"), "nope"),
         (("--samples", "0"), "--samples"),
-        (("--prior", "diffusion"), "--epochs 0 --prior diffusion"),
+        (("--prior", "flow"), "--epochs 0 --prior flow"),
         (("--figure", "report.docx"), "must end in one of .svg, .png, .pdf"),
     ],
 )

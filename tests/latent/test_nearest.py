@@ -41,7 +41,7 @@ def test_what_was_encoded_comes_back_refined_or_not(space: LatentSpace) -> None:
 
 
 def test_no_molecule_is_farther_than_the_greedy_one_and_most_are_nearer(space: LatentSpace) -> None:
-    points = space.sample_points(12, seed=1)
+    points = space.sample_points(12, seed=1, prior="gaussian")
     found = nearest_molecules(space, points)
     plain, nearest = away(space, space.decode(points), points), away(space, found, points)
     is_known = np.isfinite(plain)
@@ -84,7 +84,7 @@ def test_a_point_gives_the_same_in_any_company(space: LatentSpace) -> None:
 
 
 def test_the_seed_draws_what_is_tried(space: LatentSpace) -> None:
-    points = space.sample_points(4, seed=2)
+    points = space.sample_points(4, seed=2, prior="gaussian")
     assert nearest_molecules(space, points, seed=1) != nearest_molecules(space, points, seed=2)
 
 

@@ -274,7 +274,6 @@ def test_what_is_no_list_of_texts_is_one_clear_error(space: LatentSpace, smiles:
         ("seed", lambda space: space.decode(np.zeros((1, 16)), seed="x")),
         ("seed", lambda space: space.decode(np.zeros((1, 16)), seed=2**64)),
         ("prior", lambda space: space.sample(1, prior="x")),
-        ("prior", lambda space: space.sample(1, prior=None)),
         ("temperature", lambda space: space.decode(np.zeros((1, 16)), temperature="x")),
         ("temperature", lambda space: space.decode(np.zeros((3, 16)), temperature=[1.0, 2.0])),
         ("z", lambda space: space.decode(torch.zeros((1, 16), requires_grad=True))),

@@ -150,7 +150,7 @@ def make_outliers(smiles: Sequence[str], rng: Draw) -> dict[str, list[str]]:
 
 def read_natural_products() -> list[str]:
     """Canonical SMILES of the well-known natural products that molgen ships."""
-    items = read_molecules(find_shipped("data") / "read_natural_products.smi", AS_IT_IS)
+    items = read_molecules(find_shipped("data") / "natural_products.smi", AS_IT_IS)
     return [item.molecule.smiles for item in items if isinstance(item, Record)]
 
 

@@ -46,7 +46,7 @@ def space() -> LatentSpace:
 
 
 def test_natural_products_have_the_formulas_they_are_known_by() -> None:
-    lines = (find_shipped("data") / "read_natural_products.smi").read_text(encoding="ascii").splitlines()
+    lines = (find_shipped("data") / "natural_products.smi").read_text(encoding="ascii").splitlines()
     rows = [line.split("\t") for line in lines]
     assert len({name for _, name, _ in rows}) == len(rows) >= 60
     assert {name: CalcMolFormula(parse(smiles).mol) for smiles, name, _ in rows} == {n: f for _, n, f in rows}
@@ -135,5 +135,5 @@ def test_what_shuffling_cannot_make_is_left_out(monkeypatch: pytest.MonkeyPatch)
     def refuse(text: str) -> None:
         raise MoleculeError(text, "no heavy atom")
 
-    monkeypatch.setattr(applicability, "saturated", refuse)
+    monkeypatch.setattr(applicability, "saturate", refuse)
     assert shuffle_symbols("CCO", np.random.default_rng(0)) is None
