@@ -57,7 +57,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "explore outliers": DATA | MODEL,
     "explore neighbours": {"query": "CCO", "library": "molecules.csv"} | MODEL,
     "explore recommend": {"like": "molecules.csv", "dislike": "others.smi", "library": "molecules.csv"} | MODEL,
-    "explore path": {"benchmark": "pairs.csv"} | MODEL,
+    "explore path": {"start": "CCO", "end": "CCN"} | MODEL,
     "explore analogy": {"molecules": "CCO", "pairs": "pairs.csv"} | MODEL,
     "explore units": DATA | MODEL,
     "explore dims": DATA | MODEL,
