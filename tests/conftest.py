@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from molgen import paths
 RunMolgen = Callable[..., Result]
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: two busy threads on a busy machine wait for each other
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored, here and in what tests start
 
 
 @pytest.fixture(autouse=True, scope="session")
