@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from molgen.latent.space import LatentSpace
     from molgen.project.forecast import predict
 
-    __version__: str
-
 __all__ = ["LatentSpace", "__version__", "predict"]
+
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
@@ -27,10 +27,6 @@ def __getattr__(name: str) -> Any:
         from molgen.project.forecast import predict
 
         return predict
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("molgen")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -21,19 +21,23 @@ from typing import Any
 
 import tomlkit
 
-from molgen import replacement
+from molgen import __version__, replacement
 from molgen.chem.table import Tally
 from molgen.errors import FileError, InterruptedRunError, MolgenError, RunError
 from molgen.lock import LOCK, hold
 from molgen.paths import require_regular, write_text
 
-PACKAGES = ("molgen", "torch", "rdkit", "selfies", "optuna", "numpy")
+PACKAGES = ("torch", "rdkit", "selfies", "optuna", "numpy")
 SPEC, MANIFEST, LOG = "spec.toml", "manifest.json", "log.txt"
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that can change a result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    """Versions of Python, of molgen and of the packages that can change a result."""
+    return {
+        "python": platform.python_version(),
+        "molgen": __version__,
+        **{name: version(name) for name in PACKAGES},
+    }
 
 
 def file_digest(path: Path) -> str:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from molgen import __version__
 from molgen.chem.familiarity import Reference
 from molgen.errors import CheckpointError
 from molgen.hashes import decode_hashes, encode_hashes
@@ -125,7 +126,8 @@ class MolecularModel:
             "region": asdict(self.region.config) if self.region else None,
             "applicability": self.applicability.as_json() if self.applicability else None,
             "familiarity": {"sha256": self.familiarity.digest} if self.familiarity else None,
-            "versions": {name: version(name) for name in ("molgen", "selfies", "torch", "rdkit", "numpy")},
+            "versions": {"molgen": __version__}
+            | {name: version(name) for name in ("selfies", "torch", "rdkit", "numpy")},
             "card": self.card,
         }
 

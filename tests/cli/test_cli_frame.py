@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +13,7 @@ import pytest
 from typer import BadParameter, Exit, Typer
 from typer.testing import CliRunner, Result
 
+import molgen
 from molgen import errors
 from molgen.device import use_threads
 
@@ -110,7 +111,7 @@ def test_help_of_the_console_script_loads_nothing_heavy(tmp_path: Path) -> None:
 
 def test_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
     done = subprocess.run([SCRIPT, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == f"molgen {version('molgen')}\n"
+    assert done.stdout == f"molgen {molgen.__version__}\n"
     assert done.stderr == ""
 
 
