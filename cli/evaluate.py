@@ -49,7 +49,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     """Measure a checkpoint on a file of molecules.
 
     Reports what comes back, what the prior gives, whether near points are like molecules, and how well properties are
-    predicted. docs/evaluation.md defines every number.
+    predicted. docs/reference/evaluation.md defines every number.
 
     Example: molgen evaluate molecules.csv --limit 1000 --figure report.svg
     """

@@ -11,11 +11,10 @@ import typer
 
 from ..console import options, show
 from ..console.outputs import check_outputs, require_folder, require_free
-from . import gallery, instruments, predictors
+from . import instruments, predictors
 
 app = typer.Typer(no_args_is_help=True, help="Run a benchmark: what molgen's numbers come from.")
 app.command()(instruments.instruments)
-app.command()(gallery.gallery)
 app.command()(predictors.predictors)
 
 

@@ -66,7 +66,7 @@ def map_(  # noqa: PLR0913 - one parameter an option
     """Draw the molecules of a file as a map of the latent space, and tell how far it can be trusted.
 
     A .html file is a page of its own, to be opened in a browser: point at a molecule to see it, draw a lasso around
-    some to save them. docs/explore.md tells how to read it.
+    some to save them. docs/guides/explore.md tells how to read it.
 
     Example: molgen explore map molecules.csv --method tsne --color qed -o map.html
     """

@@ -7,7 +7,7 @@ the point gives others; from the nearest of these, small edits of the graph lead
 
 The squared distance is sum_i w_i (enc(x) - z)_i^2, with w_i the standard deviation of the prior in dimension i: the
 coarse dimensions, to which the likeness of molecules is tied, come first, and the fine ones tell like molecules apart.
-It is chosen for what it gives (docs/space.md). In the plain distance (w_i = 1) fewer different molecules are found
+It is chosen for what it gives (docs/log/latent-space.md). In the plain distance (w_i = 1) fewer different molecules are found
 around one; in the whitened one (w_i = 1 / variance_i) a molecule is nearest to nearly all points around it.
 
 What a point gives is a function of the point and the seed alone. All that is random about the edits of a molecule

@@ -70,7 +70,6 @@ COMMANDS: dict[str, dict[str, str]] = {
     "benchmark predictors": {"data": "molecules.csv", "seeds": "1"} | MODEL,
     "benchmark assay": DATA | {"seeds": "1"} | MODEL,
     "benchmark instruments": DATA | {"assay": "molecules.csv"} | MODEL,
-    "benchmark gallery": {"reports": "report.json"},
 }
 """What each command is given besides its outputs: values by the names of its parameters. A new command gets a line."""
 
@@ -171,7 +170,6 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "others.smi").write_text("CCN\nC(\n")
     (folder / "pairs.csv").write_text("smiles_a,smiles_b\nCCO,CCN\n")
     (folder / "direction.json").write_text("{}")
-    (folder / "report.json").write_text('{"lines": []}')
     with RunFolder.begin(folder / "run", {"budget": 5}, ("evaluations.csv",)):
         (folder / "run" / "evaluations.csv").write_text("call,smiles\n")
     return folder
@@ -396,13 +394,6 @@ def test_the_card_beside_a_fitted_checkpoint_is_not_what_is_read_nor_replaced_un
     (folder / "link.json").symlink_to("tiny.json")
     message = require_refused(run, folder, "fit", [*words, "link.safetensors", "--force"])
     assert "link.json: is read by this command" in message
-
-
-def test_a_gallery_replaces_none_of_its_pictures_unasked(run: Run, folder: Path) -> None:
-    (folder / "gallery").mkdir()
-    (folder / "gallery" / "map.png").write_text("mine")
-    message = require_refused(run, folder, "gallery", ["benchmark", "gallery", "-o", "gallery"])
-    assert "gallery/map.png: exists already" in message
 
 
 def test_a_shipped_file_is_never_replaced() -> None:

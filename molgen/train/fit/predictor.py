@@ -2,7 +2,7 @@
 
 While the autoencoder learns, the predictor follows moving points and lags behind. Once they stand still, a fit
 takes seconds and costs no reconstruction. Of a few thousand molecules Gaussian processes learn more than networks do
-(docs/results.md); of more, they would keep too many points.
+(docs/benchmarks/predictors.md); of more, they would keep too many points.
 
 Notation: N labelled molecules, D latent dimensions, P properties, K members.
 """
