@@ -1,7 +1,6 @@
 """A workbench for designing molecules in a learned latent space.
 
-`LatentSpace` is what a notebook needs first, and `predict` what it asks of a fitted checkpoint; they are imported when
-they are asked for, so that `import molgen` costs no torch.
+`LatentSpace` and `predict` are imported on first use, so that `import molgen` does not load torch.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """The public names that cost an import, made on first use (PEP 562)."""
+    """Imports a public name on first use (PEP 562)."""
     if name == "LatentSpace":
         from molgen.latent.space import LatentSpace
 
@@ -31,5 +30,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names, including those that are not imported yet."""
+    """The public names, including those not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Types of arrays, by what their numbers are."""
+"""Types of arrays, by the type of their numbers."""
 
 from __future__ import annotations
 

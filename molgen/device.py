@@ -1,4 +1,4 @@
-"""What tensors are computed on: device, CPU threads and precision, decided once and recorded."""
+"""Device, CPU threads and precision of computations, chosen once and recorded."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from molgen.errors import SpecError
 
 DEVICE_TYPES = ("cpu", "cuda", "mps")
 MAX_THREADS = 1024
-"""More than any machine has cores for; a million of them end the process."""
+"""Above the number of cores of any machine; a million threads would crash the process."""
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def resolve_device(name: str) -> str:
-    """The torch device that `name` stands for: `auto` is CUDA where there is one, else the CPU.
+    """The torch device called `name`: `auto` is CUDA if available, else the CPU.
 
     Raises:
         SpecError: There is no such device.
@@ -38,13 +38,13 @@ def resolve_device(name: str) -> str:
 
 
 def available_threads() -> int:
-    """CPU threads that this process may use: what its affinity and OMP_NUM_THREADS allow."""
+    """Number of CPU threads that the affinity of this process and OMP_NUM_THREADS allow."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(allowed, torch.get_num_threads())
 
 
 def use_threads(n: int | None) -> None:
-    """Makes torch use `n` CPU threads, by default all that this process may.
+    """Makes torch use `n` CPU threads, by default `available_threads`.
 
     Raises:
         SpecError: `n` is not from 1 to `MAX_THREADS`.
@@ -74,7 +74,7 @@ def _is_present(device: torch.device) -> bool:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What speeds depend on: processor, threads, versions."""
+    """What computing speed depends on: processor, threads, versions."""
     return {
         "processor": _processor(),
         "threads": torch.get_num_threads(),

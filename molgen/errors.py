@@ -12,11 +12,11 @@ from molgen.quoting import shortened
 
 
 class MolgenError(Exception):
-    """Root of all errors that molgen raises on purpose.
+    """Base class of all errors that molgen raises on purpose.
 
     Attributes:
-        message: What must hold, and what was found instead; without its middle where it is very long.
-        remedy: What the user can do about it, likewise; may be empty.
+        message: What must hold, and what was found instead; a very long message is shortened in the middle.
+        remedy: What the user can do about it, shortened likewise; may be empty.
     """
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
@@ -33,7 +33,7 @@ class FileError(MolgenError):
 
     Attributes:
         path: The file.
-        line: 1-based line in it, or None where the whole file is meant.
+        line: 1-based line in it, or None for the whole file.
     """
 
     def __init__(self, path: str | Path, message: str, *, line: int | None = None, remedy: str = "") -> None:
@@ -56,11 +56,11 @@ class MissingColumnError(FileError):
 
 
 class MoleculeError(MolgenError):
-    """A text is not a molecule that can be used.
+    """A text is not a usable molecule.
 
     Attributes:
         text: The text as given.
-        reason: Short and stable, usable as a key to count by.
+        reason: Short and stable, so that it can serve as a key for counting.
     """
 
     def __init__(self, text: str, reason: str, *, remedy: str = "") -> None:
@@ -86,7 +86,7 @@ class SpecError(MolgenError):
 
 
 class ScorerError(MolgenError):
-    """A scorer raised, hung, or returned something other than one finite number a molecule.
+    """A scorer raised an exception, exceeded its time limit, or did not return one finite number per molecule.
 
     Attributes:
         scorer: The scorer's name.
@@ -100,11 +100,11 @@ class ScorerError(MolgenError):
 
 
 class RunError(FileError):
-    """A run folder exists already, is not a run, or does not match what is asked of it."""
+    """A run folder exists already, is not a run, or does not match the request."""
 
 
 class NothingValidError(MolgenError):
-    """The command ran, but no valid molecule came out."""
+    """The command ran but produced no valid molecule."""
 
 
 class InterruptedRunError(MolgenError):

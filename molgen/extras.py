@@ -8,12 +8,12 @@ from molgen.errors import SpecError
 
 
 def require_package(module: str, *, package: str, extra: str, key: str) -> None:
-    """Asks for a package that is not always installed.
+    """Checks that an optional package is installed.
 
     Args:
-        module: What is imported.
-        package: What to call it.
-        extra: The extra of molgen that brings it.
+        module: Name of the import.
+        package: Name in the message.
+        extra: The extra of molgen that installs it.
         key: The option that needs it, for the message.
 
     Raises:

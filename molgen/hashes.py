@@ -1,4 +1,4 @@
-"""Sorted sets of 32-bit hashes, and how they are written: as the gaps between them, two bytes for most."""
+"""Sorted sets of 32-bit hashes, stored as the gaps between them, most of which take two bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def contains(known: Hashes, hashes: Hashes) -> NDArray[np.bool_]:
 def encode_hashes(hashes: Hashes) -> NDArray[np.uint16]:
     """Sorted, different hashes (N,) as the gaps between them, two bytes for most where there are many.
 
-    A gap is written in as many words of 65535 as it holds, and a last word with the rest.
+    A gap g is written as g // 65535 words of value 65535 and a last word with the rest.
     """
     n_full, rest = np.divmod(np.diff(hashes.astype(np.int64), prepend=np.int64(0)), FULL_WORD)
     n_words = n_full + 1

@@ -13,22 +13,22 @@ from types import FrameType
 from molgen.errors import InterruptedRunError
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
-"""Ctrl-C, what batch systems send before they kill a job, and what a closed terminal sends."""
+"""Ctrl-C, the signals that batch systems send before they kill a job, and that of a closed terminal."""
 
 EXIT_CODE = 130
 _HANGUP = getattr(signal, "SIGHUP", None)
 _SHOW_CURSOR = "\x1b[?25h"
 
 _requests: list[threading.Event] = []
-"""One for each `stop_requested` block that is running, the innermost last."""
+"""One entry per running `stop_requested` block, the innermost last."""
 
 
 @contextmanager
 def stop_requested() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether one of `SIGNALS` has come since the block began.
+    """A function that returns whether one of `SIGNALS` arrived since the block began.
 
-    A second Ctrl-C ends the process at once, with `EXIT_CODE`. SIGHUP stays ignored where it was, as `nohup` wants.
-    Outside the main thread signals cannot be caught; the function then always says no.
+    A second Ctrl-C ends the process at once, with `EXIT_CODE`. SIGHUP stays ignored if it was, as under `nohup`.
+    Outside the main thread signals cannot be caught, and the function always returns False.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -50,15 +50,15 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
     finally:
         _requests.remove(event)
         for number, handler in before.items():
-            # None stands for a handler that was not set from Python and cannot be set again
+            # None: a handler that was not set from Python and cannot be restored
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def raise_if_stop_requested() -> None:
-    """Ends a wait inside of a `stop_requested` block.
+    """Interrupts a wait inside a `stop_requested` block.
 
     Raises:
-        InterruptedRunError: A signal has come.
+        InterruptedRunError: A signal arrived.
     """
     if any(event.is_set() for event in _requests):
         raise InterruptedRunError("stopped while a scorer was at work")
@@ -69,7 +69,7 @@ def _stays_ignored(number: int) -> bool:
 
 
 def _leave(terminals: list[int]) -> None:
-    """Writes nothing more to terminals, which are gone: an error there would hide why the run stopped."""
+    """Stops writing to terminals that were closed: a write error would hide why the run stopped."""
     for stream in terminals:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 

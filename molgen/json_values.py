@@ -1,4 +1,4 @@
-"""Results as plain values: what JSON can hold."""
+"""Results as plain JSON values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def replace_nan(value: Any) -> Any:
-    """`value`, of dicts, lists and tuples, with None for each number in it that JSON does not have: NaN, infinite."""
+    """`value`, of dicts, lists and tuples, with None in place of NaN and infinite numbers, which JSON lacks."""
     if isinstance(value, dict):
         return {key: replace_nan(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

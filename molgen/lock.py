@@ -1,4 +1,4 @@
-"""One process a folder: a lock of the operating system, which ends with the process that holds it."""
+"""One process per folder: a lock of the operating system, released when the process ends."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ LOCK = ".molgen-lock"
 
 @contextmanager
 def hold(folder: Path, name: str = LOCK) -> Iterator[None]:
-    """Keeps other processes from entering a block for the same folder and name; they fail at once.
+    """Holds the lock of a folder and name during a block; another process that asks for it fails at once.
 
-    On a file system without locks nobody is kept out.
+    On a file system without locks, no process is refused.
 
     Args:
         folder: Existing folder.
         name: Of the lock's file in it, which stays there.
 
     Raises:
-        RunError: Another process is in such a block; the message names it.
+        RunError: Another process holds the lock; the message names it.
     """
     path = folder / name
     with ExitStack() as stack:
@@ -36,7 +36,7 @@ def hold(folder: Path, name: str = LOCK) -> Iterator[None]:
             handle = stack.enter_context(path.open("a+", encoding="utf-8"))
             _lock(handle, folder)
             if _is_at(handle, path):
-                break  # else the folder was removed and made again meanwhile
+                break  # otherwise the folder was replaced in the meantime
         handle.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         json.dump({"host": socket.gethostname(), "process": os.getpid(), "since": since}, handle)
@@ -49,7 +49,7 @@ def _lock(handle: TextIO, folder: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise RunError(
-            folder, f"is in use by {_holder(handle)}", remedy="Wait until that process has ended, or stop it."
+            folder, f"is in use by {_holder(handle)}", remedy="Wait until that process ends, or stop it."
         ) from None
     except OSError:  # a file system without locks
         return

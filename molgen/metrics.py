@@ -13,24 +13,24 @@ from numpy.typing import ArrayLike, NDArray
 from molgen.arrays import Doubles
 
 MIN_VARIANCE = 1e-9
-"""Variance below which a target is taken as constant."""
+"""Variance below which a target counts as constant."""
 STDS_OF_90_PERCENT = 1.6449
-"""Standard deviations around the mean within which 90 % of a normal distribution lies."""
+"""Half-width, in standard deviations, of the central 90 % interval of a normal distribution."""
 NEIGHBOURS = (5, 10, 30)
-"""Sizes of the neighbourhoods by which a picture is judged."""
+"""Neighbourhood sizes at which trustworthiness is reported."""
 
 Ranks = NDArray[np.intp]
 
 
 def r2(y: ArrayLike, predicted: ArrayLike) -> float:
-    """R2, the share of the variance of targets (N,) that predictions (N,) explain; NaN where there is none."""
+    """R2: the share of the variance of targets (N,) that predictions (N,) explain; NaN for constant targets."""
     wanted, told = np.asarray(y, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     variance = float(wanted.var())
     return 1.0 - float(np.square(wanted - told).mean() / variance) if variance > MIN_VARIANCE else float("nan")
 
 
 def auroc(y: ArrayLike, predicted: ArrayLike) -> float:
-    """How often a molecule labelled 1 is predicted above one labelled 0, ties as a half; NaN where one kind is missing.
+    """Probability that a label 1 is predicted above a label 0, ties counting half; NaN if one label is missing.
 
     Source: as a rank sum, Hanley & McNeil, Radiology 1982, 143, 29.
     """
@@ -45,12 +45,12 @@ def auroc(y: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def is_binary(y: ArrayLike) -> bool:
-    """Whether targets (N,) are labels: 0 and 1, both of them."""
+    """Whether targets (N,) are labels: 0 and 1, both present."""
     return set(np.unique(np.asarray(y, dtype=np.float64)).tolist()) == {0.0, 1.0}
 
 
 def score_predictions(y: ArrayLike, predicted: ArrayLike) -> float:
-    """How well predictions (N,) do: AUROC for labels 0 and 1, else R2."""
+    """Score of predictions (N,): AUROC for labels 0 and 1, else R2."""
     return auroc(y, predicted) if is_binary(y) else r2(y, predicted)
 
 
@@ -116,7 +116,7 @@ def measure_trustworthiness(z: NDArray[np.float32], points: Doubles) -> dict[str
 def trustworthiness(original: Doubles, embedded: Doubles, k: int) -> float:
     """Trustworthiness in [0, 1] of the `k` nearest neighbours under the distances `embedded` (N, N); k below N / 2.
 
-    Those that are not among the k nearest under `original` (N, N) count by how much farther down they rank.
+    A neighbour that is not among the k nearest under `original` (N, N) is penalised by its rank there minus k.
 
     Source: Venna & Kaski 2001 (doi:10.1007/3-540-44668-0_68), equation 1.
     """

@@ -1,4 +1,4 @@
-"""Where shipped files are, and how files are written so that a crash never leaves half of one."""
+"""Locations of shipped files, and atomic writing of files."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from molgen.errors import FileError
 
 _HERE = Path(__file__).resolve().parent
 _SHIPPED = ("data", "checkpoints")
-_MAX_NAME_PART = 50  # characters of a file's name in that of its temporary file: a name may have 255 bytes
+_MAX_NAME_PART = 50  # characters of a file's name kept in its temporary name, which may have 255 bytes
 
 
 def find_shipped(folder: str) -> Path:
-    """The read-only folder that molgen ships: inside the package in a wheel, beside it in a checkout."""
+    """A read-only folder that molgen ships: inside the package in a wheel, beside it in a checkout."""
     inside = _HERE / folder
     return inside if inside.is_dir() else _HERE.parent / folder
 
 
 def cache_folder() -> Path:
-    """The folder for what can be made anew: $MOLGEN_CACHE, or `molgen` in the user's cache folder."""
+    """The cache folder: $MOLGEN_CACHE, or `molgen` in the user's cache folder."""
     own = os.environ.get("MOLGEN_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molgen"
 
 
 def require_regular(path: Path) -> None:
-    """Asks for a regular file: reading a pipe can wait for ever, and a device such as /dev/zero never ends.
+    """Checks that `path` is a regular file: a pipe can block for ever, and a device such as /dev/zero never ends.
 
     Raises:
-        OSError: There is none at `path`.
+        OSError: It is not.
     """
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
@@ -57,10 +57,10 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place, synced to disk, when the block succeeds.
+    """A temporary path beside `path` that replaces it, synced to disk, when the block succeeds.
 
-    A new file has the mode that the umask leaves, a replaced one keeps its own. Where `path` is a symbolic link, the
-    file it points to is replaced.
+    A new file gets its mode from the umask, a replaced one keeps its mode. If `path` is a symbolic link, its target is
+    replaced.
 
     Raises:
         OSError: The folder cannot be written, or the disk is full; `path` is then as it was.
@@ -87,7 +87,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, also through symbolic and hard links; of a missing file, to one place."""
+    """Whether two paths name one file, links included; for a missing file, one location."""
     try:
         return one.samefile(other)
     except OSError:
@@ -95,14 +95,14 @@ def is_same_file(one: Path, other: Path) -> bool:
 
 
 def require_no_input(output: Path, inputs: Iterable[Path]) -> None:
-    """Asks that what will be written is not what is read, nor a file that molgen ships.
+    """Checks that an output is neither an input nor a file that molgen ships.
 
     Args:
         output: The file or folder to write.
         inputs: Files and folders that are read.
 
     Raises:
-        FileError: `output` leads to one of `inputs` or to a shipped file, also through a link.
+        FileError: `output` is one of `inputs` or a shipped file, links included.
     """
     for path in inputs:
         if is_same_file(output, path):

@@ -1,7 +1,7 @@
-"""Text from outside, made fit for a terminal, a message, a spreadsheet and an SDF.
+"""Text from outside, escaped for a terminal, a message, a spreadsheet and an SDF.
 
-Names, headers and cells of a user's file can hold anything. Shown as they are they could move the cursor of a terminal,
-be a formula to a spreadsheet, or end a record of an SDF.
+Names, headers and cells of a user's file can hold anything. Unescaped, they could control a terminal, be a formula in
+a spreadsheet, or end a record of an SDF.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 
 LONGEST_MESSAGE = 2_000
-"""Characters of a message; of a longer one the middle is left out."""
+"""Maximum length of a message in characters; a longer one is shortened in the middle."""
 _TAIL = 400
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r].", re.DOTALL)
@@ -18,7 +18,7 @@ _ESCAPED = re.compile(r"'+[=+\-@\t\r].", re.DOTALL)
 
 
 def shortened(text: str) -> str:
-    """The text, without its middle where it is longer than `LONGEST_MESSAGE`.
+    """The text, shortened in the middle if longer than `LONGEST_MESSAGE`.
 
     >>> len(shortened("C" * 100_000)) < 2_100
     True
@@ -30,14 +30,14 @@ def shortened(text: str) -> str:
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
-    r"""The text with every character that a terminal would obey, or cannot show, in JSON's way of writing it.
+    r"""The text with control characters and characters that a terminal cannot show escaped as in JSON.
 
     >>> print(printable("\x1b[2Jcaffeine"))
     \u001b[2Jcaffeine
 
     Args:
-        text: Anything, undecodable bytes of file names included.
-        keep: Characters to leave as they are.
+        text: Any text, undecodable bytes of file names included.
+        keep: Characters that are not escaped.
     """
     if text.isprintable():
         return text
@@ -45,9 +45,9 @@ def printable(text: str, keep: str = "\n\t") -> str:
 
 
 def csv_cell(text: str) -> str:
-    """The text as a cell that no spreadsheet takes for a formula: with ' before one that begins with = + - or @.
+    """The text as a spreadsheet cell that is no formula: with ' before one that begins with = + - or @.
 
-    A sign alone stays, such as the relation =. Numbers stay as they are; `from_csv_cell` gives the text back.
+    Numbers and a sign alone, such as the relation =, are unchanged. `from_csv_cell` is the inverse.
 
     >>> csv_cell("=1+1"), csv_cell("-1.5")
     ("'=1+1", '-1.5')
@@ -58,12 +58,12 @@ def csv_cell(text: str) -> str:
 
 
 def from_csv_cell(cell: str) -> str:
-    """The text that `csv_cell` made a cell of."""
+    """The text of a cell that `csv_cell` wrote."""
     return cell[1:] if _ESCAPED.match(cell) else cell
 
 
 def sdf_line(text: str) -> str:
-    """The text as one line of a data field in an SDF, which ends neither the field nor the record.
+    """The text as one line of an SDF data field that ends neither the field nor the record.
 
     >>> sdf_line("$$$$")
     ' $$$$'
@@ -73,7 +73,7 @@ def sdf_line(text: str) -> str:
 
 
 def sdf_name(text: str) -> str:
-    """The text as the name of a data field in an SDF: without line breaks, < and >."""
+    """The text as the name of an SDF data field: without line breaks, < and >."""
     return re.sub(r"[<>]", "_", sdf_line(text)).strip()
 
 

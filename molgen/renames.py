@@ -1,4 +1,4 @@
-"""Names of the release before, which still work and say what they are called now."""
+"""Names of the previous release, which still work with a warning."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PREDICTIONS: Mapping[str, str] = MappingProxyType({"lower": "lcb", "upper": "ucb
 
 
 class RenamedWarning(FutureWarning):
-    """A name is used that the next release does not know any more."""
+    """Warns of a name that the next release does not accept."""
 
 
 def current_name(name: str, renamed: Mapping[str, str]) -> str:
-    """What `name` is called now, with a warning where it is an old name; any other name as it is."""
+    """The current name for `name`, with a warning if it is an old one; any other name unchanged."""
     if name not in renamed:
         return name
     warn_renamed(name, renamed[name])
@@ -25,4 +25,4 @@ def current_name(name: str, renamed: Mapping[str, str]) -> str:
 
 def warn_renamed(old: str, new: str) -> None:
     """Warns that `old` is now called `new`."""
-    warnings.warn(f"{old!r} is now called {new!r}; the next release knows the new name only", RenamedWarning, 3)
+    warnings.warn(f"{old!r} is now called {new!r}; the next release accepts the new name only", RenamedWarning, 3)

@@ -1,12 +1,12 @@
-"""A run that takes the place of an earlier one in the same folder, and gives it back if it fails at its start.
+"""Replacement of a run by a new one in the same folder; the earlier run is restored if the new one fails at its start.
 
-Each step ends with one renaming, so that after a kill the folder's names tell where it stopped:
+Each step ends with one renaming, so that after a kill the names in the folder show where it stopped:
 
 | in the folder | means |
 | --- | --- |
-| `.molgen-moving` | the earlier run is being moved out or back; all files belong to it |
-| `.molgen-replaced` | the earlier run is in there, whole; other files belong to the new one |
-| `.molgen-discarded` | the new run stands; the earlier one is being removed |
+| `.molgen-moving` | the earlier run is being moved out or restored; all files belong to it |
+| `.molgen-replaced` | holds the complete earlier run; other files belong to the new one |
+| `.molgen-discarded` | the new run is kept; the earlier one is being removed |
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FOLDERS = (MOVING, REPLACED, DISCARDED)
 
 
 def set_aside(folder: Path, files: Iterable[Path]) -> None:
-    """Moves the `files` of `folder`, an earlier run, out of the way: all of them or, where that fails, none."""
+    """Moves all `files` of `folder`, an earlier run, out of the way, or none of them if that fails."""
     moving = folder / MOVING
     moving.mkdir()
     try:
@@ -33,17 +33,17 @@ def set_aside(folder: Path, files: Iterable[Path]) -> None:
 
 
 def find_earlier(folder: Path) -> list[Path]:
-    """Folders in which an earlier run is."""
+    """Folders that hold an earlier run."""
     return [folder / name for name in (MOVING, REPLACED) if (folder / name).is_dir()]
 
 
 def has_earlier(folder: Path) -> bool:
-    """Whether an earlier run waits to be put back or discarded."""
+    """Whether an earlier run is waiting to be restored or discarded."""
     return bool(find_earlier(folder))
 
 
 def put_back(folder: Path) -> None:
-    """Puts the earlier run back, after the files of the new one were removed."""
+    """Restores the earlier run, after the files of the new one were removed."""
     (folder / REPLACED).rename(folder / MOVING)
     _finish_moving(folder)
 
@@ -56,7 +56,7 @@ def discard(folder: Path) -> None:
 
 
 def recover(folder: Path) -> None:
-    """Completes what a killed process left half done, other than a new run's start."""
+    """Completes an unfinished step of a killed process, except the start of a new run."""
     if (folder / DISCARDED).is_dir():
         shutil.rmtree(folder / DISCARDED)
     if (folder / MOVING).is_dir():

@@ -1,7 +1,7 @@
-"""The folder that a command leaves behind: what was asked (`spec.toml`), what it ran on (`manifest.json`), `log.txt`.
+"""Run folders: the request (`spec.toml`), its circumstances (`manifest.json`) and `log.txt`.
 
-A run is resumed only as what it was: the same specification, inputs, checkpoint and versions. One process at a time
-works in it. A new run is there once its `spec.toml` is, which is written last.
+A run is resumed only with the same specification, inputs, checkpoint and versions. One process at a time works in a
+run. A new run exists once its `spec.toml` exists, which is written last.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def file_digest(path: Path) -> str:
 
 
 def now() -> str:
-    """The time, UTC, to the second."""
+    """The current time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def describe_input(path: Path, tally: Tally) -> dict[str, Any]:
-    """What the manifest says of an input file."""
+    """The manifest entry of an input file."""
     return {
         "path": str(path),
         "sha256": file_digest(path),
@@ -74,7 +74,7 @@ def describe_input(path: Path, tally: Tally) -> dict[str, Any]:
 
 
 class RunFolder:
-    """A run's folder, existing and with a specification in it."""
+    """The folder of a run, with a specification in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -94,19 +94,19 @@ class RunFolder:
     ) -> Iterator[RunFolder]:
         """A new run at `path`, held until the block ends.
 
-        A block that fails before `keep` was called leaves no run, and an earlier one as it was. One that is
-        interrupted leaves the new run to be resumed, or the earlier one where there was one.
+        A block that fails before `keep` leaves no new run, and an earlier run unchanged. A block that is interrupted
+        leaves the new run to be resumed, or the earlier run if there was one.
 
         Args:
             path: A folder that does not exist or is empty.
-            spec: TOML values by option name; those that are None are left out.
-            files: Names, or patterns of names, of the files that this kind of run leaves besides those that all have.
-            facts: For the manifest.
+            spec: TOML values by option name; None is left out.
+            files: Names, or patterns of names, of the files that this kind of run leaves besides those of every run.
+            facts: Further entries of the manifest.
             inputs: Files that the run reads.
-            is_forced: Replace an earlier run at `path`. A folder with anything else in it is never replaced.
+            is_forced: Replace an earlier run at `path`. A folder that holds anything else is never replaced.
 
         Raises:
-            RunError: Something is at `path` already, or another process works there.
+            RunError: `path` exists already, or another process works there.
         """
         is_new_folder = not path.exists()
         content = _Content(path, files)
@@ -147,7 +147,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The run at `path`, to be read.
+        """The run at `path`, for reading.
 
         Raises:
             RunError: There is none.
@@ -157,13 +157,13 @@ class RunFolder:
         return cls(path)
 
     def keep(self) -> None:
-        """Says that the run holds something to keep; an earlier run that it replaces is removed."""
+        """Marks the run as worth keeping; the earlier run that it replaces is removed."""
         if not self._is_kept:
             self._is_kept = True
             replacement.discard(self.path)
 
     def _write(self, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-        """Writes manifest and specification; with the latter the run is there."""
+        """Writes manifest and specification; the latter completes the start of the run."""
         text = tomlkit.dumps({key: value for key, value in spec.items() if value is not None})
         digest = sha256(text.encode()).hexdigest()
         self.update(versions=versions(), command=sys.argv, start=now(), spec_sha256=digest, **facts)
@@ -198,12 +198,12 @@ class RunFolder:
         return entries
 
     def update(self, **entries: Any) -> None:
-        """Adds to the manifest, or replaces entries of it, in one step."""
+        """Adds or replaces entries of the manifest, in one step."""
         merged = self.manifest() | entries
         write_text(self.path / MANIFEST, json.dumps(merged, indent=1) + "\n")
 
     def require_same(self, **entries: Any) -> None:
-        """Asks that manifest entries, versions and specification included, are what they were when the run began.
+        """Checks that manifest entries, versions and specification included, equal those at the start of the run.
 
         Raises:
             RunError: Something changed; the message names it.
@@ -215,7 +215,7 @@ class RunFolder:
                 raise RunError(
                     self.path,
                     f"{key} changed since this run began: was {manifest.get(key)}, is {value}",
-                    remedy="Resume under what it began with, or start a new run in another folder.",
+                    remedy="Restore what it began with, or start a new run in another folder.",
                 )
 
     def log(self, text: str) -> None:
@@ -225,14 +225,14 @@ class RunFolder:
 
 
 class _Content:
-    """What lies in the folder of a run, or in one that is to become it."""
+    """The content of a run folder, or of a folder that is to become one."""
 
     def __init__(self, path: Path, files: Sequence[str]) -> None:
         self.path = path
         self.patterns = (SPEC, MANIFEST, LOG, *files)
 
     def require_room(self, inputs: Iterable[Path], *, is_forced: bool) -> None:
-        """Asks that a run can be made here.
+        """Checks that a run can be made here.
 
         Raises:
             RunError: It cannot.

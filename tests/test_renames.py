@@ -23,7 +23,7 @@ def test_a_current_name_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(("old", "new"), COMMANDS.items())
 def test_a_command_is_found_under_its_old_name(run_molgen: RunMolgen, tmp_path: Path, old: str, new: str) -> None:
     under_old, under_new = (run_molgen("explore", name, tmp_path / "missing.csv") for name in (old, new))
-    warning = f"molgen: warning: {old!r} is now called {new!r}; the next release knows the new name only\n"
+    warning = f"molgen: warning: {old!r} is now called {new!r}; the next release accepts the new name only\n"
     assert under_old.stderr == warning + under_new.stderr
     assert under_old.exit_code == under_new.exit_code == 2
     assert f"  {old} " not in run_molgen("explore", "--help").stdout

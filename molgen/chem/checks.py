@@ -1,4 +1,4 @@
-"""Named checks that a molecule passes or not, with evidence.
+"""Named structural checks, with the alerts that matched as evidence.
 
 Sources: PAINS, Baell and Holloway, J. Med. Chem. 2010, 53, 2719, families A, B and C;
 BRENK, Brenk et al., ChemMedChem 2008, 3, 435; both in the encoding of RDKit's FilterCatalog.
@@ -20,7 +20,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "brenk": "no reactive, toxic or unstable group (BRENK, 105 alerts)",
     }
 )
-"""What passing means, by the check's name."""
+"""The meaning of a pass, by the name of the check."""
 
 
 @dataclass(frozen=True, slots=True)

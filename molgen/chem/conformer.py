@@ -1,4 +1,4 @@
-"""Coordinates for a molecule: a flat drawing, or one relaxed 3D conformer, the same for the same seed.
+"""Coordinates of a molecule: a 2D drawing, or one relaxed 3D conformer, reproducible by seed.
 
 Sources: ETKDGv3, Wang et al., J. Chem. Inf. Model. 2020, 60, 2044; MMFF94s, Halgren, J. Comput. Chem. 1999,
 20, 720; UFF, Rappe et al., J. Am. Chem. Soc. 1992, 114, 10024.
@@ -15,20 +15,20 @@ from rdkit.rdBase import BlockLogs
 from molgen.errors import MoleculeError
 
 _RELAX_STEPS = 2000
-_SEED_BITS = 0x7FFFFFFF  # RDKit takes 32 bits with a sign, and draws a seed itself where it is negative
+_SEED_BITS = 0x7FFFFFFF  # RDKit takes a signed 32-bit seed, and replaces a negative one by a random seed
 _MAX_ATTEMPTS = 50  # embeddings tried before giving up; RDKit's own default grows with the molecule
 _TIMEOUT_S = 60  # for cages and large rings, which may never embed
 
 
 def embed(mol: Chem.Mol, *, seed: int, dimensions: Literal[2, 3] = 3) -> Chem.Mol:
-    """A copy of `mol` with one conformer: flat without added hydrogens, or 3D with all of them.
+    """A copy of `mol` with one conformer: 2D without added hydrogens, or 3D with all hydrogens.
 
-    In 3D: ETKDGv3, from random coordinates where it fails at first, relaxed by MMFF94s. Where MMFF94s lacks
-    parameters (boron, silicon, metals) UFF relaxes it, and where both do the ETKDGv3 geometry stays.
+    In 3D: ETKDGv3, retried from random coordinates if it fails, relaxed by MMFF94s, or by UFF if MMFF94s lacks
+    parameters (boron, silicon, metals). If both lack them, the ETKDGv3 geometry is kept.
 
     Args:
         mol: A sanitised molecule.
-        seed: Of the distance geometry; its lowest 31 bits count. A drawing does not depend on it.
+        seed: Seed of the distance geometry, of which the lowest 31 bits are used. A 2D drawing does not depend on it.
         dimensions: 2 or 3.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Fingerprints that count, compared without folding: how many features two molecules share, of all that they have.
+"""Unfolded count fingerprints and their Tanimoto similarities.
 
 Notation: N and B molecules, F features that occur.
 Sources: circular features, Rogers & Hahn, J. Chem. Inf. Model. 2010, 50, 742; atom pairs, Carhart et al., J. Chem. Inf.
@@ -21,22 +21,23 @@ from scipy.sparse import csr_matrix
 FeatureKind = Literal["circular", "roles", "pairs"]
 
 RADIUS, ROLE_RADIUS = 3, 2
-"""Of circular features, in bonds; of those that see roles of atoms (donor, acceptor, aromatic), not elements."""
+"""Radius of circular features in bonds; the same for features of pharmacophoric roles (donor, acceptor, aromatic)
+instead of elements."""
 
 
 class CountFingerprints:
-    """Counted features of N molecules, with which others are compared.
+    """Count fingerprints of N molecules, to compare other molecules with.
 
-    A feature that occurs n times is written as n columns, of its first to its nth occurrence. So the sum of the smaller
-    counts of two molecules is the product of their rows.
+    A feature that occurs n times is stored as n binary columns, one per occurrence, so that the sum over features of
+    the smaller count of two molecules is the scalar product of their rows.
     """
 
     def __init__(self, mols: Sequence[Chem.Mol], kind: FeatureKind) -> None:
-        """The fingerprints of molecules.
+        """Computes the fingerprints of molecules.
 
         Args:
             mols: N.
-            kind: Atoms with what is around them, the same by their roles, or pairs of atoms with their distance.
+            kind: Circular features by element, circular features by role, or atom pairs with their distance.
         """
         self._kind = kind
         self._columns: dict[tuple[int, int], int] = {}
@@ -48,16 +49,16 @@ class CountFingerprints:
         self._matrix, self._totals = self._rows(counts)
 
     def among(self) -> NDArray[np.float64]:
-        """Tanimoto similarities (N, N) in [0, 1] of the molecules with one another."""
+        """Tanimoto similarities (N, N) in [0, 1] between the molecules."""
         return _similarities(self._matrix, self._totals, self._matrix, self._totals)
 
     def to(self, mols: Sequence[Chem.Mol]) -> NDArray[np.float64]:
-        """Tanimoto similarities (B, N) in [0, 1] of others to the molecules."""
+        """Tanimoto similarities (B, N) in [0, 1] of other molecules to these."""
         matrix, totals = self._rows([_counts(mol, self._kind) for mol in mols])
         return _similarities(matrix, totals, self._matrix, self._totals)
 
     def _rows(self, counts: Sequence[Mapping[int, int]]) -> tuple[csr_matrix, NDArray[np.float64]]:
-        """Occurrences that have a column (B, F), and how many features each has in all (B,)."""
+        """Binary rows (B, F) over the known columns, and the total count of features of each molecule (B,)."""
         rows, columns = [], []
         for i, row in enumerate(counts):
             for feature, n in row.items():
@@ -73,7 +74,7 @@ class CountFingerprints:
 def _similarities(
     a: csr_matrix, of_a: NDArray[np.float64], b: csr_matrix, of_b: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Shared occurrences over all, 1 where neither molecule has a feature."""
+    """Shared over united occurrences; 1 if neither molecule has a feature."""
     shared = (a @ b.T).toarray().astype(np.float64)
     union = of_a[:, None] + of_b[None, :] - shared
     return np.where(union > 0.0, shared / np.maximum(union, 1.0), 1.0)

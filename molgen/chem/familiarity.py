@@ -1,14 +1,14 @@
-"""Familiarity: what a molecule holds that no molecule of a reference set holds.
+"""Familiarity: the parts of a molecule that no molecule of a reference set has.
 
-Two kinds of parts are compared. Atom environments are atoms with all that lies within one or two bonds of them, as
-ECFP4 sees them: element, degree, hydrogens, charge, isotope, ring membership, bond types. Ring systems are rings that
-share atoms, with what is bound to them by a double bond. Stereochemistry does not count.
+Two kinds of parts are compared. Atom environments are atoms with their surroundings within one or two bonds, as in
+ECFP4: element, degree, hydrogens, charge, isotope, ring membership, bond types. Ring systems are rings that share
+atoms, with their exocyclic double bonds. Stereochemistry is ignored.
 
-A reference keeps a 32-bit hash of each part. Of parts that it lacks, it takes N in 4.3 billion for known, N being the
-number of its parts: one in 5,000 for a million.
+A reference keeps a 32-bit hash of each part. With N hashes, an unknown part is mistaken for a known one with a
+probability of N / 2^32: one in 4,300 for a million.
 
 Sources: environments, Rogers and Hahn, J. Chem. Inf. Model. 2010, 50, 742, as RDKit's Morgan generator hashes them;
-that rare environments tell what is hard to make, Ertl and Schuffenhauer, J. Cheminform. 2009, 1, 8.
+rare environments as a sign of difficult synthesis, Ertl and Schuffenhauer, J. Cheminform. 2009, 1, 8.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from molgen.hashes import Hashes, contains, decode_hashes, encode_hashes, hash_t
 from molgen.paths import read_bytes, replace_file
 
 N_ALLOWED = 1
-"""Environments of radius 2 that a familiar molecule may have of its own: real molecules have 0.1 to 0.4."""
+"""Unknown environments of radius 2 that a familiar molecule may have; new real molecules have 0.1 to 0.4 on
+average."""
 MAX_BYTES = 1 << 24
-"""Of a file: room for eight million parts."""
+"""Maximum size of a file: eight million parts."""
 _PROBES = ("CC(=O)Nc1ccc(O)cc1", "C[N+](C)(C)CC#N", "O=S(=O)(c1ccsc1)N1CC2CC1C2", "FC(Cl)(Br)[C@@H](I)P")
 _CHUNK = 1 << 22
-"""Hashes that are gathered before they are sorted."""
+"""Number of hashes that are collected before they are sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Reference:
 
     @classmethod
     def of(cls, mols: Iterable[Chem.Mol]) -> Reference:
-        """The parts of molecules, of charged ones in their neutral form as well."""
+        """The parts of molecules; charged molecules also contribute their neutral form."""
         environments, ring_systems = _Hashes(), _Hashes()
         for mol in mols:
             for form in _forms(mol):
@@ -82,13 +83,13 @@ class Reference:
         return cls(environments.sorted(), ring_systems.sorted())
 
     def joined(self, other: Reference) -> Reference:
-        """The parts of both."""
+        """The union of the parts of both."""
         return Reference(
             np.union1d(self.environments, other.environments), np.union1d(self.ring_systems, other.ring_systems)
         )
 
     def unfamiliar(self, mol: Chem.Mol) -> Unfamiliar:
-        """What of `mol` is not here."""
+        """The parts of `mol` that the reference lacks."""
         ring_systems = _ring_systems(mol)
         is_known = contains(self.ring_systems, _hashed(ring_systems))
         new_systems = tuple(text for text, known in zip(ring_systems, is_known, strict=True) if not known)
@@ -116,10 +117,11 @@ class Reference:
 
     @classmethod
     def load(cls, path: Path, digest: str) -> Reference:
-        """What `save` wrote; `digest` is its SHA-256.
+        """Reads a file that `save` wrote; `digest` is its SHA-256.
 
         Raises:
-            CheckpointError: The file is missing, damaged or another one, or RDKit hashes environments otherwise now.
+            CheckpointError: The file is missing, damaged or a different one, or this RDKit hashes environments
+                differently.
         """
         remedy = "Copy the file that belongs to the checkpoint beside it, or train again."
         try:
@@ -135,7 +137,7 @@ class Reference:
         except (safetensors.SafetensorError, KeyError, ValueError) as error:
             raise CheckpointError(path, f"holds no atom environments: {error}", remedy=remedy) from None
         if not is_same:
-            reason = "was made with an RDKit that hashes atom environments in another way"
+            reason = "was made with an RDKit that hashes atom environments differently"
             raise CheckpointError(path, reason, remedy="Use the RDKit version that the checkpoint's .json names.")
         return reference
 
@@ -161,7 +163,7 @@ class _Hashes:
 
 
 def _forms(mol: Chem.Mol) -> list[Chem.Mol]:
-    """The molecule, and its neutral form where that is another one."""
+    """The molecule, and its neutral form if different."""
     if not any(atom.GetFormalCharge() for atom in mol.GetAtoms()):
         return [mol]
     neutral = Chem.MolFromSmiles(Chem.MolToSmiles(rdMolStandardize.Uncharger().uncharge(mol)))
@@ -169,13 +171,13 @@ def _forms(mol: Chem.Mol) -> list[Chem.Mol]:
 
 
 def _environments(mol: Chem.Mol, radius: int) -> Hashes:
-    """Different hashes of the atom environments of at most `radius` bonds."""
+    """Unique hashes of the atom environments of at most `radius` bonds."""
     counts = _morgan(radius).GetSparseCountFingerprint(mol).GetNonzeroElements()
     return np.fromiter(counts, dtype=np.uint32, count=len(counts))
 
 
 def _ring_systems(mol: Chem.Mol) -> list[str]:
-    """SMILES of the ring systems, in no order that means anything; systems that a double bond joins are one."""
+    """SMILES of the ring systems, sorted; systems joined by a double bond count as one."""
     rings = mol.GetRingInfo()
     if not rings.NumRings():
         return []
@@ -198,7 +200,7 @@ def _read(words: NDArray[np.uint16]) -> Hashes:
 
 
 def _probe() -> Hashes:
-    """Hashes of a few molecules, which tell whether RDKit hashes environments as it did."""
+    """Hashes of a few molecules, to detect an RDKit that hashes environments differently."""
     return np.concatenate([np.sort(_environments(Chem.MolFromSmiles(text), 2)) for text in _PROBES])
 
 
@@ -209,5 +211,5 @@ def _morgan(radius: int) -> rdFingerprintGenerator.FingerprintGenerator64:
 
 @cache
 def _doubly_bound() -> Chem.Mol:
-    """A ring atom, and what is bound to it from outside by a double bond."""
+    """A ring atom and its neighbour across an exocyclic double bond."""
     return Chem.MolFromSmarts("[R]=!@*")

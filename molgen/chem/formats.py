@@ -23,19 +23,20 @@ DELIMITERS = (",", ";", "\t")
 SMILES_COLUMNS = (
     "smiles", "canonical_smiles", "isomeric_smiles", "isomericsmiles", "structure", "mol", "molecule", "drug",
 )  # fmt: skip
-"""Where SMILES are looked for, first hit wins: ChEMBL, PubChem, MoleculeNet, TDC, REINVENT and MOSES."""
+"""Names of the SMILES column in files of ChEMBL, PubChem, MoleculeNet, TDC, REINVENT and MOSES; the first match
+counts."""
 
 NAME_COLUMNS = ("id", "name", "title", "drug_id", "compound_id", "molecule_chembl_id", "compound", "compound_name")
 
 MISSING = frozenset({"", "nan", "na", "null", "none"})
-"""What stands for a missing number, in lower case."""
+"""Texts for a missing number, in lower case."""
 
-_MAX_ROW_LINES = 20  # of one table row; more are a quote left open, which would swallow the file
+_MAX_ROW_LINES = 20  # of one table row; more lines mean an open quote, which would swallow the file
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a file, its structure not yet looked at.
+    """One row of a file, its structure not yet parsed.
 
     Attributes:
         line: 1-based line on which the row starts.
@@ -56,7 +57,7 @@ class Rejection:
 
     Attributes:
         line: 1-based line on which the row starts.
-        text: What is wrong with it: the SMILES, the number, the record's title.
+        text: The faulty text: the SMILES, the number, or the title of the record.
         reason: Short and stable, usable as a key to count by.
     """
 
@@ -67,7 +68,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where in a table's rows things are: 0-based positions; `name` is None where there is none."""
+    """0-based positions of columns; `name` is None if the table has no names."""
 
     count: int
     smiles: int
@@ -89,7 +90,7 @@ def table_rows(
 
 
 def _fields(path: Path, texts: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The fields of each row below the header, with the line it starts on."""
+    """The fields of each row below the header, with the line on which it starts."""
     reader = csv.reader(texts, delimiter=delimiter)
     line = 2
     try:
@@ -123,7 +124,7 @@ def _row(line: int, smiles: str, name: str, texts: Iterable[tuple[str, str]]) ->
 
 
 def _number(text: str) -> float | None:
-    """The finite number that a text stands for, NaN where it stands for a missing one, or None."""
+    """The finite number in a text, NaN for a missing number, None if it is no number."""
     if text.casefold() in MISSING:
         return math.nan
     try:
@@ -175,7 +176,7 @@ def _missing(path: Path, what: str, column: str, seen: Sequence[str], remedy: st
 
 
 def smi_rows(path: Path, properties: Sequence[str], on_share: OnShare) -> Iterator[Row | Rejection]:
-    """The rows of a file with a SMILES and perhaps a name on each line, under a header or none."""
+    """The rows of a file with a SMILES and an optional name on each line, with or without a header."""
     if properties:
         raise MissingColumnError(
             path,
@@ -197,7 +198,7 @@ def sdf_rows(path: Path, properties: Sequence[str], on_share: OnShare) -> Iterat
 
 
 def _require_fields(path: Path, properties: Sequence[str]) -> None:
-    """Looks through an SDF until each property was seen in some record; mostly the first one ends it."""
+    """Reads an SDF until each property was found in a record, usually the first one."""
     seen: dict[str, None] = {}
     missing = set(properties)
     for text in lines(path) if missing else ():
@@ -213,7 +214,7 @@ def _require_fields(path: Path, properties: Sequence[str]) -> None:
 
 
 def _sdf_records(path: Path, on_share: OnShare) -> Iterator[tuple[int, list[str]]]:
-    """Each record of an SDF with the line it starts on; text after the last $$$$ counts when not blank."""
+    """Each record of an SDF with its first line number; text after the last $$$$ is a record unless blank."""
     limit = Limits.current().record
     start, record, n_chars = 1, list[str](), 0
     for line, text in enumerate(lines(path, on_share), 1):
@@ -246,7 +247,7 @@ def _data_fields(texts: list[str]) -> dict[str, str]:
 
 
 def _field_name(text: str) -> str | None:
-    """The name in a data header such as `>  <pIC50> (1)`, or None where the line is none."""
+    """The name in a data header such as `> <pIC50> (1)`, or None for any other line."""
     if not text.startswith(">") or "<" not in text:
         return None
     return text[text.index("<") + 1 :].rpartition(">")[0]
@@ -254,7 +255,7 @@ def _field_name(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One row of a table or SDF with all that it holds, as text.
+    """One row of a table or SDF with all its fields as text.
 
     Attributes:
         line: 1-based line on which the row starts.
@@ -285,7 +286,7 @@ class TextTable:
 
 
 def table_texts(path: Path, smiles_column: str | None) -> TextTable:
-    """A table whose first line is the header, perhaps after Excel's `sep=;`.
+    """A table whose first line is the header, optionally after Excel's `sep=;`.
 
     Raises:
         FileError: The file cannot be used.

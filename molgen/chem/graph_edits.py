@@ -1,9 +1,9 @@
-"""Edits of a molecule's graph: one random change of an atom, a bond or a ring, and the crossing of two molecules.
+"""Edits of the molecular graph: a random change of an atom, a bond or a ring, and crossover of two molecules.
 
-Every edit takes valid SMILES and answers a sanitised molecule, or None where the drawn change was impossible or gave
-what no chemist would keep. Molecules are edited with their Kekule structure, so that a bond order is a number.
+Every edit takes valid SMILES and returns a sanitised molecule, or None if the drawn change was impossible or gave an
+implausible structure (`UNLIKELY`). Molecules are edited as Kekule structures, so that bond orders are integers.
 
-Source: the kinds of change are those of graph-based genetic algorithms, Jensen, Chem. Sci. 2019, 10, 3567.
+Source: the operators follow graph-based genetic algorithms, Jensen, Chem. Sci. 2019, 10, 3567.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from rdkit.rdBase import BlockLogs
 
 ELEMENTS = ("C", "N", "O", "F", "S", "Cl", "Br", "P")
 ELEMENT_ODDS = (0.5, 0.16, 0.16, 0.05, 0.05, 0.05, 0.02, 0.01)
-"""About as often as in druglike molecules, rare ones raised so that they are tried."""
+"""Frequencies roughly as in druglike molecules, with rare elements raised so that they are tried."""
 ORDERS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
 ORDER_ODDS = (0.75, 0.22, 0.03)
 RING_SIZES = (3, 5, 6, 7)
 MAX_RING = 8
 CHAIN_SHARE = 0.6
-"""Of crossings that cut chains; the others cut rings."""
+"""Share of crossovers that cut chain bonds; the others cut rings."""
 MAX_ATOMS = 70
 MAX_BRANCH = 13
-"""Atoms of what is grafted, and of what is left of a molecule at most."""
+"""Maximum number of atoms of a grafted branch, and of the remaining molecule."""
 
 Generator = np.random.Generator
 Edit = Callable[[Generator, Chem.RWMol], bool]
-"""Changes the molecule in place; False where nothing could be changed."""
+"""Changes the molecule in place; returns False if nothing could be changed."""
 
 UNLIKELY = (
     "[#6]=[#6]=[#6,#7]",
@@ -39,7 +39,7 @@ UNLIKELY = (
     "[F,Cl,Br]-[!#6;!#15;!#16]",
     "[N;X3;!$(N~[!#6;!#7;!#1])]-[N;X3]-[N;X3]",
 )
-"""What no chemist would keep: cumulated double bonds, triple bonds in rings, peroxides, halogens on nitrogen or oxygen,
+"""Implausible structures: cumulated double bonds, triple bonds in rings, peroxides, halogens on nitrogen or oxygen,
 and chains of nitrogen."""
 
 _UNLIKELY = tuple(Chem.MolFromSmarts(pattern) for pattern in UNLIKELY)
@@ -49,7 +49,7 @@ _RING_BOND_PAIR = Chem.MolFromSmarts("[R]@[R]@[R]@[R]")
 
 
 def mutate(rng: Generator, smiles: str) -> Chem.Mol | None:
-    """The molecule with one random change."""
+    """The molecule after one random change."""
     with BlockLogs():
         edited = Chem.RWMol(_kekulise(smiles))
         edit = EDITS[int(rng.choice(len(EDITS), p=EDIT_ODDS))]
@@ -57,7 +57,7 @@ def mutate(rng: Generator, smiles: str) -> Chem.Mol | None:
 
 
 def cross(rng: Generator, one: str, other: str) -> Chem.Mol | None:
-    """A part of each of two molecules, joined where they were cut: at a chain bond, or across a ring."""
+    """Crossover: a part of each of two molecules, joined where they were cut, at a chain bond or across a ring."""
     with BlockLogs():
         n_cuts = 1 if rng.random() < CHAIN_SHARE else 2
         parts = [_part(rng, smiles, n_cuts) for smiles in (one, other)]
@@ -65,7 +65,7 @@ def cross(rng: Generator, one: str, other: str) -> Chem.Mol | None:
 
 
 def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
-    """The larger part of one molecule with the smaller part of another, in place of a branch or of a hydrogen."""
+    """The larger part of one molecule with the smaller part of another in place of a branch or a hydrogen."""
     with BlockLogs():
         branch = _part(rng, donor, 1, is_small=True)
         if branch is None or branch.GetNumAtoms() > MAX_BRANCH:
@@ -75,10 +75,10 @@ def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
 
 
 def join(rng: Generator, one: str, other: str) -> Chem.Mol | None:
-    """Two whole molecules with a bond between them, from aromatic carbon to aromatic carbon where both have such.
+    """Two whole molecules joined by a bond, between aromatic carbons if both have some.
 
-    These are the bonds that cross-coupling makes, after the amide the most frequent of medicinal chemistry (Brown &
-    Bostrom 2016, doi:10.1021/acs.jmedchem.5b01409).
+    Cross-coupling makes such bonds; after amides they are the most frequent in medicinal chemistry (Brown & Bostrom
+    2016, doi:10.1021/acs.jmedchem.5b01409).
     """
     with BlockLogs():
         parts = [_open_at_aromatic_carbon(rng, smiles) for smiles in (one, other)]
@@ -87,7 +87,7 @@ def join(rng: Generator, one: str, other: str) -> Chem.Mol | None:
 
 @lru_cache(maxsize=4096)
 def _kekulise(smiles: str) -> Chem.Mol:
-    """The molecule of a valid SMILES, not to be changed: its Kekule structure, hydrogens left to the valence."""
+    """The Kekule structure of a valid SMILES, with implicit hydrogens; not to be changed."""
     mol = Chem.MolFromSmiles(smiles)
     Chem.Kekulize(mol, clearAromaticFlags=True)
     for atom in mol.GetAtoms():
@@ -174,7 +174,7 @@ def _open_ring(rng: Generator, mol: Chem.RWMol) -> bool:
 
 
 def _move_branch(rng: Generator, mol: Chem.RWMol) -> bool:
-    """Takes a branch off and puts it on another atom of the rest."""
+    """Moves a branch to another atom."""
     bond = _draw_bond(rng, mol, _holds_branch)
     if bond is None:
         return False
@@ -191,7 +191,7 @@ def _move_branch(rng: Generator, mol: Chem.RWMol) -> bool:
 
 
 def _swap_branches(rng: Generator, mol: Chem.RWMol) -> bool:
-    """Takes two branches off the rest and puts each in the place of the other."""
+    """Exchanges two branches."""
     bonds = list(filter(_holds_branch, mol.GetBonds()))
     if len(bonds) < 2:
         return False
@@ -250,12 +250,12 @@ def _order(rng: Generator, but: Chem.BondType | None = None) -> Chem.BondType:
 
 
 def _draw_atom(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Atom], bool]) -> Chem.Atom | None:
-    """Any of the atoms that fit."""
+    """A random atom that fits."""
     return next(filter(is_fit, map(mol.GetAtomWithIdx, rng.permutation(mol.GetNumAtoms()).tolist())), None)
 
 
 def _draw_bond(rng: Generator, mol: Chem.RWMol, is_fit: Callable[[Chem.Bond], bool]) -> Chem.Bond | None:
-    """Any of the bonds that fit."""
+    """A random bond that fits."""
     return next(filter(is_fit, map(mol.GetBondWithIdx, rng.permutation(mol.GetNumBonds()).tolist())), None)
 
 
@@ -264,7 +264,7 @@ def _holds_branch(bond: Chem.Bond) -> bool:
 
 
 def _finish(mol: Chem.RWMol) -> Chem.Mol | None:
-    """An edited molecule, None where it cannot be, is in pieces, or is nothing that a chemist would keep."""
+    """The sanitised edited molecule; None if it is invalid, fragmented or implausible."""
     if not 0 < mol.GetNumAtoms() <= MAX_ATOMS:
         return None
     try:
@@ -279,9 +279,9 @@ def _finish(mol: Chem.RWMol) -> Chem.Mol | None:
 
 
 def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = None) -> Chem.Mol | None:
-    """One side of a molecule cut at one chain bond, or at two bonds of a ring; dummies mark the ends.
+    """One side of a molecule cut at a chain bond or at two bonds of a ring; dummy atoms mark the cuts.
 
-    The smaller or larger side where `is_small` says so, else any.
+    `is_small` selects the smaller or the larger side; None a random one.
     """
     mol = _kekulise(smiles)
     cuts = _cuts(smiles, n_cuts)
@@ -297,14 +297,14 @@ def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = N
 
 
 def _open_at_hydrogen(rng: Generator, smiles: str) -> Chem.Mol | None:
-    """A molecule with a dummy in place of one hydrogen."""
+    """A molecule with a dummy atom in place of one hydrogen."""
     mol = _kekulise(smiles)
     atom = _draw_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
     return None if atom is None else _with_dummy(mol, atom.GetIdx())
 
 
 def _open_at_aromatic_carbon(rng: Generator, smiles: str) -> Chem.Mol | None:
-    """A molecule with a dummy in place of a hydrogen of an aromatic carbon, of any atom where there is none such."""
+    """A molecule with a dummy atom in place of a hydrogen of an aromatic carbon, or of any atom if there is none."""
     places = [place for (place,) in Chem.MolFromSmiles(smiles).GetSubstructMatches(_AROMATIC_CH)]
     if not places:
         return _open_at_hydrogen(rng, smiles)
@@ -319,7 +319,7 @@ def _with_dummy(mol: Chem.Mol, place: int) -> Chem.Mol:
 
 @lru_cache(maxsize=4096)
 def _cuts(smiles: str, n_cuts: int) -> tuple[tuple[int, ...], ...]:
-    """The bonds of each way to cut a molecule at one chain bond, or at two bonds of a ring."""
+    """All sets of bonds that cut a molecule: one chain bond, or two bonds of a ring."""
     mol = _kekulise(smiles)
     matches = mol.GetSubstructMatches(_CUT if n_cuts == 1 else _RING_BOND_PAIR)
     return tuple(
@@ -328,7 +328,7 @@ def _cuts(smiles: str, n_cuts: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _join(rng: Generator, one: Chem.Mol | None, other: Chem.Mol | None) -> Chem.Mol | None:
-    """Two parts, where both are there, joined at their dummies, each bond with the order it had in one of them."""
+    """Two parts joined at their dummy atoms, with bond orders of either part; None if a part is missing."""
     if one is None or other is None:
         return None
     joined = Chem.RWMol(Chem.CombineMols(one, other))

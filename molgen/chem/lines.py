@@ -1,4 +1,4 @@
-"""The lines of text files, plain or .gz, streamed, within limits that a hostile file meets soon."""
+"""The lines of text files, plain or .gz, streamed, within limits that protect against hostile files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from molgen.errors import FileError, SpecError
 from molgen.paths import require_regular
 
 SWITCH = "MOLGEN_LIMITS"
-"""Variable of the environment that lifts `Limits` where it is `off`."""
+"""Environment variable that lifts `Limits` when it is `off`."""
 MIN_UNPACKED = 16_000_000
-"""Characters that a .gz file may unpack to however small it is."""
+"""Characters that any .gz file may unpack to, however small it is."""
 
 _LINES_A_REPORT = 1_000
 _UNLIMITED = sys.maxsize - 1
 
 OnShare = Callable[[float], object]
-"""Takes the share, in [0, 1], of a file that was read so far."""
+"""Called with the share, in [0, 1], of a file that was read so far."""
 
 
 def ignore_share(share: float) -> None:
@@ -34,7 +34,7 @@ def ignore_share(share: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file of molecules may ask for: beyond lies no file of molecules, but memory and time without end.
+    """Limits that no real file of molecules exceeds; without them a hostile file could exhaust memory and time.
 
     Attributes:
         line: Characters of a line.
@@ -76,7 +76,7 @@ class Limits:
 
 def excess(path: Path, what: str, line: int) -> FileError:
     """The error for a file beyond a limit."""
-    remedy = f"Is this a file of molecules? If so, read it with {SWITCH}=off in the environment."
+    remedy = f"If this is a file of molecules, read it with {SWITCH}=off in the environment."
     return FileError(path, what, line=line, remedy=remedy)
 
 
@@ -109,7 +109,7 @@ def _checked(path: Path, on_share: OnShare) -> Iterator[str]:
     with ExitStack() as stack:
         raw = stack.enter_context(path.open("rb"))
         binary = stack.enter_context(gzip.open(raw)) if is_packed else raw
-        # surrogateescape: undecodable bytes are found by _require_text on their own line, not a buffer too early
+        # surrogateescape: _require_text then reports undecodable bytes at their own line, not at that of the buffer
         text = TextIOWrapper(cast(BinaryIO, binary), encoding="utf-8-sig", errors="surrogateescape")
         for number, line in enumerate(iter(lambda: text.readline(limits.line + 1), ""), 1):
             limits.require_line(path, number, line)

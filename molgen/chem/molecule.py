@@ -1,4 +1,4 @@
-"""One molecule: from a SMILES text to a standardised, canonical form that reads back to itself."""
+"""One molecule: from a SMILES text to a standardised, canonical form that is a fixed point of parsing."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rdkit.rdBase import BlockLogs
 from molgen.errors import MoleculeError, SpecError
 
 MAX_SMILES_LENGTH = 2000
-"""Characters, read or written: bounds the work that a hostile string can cause."""
+"""Maximum length of a SMILES, read or written; bounds the cost of a hostile string."""
 
 MAX_ATOMS = 2000
-"""Of a mol block, hydrogens included: RDKit's time grows with their square, and the SMILES of more is too long."""
+"""Maximum number of atoms of a mol block, hydrogens included: RDKit's time grows with its square."""
 
 FINGERPRINT_BITS = 2048
 
 _V3000_ATOMS = re.compile(r"^M  V30 COUNTS +(\d{1,9})", re.MULTILINE)
 
 _MAX_ROUNDS = 4
-"""Of writing and reading again until the SMILES stays as it is; real molecules need at most three."""
+"""Maximum rounds of writing and reading until the SMILES no longer changes; real molecules need at most three."""
 
 
 _CHOICES = {
@@ -40,7 +40,7 @@ _CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What standardisation does to a molecule. Atom maps are always dropped, isotopes always kept.
+    """Options of standardisation. Atom maps are always dropped, isotopes always kept.
 
     Attributes:
         fragment: With several fragments: take the largest (organic before inorganic, then most heavy atoms,
@@ -54,7 +54,7 @@ class Policy:
     stereo: Literal["keep", "drop"] = "keep"
 
     def __post_init__(self) -> None:
-        """Refuses a value that does not stand above, by a SpecError."""
+        """Checks the values; raises SpecError."""
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise SpecError(name, f"must be one of {', '.join(choices)}, but got {getattr(self, name)!r}")
@@ -62,12 +62,12 @@ class Policy:
 
 DEFAULT_POLICY = Policy()
 AS_IT_IS = Policy(fragment="keep")
-"""For canonical SMILES, which are standardised already."""
+"""Policy for canonical SMILES that are standardised already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Molecule:
-    """A molecule of at least one heavy atom; equal where the SMILES are equal. Made by `parse`.
+    """A molecule of at least one heavy atom, made by `parse`; molecules are equal if their SMILES are.
 
     Attributes:
         smiles: RDKit's canonical isomeric SMILES; `parse` returns it unchanged.
@@ -92,10 +92,10 @@ class Molecule:
 
 
 def parse(text: str, policy: Policy = DEFAULT_POLICY) -> Molecule:
-    """The molecule that a SMILES text stands for, standardised; text after the first blank is ignored.
+    """Parses a SMILES and standardises the molecule; text after the first blank is ignored.
 
-    Idempotent and independent of the atom order: the text is read, standardised and written until what is
-    written equals what was read.
+    Idempotent and independent of the atom order: the text is read, standardised and written until it no longer
+    changes.
 
     >>> parse("OCC.[Na+].[Cl-]").smiles
     'CCO'
@@ -119,8 +119,8 @@ def parse(text: str, policy: Policy = DEFAULT_POLICY) -> Molecule:
 def saturate(smiles: str) -> str:
     """The SMILES with hydrogens in place of unpaired electrons.
 
-    A generated token such as [C@H1] states its hydrogens, so an atom that got fewer bonds than the token was made
-    for is left a radical, which no chemist means.
+    A generated token such as [C@H1] states its hydrogens, so an atom with fewer bonds than the token was made for
+    becomes an unintended radical.
 
     >>> saturate("C[CH]C")
     'CCC'
@@ -165,7 +165,7 @@ def molblock_to_smiles(block: str) -> str:
 
 
 def _n_atoms(block: str) -> int:
-    """Atoms that a V3000 block announces, or 0; one of V2000 cannot have more than 999."""
+    """Number of atoms that a V3000 block announces, or 0; a V2000 block has at most 999."""
     count = _V3000_ATOMS.search(block)
     return int(count[1]) if count else 0
 
@@ -197,7 +197,7 @@ def _morgan() -> rdFingerprintGenerator.FingerprintGenerator64:
 
 
 def _refusal(smiles: str) -> str:
-    """Why a text is not even tried, or "" where it is."""
+    """Why a text is refused before parsing, or ""."""
     if not smiles:
         return "empty"
     if len(smiles) > MAX_SMILES_LENGTH:
@@ -210,7 +210,7 @@ def _refusal(smiles: str) -> str:
 def _read(smiles: str, *, sanitize: bool = True) -> Chem.Mol | None:
     try:
         return Chem.MolFromSmiles(smiles, sanitize=sanitize)
-    except (RuntimeError, ValueError):  # how RDKit reports an invariant of its own that broke
+    except (RuntimeError, ValueError):  # how RDKit reports a violated invariant
         return None
 
 
@@ -233,7 +233,7 @@ def _why_unreadable(smiles: str, round_: int) -> str:
 
 
 def _standardise(mol: Chem.Mol, smiles: str, text: str, policy: Policy) -> Chem.Mol:
-    """Applies the policy; the characters of `smiles` tell what need not be tried."""
+    """Applies the policy; the characters of `smiles` show which steps can be skipped."""
     if ":" in smiles:
         for atom in mol.GetAtoms():
             atom.SetAtomMapNum(0)
@@ -255,7 +255,7 @@ def _single_fragment(mol: Chem.Mol, text: str, policy: Policy) -> Chem.Mol:
 
 def _fragment_rank(fragment: Chem.Mol) -> tuple[bool, int, float, str]:
     is_organic = any(atom.GetAtomicNum() == 6 for atom in fragment.GetAtoms())
-    weight_da = round(rdMolDescriptors.CalcExactMolWt(fragment), 6)  # the sum's last digits depend on the atom order
+    weight_da = round(rdMolDescriptors.CalcExactMolWt(fragment), 6)  # the last digits depend on the atom order
     return is_organic, fragment.GetNumHeavyAtoms(), weight_da, Chem.MolToSmiles(fragment)
 
 

@@ -1,4 +1,4 @@
-"""Descriptors of a molecule, each with its unit, the range in which it is useful, and its source."""
+"""Descriptors of a molecule, each with its unit, its useful range and its source."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Descriptor:
     """One number about a molecule.
 
     Attributes:
-        name: What commands, specifications and files call it.
+        name: Its name in commands, specifications and files.
         unit: Its unit, "" for a pure number.
         low: Lower end of the range in which differences matter to drug design; values may lie below.
         high: Upper end of that range; values may lie above.
-        source: Where it is defined, and where the range comes from when from elsewhere.
+        source: Source of the definition, and of the range if that differs.
         function: Computes it.
     """
 
@@ -65,9 +65,9 @@ def natural_product_likeness(mol: Chem.Mol) -> float:
 def penalized_logp(mol: Chem.Mol) -> float:
     """Octanol-water logP - SA - max(0, largest cycle - 6), each normalised to mean 0, spread 1 on ZINC250k.
 
-    This is the form that JT-VAE and PyTDC report. As there, cycles are those of a cycle basis and not the
-    smallest rings: in a cage such as adamantane the basis, and so the value, depends on the order of the
-    atoms, so take `mol` from its canonical SMILES.
+    This is the form that JT-VAE and PyTDC report. As there, cycles are those of a cycle basis, not the smallest rings.
+    In a cage such as adamantane the basis, and hence the value, depends on the order of the atoms, so make `mol` from
+    its canonical SMILES.
     """
     ring_penalty = max(0, _largest_cycle(mol) - 6)
     return (
@@ -84,13 +84,13 @@ def _standardise(value: float, mean_and_spread: tuple[float, float]) -> float:
 
 @cache
 def _np_model() -> Mapping[int, float]:
-    with redirect_stderr(StringIO()):  # it announces its reading
+    with redirect_stderr(StringIO()):  # it prints a message while reading
         model: Mapping[int, float] = npscorer.readNPModel()
     return model
 
 
 def _largest_cycle(mol: Chem.Mol) -> int:
-    """The size of the largest cycle of the basis that networkx finds, 0 where there is none.
+    """The size of the largest cycle of the cycle basis that networkx finds, or 0.
 
     Source: Paton, Commun. ACM 1969, 12, 514; in the order of networkx 3, from the last atom on.
     """
@@ -107,7 +107,7 @@ def _largest_cycle(mol: Chem.Mol) -> int:
 
 
 def _largest_in_component(root: int, neighbours: list[list[int]], tree: dict[int, int]) -> int:
-    """The same for the atoms connected to `root`; `tree` is left holding each one's predecessor."""
+    """The same for the atoms connected to `root`; fills `tree` with the predecessor of each."""
     largest = 0
     used: dict[int, set[int]] = {root: set()}
     stack = [root]
@@ -125,7 +125,7 @@ def _largest_in_component(root: int, neighbours: list[list[int]], tree: dict[int
 
 
 def _cycle_size(atom: int, ends: set[int], tree: dict[int, int]) -> int:
-    """The size of the cycle from `atom` up the tree to the first of `ends`, closed by one atom beyond."""
+    """The size of the cycle from `atom` up the tree to the first of `ends`, plus the atom that closes it."""
     size = 3
     above = tree[atom]
     while above not in ends:
@@ -198,7 +198,7 @@ _ALL = (
         "count",
         10.0,
         40.0,
-        "Atoms but hydrogen; range of ZINC250k, Irwin et al., J. Chem. Inf. Model. 2012, 52, 1757",
+        "Atoms except hydrogen; range of ZINC250k, Irwin et al., J. Chem. Inf. Model. 2012, 52, 1757",
         rdMolDescriptors.CalcNumHeavyAtoms,
     ),
     Descriptor(

@@ -1,4 +1,4 @@
-"""Molecules drawn at random from a file."""
+"""Random samples of the molecules of a file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 def read_sample(path: Path, limit: int | None, seed: int = 0) -> list[str]:
-    """Canonical SMILES of a file's molecules, or of `limit` rows drawn at random; rows that are none are left out.
+    """Canonical SMILES of the molecules of a file, or of `limit` random rows; invalid rows are left out.
 
     Raises:
-        FileError: The file cannot be used, or no row of it can.
+        FileError: The file, or all of its rows, cannot be used.
     """
     tally = Tally()
     found = [record.molecule.smiles for record in tally.sift(parse_rows(draw_items(read_rows(path), limit, seed)))]
@@ -29,7 +29,7 @@ def read_sample(path: Path, limit: int | None, seed: int = 0) -> list[str]:
 
 
 def draw_items(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
-    """All of `items`, or `limit` of them in their order, each choice equally likely, in bounded memory.
+    """All of `items`, or a uniform random sample of `limit` of them in their order, in bounded memory.
 
     Source: Vitter 1985, Random sampling with a reservoir (doi:10.1145/3147.3165), algorithm R.
     """
@@ -45,7 +45,7 @@ def draw_items(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
 
 
 def parse_rows(rows: Iterable[Row | Rejection]) -> Iterator[Record | Rejection]:
-    """The molecules of rows, or why a row is none, in order."""
+    """The molecule of each row, or the reason why it is invalid, in order."""
     for row in rows:
         if isinstance(row, Rejection):
             yield row
@@ -57,7 +57,7 @@ def parse_rows(rows: Iterable[Row | Rejection]) -> Iterator[Record | Rejection]:
 
 
 def draw_shipped_molecules(n: int, seed: int = 0) -> list[Molecule]:
-    """`n` molecules drawn from the sample of MOSES that molgen ships."""
+    """`n` random molecules of the shipped sample of MOSES."""
     rows = [row for row in read_rows(find_shipped("data") / "moses_sample.csv") if not isinstance(row, Rejection)]
     chosen = np.random.default_rng(seed).permutation(len(rows))[:n]
     return [parse(rows[row].smiles) for row in sorted(chosen.tolist())]

@@ -1,9 +1,8 @@
-"""Stability: groups that rearrange, dimerise, oxidise or hydrolyse before the compound is on the shelf.
+"""Stability: groups that rearrange, dimerise, oxidise or hydrolyse during synthesis or storage.
 
-The list asks whether a compound can be made, kept and measured as it is drawn. It is not about toxic or reactive groups
-that medicinal chemists avoid; for those see `chem.checks`. Groups that marketed drugs carry, such as lactols, nitrate
-esters and acyl hydrazides, are not on it, nor are groups that their neighbours stabilise, such as the enols of
-1,3-diketones.
+The alerts mark compounds that cannot be made, stored or measured as drawn. Toxic or reactive groups that medicinal
+chemists avoid are the subject of `chem.checks`. Groups of marketed drugs, such as lactols, nitrate esters and acyl
+hydrazides, are not included, nor are groups that their neighbours stabilise, such as the enols of 1,3-diketones.
 
 Sources: the chapters on each group in Clayden, Greeves and Warren, Organic Chemistry, 2nd edition, 2012, and Smith,
 March's Advanced Organic Chemistry, 7th edition, 2013; for bridgeheads see `MAX_BRIDGES`.
@@ -21,7 +20,7 @@ from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogEntry, FilterMatchOps, SmartsMatcher
 
 MAX_BRIDGES = 8
-"""Atoms of the three bridges of a bicycle, together, up to which a double bond at a bridgehead does not last.
+"""Total number of atoms of the three bridges of a bicycle up to which a double bond at a bridgehead is unstable.
 
 Source: Bredt's rule, Fawcett, Chem. Rev. 1950, 47, 219: nine are needed.
 """
@@ -33,9 +32,9 @@ class Alert:
     """A group that is not stable.
 
     Attributes:
-        name: What reports call it.
-        reason: What becomes of it.
-        smarts: Each matches the group, or one form of it.
+        name: Its name in reports.
+        reason: How it decomposes.
+        smarts: Patterns, each of which matches the group or one form of it.
     """
 
     name: str
@@ -45,11 +44,12 @@ class Alert:
 
 _CN, _X = "[#6,#7]", "[#6,#7,#8,#16]"
 _N = "!$(N[#6]=[O,S,N]);!$(NC#N);!$(NS=O);!$(NP=O);!$(N~[#7,#8])"
-"""Of an amine: no carbonyl, nitrile, sulfonyl, phosphoryl group or further heteroatom takes its electrons."""
+"""Excludes amines whose electrons a carbonyl, nitrile, sulfonyl or phosphoryl group or another heteroatom
+withdraws."""
 _C = "!$(C-[#6]=[O,S,N]);!$(C-[#6]:[#7,#8,#16]);!$(C-C#N);!$(C-S=O);!$(C-[N+]);!$(C-P=O)"
-"""Of the far end of a double bond: nothing there takes the electrons that an enol or an enamine has to give."""
+"""Excludes enols and enamines with an electron-withdrawing group at the far end of the double bond."""
 _NO_CF3 = "!$(C-C(F)(F)[F,#6])"
-"""Beside perfluorinated carbon, hydrates, hemiacetals and hemiaminals are stable."""
+"""Excludes neighbours of perfluorinated carbon, where hydrates, hemiacetals and hemiaminals are stable."""
 _HALOGEN = "[F,Cl,Br,I;X1]"
 
 _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
@@ -305,13 +305,13 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
         ),
     ),
 )
-"""Alerts by what all of them hold, which is looked for first."""
+"""Alerts by a pattern common to all of them, which is matched first."""
 ALERTS: tuple[Alert, ...] = tuple(alert for _, alerts in _SECTIONS for alert in alerts)
-"""What is not stable, besides `BRIDGEHEAD`."""
+"""All alerts except `BRIDGEHEAD`."""
 
 
 def find_unstable_groups(mol: Chem.Mol) -> tuple[str, ...]:
-    """Names of the alerts that match a molecule, each once."""
+    """Unique names of the alerts that match a molecule."""
     names = [
         entry.GetDescription()
         for common, catalogue in _catalogues()
@@ -322,7 +322,7 @@ def find_unstable_groups(mol: Chem.Mol) -> tuple[str, ...]:
 
 
 def _breaks_bredt(mol: Chem.Mol) -> bool:
-    """Whether a bridgehead of a small bicycle, two rings that share several bonds, has a double bond in the bicycle."""
+    """Whether a small bicycle (two rings that share several bonds) has a double bond at a bridgehead."""
     if not rdMolDescriptors.CalcNumBridgeheadAtoms(mol):
         return False
     info = mol.GetRingInfo()

@@ -43,10 +43,10 @@ class Record:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of what was read, kept, and rejected by reason.
+    """Counts of rows read, kept, and rejected by reason.
 
     Attributes:
-        on_rejection: Called with each rejection, such as what `write_rejections` yields.
+        on_rejection: Called with each rejection, such as the function that `write_rejections` yields.
     """
 
     read: int = 0
@@ -65,7 +65,7 @@ class Tally:
             self.on_rejection(item)
 
     def retract(self, rejection: Rejection) -> None:
-        """Rejects after all an item that was counted as kept."""
+        """Rejects an item that was counted as kept."""
         self.kept -= 1
         self.read -= 1
         self.add(rejection)
@@ -78,7 +78,7 @@ class Tally:
                 yield item
 
     def require_kept(self, path: str | Path) -> None:
-        """Asks for at least one kept row.
+        """Checks that at least one row was kept.
 
         Raises:
             FileError: No row of `path` was kept; the message counts the reasons.
@@ -97,9 +97,9 @@ class Tally:
 
 @contextmanager
 def write_rejections(path: Path) -> Iterator[Callable[[Rejection], object]]:
-    """A function that adds one rejection to the CSV file `path` (line, text, reason), written or replaced at the end.
+    """A function that adds a rejection to the CSV file `path` (line, text, reason), written or replaced at the end.
 
-    What was added until then is also written when reading fails: then it is needed most.
+    If reading fails, the rejections so far are written too.
 
     Raises:
         OSError: The file cannot be written.
@@ -150,16 +150,16 @@ def read_rows(
     """The rows of a file, streamed in order; blank lines are skipped.
 
     Args:
-        path: A file whose suffix is one of `SUFFIXES`, or that with .gz. A .txt file is a table where its
-            first line holds a comma, semicolon or tab, else one SMILES a line like .smi.
+        path: A file whose suffix is one of `SUFFIXES`, optionally followed by .gz. A .txt file is a table if its first
+            line holds a comma, semicolon or tab; otherwise it has one SMILES a line like .smi.
         smiles_column: Column with the SMILES in a table, or None for the first of `SMILES_COLUMNS`, compared
             in lower case. Files without columns ignore it.
         properties: Columns of a table, or data fields of an SDF, to read as numbers.
-        on_share: Called now and then with the share of the file that was read.
+        on_share: Called repeatedly with the share of the file that was read.
 
     Raises:
         FileError: The file is missing, empty, binary, damaged, of an unknown kind, beyond one of `formats.Limits`, or
-            lacks a column; raised when the first row is asked for, or where the damage is met.
+            lacks a column; raised at the first row, or at the damage.
     """
     path = Path(path)
     suffix = _suffix(path)
@@ -174,7 +174,7 @@ def has_property(path: str | Path, name: str, smiles_column: str | None = None) 
     """Whether a file has a column, or an SDF a data field, of this name.
 
     Raises:
-        FileError: The file cannot be used, whatever its columns.
+        FileError: The file cannot be used at all.
     """
     try:
         next(iter(read_rows(path, smiles_column=smiles_column, properties=(name,))), None)

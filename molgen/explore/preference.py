@@ -27,9 +27,9 @@ from molgen.explore.index import Index
 from molgen.latent.space import LatentSpace
 
 WIDTH = 0.2
-"""Distance at which the latent covariance has fallen to 1/e, as a share of the root mean square distance of two points
-of the prior. Chosen, with the other constants of the covariance, on the six assays of docs/benchmarks/instruments.md; from 0.1 to
-0.3 the outcome differs by less than chance does."""
+"""Distance at which the latent covariance falls to 1/e, relative to the root mean square distance of two points of the
+prior. Chosen, with the other constants of the covariance, on the six assays of docs/benchmarks/instruments.md; from
+0.1 to 0.3 the results differ by less than their noise."""
 LATENT_SHARE = 0.5
 """Of the covariance; the rest is the fingerprint's."""
 NOISE = 0.1

@@ -1,17 +1,18 @@
-"""The molecule whose code lies nearest to a point: decoding as the inverse of a smooth encoder.
+"""Decoding a point to the molecule whose own latent vector is nearest: the inverse of a smooth encoder.
 
-Most points of the space are not what any molecule was encoded to, and a decoder that writes token by token turns such a
-point into whatever follows its first odd token. The encoder has no such leaps. So a point z is taken for the molecule x
-whose code enc(x) is nearest, as far as a search comes upon it. Greedy decoding gives a first molecule, decoding beside
-the point gives others; from the nearest of these, small edits of the graph lead on while they lead nearer.
+Most points of the space are far from the latent vector of any molecule, and there the output of an autoregressive
+decoder changes abruptly: one different token changes all that follow. The encoder is smooth. So a point z is decoded
+to the molecule x whose latent vector enc(x) is the nearest that a search finds. Greedy decoding at the point and at
+points beside it gives the first molecules; from the nearest of these, small graph edits follow as long as they reduce
+the distance.
 
 The squared distance is sum_i w_i (enc(x) - z)_i^2, with w_i the standard deviation of the prior in dimension i: the
-coarse dimensions, to which the likeness of molecules is tied, come first, and the fine ones tell like molecules apart.
-It is chosen for what it gives (docs/log/latent-space.md). In the plain distance (w_i = 1) fewer different molecules are found
-around one; in the whitened one (w_i = 1 / variance_i) a molecule is nearest to nearly all points around it.
+coarse dimensions, which follow structural similarity, dominate, and the fine ones distinguish similar molecules. The
+weights were chosen by experiment (docs/log/latent-space.md). With w_i = 1, fewer different molecules are found around
+a molecule; with w_i = 1 / variance_i, a molecule is the nearest to nearly all points around it.
 
-What a point gives is a function of the point and the seed alone. All that is random about the edits of a molecule
-follows from the molecule, so that points which come upon the same one share the work.
+The result for a point depends only on the point and the seed. The random edits of a molecule are seeded by the
+molecule, so that points that reach the same one share the work.
 
 Notation: N points, D latent dimensions, E edits of a molecule.
 Source: decoding as a search for the input of a known code is inversion by optimisation, Mahendran & Vedaldi 2015
