@@ -79,6 +79,7 @@ ORDER = [
     "train.initial_model",
     "train.run",
     "latent.arguments",
+    "latent.region",
     "latent.space",
     "latent.nearest",
     "latent.vectors",

@@ -20,12 +20,10 @@ N_GEOMETRY = 2000
 """Molecules whose distances are compared: two million pairs."""
 N_CENTRES, N_SCOUTS, N_DECODES = 200, 40, 100
 """Molecules whose neighbourhood is explored, how many of them choose the radius, decodes around each."""
-RADII = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
+RADII = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 """Steps tried, in standard deviations of the prior in each dimension."""
 NEAREST_RADIUS = 0.4
 """The step where points are decoded to the nearest molecules, which takes too long to look for the best one."""
-REGION_TEMPERATURE = 0.5
-"""Of draws around a molecule, where the checkpoint has regions."""
 USEFUL = (0.5, 0.95)
 """Tanimoto similarities to the centre between which a neighbour is a new idea, and still the same series."""
 
@@ -154,7 +152,7 @@ def measure_neighbourhood(
             centres[:n],
             radius,
             seed,
-            lambda z, _: space.decode_region(z, temperature=REGION_TEMPERATURE, seed=seed),
+            lambda z, _: space.vary(z, seed=seed),
             on_centre,
         )
 

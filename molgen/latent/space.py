@@ -21,15 +21,16 @@ from rdkit import Chem
 from torch import Tensor
 
 from molgen.arrays import Floats
-from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, saturate
+from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse
 from molgen.device import resolve_device
 from molgen.errors import MoleculeError, SpecError
 from molgen.hashes import contains
 from molgen.latent.arguments import MISSING, require_count, require_seed, smiles_list
+from molgen.latent.region import RegionDecoder, canonicalise, draw_uniforms
 from molgen.model import checkpoint
 from molgen.model.checkpoint import MolecularModel
 from molgen.model.gaussian_process import GaussianProcess
-from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel
+from molgen.model.language_model import SmilesLanguageModel
 from molgen.model.molecule_process import MoleculeProcess
 from molgen.model.predictor import Predictor
 from molgen.model.prior import PointPrior, PriorKind
@@ -44,9 +45,6 @@ BATCH_SIZE = 256
 CHUNK = 1024
 """Points of a prior drawn at once."""
 GAUSSIAN, LANGUAGE = "gaussian", "language"
-N_REGION_DRAWS = 4
-REDRAW_TEMPERATURE = 0.5
-"""How often a text of a region that is no molecule is drawn, and the least temperature from the second time on."""
 MIN_VALID_SHARE = 0.02
 """Share of what a language model says that must be molecules: below, it has learned nothing."""
 
@@ -173,7 +171,9 @@ class LatentSpace:
             batch = torch.from_numpy(points[chunk]).to(self.device)
             chunk_softness = torch.from_numpy(softness[chunk]).to(self.device)
             uniforms = (
-                self._uniforms(first_row + chunk, [seed], self.model.max_tokens) if softness[chunk].any() else None
+                draw_uniforms(first_row + chunk, [seed], self.model.max_tokens).to(self.device)
+                if softness[chunk].any()
+                else None
             )
             ids = self.model.vae.decoder.generate(batch, self.model.max_tokens, chunk_softness, uniforms)
             for row, tokens in zip(chunk, map(tuple, ids.tolist()), strict=True):
@@ -187,62 +187,47 @@ class LatentSpace:
         """Whether the checkpoint has a language model that is conditioned on the coarse part of a latent vector."""
         return self.model.region is not None
 
-    def decode_region(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:
-        """Canonical SMILES of molecules that belong to the regions of points (N, D); None where none came out.
+    def decode_region(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
+        """Canonical SMILES of points (N, D) near molecules or between them; None where no molecule came out.
 
-        A region is all points with the same coarse part. The language model conditioned on it draws molecules like
-        those that were encoded there, at any point; `decode` is exact at the points of molecules, and unreliable
-        between them. Row i depends on its point, its temperature, the seed and i alone. Without such a model, points
-        are decoded by `decode`.
+        What `decode` returns is rewritten from the first token on that the language model finds unlikely at this point,
+        so that the points of molecules return them, and the points between return molecules like known ones. Without
+        such a model this is `decode`.
 
         Args:
             z: Points; rows that are not finite give None.
-            temperature: 0 takes the likeliest token at each step; above, tokens are drawn. One number, or one a row
-                (N,). A text that is no molecule is drawn again, at most three times, at a temperature of 0.5 or more.
-            seed: Source of the draws.
+            seed: A text that is no molecule is drawn again, at most three times: the source of these draws, together
+                with the number of the row.
 
         Raises:
-            SpecError: `z` is not an array of rows of D numbers, a temperature is not 0 or above, or the seed not a
-                whole number from 0 on.
+            SpecError: `z` is not an array of rows of D numbers, or the seed not a whole number from 0 on.
         """
-        model = self.model.region
-        if model is None:
-            return self.decode(z, temperature=temperature, seed=seed)
-        points = self._points(z)
-        softness, seed = _softness(temperature, len(points)), require_seed(seed)
-        coarse = points[:, : model.config.coarse_size] / self._coarse_scale
-        texts: list[str | None] = [None] * len(points)
-        rows = np.flatnonzero(np.isfinite(points).all(axis=1))
-        for attempt in range(N_REGION_DRAWS):
-            if attempt:
-                softness = np.maximum(softness, REDRAW_TEMPERATURE)
-            for start in range(0, len(rows), BATCH_SIZE):
-                chunk = rows[start : start + BATCH_SIZE]
-                drawn = self._draw_region(model, coarse[chunk], softness[chunk], chunk, (seed, attempt))
-                for row, text in zip(chunk.tolist(), drawn, strict=True):
-                    texts[row] = _canonicalise(text)
-            rows = np.array([row for row in rows.tolist() if texts[row] is None], dtype=np.int64)
-        return texts
+        drafts = self.decode(z)
+        if self._region is None:
+            return drafts
+        return self._region.repair(self._points(z), drafts, require_seed(seed))
 
-    def _draw_region(
-        self,
-        model: SmilesLanguageModel,
-        coarse: Floats,
-        temperature: Floats,
-        rows: NDArray[np.int64],
-        seed: tuple[int, int],
-    ) -> list[str]:
-        """Texts (B,) drawn at temperatures (B,) in the regions of coarse parts (B, C), which stand in `rows` (B,)."""
-        uniforms = self._uniforms(rows, seed, MAX_LENGTH) if temperature.any() else None
-        return model.sample_near(
-            torch.from_numpy(coarse).to(self.device), torch.from_numpy(temperature).to(self.device), uniforms
-        )
+    def vary(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
+        """Canonical SMILES of analogues of what lies at points (N, D); None where no molecule came out.
+
+        The language model rewrites what `decode` returns from a token on that is drawn at random, so that most
+        analogues share a large part with it. Without such a model, tokens are drawn by `decode` at temperature 1.
+
+        Args:
+            z: Points; rows that are not finite give None.
+            seed: Source of the draws, together with the number of the row.
+
+        Raises:
+            SpecError: `z` is not an array of rows of D numbers, or the seed not a whole number from 0 on.
+        """
+        if self._region is None:
+            return self.decode(z, temperature=1.0, seed=seed)
+        return self._region.vary(self._points(z), self.decode(z), require_seed(seed))
 
     @cached_property
-    def _coarse_scale(self) -> Floats:
-        """Standard deviation (C,) of the prior in the coarse dimensions."""
-        config = self.model.vae.config
-        return np.asarray(config.scale()[: config.coarse_size].numpy(), dtype=np.float32)
+    def _region(self) -> RegionDecoder | None:
+        model = self.model.region
+        return RegionDecoder(model, self.model.vae.config.scale()[: model.config.coarse_size]) if model else None
 
     @property
     def prior_names(self) -> tuple[str, ...]:
@@ -409,12 +394,6 @@ class LatentSpace:
                 raise SpecError("prior", f"says a molecule in {n_spoken} of {n_drawn} texts", remedy="Fit it anew.")
             yield from spoken
 
-    def _uniforms(self, rows: NDArray[np.int64], seed: Sequence[int], n_tokens: int) -> Tensor:
-        """Random numbers (B, `n_tokens`) from 0 to 1 for the rows (B,); each row has its own stream."""
-        streams = (np.random.default_rng((*seed, row)) for row in rows.tolist())
-        numbers = np.stack([stream.random(n_tokens) for stream in streams])
-        return torch.from_numpy(numbers).to(self.device)
-
     def _points(self, z: ArrayLike) -> Floats:
         try:
             with np.errstate(over="ignore"):
@@ -456,7 +435,7 @@ class LatentSpace:
         return to_double(self.model.vae)
 
     def _to_smiles(self, ids: Sequence[int]) -> str | None:
-        return _canonicalise(self.model.vocabulary.to_smiles(ids, self.model.max_tokens))
+        return canonicalise(self.model.vocabulary.to_smiles(ids, self.model.max_tokens))
 
 
 def _softness(temperature: ArrayLike, n: int) -> Floats:
@@ -477,13 +456,5 @@ def _softness(temperature: ArrayLike, n: int) -> Floats:
 def _mol_or_none(text: str | None) -> Chem.Mol | None:
     try:
         return parse(text or "").mol
-    except MoleculeError:
-        return None
-
-
-def _canonicalise(text: str) -> str | None:
-    """Canonical SMILES of a generated text; None where it is no molecule."""
-    try:
-        return parse(saturate(text) if "[" in text else text).smiles
     except MoleculeError:
         return None

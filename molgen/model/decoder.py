@@ -33,10 +33,15 @@ class AutoregressiveDecoder(nn.Module):
             state: (B, H), the first.
             gates: (B, 3H), added to the gate inputs of every step.
         """
-        begin = torch.full_like(tokens[:, :1], BOS)
-        x = self.inputs(torch.cat([begin, tokens], dim=1).t()) + gates
-        logits: Tensor = self.logits(self.recurrence(x, state))
+        logits: Tensor = self.logits(self.read(tokens, state, gates))
         return logits.float()
+
+    def read(self, tokens: Tensor, state: Tensor, gates: Tensor) -> Tensor:
+        """States (L + 1, B, H): entry t follows the tokens before t; arguments as of `predict_logits`."""
+        begin = torch.full((len(tokens), 1), BOS, dtype=tokens.dtype, device=tokens.device)
+        x = self.inputs(torch.cat([begin, tokens], dim=1).t()) + gates
+        states: Tensor = self.recurrence(x, state)
+        return states
 
     def generate_tokens(
         self,
@@ -45,6 +50,7 @@ class AutoregressiveDecoder(nn.Module):
         max_length: int,
         temperature: float | Tensor,
         uniforms: Tensor | None,
+        first: Tensor | None = None,
     ) -> Tensor:
         """Token ids (B, at most `max_length`), each row ended by EOS where there was room.
 
@@ -58,9 +64,10 @@ class AutoregressiveDecoder(nn.Module):
                 number, or one a row (B,).
             uniforms: (B, max_length) random numbers in [0, 1), one for each token drawn; may be None where the
                 temperature is 0.
+            first: (B,) tokens that were read last; by default BOS.
         """
         n = len(state)
-        token = torch.full((n,), BOS, device=state.device)
+        token = torch.full((n,), BOS, device=state.device) if first is None else first
         softness = torch.as_tensor(temperature, device=state.device).expand(n)
         tokens = torch.full((n, max_length), PAD, device=state.device)
         rows = torch.arange(n, device=state.device)
@@ -69,7 +76,7 @@ class AutoregressiveDecoder(nn.Module):
             state = self.recurrence.step(self.inputs(token) + gates, state)
             logits = self.logits(state)
             logits[:, [PAD, BOS]] = -torch.inf
-            token = _choose(logits, softness, None if uniforms is None else uniforms[rows, n_steps])
+            token = choose_tokens(logits, softness, None if uniforms is None else uniforms[rows, n_steps])
             tokens[rows, n_steps] = token
             n_steps += 1
             if (token == EOS).any():
@@ -100,7 +107,7 @@ def is_greedy(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
     return ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=0)
 
 
-def _choose(logits: Tensor, temperature: Tensor, uniforms: Tensor | None) -> Tensor:
+def choose_tokens(logits: Tensor, temperature: Tensor, uniforms: Tensor | None) -> Tensor:
     """The likeliest tokens (B,) of logits (B, V) where the temperature (B,) is 0, else those that `uniforms` (B,) draw.
 
     Source: inversion of the cumulative distribution function, Devroye 1986, Non-Uniform Random Variate Generation,

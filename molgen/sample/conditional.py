@@ -172,7 +172,7 @@ def sample_conditionally(
     """
     result = ConditionalSamples()
     points = space.sample_points(N_PILOT, seed, prior=prior)
-    values, is_met = _look(space, request, points, result, is_moved=False)
+    values, is_met = _look(request, space.decode(points), result)
     result.n_plain, result.n_plain_met = len(points), int(is_met.sum())
     is_known = np.isfinite(values).all(axis=1)
     if not is_known.any() and not len(request.centres):
@@ -188,7 +188,8 @@ def sample_conditionally(
         round_ += 1
         chosen = draw.points(space.sample_points(draw.n_pool, seed + round_, prior=prior))
         n_before = len(result.smiles)
-        _, is_met = _look(space, request, chosen, result, is_moved=bool(len(request.centres)))
+        decoded = space.vary(chosen, seed=seed + round_) if len(request.centres) else space.decode(chosen)
+        _, is_met = _look(request, decoded, result)
         if len(result.smiles) > n_before:
             draw.learn(chosen[is_met])
         result.n_decoded += len(chosen)
@@ -258,16 +259,12 @@ def _accept(probability: Doubles, rng: np.random.Generator) -> NDArray[np.int64]
 
 
 def _look(
-    space: LatentSpace, request: SampleRequest, points: Floats, result: ConditionalSamples, *, is_moved: bool
+    request: SampleRequest, decoded: Sequence[str | None], result: ConditionalSamples
 ) -> tuple[Doubles, NDArray[np.bool_]]:
-    """Decodes points (N, D), adds what is new and meets the request, and returns measures (N, P) and what met (N,).
-
-    Points of a prior are decoded exactly, points moved away from molecules by their regions.
-    """
-    decoded = space.decode_region(points) if is_moved else space.decode(points)
+    """Adds what is new and meets the request, and returns measures (N, P) and what met (N,)."""
     rows = [i for i, text in enumerate(decoded) if text is not None]
-    values = np.full((len(points), len(request.measures)), np.nan)
-    is_met = np.zeros(len(points), dtype=bool)
+    values = np.full((len(decoded), len(request.measures)), np.nan)
+    is_met = np.zeros(len(decoded), dtype=bool)
     if rows:
         molecules = [parse(decoded[i] or "") for i in rows]
         values[rows] = request.values(molecules)

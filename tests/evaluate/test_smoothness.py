@@ -41,7 +41,7 @@ class Ladder(LatentSpace):
         numbers = np.rint(np.asarray(z)[:, 0]).astype(int)
         return [ALCOHOLS[i] if 0 <= i < len(ALCOHOLS) else None for i in numbers]
 
-    def decode_region(self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0) -> list[str | None]:
+    def vary(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
         return self.decode(z)
 
     def sample_points(self, n: int, seed: int = 0, *, prior: str | None = None) -> Floats:

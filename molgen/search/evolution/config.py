@@ -23,7 +23,6 @@ class LatentSearchConfig:
         n_elites: The best of them, which the space learns from; a way of breeding did well whose child is among them.
         offspring_per_proposal: Children over proposals, of those that keep the constraints.
         n_rounds: Generations bred between two batches of proposals.
-        temperature: At which every other moved point is decoded.
         confidence: Deviations that are added to the mean at most; how many is drawn anew for each proposal.
         n_surrogate: Molecules that the process is fitted to, at most.
         operators: How offspring are made, with the weight of each.
@@ -40,7 +39,6 @@ class LatentSearchConfig:
     n_elites: int = 60
     offspring_per_proposal: int = 10
     n_rounds: int = 2
-    temperature: float = 1.0
     confidence: float = 2.0
     n_surrogate: int = 1500
     operators: dict[str, float] = field(default_factory=default_operators)

@@ -51,16 +51,14 @@ GRAPH_OPERATORS: dict[str, GraphOperator] = {
 class Breeder:
     """Makes children, more of them in the ways whose children turned out well."""
 
-    def __init__(self, space: LatentSpace, operators: Mapping[str, float], temperature: float) -> None:
+    def __init__(self, space: LatentSpace, operators: Mapping[str, float]) -> None:
         """A breeder that has learned nothing yet.
 
         Args:
             space: Decodes moved points.
             operators: How children are made, `LATENT` or one of `GRAPH_OPERATORS`, with the weight of each.
-            temperature: At which every other moved point is decoded.
         """
         self._space = space
-        self._temperature = temperature
         self._names = list(operators)
         self._choice = OperatorSelection(tuple(operators.values()))
         self._scale = space.prior_deviation.astype(np.float64)
@@ -120,8 +118,9 @@ class Breeder:
         for i, move in enumerate(MOVES.values()):
             rows = np.flatnonzero(moves == i)
             z[rows] = move(rng, at[rows], toward[rows], self._scale)
-        temperature = np.where(np.arange(len(z)) % 2, self._temperature, 0.0)
-        texts = self._space.decode_region(z, temperature=temperature, seed=int(rng.integers(2**31)))
+        texts: list[str | None] = [None] * len(z)
+        seed = int(rng.integers(2**31))
+        texts[::2], texts[1::2] = self._space.decode_region(z[::2], seed=seed), self._space.vary(z[1::2], seed=seed)
         parents = [parent for (parent, _), is_moved in zip(pairs, has_point, strict=True) if is_moved]
         molecules = {text: parse(text) for text in dict.fromkeys(texts) if text}
         return [Offspring(molecules[text], parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]

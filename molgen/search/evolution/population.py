@@ -62,7 +62,7 @@ class Population:
         self.members = dict(founders)
         self.space = AdaptiveSpace(space)
         self._config = config
-        self._breeder = Breeder(self.space, operators, config.temperature)
+        self._breeder = Breeder(self.space, operators)
         self._points: dict[str, Doubles] = {}
         self._prior_samples: list[str] = []
         self._breadth = 1.0

@@ -139,7 +139,7 @@ def test_where_nothing_differs_it_draws_from_the_prior_and_joins_what_it_draws(s
 
 def test_the_first_ten_parents_have_as_many_children_as_the_next_ninety(space: LatentSpace) -> None:
     parents = ["C" * n + "O" for n in range(1, 101)]
-    breeder = Breeder(space, {"mutate": 1.0}, temperature=1.0)
+    breeder = Breeder(space, {"mutate": 1.0})
     offspring = breeder.breed(np.random.default_rng(0), parents, ["CC"], lambda texts: np.empty((0, 0)), 2000)
     first = sum(child.parent in parents[:10] for child in offspring)
     assert 0.4 < first / len(offspring) < 0.6

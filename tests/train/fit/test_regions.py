@@ -70,13 +70,36 @@ def test_without_a_condition_it_is_a_prior_and_the_language_model_stays(
 def test_a_row_depends_on_itself_the_seed_and_its_number(fitted: MolecularModel) -> None:
     space = LatentSpace(fitted)
     z = 2.0 * np.random.default_rng(0).standard_normal((40, space.size)).astype(np.float32)
-    drawn = space.decode_region(z, temperature=1.0, seed=3)
+    drawn = space.vary(z, seed=3)
     z[5] = np.nan
-    again = space.decode_region(z, temperature=1.0, seed=3)
+    again = space.vary(z, seed=3)
     assert again[5] is None
     assert again[:5] == drawn[:5]
     assert again[6:] == drawn[6:]
-    assert space.decode_region(z, temperature=1.0, seed=4) != again
+    assert space.vary(z, seed=4) != again
+
+
+def test_a_repair_keeps_the_likely_beginning_and_changes_the_rest(fitted: MolecularModel) -> None:
+    space, model = LatentSpace(fitted), fitted.region
+    assert model
+    coarse = torch.from_numpy(space.encode(["c1ccccc1"], is_refined=False)[:, :4])
+    drafts = [model.tokens.ids(text) for text in ("c1ccccc1", "c1cCCO", "O=C(O)c1ccncc1", "")]
+    assert model.repair(drafts, coarse.expand(4, -1), 0.0, None) == 4 * ["c1ccccc1"]
+
+
+def test_a_variant_is_another_molecule_than_the_exact_one(fitted: MolecularModel) -> None:
+    space = LatentSpace(fitted)
+    z = np.repeat(space.encode(MOLECULES), 20, axis=0)
+    varied = space.vary(z, seed=1)
+    assert sum(text is not None for text in varied) > 30
+    assert not any(text == exact for text, exact in zip(varied, space.decode(z), strict=True))
+
+
+def test_points_that_are_not_finite_give_nothing(fitted: MolecularModel) -> None:
+    space = LatentSpace(fitted)
+    nothing = np.full((2, space.size), np.inf, dtype=np.float32)
+    assert space.vary(nothing) == space.decode_region(nothing) == [None, None]
+    assert space.vary(nothing[:0]) == space.decode_region(nothing[:0]) == []
 
 
 def test_without_regions_a_point_is_decoded_exactly(start: MolecularModel) -> None:
@@ -84,6 +107,7 @@ def test_without_regions_a_point_is_decoded_exactly(start: MolecularModel) -> No
     z = np.random.default_rng(0).standard_normal((20, space.size)).astype(np.float32)
     assert not space.has_regions
     assert space.decode_region(z) == space.decode(z)
+    assert space.vary(z, seed=2) == space.decode(z, temperature=1.0, seed=2)
 
 
 def test_it_is_a_function_of_its_arguments_and_leaves_the_model_alone(

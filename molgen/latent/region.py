@@ -1,0 +1,93 @@
+"""Decoding by two models: the autoencoder writes a draft, a language model conditioned on the point rewrites it.
+
+Notation: N points, D latent dimensions, C coarse ones, B rows of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from molgen.arrays import Floats
+from molgen.chem.molecule import parse, saturate
+from molgen.errors import MoleculeError
+from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel
+
+BATCH_SIZE = 256
+N_DRAWS = 4
+"""How often a text is drawn that is no molecule, or a variant that is its own draft."""
+REDRAW_TEMPERATURE = 0.5
+"""Of a repair from its second draw on; the first takes the likeliest tokens."""
+
+_Rewrite = Callable[[list[NDArray[np.uint16]], Tensor, Tensor, int], list[str]]
+"""From drafts, their coarse parts (B, C), random numbers (B, 122) and the number of the draw to texts."""
+
+
+class RegionDecoder:
+    """Rewrites the drafts of an exact decoder where a language model conditioned on the coarse part disagrees."""
+
+    def __init__(self, model: SmilesLanguageModel, scale: Tensor) -> None:
+        """A decoder from a model and the prior's standard deviations (C,) in the coarse dimensions."""
+        self._model = model
+        self._scale = scale.cpu().numpy().astype(np.float32)
+        self._device = model.logits.weight.device
+
+    def repair(self, points: Floats, drafts: Sequence[str | None], seed: int) -> list[str | None]:
+        """Canonical SMILES of drafts at points (N, D), rewritten from the first unlikely token on."""
+
+        def rewrite(ids: list[NDArray[np.uint16]], coarse: Tensor, uniforms: Tensor, draw: int) -> list[str]:
+            return self._model.repair(ids, coarse, REDRAW_TEMPERATURE if draw else 0.0, uniforms)
+
+        return self._rewrite(points, drafts, seed, rewrite, may_be_draft=True)
+
+    def vary(self, points: Floats, drafts: Sequence[str | None], seed: int) -> list[str | None]:
+        """Canonical SMILES of molecules that share the beginning of the drafts at points (N, D)."""
+
+        def rewrite(ids: list[NDArray[np.uint16]], coarse: Tensor, uniforms: Tensor, _draw: int) -> list[str]:
+            return self._model.vary(ids, coarse, uniforms)
+
+        return self._rewrite(points, drafts, seed, rewrite, may_be_draft=False)
+
+    def _rewrite(
+        self, points: Floats, drafts: Sequence[str | None], seed: int, rewrite: _Rewrite, *, may_be_draft: bool
+    ) -> list[str | None]:
+        coarse = torch.from_numpy(points[:, : len(self._scale)] / self._scale).to(self._device)
+        ids = [self._tokenise(draft) for draft in drafts]
+        texts: list[str | None] = [None] * len(points)
+        rows = np.flatnonzero(np.isfinite(points).all(axis=1))
+        for draw in range(N_DRAWS):
+            for start in range(0, len(rows), BATCH_SIZE):
+                chunk = rows[start : start + BATCH_SIZE]
+                uniforms = draw_uniforms(chunk, (seed, draw), MAX_LENGTH + 2).to(self._device)
+                written = rewrite([ids[row] for row in chunk], coarse[chunk], uniforms, draw)
+                for row, text in zip(chunk.tolist(), written, strict=True):
+                    found = canonicalise(text)
+                    texts[row] = found if may_be_draft or found != drafts[row] else None
+            rows = np.array([row for row in rows.tolist() if texts[row] is None], dtype=np.int64)
+        return texts
+
+    def _tokenise(self, smiles: str | None) -> NDArray[np.uint16]:
+        """Token ids of a draft; none where there is no draft, or one that the model has no words for."""
+        try:
+            ids = self._model.tokens.ids(smiles or "")
+        except MoleculeError:
+            return np.empty(0, dtype=np.uint16)
+        return ids[:MAX_LENGTH]
+
+
+def draw_uniforms(rows: NDArray[np.int64], seed: Sequence[int], n: int) -> Tensor:
+    """Random numbers (B, n) from 0 to 1 for the rows (B,); each row has its own stream."""
+    streams = (np.random.default_rng((*seed, row)) for row in rows.tolist())
+    return torch.from_numpy(np.stack([stream.random(n) for stream in streams]))
+
+
+def canonicalise(text: str) -> str | None:
+    """Canonical SMILES of a generated text; None where it is no molecule."""
+    try:
+        return parse(saturate(text) if "[" in text else text).smiles
+    except MoleculeError:
+        return None
