@@ -4,7 +4,7 @@ The points are the encoder's means. They are rotated onto the principal axes of 
 coordinates hold most of a distance. A search takes the distances in these for all rows, which no full distance is
 below, and the full distance only of rows that can still be among the nearest: what it finds is exact.
 
-The file is one of safetensors, written by `latent.library` and read through a memory map. It is hostile input until
+The file is one of safetensors, written by `explore.library` and read through a memory map. It is hostile input until
 checked.
 
 Notation: N rows, D latent dimensions, Q leading coordinates, k neighbours.

@@ -16,7 +16,7 @@ molecule, so that points that reach the same one share the work.
 
 Notation: N points, D latent dimensions, E edits of a molecule.
 Source: decoding as a search for the input of a known code is inversion by optimisation, Mahendran & Vedaldi 2015
-(arXiv:1412.0035), equation 1, here over molecules; the edits are those of Jensen 2019 (see `chem.edit`).
+(arXiv:1412.0035), equation 1, here over molecules; the edits are those of Jensen 2019 (see `chem.graph_edits`).
 """
 
 from __future__ import annotations

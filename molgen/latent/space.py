@@ -111,7 +111,7 @@ class LatentSpace:
             smiles: N texts, such as a list or a column of a table; None and NaN are rows without a point.
             policy: Standardisation.
             is_refined: Move a point that does not decode to its molecule to one beside it that does, where the
-                descent finds one (see `model.inversion`); else take the encoder's mean as it is.
+                descent finds one (see `model.refinement`); else take the encoder's mean as it is.
 
         Raises:
             SpecError: `smiles` is one text, or holds something else than texts, None and NaN.

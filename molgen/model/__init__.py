@@ -1,1 +1,1 @@
-"""The networks and what is saved with them: latent vectors, decoding, priors, predictors."""
+"""The networks, and the checkpoint that holds them: autoencoder, priors, predictors, applicability domain."""

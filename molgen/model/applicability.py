@@ -1,19 +1,20 @@
-"""How usual a molecule is to an autoencoder, on the scale of molecules that were kept out of its training.
+"""The applicability domain of an autoencoder: how typical a molecule is, calibrated on held-out molecules.
 
-Each molecule gets five features and, of them, three scores, all the larger the stranger it is:
+Each molecule has five features and three scores derived from them, which grow with its atypicality:
 
-likelihood   nats a token that the decoder needs to say the molecule from the encoder's own mean;
-density      divergence of its posterior from the prior; how far that exceeds the divergence of molecules with as many
-             tokens, by the root of their number; and squared distance of its mean from the origin in the coarse
-             dimensions; each in standard deviations of the kept-out molecules, summed;
-consistency  root mean square distance, in the coarse dimensions, from its mean to that of the molecule which the
-             mean decodes to.
+likelihood   nats per token that the decoder needs for the molecule at its posterior mean;
+density      divergence of its posterior from the prior; its excess over the divergence of molecules with as many
+             tokens, divided by the root of their number; and squared distance of its mean from the origin in the
+             coarse dimensions; each in standard deviations of the held-out molecules, summed;
+consistency  root mean square distance, in the coarse dimensions, between its posterior mean and that of its
+             reconstruction.
 
-A score becomes a p-value: the share of kept-out molecules that score at least as high (conformal anomaly detection:
-Vovk, Gammerman & Shafer 2005, Algorithmic learning in a random world, section 2.2; Laxhammar & Falkman 2015,
-doi:10.1007/s10472-013-9381-7). The three are combined by Fisher's statistic, the sum of their negative logarithms
-(Fisher 1932, Statistical methods for research workers, section 21.1), here with weights; since they depend on each
-other, what the statistic means is again read off the kept-out molecules, and not off a chi-squared distribution.
+A score is turned into a p-value: the share of held-out molecules that score at least as high (conformal anomaly
+detection: Vovk, Gammerman & Shafer 2005, Algorithmic learning in a random world, section 2.2; Laxhammar & Falkman
+2015, doi:10.1007/s10472-013-9381-7). The three are combined by Fisher's statistic, the sum of their negative
+logarithms (Fisher 1932, Statistical methods for research workers, section 21.1), here with weights. Since they are
+dependent, the p-value of the statistic is again the share of held-out molecules, not that of a chi-squared
+distribution.
 
 Notation: N molecules, L tokens of the longest, D latent dimensions, Q quantiles.
 """
@@ -40,32 +41,32 @@ from molgen.tokens.selfies_vocabulary import Vocabulary, pad
 
 PARTS = ("likelihood", "density", "consistency")
 WEIGHTS = np.array([1.0, 1.0, 0.25])
-"""Of the parts in the combination. Consistency is worth a quarter: nine of ten molecules come back as they are, and it
-tells them apart no further."""
+"""Weights of the parts. Consistency counts a quarter: it is the same for the nine of ten molecules that are
+reconstructed exactly."""
 N_FEATURES, N_DENSITY = 5, 3
 LOST = 10.0
-"""Distance of a molecule to one that decoding did not give, or that cannot be encoded; the prior's radius is 1."""
+"""Consistency of a molecule whose reconstruction is invalid or cannot be encoded; the radius of the prior is 1."""
 MIN_MOLECULES, MAX_MOLECULES = 20, 5000
-"""Kept-out molecules needed for a scale, and used for one."""
+"""Number of held-out molecules needed for a calibration, and used at most."""
 N_LEVELS = 240
 MAX_LEVELS = 4096
 MAX_NUMBER = 1e12
-"""Beyond which no number of a scale can lie."""
+"""Bound on the numbers of a calibration."""
 DIGITS = 6
 
 
 @dataclass(frozen=True)
 class ApplicabilityDomain:
-    """The scale: scores of kept-out molecules, as quantiles.
+    """The calibration: quantiles of the scores of held-out molecules.
 
     Attributes:
-        n: Kept-out molecules.
+        n: Number of held-out molecules.
         line: Intercept and slope of their divergence, in nats, by their number of tokens.
-        centre: Means (3,) of what makes up their density.
-        spread: Standard deviations (3,) of that, above 0.
+        centre: Means (3,) of the terms of their density.
+        spread: Standard deviations (3,) of these, above 0.
         levels: Q shares of molecules, falling from 1 to 1 / n.
-        scores: For each of `PARTS`, the Q greatest scores that such a share of molecules reaches.
-        combined: The same for the combination of the parts.
+        scores: For each of `PARTS`, the Q scores that these shares of molecules reach.
+        combined: The same for the combined score.
 
     Raises:
         ValueError: The numbers are of other shapes, not finite, or not in order.
@@ -96,7 +97,7 @@ class ApplicabilityDomain:
 
     @classmethod
     def of(cls, features: Doubles) -> ApplicabilityDomain:
-        """The scale that the features (N, 5) of kept-out molecules make.
+        """Calibrates on the features (N, 5) of held-out molecules.
 
         Raises:
             ValueError: They are fewer than 20.
@@ -115,7 +116,7 @@ class ApplicabilityDomain:
 
     @classmethod
     def from_json(cls, value: Any) -> ApplicabilityDomain | None:
-        """What `as_json` wrote; None for None.
+        """The inverse of `as_json`; None for None.
 
         Raises:
             ValueError: It is something else.
@@ -129,11 +130,11 @@ class ApplicabilityDomain:
         return cls(value["n"], scores=tuple(tuple(row) for row in value["scores"]), **rows)
 
     def as_json(self) -> dict[str, Any]:
-        """The scale as JSON values."""
+        """The calibration as JSON values."""
         return asdict(self)
 
     def p_values(self, features: Doubles) -> Doubles:
-        """Shares (N, 3), above 0 and at most 1, of kept-out molecules that are at least as strange in each part.
+        """p-values (N, 3) in (0, 1]: the shares of held-out molecules that are at least as atypical in each part.
 
         Args:
             features: (N, 5), from `measure_features`.
@@ -143,7 +144,7 @@ class ApplicabilityDomain:
         return np.stack(columns, axis=1)
 
     def trust(self, p_values: Doubles) -> Doubles:
-        """Shares (N,), above 0 and at most 1, of kept-out molecules that are at least as strange all in all."""
+        """Trust (N,) in (0, 1]: the share of held-out molecules whose combined score is at least as high."""
         return _p(_combination(p_values), self.combined, self.levels)
 
 
@@ -157,13 +158,13 @@ def measure_features(
 ) -> Doubles:
     """Features (N, 5) of molecules: nats a token, divergence, tokens, distance from the origin, round trip.
 
-    They do not depend on the batch, up to the rounding of matrix products.
+    They do not depend on the batch, up to rounding of matrix products.
 
     Args:
         vae: Encoder and decoder.
         vocabulary: Their tokens.
         sequences: Token ids of N molecules.
-        max_tokens: Of the longest molecule that the model was made for.
+        max_tokens: Length of the longest molecule of the model.
         on_done: Called with the number of molecules done.
     """
     features = np.empty((len(sequences), N_FEATURES))
@@ -185,7 +186,7 @@ def measure_features(
 
 
 def _measure_likelihood(vae: Vae, z: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Nats (B,) that the decoder needs to say `tokens` (B, L) from `z` (B, D), and whether it says them by itself."""
+    """Nats (B,) of `tokens` (B, L) under the decoder at `z` (B, D), and whether greedy decoding gives them (B,)."""
     logits = vae.decoder(z, tokens)
     return negative_log_likelihood(logits, tokens, lengths), is_greedy(logits, tokens, lengths)
 
@@ -197,7 +198,7 @@ def _measure_density(vae: Vae, mean: Tensor, log_variance: Tensor) -> tuple[Tens
 
 
 def _round_trip(vae: Vae, vocabulary: Vocabulary, mean: Tensor, max_tokens: int) -> Doubles:
-    """Coarse distances (B,) from means (B, D) to those of the molecules that they decode to."""
+    """Coarse distances (B,) between posterior means (B, D) and those of their reconstructions."""
     distance = np.full(len(mean), LOST)
     if not len(mean):
         return distance
@@ -213,7 +214,7 @@ def _round_trip(vae: Vae, vocabulary: Vocabulary, mean: Tensor, max_tokens: int)
 
 
 def _retokenise(ids: Sequence[int], vocabulary: Vocabulary, max_tokens: int) -> NDArray[np.uint16]:
-    """Token ids of the molecule that decoded ones stand for; none where it cannot be encoded."""
+    """Token ids of a decoded molecule, canonicalised; empty if it cannot be encoded."""
     text = vocabulary.to_smiles(ids, max_tokens)
     try:
         tokens = vocabulary.tokenise(parse(saturate(text) if "[" in text else text, AS_IT_IS).smiles)
@@ -223,14 +224,14 @@ def _retokenise(ids: Sequence[int], vocabulary: Vocabulary, max_tokens: int) -> 
 
 
 def _line(x: Doubles, y: Doubles) -> Doubles:
-    """Intercept and slope of the least squares line through points (N,); a slope of 0 where all `x` are one."""
+    """Intercept and slope of the least squares line through points (N,); the slope is 0 if all `x` are equal."""
     spread = x.var()
     slope = ((x - x.mean()) * (y - y.mean())).mean() / spread if spread > 0 else 0.0
     return np.array([y.mean() - slope * x.mean(), slope])
 
 
 def _density(features: Doubles, line: Sequence[float]) -> Doubles:
-    """What makes up the density (N, 3): divergence, what exceeds the line of it, squared distance from the origin."""
+    """The terms of the density (N, 3): divergence, its excess over the line, squared distance from the origin."""
     divergence, n_tokens, radius = features[:, 1:4].T
     excess = (divergence - line[0] - line[1] * n_tokens) / np.sqrt(n_tokens)
     return np.stack([divergence, excess, radius], axis=1)
@@ -243,20 +244,20 @@ def _scores(features: Doubles, line: Sequence[float], centre: Sequence[float], s
 
 
 def _combination(p_values: Doubles) -> Doubles:
-    """Fisher's statistic (N,) of p-values (N, 3)."""
+    """Weighted Fisher statistic (N,) of p-values (N, 3)."""
     statistic: Doubles = -np.log(p_values) @ WEIGHTS
     return statistic
 
 
 def _levels(n: int) -> tuple[float, ...]:
-    """Shares of `n` molecules, falling from 1 to 1 / n: some evenly spaced, as many by their logarithm."""
+    """Shares of `n` molecules, falling from 1 to 1 / n: half of them evenly spaced, half by their logarithm."""
     wanted = np.concatenate([np.geomspace(1 / n, 1.0, N_LEVELS // 2), np.linspace(1 / n, 1.0, N_LEVELS // 2)])
     counts = np.unique(np.clip(np.ceil(wanted * n - 1e-9), 1, n))[::-1]
     return _round(counts / n)
 
 
 def _quantiles(scores: Doubles, levels: Sequence[float]) -> tuple[float, ...]:
-    """For each level the greatest of N scores that such a share of them reaches."""
+    """For each level, the greatest score that this share of the N scores reaches."""
     falling = np.sort(scores)[::-1]
     rows = np.rint(np.array(levels) * len(scores)).astype(int) - 1
     return _round(falling[rows])
@@ -267,9 +268,9 @@ def _round(values: Doubles) -> tuple[float, ...]:
 
 
 def _p(scores: Doubles, table: Sequence[float], levels: Sequence[float]) -> Doubles:
-    """The shares (N,) of molecules that reach scores (N,), read off quantiles; between two of them linearly.
+    """The shares (N,) of molecules that reach scores (N,), interpolated linearly between quantiles.
 
-    A score above all of theirs gets the last share: no more can be said of it.
+    A score above all quantiles gets the last share.
     """
     quantiles, shares = np.array(table), np.array(levels)
     after = np.minimum(np.searchsorted(quantiles, scores, side="left"), len(shares) - 1)

@@ -1,9 +1,9 @@
-"""A trained model on disk: `NAME.safetensors` (weights) and `NAME.json` (all else that is needed to use it).
+"""A trained model on disk: `NAME.safetensors` (weights) and `NAME.json` (everything else needed to use it).
 
-`NAME.familiarity.safetensors` beside them holds what is familiar (see `chem.familiarity`), where the model has it. All
-are hostile input until checked: the JSON's types and sizes, the other files' SHA-256, types and shapes. A model is
-made without memory of its own and takes the tensors that were read, so that no size in the JSON can ask for more
-than the file holds. Nothing is ever unpickled.
+`NAME.familiarity.safetensors` beside them holds the reference of `chem.familiarity`, if the model has one. All are
+hostile input until checked: types and sizes in the JSON, SHA-256, types and shapes of the other files. A model is
+built without memory and takes over the tensors that were read, so that no size in the JSON can demand more memory than
+the file. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class MolecularModel:
         predictor: Property heads, or None.
         priors: Learned priors, by kind.
         region: A language model conditioned on the coarse dimensions, or None.
-        max_tokens: L, the longest molecule it was made for.
+        max_tokens: L, the length of the longest molecule of the model.
         prior_mean: (D,) mean of the training molecules' latent means.
         prior_factor: (D, D) lower Cholesky factor of their aggregate posterior's covariance.
-        known: Sorted 32-bit hashes of all molecules it was ever trained on, to tell what is new.
-        card: What a reader wants to know: data, training, metrics, licence. JSON values only.
-        digest: SHA-256 of the weights file; empty for a checkpoint that was never on disk.
-        applicability: Its applicability domain, or None where that was not measured.
-        familiarity: The parts of the training molecules, or None where they were not gathered.
+        known: Sorted 32-bit hashes of all molecules it was ever trained on, to recognise new ones.
+        card: Data, training, metrics and licence, as JSON values.
+        digest: SHA-256 of the weights file; empty for a model that was never saved.
+        applicability: Its applicability domain, or None if not calibrated.
+        familiarity: The parts of the training molecules, or None if not collected.
     """
 
     vocabulary: Vocabulary
@@ -87,13 +87,14 @@ class MolecularModel:
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """What training changes, by name."""
+        """The modules that training changes, by name."""
         return {"vae": self.vae} | ({"predictor": self.predictor} if self.predictor else {})
 
     def save(self, path: Path) -> None:
         """Writes `path` (.safetensors) and the files beside it, weights first and JSON last, each in one step.
 
-        Autoencoder and priors are written in half precision, which all measurements of a checkpoint go through.
+        Autoencoder and priors are written in half precision; all measurements of a checkpoint are made after this
+        rounding.
         """
         generative: dict[str, nn.Module] = {"vae": self.vae}
         generative.update(self.priors.items())
@@ -136,7 +137,7 @@ def load(path: Path, device: str = "cpu") -> MolecularModel:
     """The checkpoint at `path` (.safetensors, its .json beside it), in evaluation mode.
 
     Raises:
-        CheckpointError: A file is missing, is not what it should be, or was changed after it was written.
+        CheckpointError: A file is missing, is invalid, or was changed after it was written.
     """
     if path.suffix != ".safetensors":
         reason = "is not a .safetensors file; pickled models are never read"
@@ -162,12 +163,12 @@ def load(path: Path, device: str = "cpu") -> MolecularModel:
 
 
 def familiarity_path(path: Path) -> Path:
-    """Where the parts of the training molecules of the checkpoint at `path` (.safetensors) are."""
+    """Path of the familiarity reference of the checkpoint at `path` (.safetensors)."""
     return path.with_suffix(".familiarity.safetensors")
 
 
 def write_familiarity(path: Path, reference: Reference) -> None:
-    """Gives the checkpoint at `path` (.safetensors) another reference; weights and the rest stay as they are.
+    """Replaces the familiarity reference of the checkpoint at `path` (.safetensors); nothing else changes.
 
     Raises:
         CheckpointError: The checkpoint's JSON is missing or damaged.
@@ -188,7 +189,7 @@ def flatten(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
 
 
 def select_tensors(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, under what follows it."""
+    """The tensors whose names begin with `prefix`, by the rest of their name."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
@@ -211,7 +212,7 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 
 def _familiarity(path: Path, entry: Any) -> Reference | None:
-    """What is familiar to the checkpoint at `path`; None for one that was made before this was known."""
+    """The familiarity reference of the checkpoint at `path`; None for older checkpoints without one."""
     if entry is None:
         return None
     digest = entry.get("sha256") if isinstance(entry, dict) else None
@@ -325,7 +326,7 @@ def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: 
 def _point_prior(
     kind: PriorKind, name: str, sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig
 ) -> PointPrior:
-    """The prior of a kind, whose tensors stand under `name`, its weights yet to be filled in."""
+    """The prior of a kind, whose tensors are named `name`, without its weights."""
     config = PriorConfig(**sizes)
     if config.latent_size != vae.latent_size:
         raise ValueError("prior and model differ in latent size")
@@ -350,7 +351,7 @@ def _region(
 
 
 def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str) -> SmilesLanguageModel:
-    """The language model whose tensors stand under `name`, its weights yet to be filled in."""
+    """The language model whose tensors are named `name`, without its weights."""
     tokens = description["tokens"]
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError("tokens must be texts")
@@ -363,7 +364,7 @@ def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor], nam
 
 
 def _require_shape(tensors: Mapping[str, Tensor], name: str, *shape: int) -> None:
-    """Asks that a configuration fits the weights before it is given any memory."""
+    """Checks a configuration against the weights before any memory is allocated."""
     if tuple(tensors[name].shape) != shape:
         raise ValueError(f"{name} must be of shape {shape}, but is {tuple(tensors[name].shape)}")
 
@@ -384,6 +385,6 @@ def _tensor(tensors: Mapping[str, Tensor], name: str, dtype: torch.dtype = torch
 
 
 def _halve(value: Tensor) -> Tensor:
-    """The numbers in half precision, unless one of them is too large for that."""
+    """The numbers in half precision, unless one is too large for it."""
     half = value.half()
     return half if half.isfinite().all() else value

@@ -1,4 +1,4 @@
-"""A recurrent network that writes molecules token by token.
+"""A recurrent network that generates molecules token by token.
 
 Notation: B molecules, L tokens of the longest, V vocabulary size, H hidden units.
 Source: a GRU over molecules, Segler et al. 2018 (doi:10.1021/acscentsci.7b00512).
@@ -15,10 +15,10 @@ from molgen.tokens.selfies_vocabulary import BOS, EOS, PAD
 
 
 class AutoregressiveDecoder(nn.Module):
-    """Next-token logits of a GRU, whose first state and gate inputs may depend on what it is to say."""
+    """Next-token logits of a GRU, whose first state and gate inputs carry the condition."""
 
     def __init__(self, n_tokens: int, size: int) -> None:
-        """A network of V tokens and H units."""
+        """Makes a network of V tokens and H units."""
         super().__init__()
         self.inputs = nn.Embedding(n_tokens, 3 * size)
         self.recurrence = Gru(size)
@@ -26,11 +26,11 @@ class AutoregressiveDecoder(nn.Module):
         nn.init.normal_(self.inputs.weight, std=0.5)
 
     def predict_logits(self, tokens: Tensor, state: Tensor, gates: Tensor) -> Tensor:
-        """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one its end.
+        """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one EOS.
 
         Args:
             tokens: (B, L) padded ids.
-            state: (B, H), the first.
+            state: First states (B, H).
             gates: (B, 3H), added to the gate inputs of every step.
         """
         logits: Tensor = self.logits(self.read(tokens, state, gates))
@@ -52,19 +52,19 @@ class AutoregressiveDecoder(nn.Module):
         uniforms: Tensor | None,
         first: Tensor | None = None,
     ) -> Tensor:
-        """Token ids (B, at most `max_length`), each row ended by EOS where there was room.
+        """Token ids (B, at most `max_length`); a row that is not cut ends with EOS.
 
-        A row depends on its own arguments alone, up to the rounding of matrix products.
+        A row depends on its own arguments only, up to rounding of matrix products.
 
         Args:
-            state: (B, H), the first.
+            state: First states (B, H).
             gates: (B, 3H), added to the gate inputs of every step.
-            max_length: Steps at the most.
-            temperature: 0 takes the likeliest token; above, tokens are drawn from the softened distribution. One
-                number, or one a row (B,).
-            uniforms: (B, max_length) random numbers in [0, 1), one for each token drawn; may be None where the
-                temperature is 0.
-            first: (B,) tokens that were read last; by default BOS.
+            max_length: Maximum number of steps.
+            temperature: 0 takes the likeliest token; above 0, tokens are sampled from softmax(logits / temperature).
+                One number, or one per row (B,).
+            uniforms: (B, max_length) random numbers in [0, 1), one per sampled token; may be None if the temperature
+                is 0.
+            first: (B,) last tokens read before; by default BOS.
         """
         n = len(state)
         token = torch.full((n,), BOS, device=state.device) if first is None else first
@@ -86,7 +86,7 @@ class AutoregressiveDecoder(nn.Module):
 
 
 def append_end(tokens: Tensor, lengths: Tensor) -> Tensor:
-    """What is to be said (B, L + 1): the tokens (B, L) of `lengths` (B,), then EOS, then padding."""
+    """Target tokens (B, L + 1): the tokens (B, L) of `lengths` (B,), then EOS, then padding."""
     padded = functional.pad(tokens, (0, 1), value=PAD)
     return padded.scatter(1, lengths[:, None], EOS)
 
@@ -99,16 +99,16 @@ def negative_log_likelihood(logits: Tensor, tokens: Tensor, lengths: Tensor) -> 
 
 
 def is_greedy(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-    """Where (B,) each of the tokens (B, L) of `lengths` (B,), and the end, is the likeliest under logits (L + 1, B, V).
+    """Whether (B,) all tokens (B, L) of `lengths` (B,) and EOS are the likeliest under logits (L + 1, B, V).
 
-    Greedy decoding then takes just these.
+    Greedy decoding then gives these tokens.
     """
     wanted = append_end(tokens, lengths).t()
     return ((logits.argmax(dim=2) == wanted) | (wanted == PAD)).all(dim=0)
 
 
 def choose_tokens(logits: Tensor, temperature: Tensor, uniforms: Tensor | None) -> Tensor:
-    """The likeliest tokens (B,) of logits (B, V) where the temperature (B,) is 0, else those that `uniforms` (B,) draw.
+    """The likeliest tokens (B,) of logits (B, V) where the temperature (B,) is 0, else samples by `uniforms` (B,).
 
     Source: inversion of the cumulative distribution function, Devroye 1986, Non-Uniform Random Variate Generation,
     section III.2.
@@ -116,7 +116,7 @@ def choose_tokens(logits: Tensor, temperature: Tensor, uniforms: Tensor | None) 
     likeliest = logits.argmax(dim=1)
     if uniforms is None:
         return likeliest
-    # far outside the prior logits may be infinite or NaN
+    # far outside the prior, logits may be infinite or NaN
     distance = torch.nan_to_num(logits).double() - torch.nan_to_num(logits).double().amax(dim=1, keepdim=True)
     weights = (distance / temperature[:, None].clamp_min(torch.finfo(torch.float32).tiny)).exp()
     weights[:, [PAD, BOS]] = 0.0

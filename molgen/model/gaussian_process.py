@@ -1,12 +1,13 @@
-"""Properties from latent vectors by Gaussian processes, one a property: what predicts best of a few thousand molecules.
+"""Properties from latent vectors by Gaussian processes, one per property, for up to a few thousand molecules.
 
-A process compares a point with those of the molecules that were measured, and is surer the nearer they are. Half of its
-kernel sees all dimensions, half the coarse ones alone, which follow the structure of molecules: so it also learns from
-molecules that are alike only in part.
+The posterior variance at a point falls with its distance to the measured molecules. The kernel is the mean of two
+Matern kernels, of all dimensions and of the coarse ones, which follow molecular structure, so that the process also
+learns from molecules that are similar only in part.
 
-Notation: B molecules, D latent dimensions, P properties, N labelled molecules, M of them that the spread knows of.
-Sources: regression, Rasmussen & Williams 2006, algorithm 2.1; a spread that knows a subset of the data, their section
-8.3.3.
+Notation: B molecules, D latent dimensions, P properties, N labelled molecules, M of them used for the posterior
+variance.
+Sources: regression, Rasmussen & Williams 2006, algorithm 2.1; posterior variance from a subset of the data, their
+section 8.3.3.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from torch import Tensor, nn
 from molgen.model.sizes import MAX_SIZE, require_properties, require_sizes
 
 MAX_POINTS = 4096
-"""N; a checkpoint keeps the points, in half precision."""
+"""Maximum of N; a checkpoint keeps the points, in half precision."""
 N_KERNELS = 2
 N_LANDMARKS = 512
-"""M at most; the cost of a prediction grows with its square."""
+"""Maximum of M; the cost of a prediction grows with its square."""
 
 SHORTEST, LONGEST = 1e-4, 1e6
 LEAST_NOISE, MOST_NOISE = 1e-3, 1e6
@@ -30,7 +31,7 @@ LEAST_NOISE, MOST_NOISE = 1e-3, 1e6
 
 @dataclass(frozen=True)
 class GaussianProcessConfig:
-    """What the processes predict, and their sizes.
+    """Properties and sizes of the processes.
 
     Attributes:
         properties: Names, one a property, in the order of the columns.
@@ -54,13 +55,14 @@ class GaussianProcess(nn.Module):
     """Latent vectors (B, D) to mean and standard deviation of every property, each (B, P).
 
     Attributes:
-        points: (N, D), of the molecules that were measured, in half precision.
-        lengths: (P, 2, D), the distance in each dimension over which a property changes; in the second kernel so long,
-            for fine dimensions, that it does not see them.
-        weights: (N, P) of the kernel's values, in the property's units; 0 where a molecule has no label.
-        location: (P,), what is predicted far from all points.
+        points: (N, D), of the measured molecules, in half precision.
+        lengths: (P, 2, D), length scales; those of the fine dimensions are so long in the second kernel that it
+            ignores them.
+        weights: (N, P), alpha of algorithm 2.1, in the units of the property; 0 for a molecule without a
+            label.
+        location: (P,), the prior mean.
         scale: (P,), standard deviation of the process.
-        noise: (P,), variance of a label, over that of the process.
+        noise: (P,), variance of a label relative to that of the process.
     """
 
     points: Tensor
@@ -82,7 +84,7 @@ class GaussianProcess(nn.Module):
         self.register_buffer("noise", torch.ones(p))
 
     def require_sound(self) -> None:
-        """Asks for numbers with which every point has a prediction.
+        """Checks that every point has a prediction with these numbers.
 
         Raises:
             ValueError: A length, scale or noise is out of range.
@@ -98,7 +100,7 @@ class GaussianProcess(nn.Module):
 
     @torch.no_grad()
     def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (B, P) of a label, in the properties' units."""
+        """Mean and standard deviation (B, P) of a label, in the units of the properties."""
         points = self.points.float()
         results = [self._predict(z, points, p) for p in range(len(self.config.properties))]
         mean, std = (torch.stack(columns, dim=1) for columns in zip(*results, strict=True))
@@ -106,17 +108,18 @@ class GaussianProcess(nn.Module):
 
     def _predict(self, z: Tensor, points: Tensor, p: int) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (B,) of property `p`."""
-        near = sum_kernel(z, points, self.lengths[p])
-        mean = self.location[p] + near @ self.weights[:, p]
+        k_star = sum_kernel(z, points, self.lengths[p])
+        mean = self.location[p] + k_star @ self.weights[:, p]  # algorithm 2.1, line 4
         landmarks = self.weights[:, p].nonzero()[:N_LANDMARKS, 0]
         own = sum_kernel(points[landmarks], points[landmarks], self.lengths[p])
-        root = torch.linalg.cholesky(add_noise(own, self.noise[p]))
-        known = torch.linalg.solve_triangular(root, near[:, landmarks].t(), upper=False).square().sum(dim=0)
-        return mean, self.scale[p] * ((1.0 - known).clamp_min(0.0) + self.noise[p]).sqrt()
+        factor = torch.linalg.cholesky(add_noise(own, self.noise[p]))  # L, line 2
+        v = torch.linalg.solve_triangular(factor, k_star[:, landmarks].t(), upper=False)  # line 5
+        variance = (1.0 - v.square().sum(dim=0)).clamp_min(0.0)  # line 6
+        return mean, self.scale[p] * (variance + self.noise[p]).sqrt()
 
 
 def sum_kernel(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
-    """The mean (A, B) of two Matern kernels of points (A, D) and (B, D), with lengths (2, D)."""
+    """The mean (A, B) of two Matern kernels of points (A, D) and (B, D), with length scales (2, D)."""
     return torch.stack([matern_kernel(a, b, one) for one in lengths]).mean(dim=0)
 
 
@@ -128,17 +131,17 @@ def matern_kernel(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
     Args:
         a: Points.
         b: Points.
-        lengths: (D,), the unit of distance in each dimension.
+        lengths: (D,), the length scales.
     """
     distance = 3**0.5 * squared_distances(a / lengths, b / lengths).clamp_min(1e-12).sqrt()
     return (1.0 + distance) * torch.exp(-distance)
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Squared Euclidean distances (A, B) of points (A, D) and (B, D), a little below 0 where rounding has it so."""
+    """Squared Euclidean distances (A, B) of points (A, D) and (B, D); rounding may give values slightly below 0."""
     return a.square().sum(dim=1)[:, None] + b.square().sum(dim=1) - 2.0 * a @ b.t()
 
 
 def add_noise(kernel: Tensor, noise: Tensor) -> Tensor:
-    """A kernel's matrix (N, N) with the variance of the labels' noise on its diagonal."""
+    """A kernel matrix (N, N) with the noise variance of the labels added to its diagonal."""
     return kernel + noise * torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)

@@ -1,15 +1,13 @@
-"""A gated recurrent unit for few cores: gate inputs come precomputed, the backward pass is written by hand.
+"""A gated recurrent unit for few cores: gate inputs are precomputed, the backward pass is hand-written.
 
-With a vocabulary of a hundred tokens the product of embedding and input weights is a table look-up, so the
-caller passes the gate inputs themselves and every floating-point operation left is recurrent. The backward pass
-gathers the weight gradient of all steps in one matrix product instead of one a step. Under autocast only the
-matrix products are of its type; states and gates stay in float32, so that rounding does not add up over steps.
+With a vocabulary of a hundred tokens the product of embedding and input weights is a table look-up, so the caller
+passes the gate inputs, and only recurrent operations are left. The backward pass computes the weight gradient of all
+steps in one matrix product. Under autocast, only matrix products have its type; states and gates stay in float32, so
+that rounding errors do not accumulate over steps.
 
-Notation: L steps, B sequences, H hidden units; gates are stacked as reset, update, new along the last axis.
-    r_t = sigmoid(x_r + h_{t-1} W_r)
-    u_t = sigmoid(x_u + h_{t-1} W_u)
-    n_t = tanh(x_n + r_t * (h_{t-1} W_n + b))
-    h_t = (1 - u_t) * n_t + u_t * h_{t-1}
+Notation: L steps, B sequences, H hidden units; gates are stacked as reset, update, new along the last axis. r_t =
+sigmoid(x_r + h_{t-1} W_r) u_t = sigmoid(x_u + h_{t-1} W_u) n_t = tanh(x_n + r_t * (h_{t-1} W_n + b)) h_t = (1 - u_t) *
+n_t + u_t * h_{t-1}
 Source: Cho et al. 2014 (arXiv:1406.1078), in the variant of Chung et al. 2014 that resets after the product.
 """
 

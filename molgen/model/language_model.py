@@ -1,14 +1,14 @@
 """An autoregressive language model of canonical SMILES, alone or conditioned on the coarse part of a latent vector.
 
-Alone it is a prior: encoding its samples gives draws from the aggregate posterior. Conditioned on coarse dimensions it
-judges what the autoencoder decodes, token by token. `repair` rewrites a draft from the first token that it finds
-unlikely; `vary` rewrites it from a token drawn at random, which leaves a molecule with the same beginning. It writes
-SMILES, though the autoencoder writes SELFIES: SMILES closes a ring by a number, SELFIES by a count of symbols, which is
-harder to learn. A text that is no molecule is drawn again or left out.
+Alone it is a prior: encoding its samples gives samples from the aggregate posterior. Conditioned on coarse dimensions,
+it corrects molecules that the autoencoder decodes (drafts). `repair` rewrites a draft from its first unlikely token
+on; `vary` from a random token on, which gives a molecule with the same beginning. It uses SMILES, unlike the
+autoencoder: SMILES close a ring by a number, SELFIES by a count of symbols, which is harder to learn. An invalid
+SMILES is sampled again or left out.
 
 Notation: B molecules, C coarse dimensions, L tokens of the longest, V vocabulary size, H hidden units.
-Source: an autoregressive prior over what is encoded, van den Oord et al. 2017 (arXiv:1711.00937), section 3.3; a draft
-that a second model accepts up to a token and continues from there, Leviathan et al. 2023 (arXiv:2211.17192).
+Source: an autoregressive prior over latent codes, van den Oord et al. 2017 (arXiv:1711.00937), section 3.3; a draft
+that a second model accepts up to a token and continues, Leviathan et al. 2023 (arXiv:2211.17192).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from molgen.tokens.selfies_vocabulary import BOS, EOS, PAD, pad
 from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 
 MAX_LENGTH = 120
-"""Tokens of a molecule at the most."""
+"""Maximum number of tokens of a molecule."""
 FIRST_WEIGHTS = 0.02
-"""Standard deviation of the conditional weights before training: the model begins as an unconditional one."""
+"""Standard deviation of the conditional weights before training: the model starts almost unconditional."""
 MAX_SURPRISE = 5.0
-"""Nats of a token above which a draft is rewritten. Of 24 molecules' neighbours, those rewritten above 5 nats are as
-easy to make as above 7 (SA 0.15 above the molecules'; 0.3 to 0.5 without a limit)."""
+"""Nats of a token above which a draft is rewritten. Around 24 molecules, neighbours rewritten above 5 nats are as easy
+to synthesise as those above 7 (SA score 0.15 above that of the molecules; 0.3 to 0.5 without a limit)."""
 SURPRISE_POWER, POSITION_POWER = 0.5, 3.0
-"""A draft is varied from token t with a chance that grows with its surprise^0.5 and its position^3."""
+"""A draft is varied from token t with a probability proportional to surprise^0.5 times position^3."""
 FIRST_TEMPERATURE, NEXT_TEMPERATURE = 2.0, 0.5
-"""Of the token where a variant leaves its draft, and of those after it. These, the powers above and the limit were
-chosen on molecules of ZINC250k's validation part by useful neighbours of 100 (25 at powers 1, 0 and temperatures 1, 1;
-45 with these)."""
+"""Temperatures of the token at which a variant leaves its draft, and of those after it. These, the powers above and
+the limit were chosen on molecules of ZINC250k's validation part by useful neighbours of 100 (25 with powers 1, 0 and
+temperatures 1, 1; 45 with these)."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class SmilesLanguageModelConfig:
     Attributes:
         tokens: Its vocabulary, see `SmilesVocabulary`.
         hidden_size: H.
-        coarse_size: C, coarse dimensions that it can be conditioned on; 0 for none.
+        coarse_size: C, the number of coarse dimensions that it can be conditioned on; 0 for none.
 
     Raises:
-        ValueError: The vocabulary cannot be, H is not in 1 to 4096, or C not in 0 to 4096.
+        ValueError: The vocabulary is invalid, H is not in 1 to 4096, or C not in 0 to 4096.
     """
 
     tokens: tuple[str, ...]
@@ -66,7 +66,7 @@ class SmilesLanguageModelConfig:
 
 
 class SmilesLanguageModel(AutoregressiveDecoder):
-    """The distribution of the next token, given those before and, if asked, the coarse part of a latent vector."""
+    """The distribution of the next token, given those before and optionally the coarse part of a latent vector."""
 
     def __init__(self, config: SmilesLanguageModelConfig) -> None:
         self.tokens = SmilesVocabulary(config.tokens)
@@ -80,13 +80,13 @@ class SmilesLanguageModel(AutoregressiveDecoder):
                 nn.init.zeros_(layer.bias)
 
     def loss(self, tokens: Tensor, lengths: Tensor, coarse: Tensor | None = None) -> Tensor:
-        """Nats (B,) of molecules as padded tokens (B, L) of `lengths` (B,).
+        """Negative log likelihood (B,), in nats, of molecules as padded tokens (B, L) of `lengths` (B,).
 
         Args:
             tokens: Padded ids.
-            lengths: Tokens of each molecule.
-            coarse: (B, C), what each molecule is conditioned on, in standard deviations of the prior; rows of NaN are
-                not conditioned. None conditions no row.
+            lengths: Number of tokens of each molecule.
+            coarse: (B, C), the condition of each molecule, in standard deviations of the prior; a row of NaN, or None
+                for all rows, is unconditional.
         """
         start = self._start(len(tokens)) if coarse is None else self._start_near(coarse)
         return negative_log_likelihood(self.predict_logits(tokens, *start), tokens, lengths)
@@ -101,13 +101,13 @@ class SmilesLanguageModel(AutoregressiveDecoder):
     def repair(
         self, drafts: Sequence[NDArray[np.uint16]], coarse: Tensor, temperature: float, uniforms: Tensor | None
     ) -> list[str]:
-        """Texts of drafts, each rewritten from its first token of more than `MAX_SURPRISE` nats on; most are SMILES.
+        """Texts of drafts, each rewritten from its first token above `MAX_SURPRISE` nats on; most are valid SMILES.
 
         Args:
-            drafts: Token ids of B molecules; an empty one is written from the beginning.
-            coarse: (B, C), what they are conditioned on, in standard deviations of the prior.
-            temperature: Of the tokens that are written; 0 takes the likeliest.
-            uniforms: (B, 122) random numbers from 0 to 1, 1 excluded; may be None where the temperature is 0.
+            drafts: Token ids of B molecules; an empty one is generated from the beginning.
+            coarse: (B, C), their condition, in standard deviations of the prior.
+            temperature: Of the generated tokens; 0 takes the likeliest.
+            uniforms: (B, 122) random numbers in [0, 1); may be None if the temperature is 0.
         """
         reading = self._read_drafts(drafts, coarse)
         first = (reading.surprise > MAX_SURPRISE).int().argmax(dim=1)
@@ -117,12 +117,12 @@ class SmilesLanguageModel(AutoregressiveDecoder):
 
     @torch.no_grad()
     def vary(self, drafts: Sequence[NDArray[np.uint16]], coarse: Tensor, uniforms: Tensor) -> list[str]:
-        """Texts that leave their drafts at a token drawn at random, not after the first of `MAX_SURPRISE` nats.
+        """Texts that leave their drafts at a random token, at the latest at the first of `MAX_SURPRISE` nats.
 
         Args:
-            drafts: Token ids of B molecules; an empty one is written from the beginning.
-            coarse: (B, C), what they are conditioned on, in standard deviations of the prior.
-            uniforms: (B, 122) random numbers from 0 to 1, 1 excluded.
+            drafts: Token ids of B molecules; an empty one is generated from the beginning.
+            coarse: (B, C), their condition, in standard deviations of the prior.
+            uniforms: (B, 122) random numbers in [0, 1).
         """
         reading = self._read_drafts(drafts, coarse)
         surprise = reading.surprise.double()
@@ -150,7 +150,7 @@ class SmilesLanguageModel(AutoregressiveDecoder):
         next_temperature: float,
         uniforms: Tensor | None,
     ) -> list[str]:
-        """Texts that keep the first `cut` (B,) tokens of their drafts and go on with another one than the draft."""
+        """Texts that keep the first `cut` (B,) tokens of their drafts and continue with a different one."""
         texts = [self.tokens.text(row[:n]) for row, n in zip(reading.tokens.tolist(), cut.tolist(), strict=True)]
         rows = torch.nonzero(cut < reading.tokens.shape[1])[:, 0]
         state, gates = reading.states[cut[rows], rows], reading.gates[rows]
@@ -183,7 +183,7 @@ class SmilesLanguageModel(AutoregressiveDecoder):
         return state, state.new_zeros(n, 3 * self.config.hidden_size)
 
     def _start_near(self, coarse: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, conditioned on `coarse` (B, C); rows of NaN are not."""
+        """The same, conditioned on `coarse` (B, C); rows of NaN are unconditional."""
         is_given = coarse.isfinite().all(dim=1, keepdim=True)
         known = torch.where(is_given, coarse, 0.0)
         return torch.tanh(self.first_state(known) * is_given), self.coarse_inputs(known) * is_given
@@ -191,7 +191,7 @@ class SmilesLanguageModel(AutoregressiveDecoder):
 
 @dataclass(frozen=True)
 class _Reading:
-    """What the model makes of B drafts.
+    """States and likelihoods of B drafts.
 
     Attributes:
         tokens: (B, L + 1), each ended by EOS, then padded.

@@ -1,9 +1,8 @@
-"""Properties of molecules by Gaussian processes that compare structures and latent points together.
+"""Properties of molecules by Gaussian processes on structures and latent vectors.
 
-The kernel of two molecules is a weighted sum of five: the Tanimoto similarities of their circular features, of the same
-by the roles of atoms, and of their atom pairs, all counted, and two of their latent points, one that sees all
-dimensions and one that sees the coarse ones.
-A bound (`> 5`) is a Gaussian pseudo-measurement, the site that expectation propagation found for it.
+The kernel of two molecules is a weighted sum of five: the Tanimoto similarities of their counts of circular features,
+of circular features by role, and of atom pairs, and two Matern kernels of their latent vectors, in all dimensions and
+in the coarse ones. A bound (`> 5`) is represented by the Gaussian site of expectation propagation.
 
 Notation: B molecules, D latent dimensions, P properties, N measured molecules, n of them with a label of the property.
 Sources: regression, Rasmussen & Williams 2006, algorithm 2.1; sites, their section 3.6.
@@ -27,30 +26,30 @@ from molgen.model.gaussian_process import LONGEST, SHORTEST, matern_kernel
 from molgen.model.sizes import MAX_SIZE, require_properties, require_sizes
 
 MAX_MOLECULES = 4096
-"""N; a checkpoint keeps the molecules, and a prediction of one costs N squared."""
+"""Maximum of N; a checkpoint keeps the molecules, and each prediction costs N squared operations."""
 FEATURES: tuple[FeatureKind, ...] = ("circular", "roles", "pairs")
 N_SHARES = len(FEATURES) + 2
 N_WIDTHS = 101
-"""Shares of measurements, 0 to 100 %, for which the half-width of the interval is kept."""
+"""Coverages of central intervals, 0 to 100 %, whose half-widths are kept."""
 COVERED, COVERAGE_SPREADS = 90, 1.6449
-"""The share of a normal distribution, in percent, within so many standard deviations of its mean."""
+"""The percentage of a normal distribution within a number of standard deviations of its mean."""
 LEAST_WIDTH = 1e-3
 MISSING, EXACT, BELOW, ABOVE = range(4)
-"""What a label is: none, a value, an upper bound (`<`), a lower bound (`>`)."""
+"""Kinds of labels: none, a value, an upper bound (`<`), a lower bound (`>`)."""
 
 Kernels = Sequence[Tensor]
-"""Similarities (B, N) of each of `FEATURES`."""
+"""Similarities (B, N) by each of `FEATURES`."""
 
 
 @dataclass(frozen=True)
 class MoleculeProcessConfig:
-    """What the processes predict, and their sizes.
+    """Properties and sizes of the processes.
 
     Attributes:
         properties: Names, one a property, in the order of the columns.
         latent_size: D.
         n_molecules: N.
-        n_bytes: Of the molecules' SMILES, each with a line end.
+        n_bytes: Length of the SMILES of the molecules, each with a line end.
 
     Raises:
         ValueError: Names are missing or repeated, or a size is out of range.
@@ -74,22 +73,22 @@ class MoleculeProcessConfig:
 class MoleculeProcess(nn.Module):
     """Molecules with their latent vectors (B, D) to mean and standard deviation of every property, each (B, P).
 
-    It computes on the CPU in double precision, whatever device its numbers are on.
+    Computes on the CPU in double precision, whatever the device of its tensors.
 
     Attributes:
         text: (n_bytes,), the canonical SMILES of the N measured molecules, a line each.
-        points: (N, D), where the encoder puts them; 0 where it cannot.
-        labels: (N, P), measured values and bounds; 0 where there is none.
+        points: (N, D), their latent vectors; 0 for a molecule that cannot be encoded.
+        labels: (N, P), measured values and bounds; 0 if missing.
         relations: (N, P), each `MISSING`, `EXACT`, `BELOW` or `ABOVE`.
-        targets: (N, P), what the process is conditioned on: values, and the sites' means of bounds.
-        variances: (N, P), of the targets' noise.
-        lengths: (P, 2, D), of the two latent kernels, as in `gaussian_process`.
-        shares: (P, 5), of the kernels, which sum to 1.
+        targets: (N, P), the observations of the process: values, and site means of bounds.
+        variances: (N, P), their noise variances.
+        lengths: (P, 2, D), length scales of the two latent kernels, as in `gaussian_process`.
+        shares: (P, 5), weights of the kernels, which sum to 1.
         signal: (P,), variance of the process.
-        noise: (P,), variance of a single measurement, and of what the kernels do not tell.
-        location: (P,), what is predicted far from all molecules.
-        widths: (P, 101), half-widths of intervals in the processes' own standard deviations, by the share of
-            measurements that they hold; `predict` gives standard deviations that agree with the interval of 90 %.
+        noise: (P,), variance of a single measurement, including variation that the kernels do not explain.
+        location: (P,), the prior mean.
+        widths: (P, 101), half-widths of intervals, in standard deviations of the process, by the share of measurements
+            that they contain; `predict` scales standard deviations to the 90 % interval.
     """
 
     text: Tensor
@@ -127,7 +126,7 @@ class MoleculeProcess(nn.Module):
         self._factors: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def require_sound(self) -> None:
-        """Asks for numbers with which every molecule has a prediction.
+        """Checks that every molecule has a prediction with these numbers.
 
         Raises:
             ValueError: The text does not hold N lines, or a number is out of range.
@@ -154,11 +153,11 @@ class MoleculeProcess(nn.Module):
 
     @torch.no_grad()
     def predict(self, z: Tensor, mols: Sequence[Chem.Mol]) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (B, P) of a single measurement, in the properties' units.
+        """Mean and standard deviation (B, P) of a single measurement, in the units of the properties.
 
         Args:
-            z: (B, D), where the encoder puts the molecules; NaN where it cannot.
-            mols: B.
+            z: (B, D), latent vectors of the molecules; NaN for one that cannot be encoded.
+            mols: The B molecules.
         """
         near = self._similarities(mols)
         columns = [self._marginal(z, near, p) for p in range(len(self.config.properties))]
@@ -167,16 +166,16 @@ class MoleculeProcess(nn.Module):
 
     @torch.no_grad()
     def joint(self, z: Tensor, mols: Sequence[Chem.Mol], p: int) -> tuple[Tensor, Tensor]:
-        """Mean (B,) and covariance (B, B) of property `p`, without the noise of a measurement.
+        """Mean (B,) and covariance (B, B) of property `p`, without measurement noise.
 
         The arguments are those of `predict`.
         """
-        rows, root, weights = self._factor(p)
+        rows, factor, alpha = self._factor(p)
         z = _placed(z)
-        near = self.kernel(self._similarities(mols), z, self._z, p)[:, rows]
+        k_star = self.kernel(self._similarities(mols), z, self._z, p)[:, rows]
         own = self.kernel(similarities_among(mols), z, z, p)
-        reach = torch.linalg.solve_triangular(root, near.t(), upper=False)
-        return float(self.location[p]) + near @ weights, own - reach.t() @ reach
+        v = torch.linalg.solve_triangular(factor, k_star.t(), upper=False)  # algorithm 2.1, line 5
+        return float(self.location[p]) + k_star @ alpha, own - v.t() @ v  # equations 2.23, 2.24
 
     def half_width(self, interval: float) -> Tensor:
         """Half-width (P,) of the central interval, in standard deviations."""
@@ -187,28 +186,29 @@ class MoleculeProcess(nn.Module):
 
     @property
     def _stretch(self) -> Tensor:
-        """Factor (P,) by which 90 % of measurements lie within 1.6449 standard deviations."""
+        """Factor (P,) on standard deviations by which 90 % of measurements lie within 1.6449 of them."""
         return _double(self.widths[:, COVERED]).clamp_min(LEAST_WIDTH) / COVERAGE_SPREADS
 
     def kernel(self, features: Kernels, a: Tensor, b: Tensor, p: int) -> Tensor:
-        """Covariance (A, B) of property `p` at molecules with these similarities, at points (A, D) and (B, D)."""
+        """Covariance (A, B) of property `p` of molecules with these similarities and points (A, D) and (B, D)."""
         return float(self.signal[p]) * mixed_kernel(_double(self.shares[p]), features, a, b, _double(self.lengths[p]))
 
     def _marginal(self, z: Tensor, features: Kernels, p: int) -> tuple[Tensor, Tensor]:
-        rows, root, weights = self._factor(p)
-        near = self.kernel(features, _placed(z), self._z, p)[:, rows]
-        known = torch.linalg.solve_triangular(root, near.t(), upper=False).square().sum(dim=0)
-        variance = (float(self.signal[p]) - known).clamp_min(0.0) + float(self.noise[p])
-        return float(self.location[p]) + near @ weights, variance.sqrt() * self._stretch[p]
+        rows, factor, alpha = self._factor(p)
+        k_star = self.kernel(features, _placed(z), self._z, p)[:, rows]
+        v = torch.linalg.solve_triangular(factor, k_star.t(), upper=False)  # algorithm 2.1, line 5
+        variance = (float(self.signal[p]) - v.square().sum(dim=0)).clamp_min(0.0) + float(self.noise[p])  # line 6
+        return float(self.location[p]) + k_star @ alpha, variance.sqrt() * self._stretch[p]  # line 4
 
     def _factor(self, p: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The n rows with a label, the Cholesky factor of their covariance (n, n), and the weights (n,)."""
+        """The n rows with a label, the Cholesky factor L (n, n) of their covariance, and alpha (n,)."""
         if p not in self._factors:
             rows = (self.relations[:, p].cpu() > MISSING).nonzero()[:, 0]
             covariance = self.kernel(self._own, self._z, self._z, p)[rows][:, rows]
-            root = torch.linalg.cholesky(covariance + torch.diag(_double(self.variances[:, p])[rows]))
+            noise = torch.diag(_double(self.variances[:, p])[rows])
+            factor = torch.linalg.cholesky(covariance + noise)  # algorithm 2.1, line 2
             residual = _double(self.targets[:, p])[rows] - float(self.location[p])
-            self._factors[p] = rows, root, torch.cholesky_solve(residual[:, None], root)[:, 0]
+            self._factors[p] = rows, factor, torch.cholesky_solve(residual[:, None], factor)[:, 0]  # line 3
         return self._factors[p]
 
     @property
@@ -243,17 +243,17 @@ def mixed_kernel(shares: Tensor, features: Kernels, a: Tensor, b: Tensor, length
 
 
 def similarities_among(mols: Sequence[Chem.Mol]) -> Kernels:
-    """Similarities (B, B) of molecules with one another, as `MoleculeProcess.kernel` takes them."""
+    """Similarities (B, B) between molecules, as `MoleculeProcess.kernel` takes them."""
     return [torch.from_numpy(CountFingerprints(mols, kind).among()) for kind in FEATURES]
 
 
 def text_tensor(smiles: Sequence[str]) -> Tensor:
-    """SMILES as `MoleculeProcess.text` holds them."""
+    """SMILES in the form of `MoleculeProcess.text`."""
     return torch.from_numpy(np.frombuffer("".join(f"{text}\n" for text in smiles).encode("ascii"), np.uint8).copy())
 
 
 def _placed(z: Tensor) -> Tensor:
-    """Points (B, D) in double precision, the middle of the space where there is none."""
+    """Points (B, D) in double precision, with the origin in place of NaN."""
     return torch.nan_to_num(_double(z), nan=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Properties from latent vectors: an ensemble of small networks that says how sure it is.
+"""Properties from latent vectors: a deep ensemble of small networks.
 
 Notation: B molecules, D latent dimensions, P properties, K members, H hidden units. Missing labels are NaN.
 Source: deep ensembles of Gaussian networks, Lakshminarayanan et al. 2017 (arXiv:1612.01474), equations 1, 2.
@@ -18,7 +18,7 @@ MAX_MEMBERS = 64
 
 @dataclass(frozen=True)
 class PredictorConfig:
-    """What the predictor predicts, and its sizes.
+    """Properties and sizes of the predictor.
 
     Attributes:
         properties: Names, one a property, in the order of the columns.
@@ -58,7 +58,7 @@ class Predictor(nn.Module):
         self.register_buffer("scale", torch.ones(p))
 
     def standardise(self, y: Tensor) -> None:
-        """Sets the properties' location and scale from training labels `y` (N, P), NaN where missing."""
+        """Sets location and scale of the properties from training labels `y` (N, P), NaN where missing."""
         location = torch.nanmean(y, dim=0)
         deviation = torch.sqrt(torch.nanmean((y - location) ** 2, dim=0))
         self.location.copy_(torch.nan_to_num(location))
@@ -76,7 +76,7 @@ class Predictor(nn.Module):
         Args:
             z: (B, D).
             y: (B, P) labels in the properties' units, NaN where missing.
-            member_weight: (K, B), how often each member's bootstrap sample holds the molecule.
+            member_weight: (K, B), multiplicity of the molecule in the bootstrap sample of each member.
         """
         mean, log_variance = self(z)
         is_known = ~torch.isnan(y)
@@ -87,7 +87,7 @@ class Predictor(nn.Module):
 
     @torch.no_grad()
     def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (B, P) of the equally weighted mixture of members, in the properties' units."""
+        """Mean and standard deviation (B, P) of the equally weighted mixture of members, in units of the labels."""
         mean, log_variance = self(z)
         centre = mean.mean(dim=0)
         variance = (log_variance.exp() + mean.square()).mean(dim=0) - centre.square()

@@ -1,9 +1,9 @@
-"""Learned priors: from Gaussian noise to points like those that molecules are encoded to.
+"""Learned priors: from Gaussian noise to points distributed like the latent vectors of molecules.
 
-The aggregate posterior is not Gaussian, and what its best Gaussian decodes to is less like the training molecules than
-it could be. Three models learn its true form, as alternatives behind one interface. A flow, the deterministic form of a
-latent diffusion, and a generative adversarial network take noise to points; both work in whitened units, in which the
-best Gaussian is the standard one. A language model draws molecules, which the encoder takes to points.
+The aggregate posterior is not Gaussian, and samples of the best Gaussian approximation decode to molecules unlike the
+training molecules. Three models learn it. A flow (flow matching) and a generative adversarial network map noise to
+points, both in whitened units, in which the best Gaussian is the standard one. A language model samples molecules,
+which the encoder maps to points.
 
 Notation: N points, D latent dimensions, H hidden units, t time from 0 (noise) to 1 (data).
 """
@@ -26,12 +26,12 @@ PRIOR_KINDS: tuple[PriorKind, ...] = get_args(PriorKind)
 MAX_BLOCKS = 64
 N_FREQUENCIES = 16
 N_STEPS = 32
-"""Of Heun's method from noise to data."""
+"""Steps of Heun's method from noise to data."""
 
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """Sizes of a transport.
+    """Sizes of a prior.
 
     Attributes:
         latent_size: D.
@@ -51,7 +51,7 @@ class PriorConfig:
 
 
 class _Block(nn.Module):
-    """A residual block (He et al. 2016, arXiv:1603.05027) that begins as the identity."""
+    """A residual block (He et al. 2016, arXiv:1603.05027), initially the identity."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ def _network(n_in: int, n_out: int, config: PriorConfig) -> nn.Sequential:
 
 
 class FlowPrior(nn.Module):
-    """The velocity of points on their straight way from noise to data.
+    """Flow matching: the velocity of points on straight lines from noise to data.
 
     Source: flow matching with the optimal-transport path, Lipman et al. 2023 (arXiv:2210.02747), equations 20 to 23;
     it is the probability-flow form of a Gaussian diffusion (Song et al. 2021, arXiv:2011.13456, section 4.3).
@@ -95,7 +95,7 @@ class FlowPrior(nn.Module):
         return velocity
 
     def loss(self, data: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean squared error of the velocity at a random time on the way to each of `data` (N, D)."""
+        """Mean squared error of the velocity at a random time on the line to each of `data` (N, D)."""
         noise = torch.randn(data.shape, generator=generator).to(data.device)
         t = torch.rand(len(data), generator=generator).to(data.device)
         x = noise + t[:, None] * (data - noise)
@@ -113,7 +113,7 @@ class FlowPrior(nn.Module):
 
 
 class GanPrior(nn.Module):
-    """A generator of points, and the critic that it learned from.
+    """A generator of points, and its critic.
 
     Source: LatentGAN, Prykhodko et al. 2019 (doi:10.1186/s13321-019-0397-9), with the Wasserstein loss and gradient
     penalty of Gulrajani et al. 2017 (arXiv:1704.00028), equation 3.
@@ -128,7 +128,7 @@ class GanPrior(nn.Module):
         self.critic = _network(config.latent_size, 1, config)
 
     def critic_loss(self, data: Tensor, generator: torch.Generator) -> Tensor:
-        """What the critic minimises on `data` (N, D) and as many generated points."""
+        """Loss of the critic on `data` (N, D) and as many generated points."""
         noise = torch.randn(data.shape, generator=generator).to(data.device)
         fake = self.sample(noise)
         mix = torch.rand(len(data), 1, generator=generator).to(data.device)
@@ -139,13 +139,13 @@ class GanPrior(nn.Module):
         return loss
 
     def generator_loss(self, n: int, generator: torch.Generator) -> Tensor:
-        """What the generator minimises on `n` points."""
+        """Loss of the generator on `n` points."""
         noise = torch.randn(n, self.config.latent_size, generator=generator)
         loss: Tensor = -self.critic(self._generate(noise.to(next(self.parameters()).device))).mean()
         return loss
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Points (N, D) made of `noise` (N, D)."""
+        """Points (N, D) generated from `noise` (N, D)."""
         with torch.no_grad():
             return self._generate(noise)
 
@@ -155,7 +155,7 @@ class GanPrior(nn.Module):
 
 
 PointPrior = FlowPrior | GanPrior
-"""What takes noise to points."""
+"""Priors that map noise to points."""
 Prior = PointPrior | SmilesLanguageModel
 
 POINT_PRIORS: dict[PriorKind, type[FlowPrior] | type[GanPrior]] = {"flow": FlowPrior, "gan": GanPrior}

@@ -1,11 +1,11 @@
-"""Inversion: the point that decodes to a molecule, where the encoder's answer does not.
+"""Latent refinement: the point that decodes to a molecule, if its posterior mean does not.
 
-The encoder answers in one pass, and for long molecules slightly beside the mark. A few steps of gradient descent on the
-decoder's loss, from where it puts the molecule, find the point next to it that gives the molecule back.
+The encoder is amortised, and its mean is slightly off for long molecules. A few steps of gradient descent on the
+reconstruction loss, from the posterior mean, find a point nearby that decodes to the molecule.
 
 Notation: B molecules, L tokens of the longest, D latent dimensions.
-Source: semi-amortised inference, Kim et al. 2018 (arXiv:1802.02550), section 3; as inversion in latent optimisation,
-Chu et al. 2024, InvBO (arXiv:2411.05330), section 3.1.
+Source: semi-amortised inference, Kim et al. 2018 (arXiv:1802.02550), section 3; in latent optimisation, where it is
+called inversion, Chu et al. 2024, InvBO (arXiv:2411.05330), section 3.1.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from molgen.model.vae import Decoder, Vae
 
 N_STEPS = 60
 STEP_LENGTH = 0.3
-"""Of each step, in standard deviations of the prior; two points of the prior are some 14 apart."""
+"""Length of a step, in standard deviations of the prior; two points of the prior are about 14 apart."""
 GRID = 2.0**-12
-"""Points of the descent are multiples of it, in standard deviations of the prior."""
+"""Spacing of the grid to which points are rounded, in standard deviations of the prior."""
 
 
 def to_double(vae: Vae) -> Vae:
-    """A copy of `vae` on the CPU in double precision, to refine with; see `refine`."""
+    """A copy of `vae` on the CPU in double precision, for `refine`."""
     return copy.deepcopy(vae).cpu().double().requires_grad_(False).eval()
 
 
@@ -37,20 +37,20 @@ def decodes_to(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor) -> 
 
 
 def refine(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_steps: int = N_STEPS) -> Tensor:
-    """Points (B, D) that decode greedily to `tokens` (B, L), as near to `z` (B, D) as the descent comes upon them.
+    """Points (B, D) near `z` (B, D) that decode greedily to `tokens` (B, L), found by gradient descent.
 
-    Points that do already stay where they are; those that still do not after `n_steps` are the likeliest on the way.
+    Points that already do are unchanged. If none is found in `n_steps`, the likeliest point on the way is returned.
 
-    Matrix products round differently in batches of different sizes, and a descent multiplies such differences. After
-    each step the point is therefore rounded to a grid, far coarser than the rounding errors of double precision and far
-    finer than a step. In double precision the result then does not depend on the batch.
+    Matrix products round differently in batches of different sizes, and a descent amplifies such differences. After
+    each step the point is therefore rounded to a grid, far coarser than the rounding errors of double precision and
+    far finer than a step, so that in double precision the result does not depend on the batch.
 
     Args:
-        decoder: Its weights are left alone.
-        z: Where to begin.
+        decoder: Its weights are not changed.
+        z: Starting points.
         tokens: Padded ids.
         lengths: (B,).
-        n_steps: Steps at the most.
+        n_steps: Maximum number of steps.
     """
     result = z.clone()
     rows = torch.arange(len(z), device=z.device)
@@ -72,7 +72,7 @@ def _rounded(point: Tensor, scale: Tensor) -> Tensor:
 
 
 def _look(decoder: Decoder, point: Tensor, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Nats (B,), whether each token is the likeliest (B,), and the way up (B, D), one standard deviation long."""
+    """Nats (B,), whether every token is the likeliest (B,), and the normalised ascent direction (B, D)."""
     unit = (point / decoder.scale).requires_grad_()
     with torch.enable_grad():
         logits = decoder(unit * decoder.scale, tokens)

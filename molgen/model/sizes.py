@@ -1,4 +1,4 @@
-"""Bounds of configurations, so that a hostile checkpoint cannot ask for all memory."""
+"""Bounds of configurations, so that a hostile checkpoint cannot demand all memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_PROPERTIES = 1024
 
 
 def require_sizes(sizes: object, bounds: Mapping[str, int]) -> None:
-    """Asks that attributes of `sizes` are whole numbers from 1 to their `bounds`.
+    """Checks that attributes of `sizes` are whole numbers from 1 to their `bounds`.
 
     Raises:
         ValueError: One is not; the message names it.
@@ -22,7 +22,7 @@ def require_sizes(sizes: object, bounds: Mapping[str, int]) -> None:
 
 
 def require_properties(properties: Sequence[str]) -> None:
-    """Asks for names of properties, at least one, none twice.
+    """Checks names of properties: at least one, none twice.
 
     Raises:
         ValueError: Names are missing, repeated or too many.

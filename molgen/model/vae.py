@@ -1,12 +1,12 @@
 """A variational autoencoder over SELFIES tokens: (B, L) token ids <-> (B, D) latent vectors.
 
-Encoder: a GRU in each reading direction, its last and its mean state mapped to a diagonal Gaussian. Decoder: a
-GRU that sees z in its first state and in the gate inputs of every step. Padding never enters a state that is
-used, so what a molecule is encoded to does not depend on the batch it came in.
+Encoder: a GRU in each reading direction, whose last and mean state are mapped to a diagonal Gaussian. Decoder: a GRU
+    that receives z in its first state and in the gate inputs of every step. Padding never enters a state that is used,
+    so the latent vector of a molecule does not depend on its batch.
 
-The prior is wide in a few coarse dimensions and narrow in the many fine ones. Distances between points are then those
-of the coarse dimensions, which a loss can tie to the likeness of molecules, while the fine ones are free to hold what
-tells like molecules apart. The divergence from the prior does not depend on such scales.
+The prior is wide in a few coarse dimensions and narrow in the many fine ones. The coarse dimensions dominate
+distances, which a loss ties to molecular similarity; the fine ones distinguish similar molecules. The divergence from
+the prior does not depend on its scale.
 
 Notation: B molecules, L tokens of the longest, V vocabulary size, D latent dimensions, H hidden units.
 Source: Kingma & Welling 2014 (arXiv:1312.6114); Gomez-Bombarelli et al. 2018
@@ -37,7 +37,7 @@ class VaeConfig:
         latent_size: D.
         encoder_size: H of each encoder direction.
         decoder_size: H of the decoder.
-        coarse_size: The first so many dimensions have a prior of standard deviation 1.
+        coarse_size: Number of leading dimensions whose prior has standard deviation 1.
         fine_scale: Standard deviation of the prior in the others.
 
     Raises:
@@ -85,9 +85,9 @@ class Encoder(nn.Module):
         return mean * self.scale, log_variance.clamp(-12.0, 4.0) + 2 * self.scale.log()
 
     def layers(self, tokens: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """What each depth holds of molecules, from the surface to the meaning: (B, F) by name, F differing.
+        """Activations of each stage of the encoder, from tokens to latent vector: (B, F) by name, F differing.
 
-        The mean embedding of the tokens, of both reading directions; the mean and the last state of each direction; the
+        The mean token embedding of both reading directions; the mean and the last state of each direction; the
         posterior mean, and its coarse dimensions.
         """
         orders = tokens, reverse(tokens, lengths)
@@ -141,13 +141,13 @@ class Decoder(AutoregressiveDecoder):
             return self.generate_tokens(*self._begin(z), max_length, temperature, uniforms)
 
     def _begin(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """First states (B, H) and what is added to the gate inputs of every step (B, 3H)."""
+        """First states (B, H) and additions (B, 3H) to the gate inputs of every step."""
         unit = z / self.scale
         return torch.tanh(self.first_state(unit)), self.latent_inputs(unit)
 
 
 class Vae(nn.Module):
-    """Encoder and decoder, and the loss that joins them."""
+    """Encoder, decoder and their joint loss."""
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
@@ -162,8 +162,8 @@ class Vae(nn.Module):
             tokens: (B, L) padded ids.
             lengths: (B,), each at least 1.
             noise: (B, D), standard normal.
-            dropped: (B, L), true where the decoder must do without its input token (Bowman et al. 2016,
-                arXiv:1511.06349, section 3.1).
+            dropped: (B, L), true where the input token of the decoder is masked (Bowman et al. 2016, arXiv:1511.06349,
+                section 3.1).
         """
         mean, log_variance = self.encoder(tokens, lengths)
         z = mean + noise * torch.exp(0.5 * log_variance)

@@ -1,1 +1,1 @@
-"""Molecules as token ids, and back: vocabularies of SELFIES symbols and of SMILES symbols."""
+"""Molecules to token ids and back: vocabularies of SELFIES symbols and of SMILES symbols."""

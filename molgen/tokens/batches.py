@@ -1,4 +1,4 @@
-"""Token sequences as padded batches of like length."""
+"""Token sequences as padded batches of similar length."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH_SIZE = 256
 def batch_by_length(
     sequences: Sequence[NDArray[np.uint16]], device: torch.device | str = "cpu"
 ) -> Iterator[tuple[Integers, Tensor, Tensor]]:
-    """Batches of at most 256 sequences, the shortest first: their rows (B,), padded ids (B, L) and lengths (B,)."""
+    """Batches of at most 256 sequences, shortest first: their rows (B,), padded ids (B, L) and lengths (B,)."""
     order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
     for start in range(0, len(order), BATCH_SIZE):
         rows = order[start : start + BATCH_SIZE]

@@ -1,9 +1,9 @@
-"""Pieces of molecules: runs of SELFIES symbols that occur together so often that one token stands for them.
+"""BPE tokens: frequent runs of SELFIES symbols, each represented by one token (byte pair encoding).
 
-A benzene ring is eight symbols and one piece. Molecules become three to four times shorter, which a recurrent model
-repays twice: in time, and in what it must remember from one end to the other.
+A benzene ring is eight symbols and one BPE token. Molecules become three to four times shorter, so a recurrent model
+is faster and has to carry information over fewer steps.
 
-Notation: T symbols of all molecules together.
+Notation: T symbols of all molecules in total.
 Source: byte pair encoding, Sennrich et al. 2016 (arXiv:1508.07909), section 3.2.
 """
 
@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_SYMBOLS = 12
-"""Symbols of a piece at the most."""
+"""Maximum number of symbols of a BPE token."""
 MIN_COUNT = 100
-"""Occurrences below which a pair is not worth a token."""
+"""Minimum number of occurrences of a pair that becomes a token."""
 
 
 def learn_bpe_tokens(
     symbols: NDArray[np.int64], n_bpe_tokens: int, min_count: int = MIN_COUNT
 ) -> list[tuple[int, ...]]:
-    """The pieces that joining the most frequent pair, again and again, makes; each of 2 symbols or more.
+    """The BPE tokens, of 2 or more symbols each, made by repeatedly joining the most frequent pair.
 
     Args:
         symbols: (T,) ids from 1, a 0 after each molecule.
-        n_bpe_tokens: How many at the most.
+        n_bpe_tokens: Maximum number of BPE tokens.
         min_count: Pairs that occur less often are not joined.
     """
     bpe_tokens: list[tuple[int, ...]] = [(i,) for i in range(int(symbols.max(initial=0)) + 1)]
@@ -50,7 +50,7 @@ def learn_bpe_tokens(
 
 
 def _apart(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The places of pairs without those that overlap the one before: of a run of neighbours, every other."""
+    """Positions of pairs without those that overlap the previous one: every other one of a run of neighbours."""
     starts_run = np.diff(places, prepend=-2) != 1
     run = np.cumsum(starts_run) - 1
     position = np.arange(len(places)) - np.flatnonzero(starts_run)[run]

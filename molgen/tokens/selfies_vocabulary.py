@@ -1,6 +1,7 @@
-"""SELFIES text <-> token ids: the vocabulary, with the semantic constraints its tokens were made under.
+"""SELFIES text <-> token ids: the vocabulary, with the semantic constraints of its SELFIES.
 
-A token is one SELFIES symbol, `[C]`, or a piece of several, `[C][=C][C]`; of the pieces that fit, the longest is taken.
+A token is one SELFIES symbol, `[C]`, or a BPE token of several, `[C][=C][C]`; tokenisation takes the longest that
+fits.
 
 B is the number of molecules, L the longest token sequence among them.
 """
@@ -22,10 +23,10 @@ from numpy.typing import NDArray
 from molgen.errors import MoleculeError
 
 PAD, BOS, EOS = 0, 1, 2
-"""Ids of padding, begin and end of sequence; the vocabulary's own tokens follow them."""
+"""Ids of padding, begin and end of sequence; the tokens of the vocabulary follow."""
 N_SPECIAL = 3
 MAX_VOCABULARY = 4096
-"""Ids at the most; the rarest tokens are left out first."""
+"""Maximum number of ids; the rarest tokens are left out."""
 
 _LOCK = threading.RLock()
 _SYMBOL = re.compile(r"\[[^\]]*\]|\.")
@@ -36,7 +37,7 @@ DEFAULT_CONSTRAINTS: Mapping[str, int] = selfies.get_preset_constraints("default
 
 @contextmanager
 def semantic_constraints(constraints: Mapping[str, int]) -> Iterator[None]:
-    """Applies SELFIES constraints, which are global to the process, inside the block only, a thread at a time."""
+    """Applies SELFIES constraints, which are global to the process, during the block only, one thread at a time."""
     with _LOCK:
         before = selfies.get_semantic_constraints()
         if before == dict(constraints):
@@ -55,7 +56,7 @@ def split(text: str) -> list[str]:
 
 
 def require_tokens(tokens: Sequence[str]) -> None:
-    """Asks for tokens that are sorted, unique, at least one, and not too many.
+    """Checks that tokens are sorted, unique, at least one, and not too many.
 
     Raises:
         ValueError: They are not.
@@ -68,7 +69,7 @@ def require_tokens(tokens: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens a model knows, sorted, and the SELFIES constraints they are read under.
+    """The sorted tokens of a model, and its SELFIES constraints.
 
     Token i of `tokens` has id `i + N_SPECIAL`.
 
@@ -96,7 +97,7 @@ class Vocabulary:
         min_count: int,
         constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS,
     ) -> Vocabulary:
-        """A vocabulary of the symbols that occur at least `min_count` times.
+        """Makes a vocabulary of the symbols that occur at least `min_count` times.
 
         Raises:
             ValueError: No token does.
@@ -105,7 +106,7 @@ class Vocabulary:
         return cls(tuple(sorted(frequent[: MAX_VOCABULARY - N_SPECIAL])), dict(constraints))
 
     def with_tokens(self, bpe_tokens: Iterable[str]) -> Vocabulary:
-        """The vocabulary with `bpe_tokens` besides its tokens.
+        """The vocabulary extended by `bpe_tokens`.
 
         Raises:
             ValueError: There are too many, or SELFIES cannot decode one.
@@ -125,7 +126,7 @@ class Vocabulary:
         return self.ids(split(to_selfies(smiles, self.constraints)), smiles)
 
     def ids(self, symbols: Sequence[str], smiles: str) -> NDArray[np.uint16]:
-        """Ids (L,) of the tokens of `symbols`, those of the molecule `smiles`: at each place the longest that fits.
+        """Ids (L,) of the tokens of `symbols`, those of the molecule `smiles`: at each position the longest that fits.
 
         Raises:
             MoleculeError: A symbol is unknown; the error names it.
@@ -141,9 +142,9 @@ class Vocabulary:
         return tuple(len(split(token)) for token in self.tokens)
 
     def to_smiles(self, ids: Iterable[int], max_symbols: float = math.inf) -> str:
-        """SMILES text, not canonical, perhaps empty, of token ids up to the first EOS without other specials.
+        """SMILES of token ids up to the first EOS, without other special tokens; not canonical, possibly empty.
 
-        Of a longer sequence than `max_symbols` SELFIES symbols, the tokens that fit are taken.
+        A sequence of more than `max_symbols` SELFIES symbols is cut after the last token that fits.
         """
         tokens, room = [], max_symbols
         for i in ids:
@@ -158,7 +159,7 @@ class Vocabulary:
 
 
 def from_selfies(text: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS) -> str:
-    """SMILES text, not canonical, of the molecule that SELFIES symbols make under these constraints; perhaps empty."""
+    """SMILES, not canonical and possibly empty, of SELFIES symbols under these constraints."""
     with semantic_constraints(constraints):
         return str(selfies.decoder(text))
 
@@ -177,10 +178,10 @@ def to_selfies(smiles: str, constraints: Mapping[str, int] = DEFAULT_CONSTRAINTS
 
 
 class TokenTrie:
-    """Tokens by their symbols, one after another: what the last symbol of a token leads to holds its id."""
+    """A prefix tree of tokens: the node of the last symbol of a token holds its id."""
 
     def __init__(self, tokens: Iterable[Sequence[str]]) -> None:
-        """The tree of tokens as their symbols; token i has id `i + N_SPECIAL`."""
+        """The tree of tokens given as symbols; token i has id `i + N_SPECIAL`."""
         self._root = _Node()
         for i, symbols in enumerate(tokens):
             node = self._root
@@ -189,7 +190,7 @@ class TokenTrie:
             node.id = i + N_SPECIAL
 
     def ids(self, symbols: Sequence[str]) -> NDArray[np.uint16]:
-        """Ids (L,) of the tokens that make up `symbols`: at each place the longest that fits.
+        """Ids (L,) of the tokens of `symbols`: at each position the longest that fits.
 
         Raises:
             KeyError: No token fits; the argument is the symbol that it would begin with.
@@ -205,7 +206,7 @@ class TokenTrie:
         return np.array(ids, dtype=np.uint16)
 
     def _longest(self, symbols: Sequence[str], start: int) -> tuple[int, int]:
-        """The longest token that begins at `start`, PAD where none does, and where it ends."""
+        """The longest token that begins at `start`, or PAD, and the position of its end."""
         token, end = PAD, start
         node: _Node | None = self._root
         for place in range(start, len(symbols)):
@@ -218,7 +219,7 @@ class TokenTrie:
 
 
 class _Node:
-    """A place in the tree of tokens: the id of the token that ends here, PAD where none does, and what may follow."""
+    """A node of the prefix tree: the id of the token that ends here, or PAD, and the nodes that may follow."""
 
     __slots__ = ("id", "next")
 

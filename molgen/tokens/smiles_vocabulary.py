@@ -1,6 +1,6 @@
-"""SMILES as tokens: symbols of the notation, and pieces of them that occur together often.
+"""SMILES as tokens: symbols of the notation, and BPE tokens of several symbols.
 
-Sources: SMILES, Weininger 1988 (doi:10.1021/ci00057a005); pieces, see `model.bpe_tokens`.
+Sources: SMILES, Weininger 1988 (doi:10.1021/ci00057a005); BPE tokens, see `molgen.tokens.bpe`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from molgen.tokens.selfies_vocabulary import MAX_VOCABULARY, N_SPECIAL, TokenTri
 
 _SYMBOL = re.compile(r"\[[^\]]*\]|Br|Cl|%\d\d|.", re.DOTALL)
 MIN_COUNT = 10
-"""Molecules that a symbol must occur in to have a token; less, where there are few."""
+"""Number of molecules in which a symbol must occur to become a token; fewer for small files."""
 N_LEARNT_FROM = 30_000
 MAX_TOKEN_LENGTH = 256
 
@@ -33,7 +33,7 @@ class SmilesVocabulary:
         tokens: Sorted, unique; token i has id `i + N_SPECIAL`.
 
     Raises:
-        ValueError: `tokens` is empty, too long, not sorted and unique, or holds what is no run of symbols.
+        ValueError: `tokens` is empty, too long, not sorted and unique, or holds a text that is no run of symbols.
     """
 
     tokens: tuple[str, ...]
@@ -49,7 +49,7 @@ class SmilesVocabulary:
 
     @classmethod
     def from_smiles(cls, smiles: Sequence[str], n_bpe_tokens: int) -> SmilesVocabulary:
-        """The symbols of molecules, without the rarest, and at most `n_bpe_tokens` pieces of the first 30,000.
+        """Makes a vocabulary of the symbols of molecules, without the rarest, and at most `n_bpe_tokens` BPE tokens.
 
         Raises:
             ValueError: There are no molecules.
@@ -70,7 +70,7 @@ class SmilesVocabulary:
         return TokenTrie(map(split_smiles, self.tokens))
 
     def ids(self, smiles: str) -> NDArray[np.uint16]:
-        """Token ids (L,) of a SMILES, without BOS and EOS: at each place the longest token that fits.
+        """Token ids (L,) of a SMILES, without BOS and EOS: at each position the longest token that fits.
 
         Raises:
             MoleculeError: A symbol is unknown; the error names it.
@@ -81,10 +81,10 @@ class SmilesVocabulary:
             raise MoleculeError(smiles, f"unknown symbol {error.args[0]}") from None
 
     def text(self, ids: Iterable[int]) -> str:
-        """What token ids say; specials say nothing. Not always a SMILES."""
+        """The text of token ids without special tokens; not always a valid SMILES."""
         return "".join(self.tokens[i - N_SPECIAL] for i in ids if i >= N_SPECIAL)
 
 
 def split_smiles(smiles: str) -> list[str]:
-    """The symbols of a text: atoms, bonds, brackets and ring numbers, which together are the text."""
+    """The symbols of a text: atoms, bonds, brackets and ring numbers; joined, they are the text."""
     return _SYMBOL.findall(smiles)

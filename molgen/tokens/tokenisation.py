@@ -1,4 +1,4 @@
-"""Rows of files -> SELFIES symbols, in this process or in several, always in the order of the rows."""
+"""Rows of files -> SELFIES symbols, in one or several processes, in the order of the rows."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from molgen.errors import FileError, MoleculeError
 from molgen.tokens.selfies_vocabulary import DEFAULT_CONSTRAINTS, Vocabulary, split, to_selfies
 
 CHUNK_ROWS = 1000
-"""Rows that a worker process takes at once."""
+"""Number of rows that a worker process takes at once."""
 GUACAMOL_HOLD_OUT = 0.323
-"""Similarity to a benchmark's target above which a molecule is kept out of training (Brown et al. 2019, GuacaMol,
+"""Similarity to a benchmark target above which a molecule is left out of training (Brown et al. 2019, GuacaMol,
 doi:10.1021/acs.jcim.8b00839, section 3.1)."""
 FOLDED_BITS = 1024
 
 
 @dataclass(frozen=True)
 class Source:
-    """How molecules are read from files.
+    """Options of reading molecules from files.
 
     Attributes:
         paths: The files, unlabelled and labelled ones together.
-        properties: Columns to read as labels; a file that lacks one is taken as unlabelled there.
+        properties: Columns to read as labels; a file that lacks one is unlabelled for it.
         policy: Standardisation.
         smiles_column: Name of the SMILES column, or None to detect it.
         max_tokens: Molecules of more SELFIES symbols are rejected.
-        workers: Processes that parse.
-        leave_out: SMILES of molecules that must stay unknown: what is like one of them is rejected.
-        leave_out_similarity: Tanimoto similarity of ECFP4 fingerprints, 2048 bits, above which it is.
+        workers: Number of processes that parse.
+        leave_out: SMILES of molecules to leave out, with everything similar to them.
+        leave_out_similarity: Tanimoto similarity (ECFP4, 2048 bits) above which a molecule is left out.
     """
 
     paths: tuple[Path, ...]
@@ -57,10 +57,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class TokenisedMolecule:
-    """One molecule on its way into a token set.
+    """One tokenised molecule.
 
     Attributes:
-        row: What was read.
+        row: The row of the file.
         key: Hash of its canonical SMILES.
         symbols: Its SELFIES symbols.
         scaffold: Hash of its Bemis-Murcko scaffold, only where it has a label.
@@ -80,7 +80,7 @@ def hash_key(text: str) -> int:
 
 
 def read_smiles(path: Path) -> tuple[str, ...]:
-    """The canonical SMILES of a file, every row of which must be a molecule.
+    """The canonical SMILES of a file whose rows must all be molecules.
 
     Raises:
         FileError: The file cannot be used, or a row is no molecule; the error names the line.
@@ -99,13 +99,13 @@ def read_smiles(path: Path) -> tuple[str, ...]:
 def tokenise_files(
     path: Path, properties: tuple[str, ...], source: Source, vocabulary: Vocabulary | None
 ) -> Iterator[TokenisedMolecule | Rejection]:
-    """What became of each row of a file, in order; few rows at a time are in memory.
+    """The tokenised molecule or the rejection of each row of a file, in order, in bounded memory.
 
     Args:
         path: One of the paths of `source`.
         properties: Those properties of `source` that the file has.
         source: How to read.
-        vocabulary: What must be able to express each molecule, or None to allow any symbol.
+        vocabulary: Vocabulary that must express each molecule, or None to allow any symbol.
 
     Raises:
         FileError: The file cannot be used.
@@ -146,7 +146,7 @@ def _tokenise(row: Row, source: Source, vocabulary: Vocabulary | None) -> Tokeni
         return Rejection(row.line, row.smiles, f"not 1 to {source.max_tokens} tokens")
     bits = fingerprint(molecule.mol)
     if max(tanimoto_to_many(bits, _excluded_fingerprints(source.leave_out)), default=0.0) > source.leave_out_similarity:
-        return Rejection(row.line, row.smiles, "like a molecule to leave out")
+        return Rejection(row.line, row.smiles, "similar to a molecule to leave out")
     is_labelled = any(value == value for value in row.values)
     scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=molecule.mol) if is_labelled else ""
     return TokenisedMolecule(
