@@ -76,6 +76,9 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     reference: Annotated[
         str | None, typer.Option("--reference", help="What similarity compares with; by default the start.")
     ] = None,
+    core: options.Core = None,
+    vary: options.Vary = None,
+    keep: options.Keep = None,
     budget: Annotated[int | None, typer.Option("--budget", help="Molecules to score; default 1000.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Molecules proposed at once.")] = None,
     sampler: Annotated[
@@ -92,7 +95,7 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     """Search the latent space for better molecules.
 
     Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
-    similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, alerts:pains, alerts:brenk, unfamiliar,
+    similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, core:CORE, alerts:pains, alerts:brenk, unfamiliar,
     unstable, trust, predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own scorers by name.
 
     Example: molgen campaign --maximize qed --constraint "sa <= 3" --budget 500 --out run
@@ -113,6 +116,9 @@ def campaign(  # noqa: PLR0913 - one parameter an option
         "on_failure": on_failure,
         "start": start,
         "reference": reference,
+        "core": core,
+        "vary": vary,
+        "keep": keep,
         "budget": budget,
         "batch": batch,
         "sampler": sampler,

@@ -92,7 +92,7 @@ def status(project: Folder = Path(), is_json: options.Json = False) -> None:
     _show_summary(folder)
 
 
-def propose(
+def propose(  # noqa: PLR0913 - one parameter an option
     project: Folder = Path(),
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="Compounds to propose.")] = 20,
     explore: Annotated[
@@ -113,6 +113,9 @@ def propose(
             help="What new molecules must keep, as in campaigns; by default sa <= 4.5, trust >= 0.05, no BRENK alert.",
         ),
     ] = None,
+    core: options.Core = None,
+    vary: options.Vary = None,
+    keep: options.Keep = None,
     threads: options.Threads = None,
     is_json: options.Json = False,
 ) -> None:
@@ -128,7 +131,8 @@ def propose(
 
     use_threads(threads)
     folder = ProjectFolder.open(project)
-    ask = ProposeSpec(n, explore, library, tuple(exclude or ()), tuple(constraint or ()))
+    constraints, excluded = tuple(constraint or ()), tuple(exclude or ())
+    ask = ProposeSpec(n, explore, library, excluded, constraints, core, tuple(vary or ()), tuple(keep or ()))
     with show.progress(1.0, "Searching") as advance:
         path, said = propose_round(folder, ask, advance)
     if is_json:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from molgen.evaluate.samples import Samples
     from molgen.latent.space import LatentSpace
     from molgen.sample.conditional import SampleRequest
+    from molgen.sample.series import CoreSeries
 
 
 @check_outputs
@@ -38,6 +39,9 @@ def sample(  # noqa: PLR0913 - one parameter an option
         typer.Option(help="SMILES of a molecule that all must resemble: Tanimoto 0.4 or what --where asks."),
     ] = None,
     scaffold: Annotated[str | None, typer.Option(help="SMILES of a substructure that all must hold.")] = None,
+    core: options.Core = None,
+    vary: options.Vary = None,
+    keep: options.Keep = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
     temperature: Temperature = 0.0,
@@ -48,25 +52,29 @@ def sample(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Sample molecules from a prior of the latent space; points that give none are left out.
 
-    With a request (--where, --like, --scaffold), only different molecules that meet it come out, and their share is
-    told.
+    With a request (--where, --like, --scaffold, --keep), only different molecules that meet it come out, and their
+    share is told. With --core, parts of molecules of the prior come to its open positions.
 
     Example: molgen sample -n 1000 --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
+    from molgen.chem.molecule import parse
     from molgen.device import resolve_device, use_threads
     from molgen.errors import NothingValidError
     from molgen.latent.space import LatentSpace
     from molgen.sample.conditional import SampleRequest
+    from molgen.sample.series import keep_constraints, read_series
 
     if output:
         require_molecule_file(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     prior = prior or space.default_prior
-    is_request = bool(where or like or scaffold)
+    series = read_series(core, vary or [], [parse(like)] if like else [], space)
+    bounds = [*(where or []), *map(str, keep_constraints(keep or [])), *([str(series.constraint)] if series else [])]
+    is_request = bool(bounds or like or scaffold)
     if is_request:
-        request = SampleRequest(where or [], space, like=like, scaffold=scaffold)
-        smiles, report, summary = _sample_conditionally(space, request, n, seed, prior)
+        request = SampleRequest(bounds, space, like=like, scaffold=scaffold)
+        smiles, report, summary = _sample_requested(space, request, series, n, seed, prior)
     else:
         smiles, report, summary = _sample_plain(space, n, seed, prior, temperature)
     if output:
@@ -96,12 +104,14 @@ def _sample_plain(
     return [text for text in decoded if text is not None], asdict(quality), _summary(quality)
 
 
-def _sample_conditionally(
-    space: LatentSpace, request: SampleRequest, n: int, seed: int, prior: str
+def _sample_requested(
+    space: LatentSpace, request: SampleRequest, series: CoreSeries | None, n: int, seed: int, prior: str
 ) -> tuple[list[str], dict[str, Any], str]:
-    """At most `n` molecules that meet a request, what it took, and that in words."""
+    """At most `n` molecules that meet a request, of a series if there is one, what it took, and that in words."""
     from molgen.sample.conditional import sample_conditionally
 
+    if series:
+        return _sample_series(space, series, request, n, seed, prior)
     with show.progress(n, "Searching") as advance:
         found = sample_conditionally(space, request, n, seed=seed, prior=prior, on_found=advance)
     report = {
@@ -113,6 +123,19 @@ def _sample_conditionally(
     sought = f"{found.share:.1%} of the {found.n_decoded} points decoded for it, " if found.n_decoded else ""
     plain = f"{found.plain_share:.1%} of {found.n_plain} points of the prior as they come"
     return found.smiles, report, f"{len(found.smiles)} different molecules meet the request: {sought}{plain}"
+
+
+def _sample_series(
+    space: LatentSpace, series: CoreSeries, request: SampleRequest, n: int, seed: int, prior: str
+) -> tuple[list[str], dict[str, Any], str]:
+    """At most `n` molecules that keep a core and meet a request, what it took, and that in words."""
+    from molgen.sample.series import sample_series
+
+    with show.progress(n, "Searching") as advance:
+        found = sample_series(space, series, request, n, seed=seed, prior=prior, on_found=advance)
+    report = {"n": len(found.smiles), "decoded": found.n_decoded, "made": found.n_made}
+    made = f"{found.n_made} that keep the core were made with parts of {found.n_decoded} points of the prior"
+    return found.smiles, report, f"{len(found.smiles)} different molecules meet the request: {made}"
 
 
 def _summary(quality: Samples) -> str:

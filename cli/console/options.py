@@ -38,6 +38,25 @@ Prior = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
 
+Core = Annotated[
+    str | None,
+    typer.Option(
+        "--core",
+        help="What stays, as SMILES or SMARTS with [*:1], [*:2] at the open positions, which alone change. Two parts "
+        "leave open what links them.",
+    ),
+]
+Vary = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vary", help="Number of an open position that changes, once for each; by default all. The others stay."
+    ),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option("--keep", help="A substructure, SMILES or SMARTS, that every molecule holds; once for each."),
+]
+
 SmilesColumn = Annotated[
     str | None,
     typer.Option(

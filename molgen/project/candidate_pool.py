@@ -14,6 +14,7 @@ from molgen.errors import MoleculeError
 from molgen.explore.index import Index
 from molgen.latent.space import LatentSpace
 from molgen.sample.conditional import SampleRequest
+from molgen.sample.series import CoreSeries
 from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.study import search_config
 
@@ -62,15 +63,18 @@ def new_molecules(
     allowed: Callable[[Molecule], bool],
     constraints: Sequence[str],
     seed: int,
+    series: CoreSeries | None = None,
     on_done: Callable[[float], object] = lambda share: None,
 ) -> list[Molecule]:
     """Molecules that the latent search finds from the compounds `start`, best first, that keep all constraints.
+
+    With a series, the search proposes molecules that keep its core.
 
     Raises:
         SpecError: A constraint cannot be read, or names no measure.
     """
     request = SampleRequest(list(constraints), space)
-    search = LatentSearch(space, seed=seed, config=search_config("latent", N_SEARCHED, has_start=True))
+    search = LatentSearch(space, seed=seed, config=search_config("latent", N_SEARCHED, has_start=True), series=series)
     values = worth(start)
     known = np.isfinite(values)
     texts = [text for text, is_known in zip(start, known, strict=True) if is_known]

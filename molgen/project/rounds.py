@@ -38,6 +38,8 @@ from molgen.project.folder import MEASUREMENTS, PROPOSALS, RESULTS, ProjectFolde
 from molgen.project.forecast import Forecast, forecast, label_text
 from molgen.project.replicates import Label, merge_replicates
 from molgen.project.structure import same_compounds
+from molgen.sample.conditional import SampleRequest
+from molgen.sample.series import keep_constraints, read_series
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,9 @@ class ProposeSpec:
         library: Catalogue to choose from; None for new molecules.
         exclude: Files of molecules that are not to be proposed.
         constraints: What candidates must keep, as in campaigns.
+        core: What stays of them, with open positions; see `sample.series.read_series`.
+        vary: Numbers of the open positions that change.
+        keep: Substructures that they hold.
     """
 
     n: int = 20
@@ -183,6 +188,9 @@ class ProposeSpec:
     library: Path | None = None
     exclude: tuple[Path, ...] = ()
     constraints: tuple[str, ...] = ()
+    core: str | None = None
+    vary: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
 
 def propose_round(
@@ -195,7 +203,7 @@ def propose_round(
 
     Raises:
         NothingValidError: No candidate is left.
-        SpecError: A constraint cannot be read.
+        SpecError: A constraint, the core or a substructure cannot be used.
         FileError: The catalogue, or a file to exclude, cannot be used.
     """
     number = folder.number_of("propose") + 1
@@ -218,6 +226,9 @@ def propose_round(
         "pending": len(waiting),
         "library": ask.library.name if ask.library else None,
         "constraints": list(ask.constraints),
+        "core": ask.core,
+        "vary": list(ask.vary),
+        "keep": list(ask.keep),
     }
     folder.append("propose", details, [table, model, model.with_suffix(".json")])
     return table, said
@@ -313,15 +324,22 @@ def _picked(
         mean, std = space.predict_molecules(smiles)
         return np.asarray(sign * mean[:, 0] + boldness * std[:, 0])
 
+    best_first = sorted(compounds, key=lambda compound: -sign * compound.labels[folder.spec.property_name].value)
+    series = read_series(ask.core, ask.vary, [parse(compound.smiles, AS_IT_IS) for compound in best_first], space)
+    bounds = [str(one) for one in (*([series.constraint] if series else []), *keep_constraints(ask.keep))]
+    request = SampleRequest(bounds, space) if bounds else None
+
     def allowed(molecule: Molecule) -> bool:
-        return compound_key(molecule.smiles) not in taken
+        is_kept = request is None or bool(request.is_met(request.values([molecule]))[0])
+        return is_kept and compound_key(molecule.smiles) not in taken
 
     if ask.library:
         candidates = best_of_catalogue(catalogue_texts(ask.library), worth, allowed)
     else:
-        start = [compound.smiles for compound in compounds]
-        constraints = ask.constraints or USUAL_CONSTRAINTS
-        candidates = new_molecules(space, start, worth, allowed, constraints, folder.spec.seed + number, on_done)
+        start = [member.smiles for member in series.members] if series else [compound.smiles for compound in compounds]
+        constraints = [*(ask.constraints or USUAL_CONSTRAINTS), *bounds]
+        seed = folder.spec.seed + number
+        candidates = new_molecules(space, start, worth, allowed, constraints, seed, series, on_done)
     return _joint_picks(space, candidates, [parse(p.smiles, AS_IT_IS) for p in waiting], ask, sign)
 
 

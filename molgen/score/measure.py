@@ -19,6 +19,7 @@ from rdkit.rdBase import BlockLogs
 
 from molgen.arrays import Doubles
 from molgen.chem.checks import CHECKS, check
+from molgen.chem.core import Core
 from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.properties import DESCRIPTORS, Descriptor
@@ -128,12 +129,12 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
 
     `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto
     similarity of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
-    substructure, whatever hangs on it; `alerts:pains` and `alerts:brenk`,
-    the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME` (mean),
-    `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the mean minus
-    and plus one standard deviation); `trust`, the checkpoint's trust in the molecule; `unfamiliar`, the number of
-    its parts that the training molecules lack; `unstable`, the number of groups that do not last; and the user's
-    scorers.
+    substructure, whatever hangs on it; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0; `alerts:pains`
+    and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME`
+    (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the
+    mean minus and plus one standard deviation); `trust`, the checkpoint's trust in the molecule; `unfamiliar`, the
+    number of its parts that the training molecules lack; `unstable`, the number of groups that do not last; and the
+    user's scorers.
 
     Raises:
         SpecError: The name is unknown, or what it refers to is missing or cannot be read.
@@ -186,8 +187,17 @@ def _places(name: str, smiles: str, key: str) -> BuiltIn:
     return _count_matches(name, _molecule(name, smiles, key).mol)
 
 
+def _core(name: str, text: str, key: str) -> BuiltIn:
+    core = Core.read(text)
+
+    def values(molecules: Sequence[Molecule]) -> Doubles:
+        return np.array([core.is_kept(molecule.mol) for molecule in molecules], dtype=np.float64)
+
+    return BuiltIn(name, values, default_scale=(0.0, 1.0))
+
+
 _ARGUED: Mapping[str, Callable[[str, str, str], BuiltIn]] = MappingProxyType(
-    {"similarity": _similarity_to, "smarts": _matches, "scaffold": _places}
+    {"similarity": _similarity_to, "smarts": _matches, "scaffold": _places, "core": _core}
 )
 """Measures named `KIND:ARGUMENT`, from the name, the argument and the option that names them."""
 
@@ -294,5 +304,5 @@ def _unknown(name: str, context: MeasureContext, key: str) -> SpecError:
     plain = [*DESCRIPTORS, *own, *context.scorers, *alerts, *predicted]
     near = get_close_matches(name, [*plain, "similarity"], n=3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    known = ", ".join([*plain, "similarity", "similarity:SMILES", "smarts:PATTERN", "scaffold:SMILES"])
+    known = ", ".join([*plain, "similarity", "similarity:SMILES", "smarts:PATTERN", "scaffold:SMILES", "core:CORE"])
     return SpecError(key, f"there is no measure {name!r}", remedy=f"{hint}Known: {known}.")

@@ -21,6 +21,7 @@ from molgen.arrays import Floats
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import InterruptedRunError, NothingValidError, RunError
 from molgen.latent.space import LatentSpace
+from molgen.sample.series import CoreSeries
 from molgen.score.oracle import Oracle, Score
 from molgen.search import ledger, study
 from molgen.search.feasibility import Feasibility
@@ -93,6 +94,7 @@ class Campaign:
         oracle: Oracle,
         start: Sequence[Molecule],
         extensions: Sequence[int] = (),
+        series: CoreSeries | None = None,
     ) -> None:
         """Prepares the loop; what the folder's ledger holds will be replayed.
 
@@ -103,6 +105,7 @@ class Campaign:
             oracle: What to search for.
             start: Molecules to begin with.
             extensions: Budgets to go on with, one after the other, when that of `spec` is spent.
+            series: Its core is kept by all proposals.
 
         Raises:
             RunError: The ledger is damaged.
@@ -127,6 +130,7 @@ class Campaign:
             seed=spec.seed,
             start=points[np.isfinite(points).all(axis=1)].astype(np.float64),
             violations=self.feasibility.violations if oracle.constraints else None,
+            series=series,
         )
         self._study = LatentStudy(space, request)
         self._front = Front(self.n_objectives)

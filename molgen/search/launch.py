@@ -16,6 +16,7 @@ from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace, default_checkpoint
 from molgen.latent.trust import make_trust_function
 from molgen.run import SPEC, RunFolder, describe_input, file_digest, now
+from molgen.sample.series import CoreSeries, keep_constraints, read_series
 from molgen.score.constraint import Constraint
 from molgen.score.external.plugin import health_check, parse_scorers
 from molgen.score.external.scorer import PythonScorer, Scorer
@@ -139,6 +140,7 @@ class _Parts:
     space: LatentSpace
     oracle: Oracle
     start: list[Molecule]
+    series: CoreSeries | None
     scorers: Mapping[str, Scorer]
     identity: Mapping[str, Any]
 
@@ -162,6 +164,8 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     use_threads(machine.threads)
     path = Path(spec.checkpoint) if spec.checkpoint else default_checkpoint()
     space = LatentSpace.load(path, device=machine.device)
+    series = read_series(spec.core, spec.vary, start, space)
+    constraints += [*([series.constraint] if series else []), *keep_constraints(spec.keep)]
     context = MeasureContext(
         reference=_reference(spec, start),
         predict=space.predict_molecules if space.property_names else None,
@@ -177,7 +181,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
         "inputs": [describe_input(file, tally) for file, tally in tallies.items()],
         "scorers": {name: _scorer_digest(scorer) for name, scorer in scorers.items()},
     }
-    return _Parts(space, oracle, start, scorers, identity)
+    return _Parts(space, oracle, start, series, scorers, identity)
 
 
 def _list_inputs(parts: _Parts) -> list[Path]:
@@ -209,7 +213,7 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
         if reason:
             reports.on_note(f"start molecule {molecule.smiles} has no place in the latent space: {reason}")
     budgets = read_budgets(folder, spec)
-    campaign = Campaign(folder.path, spec, parts.space, parts.oracle, parts.start, budgets[1:])
+    campaign = Campaign(folder.path, spec, parts.space, parts.oracle, parts.start, budgets[1:], parts.series)
 
     def on_status(status: CampaignStatus) -> None:
         if status.n_scored:

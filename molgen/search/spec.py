@@ -13,6 +13,8 @@ from molgen.errors import FileError, SpecError
 from molgen.paths import read_bytes
 
 SamplerName = Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"]
+OF_MOLECULES: tuple[SamplerName, ...] = ("latent", "perturb", "random")
+"""Samplers that propose molecules, not points, and so can keep a core."""
 SAMPLERS: tuple[str, ...] = get_args(SamplerName)
 FailurePolicy = Literal["stop", "skip", "penalise"]
 POLICIES: tuple[str, ...] = get_args(FailurePolicy)
@@ -40,6 +42,9 @@ class CampaignSpec:
             `penalise` tells the search that it is as bad as the worst so far. It counts as a call all the same.
         start: Molecules to begin with: SMILES, or files of them. Scored first, and counted.
         reference: The molecule that `similarity` compares with; by default the only one of `start`.
+        core: SMILES or SMARTS with open positions `[*:1]`; proposals keep it and change only there.
+        vary: Numbers of the open positions that change; by default all. The others keep what the start molecule has.
+        keep: Substructures, SMILES or SMARTS, that proposals hold.
         pareto: Keep several objectives apart instead of weighing them into one.
         budget: Unique valid molecules to score.
         batch: Molecules proposed at once, such as the number of workers that score them; by default a hundredth of the
@@ -66,6 +71,9 @@ class CampaignSpec:
     on_failure: str = "stop"
     start: tuple[str, ...] = ()
     reference: str | None = None
+    core: str | None = None
+    vary: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     pareto: bool = False
     budget: int = 1000
     batch: int | None = None
@@ -92,6 +100,10 @@ class CampaignSpec:
         if self.sampler == "gp" and self.budget > MAX_GP_BUDGET:
             message = f"gp takes minutes a proposal beyond {MAX_GP_BUDGET} calls"
             raise SpecError("sampler", message, remedy=f"Use --budget {MAX_GP_BUDGET} or less, or latent.")
+        if self.core is not None and self.sampler not in OF_MOLECULES:
+            raise SpecError(
+                "core", f"{self.sampler} keeps no core", remedy=f"Use --sampler {' or '.join(OF_MOLECULES)}."
+            )
         if self.pareto and self.sampler == "cmaes":
             raise SpecError("sampler", "cmaes knows one objective only", remedy="Use latent, nsga2, tpe or gp.")
 

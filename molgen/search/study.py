@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from molgen.arrays import Doubles
 from molgen.latent.space import GAUSSIAN, LatentSpace
+from molgen.sample.series import CoreSeries
 from molgen.search.evolution.config import LatentSearchConfig
 from molgen.search.evolution.latent_search import LatentSearch, Violations
 from molgen.search.evolution.operators import LATENT
@@ -52,6 +53,7 @@ class SamplerConfig:
         seed: Source of randomness.
         start: (K, D) points of given molecules, perhaps none.
         violations: Of constraints that cost nothing to check; only the latent sampler asks.
+        series: Its core is kept by all proposals of the latent sampler.
     """
 
     name: str
@@ -61,6 +63,7 @@ class SamplerConfig:
     seed: int
     start: Doubles
     violations: Violations | None = None
+    series: CoreSeries | None = None
 
 
 def latent_box(space: LatentSpace, request: SamplerConfig) -> LatentBox:
@@ -95,7 +98,7 @@ def make_sampler(space: LatentSpace, box: LatentBox, request: SamplerConfig) -> 
     if request.name == "nsga2":
         return NSGAIISampler(population_size=max(2, request.batch_size), seed=seed)
     config = search_config(request.name, request.budget, has_start=len(request.start) > 0)
-    search = LatentSearch(space, seed=seed, config=config, violations=request.violations)
+    search = LatentSearch(space, seed=seed, config=config, violations=request.violations, series=request.series)
     return LatentSampler(search, space, box, seed)
 
 

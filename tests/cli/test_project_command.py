@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from molgen.chem.core import Core
 from molgen.chem.molecule import parse
 from molgen.paths import find_shipped
 
@@ -101,3 +102,16 @@ def test_a_folder_that_is_no_project_says_how_to_begin(run_molgen: RunMolgen, tm
     result = run_molgen("propose", "--project", tmp_path)
     assert result.exit_code == 2
     assert "molgen project new" in result.stderr
+
+
+def test_picks_of_a_catalogue_keep_a_core(run_molgen: RunMolgen, tmp_path: Path, project: Path) -> None:
+    ask = ("propose", "--project", project, "-n", 5, "--library", tmp_path / "stock.csv")
+    result = run_molgen(*ask, "--core", "c1ccc(cc1)N1CCN(CC1)[*:1]")
+    assert result.exit_code == 0, result.stderr
+    core = Core.read("c1ccc(cc1)N1CCN(CC1)[*:1]")
+    proposed = read(project / "proposals" / "002.csv")
+    assert proposed
+    assert all(core.is_kept(parse(row["smiles"]).mol) for row in proposed)
+    result = run_molgen(*ask, "--core", "c1ccc(cc1)[*:1]", "--vary", "2")
+    assert result.exit_code == 2
+    assert "no open position 2" in result.stderr

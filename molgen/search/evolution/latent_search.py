@@ -26,8 +26,9 @@ from molgen.chem.graph_edits import join
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
+from molgen.sample.series import CoreSeries
 from molgen.search.evolution.config import LatentSearchConfig
-from molgen.search.evolution.operators import Offspring
+from molgen.search.evolution.operators import Offspring, bring_into
 from molgen.search.evolution.pool import Judge, Pool
 from molgen.search.evolution.population import Fitness, Population
 from molgen.search.evolution.surrogate import Prediction, Similarities, TanimotoProcess, count_fingerprints
@@ -54,6 +55,7 @@ class LatentSearch:
         seed: int,
         config: LatentSearchConfig | None = None,
         violations: Violations | None = None,
+        series: CoreSeries | None = None,
     ) -> None:
         """A search that has seen nothing yet.
 
@@ -62,11 +64,13 @@ class LatentSearch:
             seed: Source of randomness.
             config: How it behaves.
             violations: Checked before anything is proposed.
+            series: Its core is kept by all proposals.
         """
         self.config = config or LatentSearchConfig()
         self._space = space
         self._seed = seed
         self._violations = violations
+        self._series = series
         self._generation = 0
         self._told: dict[str, Fitness] = {}
         self._bits: dict[str, NDArray[np.float32]] = {}
@@ -130,7 +134,7 @@ class LatentSearch:
             self._begin(self.config.restart_operators, {text: t for text, t in self._told.items() if text not in bred})
 
     def _begin(self, operators: dict[str, float], founders: dict[str, Fitness]) -> None:
-        self._population = Population(self._space, self.config, operators, founders)
+        self._population = Population(self._space, self.config, operators, founders, self._series)
         self._n_populations += 1
         self._similarities = Similarities()
         self._noise, self._n_at_noise = 0.0, 0
@@ -148,7 +152,7 @@ class LatentSearch:
         for one, other in zip(drawn[::2], drawn[1::2], strict=False):
             mol = join(rng, one.molecule.smiles, other.molecule.smiles) if rng.random() < JOINED_SHARE else None
             composed.append(one if mol is None else Offspring(Molecule(Chem.MolToSmiles(mol), mol), "", ""))
-        return composed
+        return bring_into(self._series, rng, composed)
 
     def _new(self, found: Sequence[Offspring], n: int) -> list[Offspring]:
         """The first `n` children that read back, have a point, and were neither asked nor told before."""

@@ -6,7 +6,7 @@ Notation: N children, K parents, D latent dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from molgen.arrays import Doubles
 from molgen.chem.graph_edits import cross, graft, mutate
 from molgen.chem.molecule import Molecule, parse
 from molgen.latent.space import LatentSpace
+from molgen.sample.series import CoreSeries
 from molgen.search.evolution.moves import MOVES, OperatorSelection
 
 LATENT = "latent"
@@ -124,6 +125,20 @@ class Breeder:
         parents = [parent for (parent, _), is_moved in zip(pairs, has_point, strict=True) if is_moved]
         molecules = {text: parse(text) for text in dict.fromkeys(texts) if text}
         return [Offspring(molecules[text], parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]
+
+
+def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: Sequence[Offspring]) -> list[Offspring]:
+    """Offspring that keep the core of a series, each as it is or as its parent with a part of it; all without one."""
+    if series is None:
+        return list(offspring)
+    kept = []
+    for child in offspring:
+        parent = Chem.MolFromSmiles(child.parent) if child.parent else None
+        mol = series.take(rng, child.molecule.mol, parent)
+        if mol is not None:
+            is_same = mol is child.molecule.mol
+            kept.append(child if is_same else replace(child, molecule=Molecule(Chem.MolToSmiles(mol), mol)))
+    return kept
 
 
 def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -13,9 +13,10 @@ import numpy as np
 from molgen.arrays import Doubles
 from molgen.chem.molecule import parse
 from molgen.latent.space import GAUSSIAN, LatentSpace
+from molgen.sample.series import CoreSeries
 from molgen.search.evolution.adaptive_space import AdaptiveSpace
 from molgen.search.evolution.config import LatentSearchConfig
-from molgen.search.evolution.operators import Breeder, Offspring
+from molgen.search.evolution.operators import Breeder, Offspring, bring_into
 from molgen.search.evolution.pool import Judge, Pool
 from molgen.search.pareto import crowding_distances, rank_fronts
 
@@ -57,8 +58,13 @@ class Population:
         config: LatentSearchConfig,
         operators: Mapping[str, float],
         founders: Mapping[str, Fitness],
+        series: CoreSeries | None = None,
     ) -> None:
-        """A population of `founders`, by canonical SMILES, whose children are made in `operators` of these weights."""
+        """A population of `founders`, by canonical SMILES, whose children are made in `operators` of these weights.
+
+        With a series, its children keep the core.
+        """
+        self._series = series
         self.members = dict(founders)
         self.space = AdaptiveSpace(space)
         self._config = config
@@ -78,7 +84,7 @@ class Population:
     def sample_prior(self, n: int, rng: np.random.Generator) -> list[Offspring]:
         """Molecules of the space's prior, at most `n`."""
         texts = self.space.sample(n, int(rng.integers(2**31)), prior=GAUSSIAN)
-        return [Offspring(parse(text), "", "") for text in texts if text]
+        return bring_into(self._series, rng, [Offspring(parse(text), "", "") for text in texts if text])
 
     def breed(self, n: int, judge: Judge, rng: np.random.Generator) -> Pool:
         """Children of the best molecules and of the best children, enough to pick `n` from."""
@@ -90,7 +96,8 @@ class Population:
         for _ in range(config.n_rounds):
             size = int(self._breadth * n * config.offspring_per_proposal) // config.n_rounds
             offspring = self._breeder.breed(rng, parents, self._prior_samples, self._encode_members, size)
-            pool.add([child for child in offspring if child.molecule.smiles not in self.members])
+            brought = bring_into(self._series, rng, offspring)
+            pool.add([child for child in brought if child.molecule.smiles not in self.members])
             best = pool.select(config.n_elites // 2, rng)
             parents = _interleave([child.molecule.smiles for child in best], self.parents)
         self._breadth = 1.0 / max(pool.feasible_share(), 1.0 / MAX_BREADTH)

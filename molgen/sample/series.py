@@ -1,0 +1,181 @@
+"""Molecules that keep a core, made of the parts of others, and what a user says of the core.
+
+Notation: N molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from molgen.chem.core import Core
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import MoleculeError, SpecError
+from molgen.latent.space import LatentSpace
+from molgen.sample.conditional import SampleRequest
+from molgen.score.constraint import Constraint
+
+BATCH_SIZE = 128
+"""Points of the prior that are decoded at once."""
+SUBSTITUTIONS = 8
+"""Molecules made with the parts of each that was decoded."""
+FOUND_SHARE = 0.5
+"""Of these, the ones made from what was found before; the others begin with the molecules that were given."""
+MAX_DECODED, MIN_DECODED = 20, 2000
+"""Points decoded for each molecule that is asked for, and in any case, before the search gives up."""
+
+
+@dataclass(frozen=True)
+class CoreSeries:
+    """A core, and molecules that keep it.
+
+    Attributes:
+        core: The core.
+        members: At least one molecule.
+    """
+
+    core: Core
+    members: tuple[Molecule, ...]
+
+    @property
+    def constraint(self) -> Constraint:
+        """That a molecule keeps the core."""
+        return Constraint(f"core:{self.core.text}", ">=", 1.0)
+
+    def take(self, rng: np.random.Generator, mol: Chem.Mol, parent: Chem.Mol | None = None) -> Chem.Mol | None:
+        """A molecule as it is where it keeps the core; else a part of it at an open position of another.
+
+        That is of `parent`, or of a member where it does not keep the core. None where no part fits.
+        """
+        if self.core.is_kept(mol):
+            return mol
+        if parent is None or not self.core.is_kept(parent):
+            parent = self.members[int(rng.integers(len(self.members)))].mol
+        return self.core.substitute(rng, parent, mol)
+
+
+def read_series(
+    core: str | None, vary: Sequence[str], given: Sequence[Molecule], space: LatentSpace
+) -> CoreSeries | None:
+    """What the options `core` and `vary` mean; None where there is no core.
+
+    Args:
+        core: SMILES or SMARTS with open positions.
+        vary: Numbers of the open positions that change; all where none is named. At the others stays what the first
+            of `given` that keeps the core has there.
+        given: Molecules of the user; those that keep the core are the members.
+        space: It must be able to encode the core.
+
+    Raises:
+        SpecError: The core or a number cannot be used, or no molecule that keeps the core is known.
+    """
+    if core is None:
+        if vary:
+            raise SpecError("vary", "names open positions of a core, and there is none", remedy="Add --core.")
+        return None
+    kept = Core.read(core)
+    members = [molecule for molecule in given if kept.is_kept(molecule.mol)]
+    if vary:
+        numbers = [_number(text) for text in vary]
+        kept.require_positions(numbers)
+        if not members:
+            what = "no molecule that is given keeps the core, so what stays at its other positions is not known"
+            raise SpecError("vary", what, remedy="Begin with a molecule that keeps the core.")
+        kept = kept.closed_but(numbers, members[0].mol)
+        members = [molecule for molecule in members if kept.is_kept(molecule.mol)]
+    if not members and kept.molecule is None:
+        what = f"{core!r} is a pattern, and no molecule that is given keeps it"
+        raise SpecError("core", what, remedy="Write the core as SMILES, or begin with a molecule that keeps it.")
+    members = members or [parse(Chem.MolToSmiles(kept.molecule))]
+    (reason,) = space.explain([members[0].smiles], is_refined=False).reasons
+    if reason:
+        raise SpecError("core", f"this checkpoint cannot encode molecules with {core!r}: {reason}")
+    return CoreSeries(kept, tuple(members))
+
+
+def keep_constraints(patterns: Sequence[str]) -> list[Constraint]:
+    """That a molecule holds each substructure, SMILES or SMARTS.
+
+    Raises:
+        SpecError: A text is neither.
+    """
+    for pattern in patterns:
+        with BlockLogs():
+            if not pattern or Chem.MolFromSmarts(pattern) is None:
+                raise SpecError("keep", f"{pattern!r} is neither SMILES nor SMARTS")
+    return [Constraint(f"smarts:{pattern}", ">=", 1.0) for pattern in patterns]
+
+
+@dataclass
+class SeriesSamples:
+    """What was found.
+
+    Attributes:
+        smiles: Different molecules that keep the core and meet the request.
+        n_decoded: Points decoded.
+        n_made: Different molecules made that keep the core.
+    """
+
+    smiles: list[str] = field(default_factory=list)
+    n_decoded: int = 0
+    n_made: int = 0
+
+
+def sample_series(
+    space: LatentSpace,
+    series: CoreSeries,
+    request: SampleRequest,
+    n: int,
+    *,
+    seed: int,
+    prior: str,
+    on_found: Callable[[int], object] = lambda _: None,
+) -> SeriesSamples:
+    """At most `n` different molecules that keep a core and meet a request; fewer where they are too rare.
+
+    Parts of decoded points of the prior come to the open positions of the members, and of what was found before.
+
+    Raises:
+        SpecError: The checkpoint has no such prior.
+    """
+    rng = np.random.default_rng(seed)
+    result = SeriesSamples()
+    met = {member.smiles for member in series.members}
+    found: list[Molecule] = []
+    while len(found) < n and result.n_decoded < max(MIN_DECODED, MAX_DECODED * n):
+        points = space.sample_points(BATCH_SIZE, seed + result.n_decoded, prior=prior)
+        donors = [Chem.MolFromSmiles(text) for text in space.decode(points) if text]
+        result.n_decoded += len(points)
+        fresh = {m.smiles: m for donor in donors for m in _made(rng, series, found, donor) if m.smiles not in met}
+        met |= set(fresh)
+        result.n_made += len(fresh)
+        molecules = list(fresh.values())
+        if molecules:
+            is_met = request.is_met(request.values(molecules))
+            found += [molecule for molecule, is_kept in zip(molecules, is_met, strict=True) if is_kept]
+        on_found(min(n, len(found)))
+    result.smiles = [molecule.smiles for molecule in found[:n]]
+    return result
+
+
+def _made(rng: np.random.Generator, series: CoreSeries, found: Sequence[Molecule], donor: Chem.Mol) -> list[Molecule]:
+    """Molecules of a series with parts of a donor."""
+    made = []
+    for _ in range(SUBSTITUTIONS):
+        pool = found if found and rng.random() < FOUND_SHARE else series.members
+        mol = series.core.substitute(rng, pool[int(rng.integers(len(pool)))].mol, donor)
+        try:
+            made += [parse(Chem.MolToSmiles(mol))] if mol is not None else []
+        except MoleculeError:
+            continue
+    return made
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise SpecError("vary", f"{text!r} is not the number of an open position", remedy="Write --vary 1.")
+    return int(text)
