@@ -1,10 +1,10 @@
-"""Analogies: A is to B as C is to which molecule? The difference of two points, carried over to a third.
+"""Analogies: A is to B as C is to which molecule? The difference of two latent vectors, applied to a third.
 
-A change of molecules, such as hydrogen to fluorine, is learned from one pair or from many. What it does to a point
-depends on where in the molecule it happens, so with many pairs the differences of those whose first molecule is near C
-are tried as they are, beside their mean, the mean of all and a linear fit. All are decoded at several lengths, with
-some noise, and what comes out is ranked by how far it changed C as the pairs changed. Molecules come from points alone;
-no graph is edited.
+A change of molecules, such as hydrogen to fluorine, is learned from one pair or from many. Its effect on a latent
+vector depends on its position in the molecule. So with many pairs, the differences of pairs whose first molecule is
+near C are tried, together with their mean, the mean of all pairs and a linear fit. All are decoded at several lengths,
+with some noise, and the results are ranked by the agreement of their change from C with that of the pairs. All
+molecules are decoded from points; no graph is edited.
 
 Notation: M pairs, D latent dimensions, F substructures, K points.
 Source: arithmetic on embeddings, Mikolov et al. 2013 (NAACL, N13-1090), section 4.
@@ -31,28 +31,28 @@ from molgen.latent.space import LatentSpace
 PAIR_COLUMNS = ("smiles_a", "smiles_b")
 N_DECODES = 1200
 SECOND_SHARE = 1 / 3
-"""Of the decodes: those around what the first ones found."""
+"""Share of the decodes that lie around the first answers."""
 N_PARENTS = 8
 MAX_ANSWERS = 100
 N_NEAREST = 20
-"""Pairs whose mean is the local difference."""
+"""Number of pairs whose mean is the local difference."""
 RIDGE = 200.0
 """Penalty of the linear fit, in squared standard deviations of the prior."""
 FEW = 20
-"""Pairs below which there is no fit."""
+"""Minimum number of pairs for a fit."""
 NOISE, SECOND_NOISES = 0.1, (0.05, 0.1, 0.2)
-"""In standard deviations of the prior: little, since neighbourhoods are rough."""
+"""In standard deviations of the prior; small, since decoding changes abruptly."""
 ONE_LENGTH, LOCAL_LENGTH, MEAN_LENGTH, FIT_LENGTH = (0.5, 1.5), (1.0, 2.0), (0.7, 3.0), (0.9, 1.9)
-"""How many times a difference is taken, at least and at most: a mean is shorter than what it averages."""
+"""Smallest and largest factor on a difference: a mean is shorter than the vectors it averages."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What was done to molecules, learned from pairs of them.
+    """A change of molecules, learned from pairs.
 
     Attributes:
         origins: (M, D) points of the first molecules.
-        differences: (M, D) from the first molecule's point to the second's.
+        differences: (M, D) from the points of the first to those of the second molecules.
         counts: (F,) mean change of the counts of substructures, see `count_environments`.
 
     Raises:
@@ -73,7 +73,7 @@ class Change:
             raise SpecError("pairs", "both molecules have the same groups, so nothing changes", remedy=remedy)
 
     def nearest(self, space: LatentSpace, point: Floats) -> NDArray[np.int64]:
-        """Rows (M,) of the pairs, those whose first molecule is nearest to a point (D,) first."""
+        """Rows (M,) of the pairs, ordered by the distance of their first molecule to a point (D,)."""
         return np.argsort(np.linalg.norm((self.origins - point) / space.prior_deviation, axis=1), kind="stable")
 
 
@@ -85,8 +85,7 @@ class Analogue:
         smiles: Canonical SMILES.
         agreement: Cosine, in [-1, 1], of the change of substructure counts from C with that of the pairs.
         similarity: Tanimoto similarity (ECFP4) to C, in [0, 1].
-        distance: Euclidean distance of its own point to where the change leads, see `predict_target`; NaN where it has
-            none.
+        distance: Euclidean distance of its latent vector to `predict_target`; NaN if it cannot be encoded.
     """
 
     smiles: str
@@ -96,18 +95,18 @@ class Analogue:
 
     @property
     def score(self) -> float:
-        """What answers are ranked by: agreement times similarity."""
+        """Rank score: agreement times similarity."""
         return self.agreement * self.similarity
 
 
 def count_environments(mol: Chem.Mol) -> Doubles:
-    """How often each of F substructures occurs: atoms with their neighbours (Morgan, radius 1, folded)."""
+    """Counts of F substructures: atoms with their neighbours (Morgan, radius 1, folded)."""
     counts: Doubles = _morgan().GetCountFingerprintAsNumPy(mol).astype(np.float64)
     return counts
 
 
 def learn_change(space: LatentSpace, pairs: Sequence[tuple[str, str]]) -> Change:
-    """What leads from the first to the second molecule of pairs of canonical SMILES.
+    """The change from the first to the second molecules of pairs of canonical SMILES.
 
     Raises:
         SpecError: None of them can be encoded, or nothing changes.
@@ -141,17 +140,17 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
 def find_analogues(
     space: LatentSpace, change: Change, molecule: Molecule, point: Floats, *, n_decodes: int = N_DECODES, seed: int = 0
 ) -> list[Analogue]:
-    """Different molecules that follow from `molecule` by a change, the best hundred at most, best first.
+    """Distinct molecules that a change makes of `molecule`, at most a hundred, best first.
 
-    Two thirds of the points are where the change leads; the last third lies around the best that those gave.
+    Two thirds of the points are targets of the change; the last third lies around the best answers of these.
 
     Args:
-        space: Where to look.
-        change: What is to be done.
+        space: The latent space.
+        change: The learned change.
         molecule: C, which is no answer itself.
         point: (D,), of C.
-        n_decodes: Points decoded.
-        seed: Draws lengths and noise.
+        n_decodes: Number of points decoded.
+        seed: Seed of lengths and noise.
     """
     rng = np.random.default_rng(seed)
     judge = _Judge(molecule, change.counts)
@@ -167,14 +166,14 @@ def find_analogues(
 
 
 def predict_target(space: LatentSpace, change: Change, point: Floats) -> Floats:
-    """Where (D,) the mean difference of the pairs nearest to a point (D,) leads."""
+    """The point (D,) plus the mean difference of the pairs nearest to it."""
     rows = change.nearest(space, point)[:N_NEAREST]
     target: Floats = point + change.differences[rows].mean(axis=0)
     return target
 
 
 def propose_points(space: LatentSpace, change: Change, point: Floats, n: int, rng: np.random.Generator) -> Floats:
-    """Points (n, D) where a change may lead from a point (D,)."""
+    """Candidate targets (n, D) of a change of a point (D,)."""
     ways = _ways(space, change, point)
     parts = []
     for rows, (differences, (shortest, longest)) in zip(np.array_split(np.arange(n), len(ways)), ways, strict=True):
@@ -185,7 +184,7 @@ def propose_points(space: LatentSpace, change: Change, point: Floats, n: int, rn
 
 
 def _ways(space: LatentSpace, change: Change, point: Floats) -> list[tuple[Floats, tuple[float, float]]]:
-    """Differences (K, D), and how many times each is taken at least and at most."""
+    """Differences (K, D), with the smallest and largest factor on each."""
     nearest = change.differences[change.nearest(space, point)]
     if len(nearest) == 1:
         return [(nearest, ONE_LENGTH)]
@@ -197,7 +196,7 @@ def _ways(space: LatentSpace, change: Change, point: Floats) -> list[tuple[Float
 
 
 def _fit(space: LatentSpace, change: Change, point: Floats) -> Floats:
-    """The difference (D,) that a ridge regression of differences on origins tells for a point (D,)."""
+    """The difference (D,) at a point (D,) by a ridge regression of differences on origins."""
     known = np.c_[change.origins / space.prior_deviation, np.ones(len(change.origins))].astype(np.float64)
     penalty = np.diag(np.append(np.full(space.size, RIDGE), 0.0))
     weights = np.linalg.solve(known.T @ known + penalty, known.T @ change.differences)
@@ -205,14 +204,14 @@ def _fit(space: LatentSpace, change: Change, point: Floats) -> Floats:
 
 
 class _Judge:
-    """What was found so far, and how well it follows from a molecule by a change."""
+    """The answers found so far."""
 
     def __init__(self, molecule: Molecule, wanted: Doubles) -> None:
         self._molecule = molecule
         self._wanted = wanted / np.linalg.norm(wanted)
         self._counts, self._bits = count_environments(molecule.mol), fingerprint(molecule.mol)
         self.found: dict[str, tuple[Analogue, Floats]] = {}
-        """By SMILES: the answer, and the point (D,) that gave it."""
+        """By SMILES: the answer, and the point (D,) it was decoded from."""
 
     def look(self, space: LatentSpace, points: Floats) -> None:
         """Decodes points (K, D), exactly and by their regions."""
@@ -234,7 +233,7 @@ class _Judge:
 
 
 def _around(space: LatentSpace, judge: _Judge, n: int, rng: np.random.Generator) -> Floats:
-    """Points (n, D) around the best answers: around what gave them, and around their own points."""
+    """Points (n, D) around the points that gave the best answers, and around the latent vectors of these."""
     best = [answer.smiles for answer in judge.rank()[:N_PARENTS]]
     points = np.stack([judge.found[text][1] for text in best])
     own = space.encode(best, AS_IT_IS, is_refined=False)

@@ -1,19 +1,19 @@
 """A concept as a direction of the latent space, and its file.
 
-A probe reads a concept, such as logP or activity, off latent points. The way up its prediction, measured in standard
-deviations of the prior, is the concept's direction. What merely comes with the size of a molecule is taken out: the
-part of the concept that heavy atoms and tokens explain, and the part of the direction along which these two change.
+A linear probe predicts a concept, such as logP or activity, from latent vectors. Its gradient, in standard deviations
+of the prior, is the direction of the concept. The size of molecules is a confounder: the part of the concept that
+heavy atoms and tokens explain is regressed out, and the direction is made orthogonal to the gradients of both.
 
-What an encoder tells of a concept is not all that a decoder does: a concept that can be told of any molecule, as a
-descriptor can, is told of what is decoded far along ways beside the direction too, and the direction is turned towards
-those that do better: one step of an evolution strategy.
+A gradient of the encoder need not be one of the decoder. A concept that can be computed for any molecule, such as a
+descriptor, is therefore also computed for molecules decoded far along random directions near this one, and the
+direction is turned towards those with the larger change: one step of an evolution strategy.
 
-Files that are read are hostile input: they are JSON of a bounded size, and every number in them is checked.
+Input files may be hostile: they are JSON of bounded size, and every number is checked.
 
 Notation: N molecules, D latent dimensions.
-Sources: concept vectors, Kim et al. 2018 (arXiv:1711.11279); probes, Alain & Bengio 2016 (arXiv:1610.01644); concepts
-without what confounds them, by residuals and alignment, Elabid et al. 2026 (arXiv:2605.06303); slopes from mirrored
-random steps, Salimans et al. 2017 (arXiv:1703.03864).
+Sources: concept vectors, Kim et al. 2018 (arXiv:1711.11279); probes, Alain & Bengio 2016 (arXiv:1610.01644); removal
+of confounders by residuals and alignment, Elabid et al. 2026 (arXiv:2605.06303); gradients from mirrored random steps,
+Salimans et al. 2017 (arXiv:1703.03864).
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ MAX_NAME = 200
 _REMEDY = "Use a file that `molgen explore direction` wrote."
 MIN_LABELS = 20
 N_SHIPPED = 5000
-"""Shipped molecules that a descriptor's direction is fitted to; three times as many give hardly better ones."""
+"""Shipped molecules that the direction of a descriptor is fitted to; three times as many hardly improve it."""
 N_SCOUTS = 40
-"""Molecules that tell how far to walk."""
+"""Number of molecules that determine the walk length."""
 CONFOUNDS = ("heavy_atoms", "tokens")
 IS_SIZE = 0.8
-"""Correlation with heavy atoms from which on a concept is itself a size, and keeps what comes with it."""
+"""Correlation with heavy atoms above which a concept counts as a size, so that size is not regressed out."""
 OUTLIERS = (2.0, 98.0)
 """Percentiles to which changes of decoded molecules are clipped."""
 FAINTEST = 0.5
-"""Correlation of the probe with the concept down to which walks get longer, as its inverse."""
+"""Lower bound of the correlation of probe and concept, whose inverse lengthens walks."""
 
 
 @dataclass(frozen=True)
 class Strength:
-    """How well a concept can be read off latent points that the probe was not fitted to (5 folds).
+    """How well a probe predicts a concept on held-out molecules (5 folds).
 
     R2, or AUROC for labels 0 and 1.
 
     Attributes:
-        plain: From latent points.
+        plain: From latent vectors.
         confounds: From heavy atoms and tokens alone.
-        cleaned: What of the concept the confounds do not explain, from latent points.
+        cleaned: The residual of the concept given the confounders, from latent vectors.
     """
 
     plain: float
@@ -78,17 +78,17 @@ class Direction:
     """A direction of the latent space along which a concept grows.
 
     Attributes:
-        name: Of the concept.
-        unit: Of the concept, "" for a pure number.
-        vector: (D,) one step: as long as one standard deviation of the prior.
-        scale: Change of the concept that the probe expects of one step.
-        reach: Steps after which most molecules have changed, and more where the probe is weak.
+        name: Name of the concept.
+        unit: Its unit, "" for a pure number.
+        vector: (D,), one step, of one standard deviation of the prior.
+        scale: Change of the concept per step that the probe predicts.
+        reach: Walk length in steps, after which most molecules have changed; longer if the probe is weak.
         weight: (D,) of the probe of the whole concept.
-        intercept: Of that probe.
-        checkpoint_sha256: Of the checkpoint in whose space it is.
-        n: Molecules it was fitted to.
-        strength: How far it is to be trusted.
-        confounds: What was taken out; empty where the concept is itself a size.
+        intercept: Intercept of that probe.
+        checkpoint_sha256: SHA-256 of the checkpoint of the space.
+        n: Number of molecules of the fit.
+        strength: Scores on held-out molecules.
+        confounds: Names of the confounders regressed out; empty if the concept is itself a size.
 
     Raises:
         ValueError: A number is not finite, or sizes do not fit.
@@ -115,7 +115,7 @@ class Direction:
             raise ValueError(f"reach must be above 0, but is {self.reach}")
 
     def read(self, z: Floats) -> Doubles:
-        """The concept (N,) as the probe reads it off points (N, D)."""
+        """The concept (N,) that the probe predicts at points (N, D)."""
         values: Doubles = z.astype(np.float64) @ self.weight + self.intercept
         return values
 
@@ -129,16 +129,16 @@ def fit_direction(
     seed: int = 0,
     measure: MolFunction | None = None,
 ) -> Direction:
-    """The direction of a concept that molecules are labelled with.
+    """The direction of a concept given by labels of molecules.
 
     Args:
-        space: Where it is sought.
+        space: The latent space.
         molecules: N; those that cannot be encoded are left out.
-        values: N labels, NaN where missing: measured values, or 0 and 1.
-        name: Of the concept.
-        unit: Of the concept.
-        seed: Draws the folds, and ways beside the direction.
-        measure: Tells the concept of a decoded molecule, where it can be told of any.
+        values: N labels, NaN if missing: measured values, or 0 and 1.
+        name: Name of the concept.
+        unit: Its unit.
+        seed: Seed of the folds, and of random directions.
+        measure: Computes the concept of a decoded molecule, if possible.
 
     Raises:
         SpecError: Fewer than 20 labelled molecules can be encoded, or all have the same label.
@@ -151,24 +151,26 @@ def fit_direction(
     known = [molecules[row] for row in rows.tolist()]
     sizes = np.array([_sizes(space, molecule) for molecule in known], dtype=np.float64)
     is_size = abs(_correlation(y, sizes[:, 0])) >= IS_SIZE
-    rest = y if is_size else y - fit_probe(sizes, y[:, None])(sizes)[:, 0]
+    rest = y if is_size else y - fit_probe(sizes, y[:, None])(sizes)[:, 0]  # residual given the confounders
     deviation = space.prior_deviation.astype(np.float64)
     unit_points = z / deviation
     probe = fit_probe(unit_points, np.column_stack([y, rest]))
     slope = probe.weight[:, 1]
     size_slopes = fit_probe(unit_points, sizes).weight
     if not is_size:
-        slope = project_out(slope, size_slopes)
+        slope = project_out(slope, size_slopes)  # moving along it leaves the predicted sizes unchanged
     length = float(np.linalg.norm(slope))
     if length == 0.0:
-        raise SpecError("property", f"{name} cannot be told from latent points", remedy="Give other labels, or more.")
+        raise SpecError(
+            "property", f"{name} cannot be predicted from latent vectors", remedy="Give other labels, or more."
+        )
     step = slope / length
     chosen = np.random.default_rng(seed).permutation(len(known))[:N_SCOUTS]
     scouts = [known[i].smiles for i in chosen.tolist()]
     places = space.encode(scouts, AS_IT_IS)
     if measure is not None and not is_size:
         far = find_walk_length(space, scouts, places, deviation * step)
-        step = _orthogonalise(decode_pairs(space, z, step, far, measure, seed), step, size_slopes)
+        step = _turn(decode_pairs(space, z, step, far, measure, seed), step, size_slopes)
     read = cross_predict(unit_points, np.column_stack([y, rest]), seed)
     faintness = max(_correlation(y, read[:, 0]), FAINTEST)
     return Direction(
@@ -187,7 +189,7 @@ def fit_direction(
 
 
 def fit_descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: int = N_SHIPPED) -> Direction:
-    """The direction of a descriptor, fitted to `n` of the molecules that molgen ships.
+    """The direction of a descriptor, fitted to `n` shipped molecules.
 
     Raises:
         SpecError: There is no such descriptor.
@@ -202,19 +204,19 @@ def fit_descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: in
 
 
 def choose_walk_length(space: LatentSpace, direction: Direction, molecule: Molecule, point: Floats) -> float:
-    """How far to walk a molecule with point (D,): the direction's reach, or farther where that hardly changes it."""
+    """The walk length for a molecule at a point (D,): `reach`, or longer if that hardly changes the molecule."""
     return max(direction.reach, find_walk_length(space, [molecule.smiles], point[None], direction.vector))
 
 
 def project_out(slope: Doubles, others: Doubles) -> Doubles:
-    """What remains of `slope` (D,) at right angles to the columns of `others` (D, C)."""
+    """The component of `slope` (D,) orthogonal to the columns of `others` (D, C)."""
     basis, _ = np.linalg.qr(others)
     rest: Doubles = slope - basis @ (basis.T @ slope)
     return rest
 
 
-def _orthogonalise(found: PairedChanges, step: Doubles, size_slopes: Doubles) -> Doubles:
-    """`step` (D,) turned halfway to the ways on which the concept changes more, but sizes (slopes (D, C)) do not."""
+def _turn(found: PairedChanges, step: Doubles, size_slopes: Doubles) -> Doubles:
+    """`step` (D,) turned by 45 degrees to a larger change of the concept, orthogonal to the sizes (slopes (D, C))."""
     if len(found.ways) < MIN_LABELS:
         return step
     changes = np.clip(found.changes, *np.percentile(found.changes, OUTLIERS, axis=0))
@@ -222,7 +224,7 @@ def _orthogonalise(found: PairedChanges, step: Doubles, size_slopes: Doubles) ->
     slopes = fit_probe(found.ways, np.column_stack([concept - fit_probe(atoms, concept)(atoms), atoms])).weight
     beside = project_out(slopes[:, 0], np.column_stack([step, size_slopes, slopes[:, 1]]))
     length = float(np.linalg.norm(beside))
-    turned: Doubles = (step + beside / length) / np.sqrt(2.0) if length > 0.0 else step
+    turned: Doubles = (step + beside / length) / np.sqrt(2.0) if length > 0.0 else step  # orthogonal unit vectors
     return turned
 
 
@@ -261,7 +263,7 @@ def write_direction(path: Path, direction: Direction) -> None:
 
 
 def read_direction(path: Path, space: LatentSpace) -> Direction:
-    """The direction that `write_direction` wrote, in the space of the same checkpoint.
+    """Reads a direction that `write_direction` wrote, for the space of the same checkpoint.
 
     Raises:
         FileError: The file is missing, is no direction, or belongs to another checkpoint.
@@ -282,17 +284,17 @@ def read_direction(path: Path, space: LatentSpace) -> Direction:
         raise FileError(path, f"is not a direction: {error}", remedy=_REMEDY) from None
     if direction.checkpoint_sha256 != space.model.digest or len(direction.vector) != space.size:
         message = f"belongs to the checkpoint {direction.checkpoint_sha256:.12}..., not to {space.model.digest:.12}..."
-        raise FileError(path, message, remedy="Name its checkpoint by --checkpoint, or make the direction anew.")
+        raise FileError(path, message, remedy="Name its checkpoint by --checkpoint, or make the direction again.")
     return direction
 
 
 def _built(content: dict[str, Any]) -> Direction:
-    """A direction of what a file says.
+    """The direction in the content of a file.
 
     Raises:
-        KeyError: Something is missing.
-        TypeError: Something is of another type.
-        ValueError: A number cannot be.
+        KeyError: An entry is missing.
+        TypeError: An entry has another type.
+        ValueError: A number is invalid.
         OverflowError: A number is too large.
     """
     for key in ("name", "unit", "checkpoint_sha256"):

@@ -1,11 +1,11 @@
-"""A library encoded once, in a file that is searched in milliseconds: its points, rotated, and its SMILES.
+"""A library encoded once, in a file that is searched in milliseconds: its rotated latent vectors and its SMILES.
 
-The points are the encoder's means. They are rotated onto the principal axes of the library, so that the leading
-coordinates hold most of a distance. A search takes the distances in these for all rows, which no full distance is
-below, and the full distance only of rows that can still be among the nearest: what it finds is exact.
+The points are posterior means, rotated onto the principal axes of the library, so that the leading coordinates contain
+most of a distance. A search computes the distances in these coordinates for all rows, which are lower bounds of the
+full distances, and the full distances only of rows that can still be among the nearest. The search is exact.
 
-The file is one of safetensors, written by `explore.library` and read through a memory map. It is hostile input until
-checked.
+The file is in the safetensors format, written by `explore.library` and read through a memory map. It is hostile input
+until checked.
 
 Notation: N rows, D latent dimensions, Q leading coordinates, k neighbours.
 Source: lower bounds of distances from leading principal axes, Chakrabarti & Mehrotra, VLDB 2000, 89.
@@ -29,26 +29,26 @@ from molgen.errors import FileError, SpecError
 SUFFIX = ".safetensors"
 FORMAT = "molgen-index-1"
 N_LEADING = 16
-"""Q at the most: the coarse dimensions of the shipped checkpoint hold three quarters of a squared distance."""
+"""Maximum of Q: the coarse dimensions of the shipped checkpoint hold three quarters of a squared distance."""
 FARTHEST = 1e6
-"""Of a point from the origin; molecules lie within 100."""
+"""Maximum distance of a point from the origin; molecules lie within 100."""
 SAMPLE_STEP = 64
-"""Of so many partial distances one is in the sample that tells which are small."""
+"""One in this many partial distances is in the sample that determines a threshold."""
 
-_REMEDY = "Make it anew with `molgen index FILE -o INDEX.safetensors`."
+_REMEDY = "Make it again with `molgen index FILE -o INDEX.safetensors`."
 _ROUNDING = 1e-5
-"""More than the share of squared lengths by which float32 can be off in a sum of 16 products."""
+"""Upper bound of the relative error of a sum of 16 products in float32."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class PackedTexts:
-    """N texts in one piece.
+    """N texts in one buffer.
 
     Attributes:
         blob: Their UTF-8 bytes, uint8.
-        ends: (N,) int64: where each ends in `blob`.
+        ends: (N,) int64: end of each text in `blob`.
 
     Raises:
         ValueError: The ends do not rise to the length of the blob.
@@ -72,19 +72,19 @@ class PackedTexts:
 
 @dataclass(frozen=True)
 class Index:
-    """A library that can be searched.
+    """A searchable library.
 
     Attributes:
-        leading: (N, Q) float32: the rotated points' first coordinates.
+        leading: (N, Q) float32: the first coordinates of the rotated points.
         rest: (N, D - Q) float16: the others.
         rotation: (D, D) float64: column i is the axis of coordinate i.
-        centre: (D,) float64: what is subtracted before the rotation.
-        smiles: N SMILES as the library writes them.
-        names: N names, or none where the library has no names.
-        checkpoint_sha256: Of the checkpoint that encoded it.
+        centre: (D,) float64: subtracted before the rotation.
+        smiles: N SMILES as in the library.
+        names: N names, or none if the library has none.
+        checkpoint_sha256: SHA-256 of the checkpoint that encoded it.
 
     Raises:
-        ValueError: Shapes or types do not fit, there is no row, or numbers are such that no search ends well.
+        ValueError: Shapes or types do not fit, there is no row, or numbers are out of range.
     """
 
     leading: Floats
@@ -115,7 +115,7 @@ class Index:
         self._require_sound()
 
     def _require_sound(self) -> None:
-        """Refuses numbers that no library of molecules has, and no search ends well among, by a ValueError."""
+        """Refuses numbers that no library of molecules has and that would break a search, by a ValueError."""
         with np.errstate(over="ignore", invalid="ignore"):
             is_rotation = np.allclose(self.rotation.T @ self.rotation, np.eye(len(self.centre)), atol=1e-6)
             is_near = (np.abs(self.centre) <= FARTHEST).all() and (self._lengths <= FARTHEST**2).all()
@@ -129,7 +129,7 @@ class Index:
 
     @classmethod
     def open(cls, path: Path) -> Index:
-        """The index in a file, of which only what a search needs is read.
+        """The index in a file, memory-mapped, so that only parts that a search needs are read.
 
         Raises:
             FileError: The file is missing, damaged, or no index.
@@ -155,10 +155,10 @@ class Index:
         return cls(**parts, smiles=smiles, names=names, checkpoint_sha256=metadata["checkpoint_sha256"])
 
     def require_checkpoint(self, path: Path, digest: str) -> None:
-        """Asks that this index, of the file `path`, is of the checkpoint with SHA-256 `digest`.
+        """Checks that this index, of the file `path`, belongs to the checkpoint with SHA-256 `digest`.
 
         Raises:
-            FileError: It is of another one.
+            FileError: It belongs to another one.
         """
         if self.checkpoint_sha256 != digest:
             message = f"was made with the checkpoint {self.checkpoint_sha256:.12}..., not with {digest:.12}..."
@@ -166,7 +166,7 @@ class Index:
             raise FileError(path, message, remedy=remedy)
 
     def points(self, rows: slice | Rows) -> Floats:
-        """Points (M, D) of rows, as the encoder gave them, to three digits."""
+        """Points (M, D) of rows, in the original coordinates, to three digits."""
         rotated = np.concatenate([self.leading[rows], self.rest[rows].astype(np.float32)], axis=1)
         back: Floats = rotated @ self.rotation.T.astype(np.float32) + self.centre.astype(np.float32)
         return back
@@ -174,7 +174,7 @@ class Index:
     def nearest(self, point: Floats, k: int) -> tuple[Rows, Floats]:
         """The `k` rows nearest to a point (D,), or all if they are fewer, and their distances, nearest first.
 
-        Of equal distances the earlier row comes first.
+        For equal distances, the earlier row comes first.
 
         Raises:
             SpecError: The point is not D finite numbers.
@@ -192,7 +192,7 @@ class Index:
         return rows[order], np.sqrt(squares[order])
 
     def in_order(self, point: Floats) -> Iterator[tuple[int, float]]:
-        """All rows from the nearest to a point (D,) on, each with its distance.
+        """All rows in order of their distance to a point (D,), each with its distance.
 
         Raises:
             SpecError: The point is not D finite numbers.
@@ -224,7 +224,7 @@ class Index:
 
 
 def _is_finite(values: NDArray[np.float16]) -> bool:
-    """Whether numbers (N, M) of half precision are finite, read off their bits."""
+    """Whether numbers (N, M) of half precision are finite, by their bits."""
     return not ((values.view(np.uint16) & 0x7C00) == 0x7C00).any()
 
 
@@ -238,7 +238,7 @@ def _texts(tensors: dict[str, NDArray[Any]], name: str) -> PackedTexts:
 def _likely(partial: Floats, k: int) -> Rows:
     """At least `k` rows, among them most of the `k` with the smallest partial distances (N,).
 
-    Which distance leaves enough rows is read off a sample.
+    A sample determines the threshold.
     """
     n_wanted = max(4 * k, 256)
     sample = partial[::SAMPLE_STEP]

@@ -1,6 +1,6 @@
-"""A library of molecules on its way into an index: encoded, rotated and written as a stream.
+"""Making an index of a library: its molecules are encoded, rotated and written as a stream.
 
-Points wait for their rotation, which all of them decide, in an unnamed file.
+Points are buffered in an unnamed file until the rotation, which depends on all of them, is known.
 
 Notation: N rows, D latent dimensions, M rows of a chunk.
 """
@@ -32,7 +32,7 @@ from molgen.paths import replace_file
 CHUNK = 4096
 """Rows encoded or rotated at once."""
 MAX_NAME_LENGTH = 200
-"""Characters that are kept of a name."""
+"""Maximum length of a name; longer ones are cut."""
 _DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "U8": np.uint8}
 
 
@@ -43,19 +43,19 @@ def build_index(
     tally: Tally,
     policy: Policy = DEFAULT_POLICY,
 ) -> None:
-    """Encodes a library into an index, in one step, in memory that does not grow with it but for 16 bytes a row.
+    """Encodes a library into an index, written in one step, with 16 bytes of memory per row.
 
     Args:
-        space: Encodes; as means, since a point that decodes exactly costs six times as much or more, and where it is
-            not the mean itself it lies 0.1 away, a twentieth of the distance to a near neighbour.
-        items: What `read_rows` yields.
+        space: The latent space. Points are posterior means: refinement costs six times as much or more and moves a
+            point by about 0.1, a twentieth of the distance to a near neighbour.
+        items: Yields of `read_rows`.
         path: The file to write or replace.
-        tally: Counts the rows; those that are no molecule or cannot be encoded are rejected.
+        tally: Counts the rows; rows without a molecule that can be encoded are rejected.
         policy: Standardisation before encoding.
 
     Raises:
-        FileError: No row can be used; `path` is then as it was.
-        OSError: The file cannot be written, likewise.
+        FileError: No row can be used; `path` is unchanged.
+        OSError: The file cannot be written; `path` is unchanged.
     """
     with ExitStack() as stack:
         points, smiles, names = (stack.enter_context(TemporaryFile(dir=path.parent)) for _ in range(3))
@@ -89,14 +89,14 @@ def _encodable(
 
 @dataclass
 class _Library:
-    """A library on its way into a file.
+    """The parts of an index that is being written.
 
     Attributes:
         size: D.
-        points: Takes points as they come.
-        smiles: Takes the bytes of SMILES.
-        names: Takes the bytes of names.
-        ends: Where each SMILES, and each name, ends.
+        points: Buffer of points.
+        smiles: Buffer of the bytes of SMILES.
+        names: Buffer of the bytes of names.
+        ends: End of each SMILES, and of each name.
         total: Sum (D,) of the points.
         products: Sum (D, D) of their outer products.
     """
@@ -113,7 +113,7 @@ class _Library:
         self.total, self.products = np.zeros(self.size), np.zeros((self.size, self.size))
 
     def add(self, rows: Sequence[Row], z: Floats) -> None:
-        """Takes rows and their points (M, D)."""
+        """Adds rows and their points (M, D)."""
         self.points.write(np.ascontiguousarray(z).tobytes())
         self.total += z.sum(axis=0, dtype=np.float64)
         self.products += z.T.astype(np.float64) @ z

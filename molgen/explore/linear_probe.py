@@ -1,8 +1,8 @@
-"""Linear probes: what of molecules can be read off numbers about them by a weighted sum.
+"""Linear probes: how well a weighted sum of features predicts a property of molecules.
 
-A probe is a ridge regression, of measured values or of labels 0 and 1 alike: on the latter it is Fisher's discriminant
-up to its scale (Hastie, Tibshirani & Friedman 2009, The elements of statistical learning, section 4.3), and it needs no
-iterations. Its penalty is the one with the least error where each molecule is left out in turn.
+A probe is a ridge regression, of measured values or of labels 0 and 1; for labels it is Fisher's discriminant up to
+scale (Hastie, Tibshirani & Friedman 2009, The elements of statistical learning, section 4.3), and it needs no
+iterations. Its penalty minimises the leave-one-out error.
 
 Notation: N molecules, F features, T targets.
 Source: probes of a model's layers, Alain & Bengio 2016 (arXiv:1610.01644).
@@ -19,14 +19,14 @@ from molgen.arrays import Doubles
 
 FOLDS = 5
 PENALTIES = tuple(10.0**power for power in range(-4, 3))
-"""Ridge penalties tried, as shares of the features' mean variance."""
+"""Ridge penalties tried, relative to the mean variance of the features."""
 TINY = 1e-9
 """Variance below which a feature or a target is taken as constant."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Weighted sums of features.
+    """A linear model of features.
 
     Attributes:
         weight: (F, T).
@@ -45,24 +45,27 @@ class Probe:
 def fit_probe(x: ArrayLike, y: ArrayLike) -> Probe:
     """A probe of targets (N, T) from features (N, F), each feature standardised, each target with its own penalty.
 
-    The error of leaving one out is that of the fit over 1 - h, with h the molecule's own share in its prediction
-    (Hastie, Tibshirani & Friedman 2009, equation 7.64), so that one decomposition serves for all penalties.
+    The leave-one-out error is the residual over 1 - h, with h the leverage of the molecule, so that one decomposition
+    serves all penalties.
+
+    Source: Hastie, Tibshirani & Friedman 2009, equations 3.44, 3.47 and 7.64.
     """
     features, targets = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     centre, middle = features.mean(axis=0), targets.mean(axis=0)
     deviation = features.std(axis=0)
     unit = np.where(deviation > TINY, 1.0 / np.maximum(deviation, TINY), 0.0)
     design, wanted = (features - centre) * unit, targets - middle
-    basis, sizes, axes = _decompose(design)
+    basis, sizes, axes = _decompose(design)  # X = U S V^T, with U the basis, S^2 the sizes, V the axes
     shares = basis.T @ wanted
     best, least = np.zeros_like(shares), np.full(targets.shape[1], np.inf)
     for penalty in PENALTIES:
-        kept = sizes / (sizes + penalty * len(features))
-        own = 1.0 / len(features) + np.square(basis) @ kept
-        missed = (wanted - basis @ (kept[:, None] * shares)) / np.maximum(1.0 - own, TINY)[:, None]
-        error = np.square(missed).mean(axis=0)
+        kept = sizes / (sizes + penalty * len(features))  # shrinkage, equation 3.47
+        leverage = 1.0 / len(features) + np.square(basis) @ kept
+        residual = wanted - basis @ (kept[:, None] * shares)
+        left_out = residual / np.maximum(1.0 - leverage, TINY)[:, None]  # equation 7.64
+        error = np.square(left_out).mean(axis=0)
         is_better = error < least
-        best[:, is_better] = (kept / np.sqrt(sizes))[:, None] * shares[:, is_better]
+        best[:, is_better] = (kept / np.sqrt(sizes))[:, None] * shares[:, is_better]  # V^T beta, equation 3.44
         least = np.minimum(error, least)
     weight = unit[:, None] * (axes @ best)
     return Probe(weight, middle - centre @ weight)
@@ -85,7 +88,7 @@ def cross_predict(x: ArrayLike, y: ArrayLike, seed: int) -> Doubles:
     Args:
         x: Features (N, F); N at least 5.
         y: Targets (N, T).
-        seed: Draws the fifths.
+        seed: Seed of the folds.
     """
     features, targets = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     fold = np.random.default_rng(seed).permutation(np.arange(len(features)) % FOLDS)

@@ -1,10 +1,11 @@
-"""A path between two molecules: different molecules that lead from one to the other, little by little.
+"""A path between two molecules: distinct molecules that change gradually from one to the other.
 
-A line between two points is decoded at several steps. Off the points of molecules the decoder stammers, and what the
-line itself decodes to may lead away from both ends for a while. So several points around each step are decoded; what
-comes out is encoded, and decoded again from its own point, which the decoder knows well. Of all that, the chain is
-taken that never loses likeness to the end or gains likeness to the start, and whose molecules are most like their
-neighbours and most surely decoded. Where two neighbours are still far apart, the same is done once more between them.
+A line between two points is decoded at several steps. Away from encoded molecules, decoding is unreliable, and
+molecules on the line may be unlike both ends. So several points around each step are decoded, and the results are
+encoded and decoded again from their own latent vectors, where decoding is reliable. The path is the chain of these
+molecules along which similarity to the end never falls and similarity to the start never rises, and whose steps have
+the largest sum of similarity and confidence. Where two neighbours are still dissimilar, the same is repeated between
+them.
 
 Notation: N molecules, D latent dimensions, T steps, K candidates.
 """
@@ -30,30 +31,30 @@ from molgen.tokens.selfies_vocabulary import pad
 LINEAR, SPHERICAL = "linear", "spherical"
 KINDS = (LINEAR, SPHERICAL)
 NOISES = (0.1, 0.2, 0.3)
-"""Steps aside at which the points around a step of the line lie, in standard deviations of the prior."""
+"""Distances of the points around a step from the line, in standard deviations of the prior."""
 LEAST_CONFIDENCE = 0.3
-"""What is less surely decoded is no part of a path."""
+"""Minimum confidence of a molecule on a path."""
 _PARALLEL = 1e-6
-"""Sine of an angle below which an arc is as good as straight."""
+"""Sine of an angle below which an arc is treated as straight."""
 
 GAP = 0.5
-"""Tanimoto distance of neighbours above which more is looked for between them."""
+"""Tanimoto distance of neighbours above which the search is repeated between them."""
 GAP_STEPS, GAP_DRAWS = 3, 8
 
 Decoded = tuple[Doubles, Floats, Sequence[str | None]]
-"""Shares of the way (K,), points (K, D), and what they decode to."""
+"""Positions on the way (K,), points (K, D), and the SMILES decoded from them."""
 
 
 @dataclass(frozen=True)
 class PathConfig:
-    """How a path is looked for.
+    """Options of the search for a path.
 
     Attributes:
         kind: `linear`, or `spherical` for an arc about the prior's mean.
-        n_steps: T, points on the line, the ends left out.
+        n_steps: T, points on the line without the ends.
         n_draws: Points decoded at each step: the one on the line, and others around it.
-        scaffold: What every molecule on the way must hold, or None.
-        seed: Draws the points around the line.
+        scaffold: Substructure that every molecule on the way must contain, or None.
+        seed: Seed of the points around the line.
 
     Raises:
         SpecError: A kind is unknown, or a number is too small.
@@ -78,11 +79,11 @@ class PathPoint:
     """One molecule of a path.
 
     Attributes:
-        t: Where it is, from 0 at the start to 1 at the end.
+        t: Position, from 0 at the start to 1 at the end.
         smiles: Canonical SMILES.
         to_start: Tanimoto similarity (ECFP4) to the start, in [0, 1].
         to_end: The same to the end.
-        confidence: See `measure_confidence`; NaN where it cannot be told.
+        confidence: See `measure_confidence`; NaN if it cannot be measured.
     """
 
     t: float
@@ -94,7 +95,7 @@ class PathPoint:
 
 @dataclass(frozen=True)
 class Path:
-    """Different molecules that lead from one to another, the ends among them.
+    """Distinct molecules from one end to the other, ends included.
 
     Attributes:
         stops: In their order; at least the two ends.
@@ -109,9 +110,9 @@ class Path:
 
     @cached_property
     def monotonicity(self) -> tuple[float, float]:
-        """Spearman's correlation, in [-1, 1], of t with unlikeness to the start, and with likeness to the end.
+        """Spearman's correlation, in [-1, 1], of t with dissimilarity to the start and with similarity to the end.
 
-        The ends count; NaN where a path has nothing else.
+        The ends are included; NaN for a path of the ends alone.
         """
         from scipy.stats import spearmanr
 
@@ -124,7 +125,7 @@ class Path:
 
     @property
     def worst_confidence(self) -> float:
-        """The least confidence between the ends; NaN where nothing lies between them."""
+        """The least confidence between the ends; NaN if there is nothing between them."""
         values = [stop.confidence for stop in self.stops[1:-1]]
         return float(np.nan_to_num(values).min()) if values else float("nan")
 
@@ -136,10 +137,10 @@ class Path:
 
 
 def interpolate_points(space: LatentSpace, ends: Floats, t: Doubles, kind: str = LINEAR) -> Floats:
-    """Points (T, D) at the shares `t` (T,) of the way between two `ends` (2, D).
+    """Points (T, D) at positions `t` (T,) between two `ends` (2, D).
 
-    A spherical path is an arc in the whitened space, about the prior's mean: its points are as far from the mean as the
-    ends are, where most molecules are, while those of a straight line are nearer.
+    A spherical path is an arc in the whitened space, about the prior's mean: its points are as far from the mean as
+    the ends, which is typical of molecules, while those of a straight line are nearer.
 
     Source: Shoemake, SIGGRAPH 1985 (doi:10.1145/325334.325242), slerp; for points of a generative model, White 2016
     (arXiv:1609.04468), section 2.
@@ -159,10 +160,10 @@ def interpolate_points(space: LatentSpace, ends: Floats, t: Doubles, kind: str =
 
 @torch.no_grad()
 def measure_confidence(space: LatentSpace, z: Floats, smiles: Sequence[str]) -> Doubles:
-    """How surely the decoder says each molecule (N) at its point (N, D): the mean probability of a token, in [0, 1].
+    """Confidence of the decoder in each molecule (N,) at its point (N, D): mean probability of a token, in [0, 1].
 
-    The mean is geometric: the exponential of the mean log-likelihood of a token of the canonical text, its end among
-    them. NaN where a molecule has no tokens.
+    The mean is geometric: the exponential of the mean log-likelihood of a token of the canonical text, EOS included.
+    NaN for a molecule without tokens.
     """
     result = np.full(len(smiles), np.nan)
     rows, sequences = [], []
@@ -181,16 +182,16 @@ def measure_confidence(space: LatentSpace, z: Floats, smiles: Sequence[str]) -> 
 
 
 def find_path(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Floats, route: PathConfig) -> Path:
-    """The path between two molecules: the best chain of all that is decoded along the line between their points.
+    """The path between two molecules: the best chain of the molecules decoded along the line between their points.
 
     Args:
-        space: Where the path is.
+        space: The latent space.
         molecules: The start and the end.
         ends: (2, D), their points.
-        route: How it is looked for.
+        route: Options of the search.
 
     Raises:
-        SpecError: Both are the same.
+        SpecError: Both molecules are the same.
     """
     decoded = _decode(space, ends, route)
     stops = _best_stops(_stops(space, molecules, ends, decoded), route)
@@ -203,9 +204,9 @@ def find_path(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Fl
 
 
 def decode_line(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: Floats, route: PathConfig) -> Path:
-    """The different molecules that the line alone decodes to, in their order: what a path is compared with.
+    """The distinct molecules decoded from the line alone, in order: a baseline for paths.
 
-    The arguments are those of `find_path`; the scaffold is not asked for.
+    The arguments are those of `find_path`; the scaffold is ignored.
 
     Raises:
         SpecError: Both molecules are the same.
@@ -217,7 +218,7 @@ def decode_line(space: LatentSpace, molecules: tuple[Molecule, Molecule], ends: 
 
 
 def _around_line(space: LatentSpace, ends: Floats, route: PathConfig) -> tuple[Doubles, Floats]:
-    """Shares of the way (K,), and points (K, D) on and around the line, those of one step together."""
+    """Positions (K,) and points (K, D) on and around the line, those of one step together."""
     t = np.repeat(np.linspace(0.0, 1.0, route.n_steps + 2)[1:-1], route.n_draws)
     noise = np.random.default_rng(route.seed).standard_normal((route.n_steps, route.n_draws, space.size))
     noise *= np.resize(NOISES, route.n_draws)[:, None]
@@ -227,7 +228,7 @@ def _around_line(space: LatentSpace, ends: Floats, route: PathConfig) -> tuple[D
 
 
 def _decode(space: LatentSpace, ends: Floats, route: PathConfig) -> Decoded:
-    """What is on and around a line: once as it is decoded, and before that once more from its own point."""
+    """Molecules on and around a line, and the molecules decoded from their latent vectors, the latter first."""
     t, points = _around_line(space, ends, route)
     texts = space.decode_region(points)
     own = _own_points(space, texts)
@@ -235,7 +236,7 @@ def _decode(space: LatentSpace, ends: Floats, route: PathConfig) -> Decoded:
 
 
 def _gaps(space: LatentSpace, stops: Sequence[PathPoint], ends: Floats, route: PathConfig) -> list[Decoded]:
-    """What is on and around the lines between the own points of neighbours that are far apart."""
+    """Molecules on and around the lines between the latent vectors of dissimilar neighbours."""
     own = _own_points(space, [stop.smiles for stop in stops])
     own[[0, -1]] = ends
     bits = [_bits(stop.smiles) for stop in stops]
@@ -249,7 +250,7 @@ def _gaps(space: LatentSpace, stops: Sequence[PathPoint], ends: Floats, route: P
 
 
 def _own_points(space: LatentSpace, texts: Sequence[str | None]) -> Floats:
-    """The encoder's points (K, D) of molecules; NaN where there is none."""
+    """Posterior means (K, D) of molecules; NaN if there is none."""
     unique = list(dict.fromkeys(text or "" for text in texts))
     rows = {text: row for row, text in enumerate(unique)}
     return space.encode(unique, AS_IT_IS, is_refined=False)[[rows[text or ""] for text in texts]]
@@ -261,20 +262,20 @@ def _stops(
     ends: Floats,
     decoded: Decoded,
 ) -> list[PathPoint]:
-    """The ends, and between them, in the order of t, each molecule that was decoded once for each step.
+    """The ends, and between them, in the order of t, each decoded molecule once per step.
 
     Args:
-        space: Where the points are.
+        space: The latent space.
         molecules: The start and the end.
         ends: (2, D), their points.
-        decoded: Shares of the way (K,), points (K, D), and what they decode to; of equal ones, the first is taken.
+        decoded: Positions (K,), points (K, D), and decoded SMILES; of equal ones, the first is taken.
 
     Raises:
         SpecError: Both ends are the same.
     """
     start, end = (molecule.smiles for molecule in molecules)
     if start == end:
-        remedy = "Name two different molecules; `molgen explore neighbours` shows what lies around one."
+        remedy = "Name two different molecules; `molgen explore neighbours` shows the neighbourhood of one."
         raise SpecError("path", f"both ends are {start}", remedy=remedy)
     first: dict[tuple[float, str], Floats] = {(0.0, start): ends[0], (1.0, end): ends[1]}
     for t, point, text in zip(*decoded, strict=True):
@@ -290,24 +291,24 @@ def _stops(
 
 
 def _best_stops(stops: Sequence[PathPoint], route: PathConfig) -> list[PathPoint]:
-    """The best chain of the ends and of what a route allows between them."""
+    """The best chain of the ends and of molecules that a route allows between them."""
     allowed = [stops[0], *(stop for stop in stops[1:-1] if _is_fit(stop, route)), stops[-1]]
     return [allowed[row] for row in find_best_chain(allowed)]
 
 
 def _is_fit(stop: PathPoint, route: PathConfig) -> bool:
-    """Whether a molecule may be on a path: surely enough decoded, and with the scaffold."""
-    if not stop.confidence >= LEAST_CONFIDENCE:  # NaN is none
+    """Whether a molecule may be on a path: confidence and scaffold."""
+    if not stop.confidence >= LEAST_CONFIDENCE:  # NaN counts as too low
         return False
     return route.scaffold is None or parse(stop.smiles).mol.HasSubstructMatch(route.scaffold)
 
 
 def find_best_chain(stops: Sequence[PathPoint]) -> list[int]:
-    """Rows of the chain from the first to the last stop whose steps add up to the most.
+    """Rows of the chain from the first to the last stop with the largest sum over steps.
 
-    A step leads to a later t, to no less likeness to the end and to no more to the start, and changes one of them. It
-    counts the likeness of its two molecules and the confidence in the second, so that chains of many small sure steps
-    win. Found by dynamic programming over the stops in their order.
+    A step leads to a later t, to no lower similarity to the end and to no higher similarity to the start, and changes
+    one of them. Its value is the similarity of its two molecules plus the confidence of the second, so chains of many
+    small, confident steps are preferred. Solved by dynamic programming over the stops in order.
     """
     t, to_start, to_end, sure = np.array([[s.t, s.to_start, s.to_end, s.confidence] for s in stops]).T
     bits = [_bits(stop.smiles) for stop in stops]

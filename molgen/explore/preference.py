@@ -1,10 +1,10 @@
-"""A preference profile: what a user likes, learned from a few molecules, as a number for every other molecule.
+"""A preference profile: a score for molecules, learned from a few that a user likes or dislikes.
 
-The profile is the mean of a Gaussian process over the labels 1 (liked) and -1 (disliked). Half of the covariance of two
-molecules comes from the latent space: it falls exponentially with the distance of their points, in standard deviations
-of the prior. The other half is the square of their Tanimoto similarity (ECFP4). A liked molecule so speaks for what is
-like it, and many near-duplicates speak hardly louder than one. Where only points are at hand, as in an index of
-millions, a profile of the latent half alone chooses a shortlist.
+The profile is the mean of a Gaussian process over the labels 1 (liked) and -1 (disliked). Half of the covariance of
+two molecules is latent: it falls exponentially with the distance of their points, in standard deviations of the prior.
+The other half is the square of their Tanimoto similarity (ECFP4). So a liked molecule raises the score of similar
+ones, and near-duplicates count hardly more than one molecule. Where only points are known, as in an index of millions,
+a profile of the latent half alone selects a shortlist.
 
 Notation: N molecules, M labels, D latent dimensions.
 Source: Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, equation 2.25; Tanimoto similarity as a
@@ -31,32 +31,32 @@ WIDTH = 0.2
 prior. Chosen, with the other constants of the covariance, on the six assays of docs/benchmarks/instruments.md; from
 0.1 to 0.3 the results differ by less than their noise."""
 LATENT_SHARE = 0.5
-"""Of the covariance; the rest is the fingerprint's."""
+"""Share of the latent part of the covariance; the rest is that of the fingerprint."""
 NOISE = 0.1
-"""Variance of a label about the profile."""
+"""Noise variance of a label."""
 MAX_LABELS = 4096
 CHUNK = 4096
-"""Points judged at once."""
+"""Number of points scored at once."""
 SHORTLIST = 20_000
-"""Rows of an index that are judged as molecules, by default: ten seconds of work."""
+"""Rows of an index scored as molecules, by default; ten seconds of work."""
 STEPS = (0.2, 0.6)
 """Shortest and longest step from a liked molecule to a proposal, in standard deviations of the prior in each dimension:
-nearer, most decode to the molecule itself, farther, few are like it."""
+at shorter steps most points decode to the molecule itself, at longer ones few are similar to it."""
 OVERSAMPLING = 4
-"""Molecules found for each proposal, the most preferred of which are proposed."""
+"""Molecules found per proposal, of which the most preferred are proposed."""
 BATCH_SIZE, MAX_DECODED, MIN_DECODED = 512, 100, 2048
-"""Points decoded at once; for each proposal that is asked for at the most, and in any case."""
+"""Points decoded at once; maximum per requested proposal, and in any case."""
 
 _FLAT = Policy(fragment="keep", stereo="drop")
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Molecules with their points.
+    """Molecules and their points.
 
     Attributes:
         bits: M fingerprints.
-        z: (M, D) the encoder's means.
+        z: (M, D), posterior means.
 
     Raises:
         ValueError: The numbers of both differ, or a point is missing.
@@ -77,15 +77,15 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Preference:
-    """A profile: 1 like the liked, -1 like the disliked.
+    """A profile: 1 for molecules like the liked ones, -1 for those like the disliked ones.
 
     Attributes:
-        deviation: (D,) standard deviation of the prior.
-        scaled: (M, D) the points with a label, in these deviations.
+        deviation: (D,), standard deviation of the prior.
+        scaled: (M, D), the labelled points, in these deviations.
         bits: M fingerprints with a label.
-        weights: (M,) by which each label counts, through its covariance with a molecule.
-        point_weights: (M,) the same where only the point is known.
-        base: The profile far from all labels: the mean label, or 0 where more are liked than disliked.
+        weights: (M,), (K + noise)^-1 y of equation 2.25.
+        point_weights: (M,), the same for the latent part alone.
+        base: The profile far from all labels: the mean label, or 0 if more are liked than disliked.
     """
 
     deviation: Floats
@@ -97,10 +97,10 @@ class Preference:
 
     @classmethod
     def of(cls, space: LatentSpace, liked: Labelled, disliked: Labelled) -> Preference:
-        """The profile of what is liked and disliked.
+        """The profile of liked and disliked molecules.
 
         Raises:
-            SpecError: Nothing is liked, or there are too many labels.
+            SpecError: No molecule is liked, or there are too many labels.
         """
         labels = np.repeat([1.0, -1.0], [len(liked.z), len(disliked.z)])
         if not len(liked.z):
@@ -120,7 +120,7 @@ class Preference:
         return cls(space.prior_deviation, scaled, bits, weights, point_weights, base)
 
     def of_molecules(self, z: Floats, bits: Sequence[ExplicitBitVect]) -> Doubles:
-        """The preference (N,) for molecules of points (N, D) and fingerprints; NaN where a point is missing."""
+        """The preference (N,) for molecules with points (N, D) and fingerprints; NaN if a point is missing."""
         values = np.empty(len(z))
         for chunk in _chunks(len(z)):
             covariance = LATENT_SHARE * _latent_covariance(z[chunk] / self.deviation, self.scaled)
@@ -129,7 +129,7 @@ class Preference:
         return values
 
     def of_points(self, z: Floats) -> Doubles:
-        """The preference (N,) for points (N, D) by the latent space alone; NaN where one is missing."""
+        """The preference (N,) for points (N, D) by the latent part alone; NaN if one is missing."""
         values = np.empty(len(z))
         for chunk in _chunks(len(z)):
             covariance = _latent_covariance(z[chunk] / self.deviation, self.scaled)
@@ -139,7 +139,7 @@ class Preference:
 
 @dataclass(frozen=True)
 class ScoredMolecule:
-    """A molecule with the preference for it."""
+    """A molecule and its preference."""
 
     molecule: Molecule
     preference: float
@@ -154,14 +154,14 @@ def rank_library(
     excluded: Collection[str] = (),
     on_rows: Callable[[int], object] = lambda _rows: None,
 ) -> list[ScoredMolecule]:
-    """At most `n` different molecules of a library, the most preferred first.
+    """At most `n` distinct molecules of a library, the most preferred first.
 
     Args:
-        preference: The profile; its latent half chooses a shortlist, of which it judges the molecules.
+        preference: The profile; its latent part selects a shortlist, whose molecules it scores.
         index: The library.
-        n: How many.
-        n_shortlist: Rows of the shortlist, beside as many as are excluded. The larger its share of the library, the
-            fewer of the most preferred molecules are missed.
+        n: Number of molecules.
+        n_shortlist: Rows of the shortlist, plus the number of excluded ones. A larger shortlist misses fewer of the
+            most preferred molecules.
         excluded: Canonical SMILES that are not recommended.
         on_rows: Called with the number of rows done, first of the library, then of the shortlist beyond that.
 
@@ -191,11 +191,11 @@ def rank_library(
 
 @dataclass(frozen=True)
 class Proposals:
-    """Molecules made to a profile.
+    """New molecules for a profile.
 
     Attributes:
-        molecules: Different ones, the most preferred first.
-        n_decoded: Points decoded for them.
+        molecules: Distinct ones, the most preferred first.
+        n_decoded: Number of points decoded.
     """
 
     molecules: tuple[ScoredMolecule, ...]
@@ -212,16 +212,16 @@ def propose(
     excluded: Collection[str] = (),
     on_found: Callable[[int], object] = lambda _n: None,
 ) -> Proposals:
-    """At most `n` new molecules from around liked ones, each preferred to a molecule unlike all labels.
+    """At most `n` new molecules decoded around liked ones, each with a preference above that far from all labels.
 
-    Those that differ by their stereochemistry alone, from one another or from what is excluded, are not new.
+    Stereoisomers of one another or of excluded molecules are not new.
 
     Args:
-        space: Where to look.
-        preference: The profile; it judges what a point decodes to, not the point.
-        liked: (L, D) points to start from.
-        n: How many.
-        seed: Source of all draws.
+        space: The latent space.
+        preference: The profile, applied to decoded molecules.
+        liked: (L, D) starting points.
+        n: Number of molecules.
+        seed: Seed of all sampling.
         excluded: Canonical SMILES that are not proposed.
         on_found: Called with the number found so far.
     """
@@ -246,7 +246,7 @@ def propose(
 
 
 def _fresh(decoded: Sequence[str | None], seen: set[str]) -> dict[str, Molecule]:
-    """The molecules among decoded SMILES that are not in `seen`, which holds and gets them without stereochemistry."""
+    """The molecules of decoded SMILES that are not in `seen`, to which they are added without stereochemistry."""
     fresh = {}
     for text in decoded:
         if text and (flat := parse(text, _FLAT).smiles) not in seen:

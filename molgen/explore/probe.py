@@ -1,8 +1,7 @@
-"""What each depth of the encoder knows of molecules, from their tokens to their activity.
+"""Linear probes on each layer of the encoder, from tokens to activity.
 
-Probes are fitted to what the encoder holds at each depth: a probe that does well shows that a concept lies there to be
-read off by a weighted sum. Beside them stands what needs no model, the Morgan fingerprint, and the same probes on
-shuffled labels, which must find nothing.
+Probes are fitted to the activations of each layer: a good score shows that the concept is linearly decodable there.
+The controls are a Morgan fingerprint, which needs no model, and shuffled labels, which no probe should predict.
 
 Notation: N molecules, F features, T targets.
 Sources: probes of layers, Alain & Bengio 2016 (arXiv:1610.01644); control labels, Hewitt & Liang 2019
@@ -35,9 +34,9 @@ POINT, FINGERPRINT, SHUFFLED = "posterior mean", "Morgan fingerprint", "shuffled
 DESCRIBED = ("rings", "heavy_atoms", "logp", "qed")
 MIN_MOLECULES = 50
 RARE = 0.02
-"""Share of molecules that must have, and lack, a token or a group for it to be asked for."""
+"""Minimum share of molecules that must have, and lack, a token or a group for it to be probed."""
 N_TOKENS = 20
-"""Tokens asked for: those that nearest to half of the molecules have."""
+"""Number of tokens probed: those whose frequency among molecules is nearest to one half."""
 
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
@@ -59,11 +58,11 @@ GROUPS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Target:
-    """Something to ask of molecules.
+    """A target of probes.
 
     Attributes:
-        name: What it is.
-        labels: (N, T) numbers, NaN where unknown; the score is the mean over the T.
+        name: Its name.
+        labels: (N, T) numbers, NaN if unknown; the score is the mean over the T.
     """
 
     name: str
@@ -72,13 +71,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Layer:
-    """What is known at one depth.
+    """The scores of one layer.
 
     Attributes:
-        name: Of the depth.
+        name: Name of the layer.
         size: F.
-        scores: For each target R2, or AUROC where labels are 0 and 1, of molecules that the probe was not fitted to
-            (5 folds); the mean of its labels.
+        scores: For each target the R2, or AUROC for labels 0 and 1, of held-out molecules (5 folds), averaged over its
+            labels.
     """
 
     name: str
@@ -93,13 +92,13 @@ def probe_layers(
     seed: int = 0,
     on_done: Callable[[float], object] = lambda _: None,
 ) -> tuple[Layer, ...]:
-    """What each depth knows of molecules, from the surface on; the fingerprint and the shuffled labels last.
+    """The scores of each layer, from input to output, and of the fingerprint and the shuffled labels.
 
     Args:
-        space: Whose encoder is looked into.
+        space: The space of the encoder.
         molecules: N that can be encoded.
-        labels: Measured values or labels 0 and 1 of the molecules by name, NaN where unknown.
-        seed: Draws folds and shuffles labels.
+        labels: Measured values or labels 0 and 1 of the molecules by name, NaN if unknown.
+        seed: Seed of folds and shuffles.
         on_done: Called with the share done, in [0, 1].
 
     Raises:
@@ -123,7 +122,7 @@ def probe_layers(
 
 @torch.no_grad()
 def encode_layers(space: LatentSpace, smiles: Sequence[str]) -> dict[str, Doubles]:
-    """Features (N, F) at each depth of the encoder (see `Encoder.layers`) of canonical SMILES.
+    """Activations (N, F) of canonical SMILES at each layer of the encoder (see `Encoder.layers`).
 
     Raises:
         MoleculeError: One cannot be encoded.
@@ -139,7 +138,7 @@ def encode_layers(space: LatentSpace, smiles: Sequence[str]) -> dict[str, Double
 def make_targets(
     space: LatentSpace, molecules: Sequence[Molecule], labels: Mapping[str, Sequence[float]]
 ) -> tuple[Target, ...]:
-    """What is asked of molecules, from the surface to the meaning; what too few of them have or lack is left out."""
+    """The targets, from tokens to labels, without those that too few molecules have or lack."""
     held = [set(space.model.vocabulary.tokenise(molecule.smiles).tolist()) for molecule in molecules]
     counts = Counter(token for tokens in held for token in tokens)
     tokens = sorted(counts, key=lambda token: (abs(counts[token] - len(held) / 2), token))[:N_TOKENS]
@@ -166,7 +165,7 @@ def _column(values: Sequence[float]) -> Doubles:
 
 
 def _score(x: Doubles, labels: Doubles, seed: int) -> float:
-    """How well probes do on average over the columns of labels (N, T); NaN where too few are known."""
+    """Mean score of probes over the columns of labels (N, T); NaN if too few are known."""
     rows = np.isfinite(labels).all(axis=1)
     if rows.sum() < MIN_MOLECULES:
         return float("nan")

@@ -1,12 +1,12 @@
-"""Points of a latent space as a picture of two dimensions, and how far the picture can be trusted.
+"""Two-dimensional projections of a latent space, and their trustworthiness.
 
 Notation: N molecules, D latent dimensions, k neighbours.
 
 | method | keeps | needs |
 | --- | --- | --- |
-| `pca` | the two directions of the largest variance: a shadow, without distortion, of which most is hidden | nothing |
-| `tsne` | who is near whom; distances between clusters mean little | openTSNE |
-| `umap` | who is near whom, clusters drawn more tightly; distances between clusters mean little | umap-learn |
+| `pca` | the two directions of the largest variance: undistorted, but most of the variance is hidden | nothing |
+| `tsne` | neighbourhoods; distances between clusters mean little | openTSNE |
+| `umap` | neighbourhoods, with tighter clusters; distances between clusters mean little | umap-learn |
 
 Sources: Pearson 1901, doi:10.1080/14786440109462720; van der Maaten & Hinton, J. Mach. Learn. Res. 2008, 9, 2579,
 computed as in Linderman et al. 2019, doi:10.1038/s41592-018-0308-4; McInnes et al. 2018, arXiv:1802.03426.
@@ -27,13 +27,13 @@ from molgen.extras import require_package
 from molgen.metrics import measure_trustworthiness
 
 N_JUDGED = 2000
-"""Points whose distances judge a picture: two million pairs."""
+"""Points whose distances give the trustworthiness: two million pairs."""
 MIN_POINTS = 3
-"""Below, there is no picture."""
+"""Minimum number of points."""
 PERPLEXITY = 30
-"""Neighbours that t-SNE looks at, roughly; van der Maaten & Hinton 2008 advise 5 to 50."""
+"""Perplexity of t-SNE; van der Maaten & Hinton 2008 advise 5 to 50."""
 UMAP_NEIGHBOURS = 15
-"""Neighbours that UMAP looks at: its authors' default."""
+"""Neighbours of UMAP: the default of its authors."""
 
 OnDone = Callable[[float], object]
 
@@ -46,9 +46,9 @@ class Projection:
         method: `pca`, `tsne` or `umap`.
         points: (N, 2) float64, in the units of the method: of the latent space for `pca`, else none.
         explained: Shares in [0, 1] of the variance along the two axes of `pca`; empty for the other methods.
-        n_judged: Points drawn for `trustworthiness`.
-        trustworthiness: By k: how far the k nearest points in the picture are near in the latent space, 1 at best and
-            0.5 by chance (see `trustworthiness`); None where fewer than 2 k points were judged.
+        n_judged: Random points used for `trustworthiness`.
+        trustworthiness: By k, 1 at best and 0.5 by chance (see `metrics.trustworthiness`); None if fewer than 2 k
+            points were used.
     """
 
     method: str
@@ -59,7 +59,7 @@ class Projection:
 
 
 def require_method(method: str) -> None:
-    """Asks that `method` is known and what computes it is installed.
+    """Checks that `method` is known and its package is installed.
 
     Raises:
         SpecError: It is not.
@@ -73,12 +73,12 @@ def require_method(method: str) -> None:
 
 
 def project(z: NDArray[np.float32], method: str, seed: int = 0, *, on_done: OnDone = lambda share: None) -> Projection:
-    """The picture of points (N, D), the same for the same points and seed.
+    """The picture of points (N, D), reproducible by seed.
 
     Args:
         z: At least three points, none missing.
         method: `pca`, `tsne` or `umap`.
-        seed: Of t-SNE's and UMAP's draws, and of the points that judge the picture.
+        seed: Seed of t-SNE, UMAP and of the points used for trustworthiness.
         on_done: Called with the share of the work that is done, in [0, 1].
 
     Raises:
@@ -102,7 +102,7 @@ def project(z: NDArray[np.float32], method: str, seed: int = 0, *, on_done: OnDo
 def principal_axes(z: NDArray[np.float32]) -> tuple[Doubles, tuple[float, float]]:
     """Coordinates (N, 2) along the two directions of the largest variance, and the shares in [0, 1] they explain.
 
-    A direction and its opposite are the same to the method: the one whose largest entry is positive is taken.
+    The sign of a direction is arbitrary: its largest entry is made positive.
     """
     centred = z.astype(np.float64) - z.mean(axis=0, dtype=np.float64)
     values, vectors = np.linalg.eigh(centred.T @ centred)
@@ -122,7 +122,7 @@ def _pca(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> D
 def _tsne(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> Doubles:
     from openTSNE import TSNE
 
-    n_steps = 250 + 500  # openTSNE's early exaggeration, and the steps after it
+    n_steps = 250 + 500  # steps of early exaggeration in openTSNE, and steps after it
     done = [0]
 
     def watch(step: int, error: float, embedding: object) -> None:
@@ -133,7 +133,7 @@ def _tsne(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> 
         perplexity=min(PERPLEXITY, (len(z) - 1) / 3),
         initialization=_small(axes, 1e-4),
         random_state=seed,
-        n_jobs=1,  # with more, sums depend on which thread ends first
+        n_jobs=1,  # with more threads, sums depend on their timing
         callbacks=watch,
         callbacks_every_iters=_TOLD_EVERY,
     )
@@ -156,7 +156,7 @@ def _umap(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> 
 
 
 def _small(axes: Doubles, spread: float) -> Doubles:
-    """The start that keeps the large outlines: principal axes scaled to a standard deviation of `spread`.
+    """Initialisation that preserves global structure: principal axes scaled to a standard deviation of `spread`.
 
     Source: Kobak & Linderman 2021, doi:10.1038/s41587-020-00809-z.
     """
@@ -167,4 +167,4 @@ def _small(axes: Doubles, spread: float) -> Doubles:
 METHODS: Mapping[str, Callable[[NDArray[np.float32], Doubles, int, OnDone], Doubles]] = MappingProxyType(
     {"pca": _pca, "tsne": _tsne, "umap": _umap}
 )
-"""What computes a picture from points (N, D), their principal axes (N, 2) and a seed."""
+"""Functions that compute a picture from points (N, D), their principal axes (N, 2) and a seed."""

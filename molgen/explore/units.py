@@ -1,7 +1,7 @@
-"""What each latent unit means: how much it holds, which descriptors go with it, and whether that is its own doing.
+"""The meaning of each latent unit: its information, its correlation with descriptors, and a rotated control.
 
-A unit is one coordinate of the latent space. Whether units are better names of properties than any other axes would
-be is told by the same score of the space turned at random: a space whose units mean something scores higher than that.
+A unit is one coordinate of the latent space. The same scores of randomly rotated spaces are the control: units have a
+meaning only if they score higher than random axes.
 
 Notation: N molecules, D latent dimensions, K descriptors.
 Sources: active units, Burda et al. 2016 (arXiv:1509.00519), section 5.2; disentanglement, completeness and
@@ -29,9 +29,10 @@ from molgen.model.vae import kl_divergence
 from molgen.tokens.batches import batch_by_length
 
 NAMES = ("qed", "logp", "sa", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fsp3", "heavy_atoms")
-"""Descriptors that units are compared with."""
+"""Descriptors that units are correlated with."""
 ACTIVE_VARIANCE = 0.01
-"""Of the posterior mean over that of the prior, above which a unit is in use (Burda et al. 2016, section 5.2)."""
+"""Variance of the posterior mean, relative to the prior, above which a unit is active (Burda et al. 2016, section
+5.2)."""
 MIN_MOLECULES = 50
 N_ROTATIONS = 5
 
@@ -42,9 +43,9 @@ class Unit:
 
     Attributes:
         index: Its number, from 0.
-        is_coarse: Whether its prior is wide, so that it counts in distances.
-        kl: Nats that it holds of a molecule, on average.
-        is_active: Whether it is in use.
+        is_coarse: Whether it is a coarse dimension.
+        kl: KL divergence in nats, averaged over molecules.
+        is_active: Whether it is active.
         correlations: Spearman's correlation with descriptors, the strongest first.
     """
 
@@ -57,12 +58,12 @@ class Unit:
 
 @dataclass(frozen=True)
 class Dci:
-    """How far units are names of descriptors.
+    """Disentanglement scores.
 
     Attributes:
-        disentanglement: In [0, 1]: 1 where each unit matters to one descriptor only.
-        completeness: In [0, 1]: 1 where each descriptor depends on one unit only.
-        informativeness: Mean R2 with which descriptors can be read off all units together (5 folds).
+        disentanglement: In [0, 1]: 1 if each unit matters to one descriptor only.
+        completeness: In [0, 1]: 1 if each descriptor depends on one unit only.
+        informativeness: Mean R2 of probes of descriptors on all units (5 folds).
     """
 
     disentanglement: float
@@ -72,13 +73,13 @@ class Dci:
 
 @dataclass(frozen=True)
 class Units:
-    """All units, and what their axes are worth.
+    """All units and their scores.
 
     Attributes:
         n: Molecules.
-        units: The D units, the one that holds most first.
-        score: Of the units.
-        rotated: The mean of the same over random rotations of the space.
+        units: The D units, by falling KL.
+        score: Scores of the units.
+        rotated: Mean scores over random rotations of the space.
     """
 
     n: int
@@ -88,22 +89,22 @@ class Units:
 
     @property
     def n_active(self) -> int:
-        """Units in use."""
+        """Number of active units."""
         return sum(unit.is_active for unit in self.units)
 
     def most_correlated(self, n: int) -> tuple[Unit, ...]:
-        """The `n` active units that go most with one descriptor each, the clearest first."""
+        """The `n` active units with the strongest correlation with a descriptor, strongest first."""
         active = [unit for unit in self.units if unit.is_active]
         return tuple(sorted(active, key=lambda unit: (-abs(unit.correlations[0][1]), unit.index))[:n])
 
 
 def describe_units(space: LatentSpace, molecules: Sequence[Molecule], seed: int = 0) -> Units:
-    """What the units mean on molecules.
+    """Measures the units on molecules.
 
     Args:
-        space: Whose units.
+        space: The latent space.
         molecules: N that can be encoded.
-        seed: Draws folds and rotations.
+        seed: Seed of folds and rotations.
 
     Raises:
         SpecError: There are fewer than 50 molecules.
@@ -112,7 +113,7 @@ def describe_units(space: LatentSpace, molecules: Sequence[Molecule], seed: int 
     from scipy.stats import rankdata
 
     if len(molecules) < MIN_MOLECULES:
-        message = f"{len(molecules)} molecules can be encoded, but units are judged on {MIN_MOLECULES} or more"
+        message = f"{len(molecules)} molecules can be encoded, but units are measured on {MIN_MOLECULES} or more"
         raise SpecError("data", message, remedy="Give a file with more molecules.")
     mean, kl = _posterior(space, [molecule.smiles for molecule in molecules])
     values = np.array([[float(DESCRIPTORS[name].function(m.mol)) for name in NAMES] for m in molecules])
@@ -131,9 +132,10 @@ def describe_units(space: LatentSpace, molecules: Sequence[Molecule], seed: int 
 def measure_dci(points: Doubles, values: Doubles, seed: int = 0) -> Dci:
     """Disentanglement, completeness and informativeness of points (N, D) for descriptors (N, K).
 
-    The importance of a unit for a descriptor is the size of its weight in a linear probe of both standardised.
-    Disentanglement is 1 less the entropy, base K, of a unit's importances, averaged over units by their total
-    importance; completeness is 1 less that, base D, of a descriptor's, averaged over descriptors.
+    The importance of a unit for a descriptor is the absolute weight in a linear probe of standardised variables.
+    Disentanglement is 1 minus the entropy, base K, of the importances of a unit, averaged over units by their total
+    importance; completeness is 1 minus the entropy, base D, of the importances for a descriptor, averaged over
+    descriptors.
     """
     spread = values.std(axis=0)
     known = values[:, spread > 0] / spread[spread > 0]
@@ -150,14 +152,14 @@ def measure_dci(points: Doubles, values: Doubles, seed: int = 0) -> Dci:
 def decode_traversal(
     space: LatentSpace, smiles: str, point: Floats, unit: int, n_steps: int = 5
 ) -> tuple[Doubles, list[str | None]]:
-    """Places (T,), in standard deviations of the prior from the molecule's own, and what is decoded there.
+    """Shifts (T,) of a unit, in standard deviations of the prior, and the molecules decoded there.
 
-    The unit moves a little farther than the molecule stays recognisable, the others stay.
+    The unit moves slightly farther than the molecule stays similar; the other units are fixed.
 
     Args:
-        space: Whose unit.
-        smiles: Of the molecule to change.
-        point: Its own (D,).
+        space: The latent space.
+        smiles: The molecule to change.
+        point: Its point (D,).
         unit: Number of the unit.
         n_steps: T; the molecule itself is in the middle of an odd number.
     """

@@ -1,9 +1,9 @@
 """Walks of a molecule along a direction of the latent space.
 
-Directions differ in how far they can be followed: the size of a molecule changes within two standard deviations of
-the prior, its polarity within ten. So a walk goes a little farther, on each side, than molecules stay recognisable
-along its direction. The neighbourhood of a molecule is rough: at each step several points are decoded, and the molecule
-most like the one before is kept.
+Directions differ in how fast molecules change along them: size changes within two standard deviations of the prior,
+polarity within ten. So the length of a walk on each side is a little more than the length over which molecules stay
+similar to the start. Decoding changes abruptly: at each step several points are decoded, and the molecule most similar
+to the previous one is kept.
 
 Notation: N molecules, D latent dimensions, T steps, K draws.
 """
@@ -24,9 +24,9 @@ from molgen.latent.space import LatentSpace
 WALK_LENGTHS = tuple(np.geomspace(0.7, 24.0, 16).tolist())
 """Lengths tried, in standard deviations of the prior; two points of the prior are 14 apart."""
 RECOGNISABLE = 0.3
-"""Tanimoto similarity (ECFP4) below which a decoded molecule is no longer like the first one."""
+"""Tanimoto similarity (ECFP4) below which a decoded molecule is no longer similar to the first one."""
 BEYOND = 1.2
-"""A walk ends at so many times the length at which half of the molecules are no longer recognisable."""
+"""Walk length relative to the length at which half of the molecules are no longer similar to the start."""
 NOISE = 0.15
 """Spread of the points around a step, in standard deviations of the prior."""
 
@@ -35,13 +35,13 @@ MolFunction = Callable[[Mol], float]
 
 @dataclass(frozen=True)
 class WalkConfig:
-    """How a molecule is steered.
+    """Options of a walk.
 
     Attributes:
         reach: Length of each side in standard deviations of the prior.
         n_steps: Steps on each side of the molecule.
         n_draws: K, points decoded at each step: the one on the line, and others around it.
-        seed: Draws these.
+        seed: Seed of these.
 
     Raises:
         SpecError: A number is out of range.
@@ -64,15 +64,15 @@ class Series:
     """Molecules on a walk.
 
     Attributes:
-        t: Where each is, in steps of the direction; 0 is the start, in the middle.
-        smiles: Canonical SMILES; None where no molecule came out.
+        t: Position of each, in steps of the direction; 0 is the start, in the middle.
+        smiles: Canonical SMILES; None where decoding gives no valid molecule.
     """
 
     t: tuple[float, ...]
     smiles: tuple[str | None, ...]
 
     def different(self) -> Series:
-        """The same without steps that give no molecule, and each molecule once, where it is nearest to the start."""
+        """The walk without invalid steps and repetitions; of equal molecules, the one nearest to the start stays."""
         seen: set[str | None] = {None}
         rows = []
         for row in sorted(range(len(self.t)), key=lambda row: (abs(self.t[row]), self.t[row])):
@@ -84,7 +84,7 @@ class Series:
 
 
 def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles, walk: WalkConfig) -> Series:
-    """The molecules on a walk from `molecule`, whose point is `point` (D,), against `vector` (D,) and along it."""
+    """The walk from `molecule`, whose point is `point` (D,), against and along `vector` (D,)."""
     t = walk.reach * np.arange(-walk.n_steps, walk.n_steps + 1) / walk.n_steps
     deviation = space.prior_deviation.astype(np.float64)
     noise = np.random.default_rng(walk.seed).standard_normal((len(t), walk.n_draws, space.size))
@@ -99,12 +99,12 @@ def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles
 
 
 def find_walk_length(space: LatentSpace, smiles: Sequence[str], points: Floats, vector: Doubles) -> float:
-    """How far to walk along `vector` (D,): a little farther than half of the molecules stay recognisable.
+    """The walk length along `vector` (D,): slightly more than where half of the molecules stay similar to the start.
 
     Args:
-        space: Where the walk is.
+        space: The latent space.
         smiles: N canonical SMILES.
-        points: Theirs (N, D).
+        points: Their points (N, D).
         vector: A step, one standard deviation of the prior long.
     """
     lengths = np.concatenate([-np.array(WALK_LENGTHS), WALK_LENGTHS])
@@ -120,7 +120,7 @@ def find_walk_length(space: LatentSpace, smiles: Sequence[str], points: Floats, 
 
 @dataclass(frozen=True)
 class PairedChanges:
-    """What changes between the molecules at either end of M ways.
+    """Changes between the molecules decoded at the two ends of M random lines.
 
     Attributes:
         ways: (M, D), each of length 1, in standard deviations of the prior.
@@ -134,18 +134,18 @@ class PairedChanges:
 def decode_pairs(
     space: LatentSpace, z: Doubles, step: Doubles, far: float, measure: MolFunction, seed: int
 ) -> PairedChanges:
-    """What is decoded from each of N points on a random way of its own, 45 degrees off a direction on average.
+    """Decodes both ends of a random line through each of N points, 45 degrees off a direction on average.
 
     Args:
-        space: Where the ways are.
+        space: The latent space.
         z: Points (N, D).
         step: The direction (D,), of length 1, in standard deviations of the prior.
         far: Distance of either end from its point, in standard deviations of the prior.
-        measure: Tells the concept of a molecule.
-        seed: Draws the ways.
+        measure: Computes the concept of a molecule.
+        seed: Seed of the lines.
 
     Returns:
-        The ways at both ends of which there is a molecule.
+        The lines with a valid molecule at both ends.
     """
     ways = step + np.random.default_rng(seed).standard_normal(z.shape) / np.sqrt(len(step))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
@@ -160,7 +160,7 @@ def decode_pairs(
 
 
 def _keep_most_similar(molecule: Molecule, drawn: Sequence[Sequence[str | None]]) -> list[str | None]:
-    """Of the molecules drawn at each step, the one most like the one before; the first step follows `molecule`."""
+    """For each step, the molecule most similar to that of the previous step; the first step follows `molecule`."""
     kept: list[str | None] = []
     before = molecule.smiles
     for texts in drawn:
@@ -171,7 +171,7 @@ def _keep_most_similar(molecule: Molecule, drawn: Sequence[Sequence[str | None]]
 
 
 def measure_similarities(smiles: str, others: Sequence[str | None]) -> Doubles:
-    """Tanimoto similarity (N,), ECFP4, of a canonical SMILES to others; 0 where there is none."""
+    """Tanimoto similarity (N,), ECFP4, of a canonical SMILES to others; 0 for None."""
     found = {text: fingerprint(parse(text, AS_IT_IS).mol) for text in others if text}
     values = tanimoto_to_many(fingerprint(parse(smiles, AS_IT_IS).mol), list(found.values()))
     known = dict(zip(found, values.tolist(), strict=True))

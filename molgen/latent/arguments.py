@@ -1,4 +1,4 @@
-"""What a user hands to a latent space from Python, checked before any of it is used.
+"""Checks of the arguments that a user passes to a latent space from Python.
 
 Notation: N molecules.
 """
@@ -15,17 +15,17 @@ from molgen.errors import SpecError
 
 MAX_SEED = 2**63 - 1
 MISSING = "missing"
-"""The reason why None and NaN, as a column of a table holds them where nothing was written, have no point."""
+"""The reason why None and NaN, which stand for empty cells of a table, have no point."""
 
-_NOT_A_VALUE = ("NAType", "NaTType")  # of pandas, which is not imported for their sake
+_NOT_A_VALUE = ("NAType", "NaTType")  # missing values of pandas, compared by name so that pandas need not be imported
 
 
 def smiles_list(smiles: Iterable[Any]) -> list[str | None]:
-    """The texts (N,) of a list, array, pandas column or generator; None where there is None or NaN.
+    """The texts (N,) of a list, array, pandas column or generator; None for None and NaN.
 
     Raises:
-        SpecError: It is one text, something without an order of one dimension, or an item is neither a text nor
-            missing; the message names the first such item.
+        SpecError: It is one text or no one-dimensional sequence, or an item is neither a text nor missing; the message
+            names the first such item.
     """
     is_list = isinstance(smiles, Iterable) and not isinstance(smiles, str | bytes | bytearray | Mapping | Set)
     if not is_list or getattr(smiles, "ndim", 1) != 1:
@@ -44,10 +44,10 @@ def require_seed(seed: Any) -> int:
 
 
 def require_count(n: Any) -> int:
-    """How many are asked for, as a number.
+    """A requested number of items.
 
     Raises:
-        SpecError: It is not a whole number from 0 on.
+        SpecError: It is not a whole number of at least 0.
     """
     return _whole("n", n, MAX_SEED)
 
@@ -57,7 +57,7 @@ def _text(row: int, item: Any) -> str | None:
         return item
     if item is None or type(item).__name__ in _NOT_A_VALUE or (isinstance(item, Real) and math.isnan(item)):
         return None
-    raise SpecError("smiles", f"item {row} must be a text, or None or NaN where there is none, but is {item!r}")
+    raise SpecError("smiles", f"item {row} must be a text, None or NaN, but is {item!r}")
 
 
 def _whole(name: str, value: Any, greatest: int) -> int:

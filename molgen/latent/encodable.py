@@ -1,4 +1,4 @@
-"""Points of molecules that a user names: each must have one, or the user is told why, and what comes nearest.
+"""Points of molecules that a user names; errors explain why a molecule has none and name the nearest one that has.
 
 Notation: N molecules, D latent dimensions.
 """
@@ -16,7 +16,7 @@ from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 
 _STAND_INS = {5: 6, 14: 6, 32: 6, 50: 6, 33: 7, 51: 7, 34: 16, 52: 16, 85: 53}
-"""Atomic number of the common element that stands in for a rare one: of its group, and carbon for boron."""
+"""Atomic number of the common element that replaces a rare one: that of its group, and carbon for boron."""
 _ORGANIC = frozenset({6, 7, 8, 9, 15, 16, 17, 35, 53})
 
 
@@ -24,8 +24,8 @@ def encode_named(space: LatentSpace, texts: Sequence[str]) -> tuple[list[Molecul
     """Molecules and their points (N, D).
 
     Raises:
-        MoleculeError: A text is no molecule, or the checkpoint cannot encode it: the message tells which token is
-            unknown, the remedy the nearest molecule that can be encoded.
+        MoleculeError: A text is no molecule, or the checkpoint cannot encode it: the message names the unknown token,
+            the remedy the nearest molecule that can be encoded.
     """
     molecules = [parse(text) for text in texts]
     encoding = space.explain([molecule.smiles for molecule in molecules])
@@ -36,10 +36,10 @@ def encode_named(space: LatentSpace, texts: Sequence[str]) -> tuple[list[Molecul
 
 
 def nearest_encodable(space: LatentSpace, molecule: Molecule) -> str | None:
-    """SMILES of a molecule as like `molecule` as a few changes allow that can be encoded; None where none of them can.
+    """SMILES of a molecule that a few changes of `molecule` make encodable; None if they do not.
 
-    The changes, each but the last tried alone, then all up to it: drop isotopes, stereochemistry and charges; put a
-    common element of the same group in place of each rare one; drop what is still not common in organic molecules.
+    Each change except the last is tried alone, then all up to it: drop isotopes, stereochemistry and charges; replace
+    each rare element by a common one of its group; drop atoms that are still uncommon in organic molecules.
     """
     for smiles in _variants(molecule):
         if not space.explain([smiles], is_refined=False).reasons[0]:
@@ -55,7 +55,7 @@ def _remedy(space: LatentSpace, molecule: Molecule) -> str:
 
 
 def _variants(molecule: Molecule) -> Iterator[str]:
-    """Ever more changed SMILES of a molecule."""
+    """SMILES of the molecule with more and more changes."""
     mild = (_without_isotopes, _without_stereo, _neutral, _common)
     yield from (_change(molecule.smiles, change) for change in mild)
     smiles = molecule.smiles
@@ -65,11 +65,11 @@ def _variants(molecule: Molecule) -> Iterator[str]:
 
 
 def _change(smiles: str, change: Callable[[str], str]) -> str:
-    """What `change` makes of a SMILES; the SMILES itself where the result would be no molecule."""
+    """The SMILES after `change`, or unchanged if the result would be invalid."""
     try:
         with BlockLogs():
             return change(smiles)
-    except (MoleculeError, ValueError):  # of rdkit's sanitisation
+    except (MoleculeError, ValueError):  # from RDKit's sanitisation
         return smiles
 
 
@@ -105,7 +105,7 @@ def _organic(smiles: str) -> str:
 
 
 def _saturate(mol: Chem.RWMol) -> str:
-    """SMILES of the largest fragment, with as many hydrogens as its atoms have room for."""
+    """SMILES of the largest fragment, with its valences filled by hydrogens."""
     for atom in mol.GetAtoms():
         atom.SetNoImplicit(False)
         atom.SetNumExplicitHs(0)

@@ -15,7 +15,7 @@ The result for a point depends only on the point and the seed. The random edits 
 molecule, so that points that reach the same one share the work.
 
 Notation: N points, D latent dimensions, E edits of a molecule.
-Source: decoding as a search for the input of a known code is inversion by optimisation, Mahendran & Vedaldi 2015
+Source: decoding as a search for the input of a given code, inversion by optimisation, Mahendran & Vedaldi 2015
 (arXiv:1412.0035), equation 1, here over molecules; the edits are those of Jensen 2019 (see `chem.graph_edits`).
 """
 
@@ -35,30 +35,31 @@ from molgen.latent.space import LatentSpace
 from molgen.tokens.tokenisation import hash_key
 
 SHARES = (1.0, 0.9, 0.8)
-"""Of the way from the origin to a point: what is nearer to the middle of the prior decodes to something more usual."""
+"""Factors on a point: points nearer to the mean of the prior decode to more typical molecules."""
 N_BESIDE = 16
 SPREAD = 0.3
-"""Points decoded beside each point, and how far from it, in standard deviations of the prior in each dimension."""
+"""Number of points decoded beside each point, and their distance in each dimension, in standard deviations of the
+prior."""
 N_EDITS = 200
-"""Edits drawn of a molecule; half of them are possible and different."""
+"""Random edits of a molecule; about half of them are possible and distinct."""
 N_ROUNDS = 2
-"""Edits one after another at the most; a third brings a point hardly nearer."""
+"""Maximum number of successive edits; a third hardly reduces the distance."""
 CHUNK = 512
-"""Points whose molecules and edits are held in memory together."""
+"""Number of points processed together."""
 
 
 def nearest_molecules(space: LatentSpace, z: ArrayLike, seed: int = 0, known: Sequence[str] = ()) -> list[str | None]:
-    """Canonical SMILES of the molecules whose codes lie nearest to points (N, D); None where none was found.
+    """Canonical SMILES of the molecules whose latent vectors are nearest to points (N, D); None if none is found.
 
-    Far slower than `LatentSpace.decode` (a point takes some 0.1 to 0.3 s on one core), and faster where many points lie
-    together. A code is where the encoder puts a molecule, unrefined.
+    Far slower than `LatentSpace.decode` (a point takes some 0.1 to 0.3 s on one core), and faster for points that are
+    close together. Latent vectors are posterior means, without refinement.
 
     Args:
-        space: Where the points are.
+        space: The latent space.
         z: Points; rows that are not finite give None.
-        seed: Draws the points beside, and the edits.
-        known: Canonical SMILES of molecules that may lie near, such as the one that the points were drawn around; the
-            search begins with them, too.
+        seed: Seed of the points beside each point, and of the edits.
+        known: Canonical SMILES of molecules that may be near, such as the one that the points were drawn around; the
+            search also starts from them.
 
     Raises:
         SpecError: `z` is not an array of rows of D numbers.
@@ -80,7 +81,7 @@ def nearest_molecules(space: LatentSpace, z: ArrayLike, seed: int = 0, known: Se
 
 
 def _beside(space: LatentSpace, points: Floats, seed: int) -> list[list[str | None]]:
-    """What is decoded beside each of N points (N, D), the same for a point in whatever company."""
+    """SMILES decoded beside each of N points (N, D); they do not depend on the other points."""
     shares = np.resize(np.array(SHARES, dtype=np.float32), N_BESIDE)
     draws = []
     for point in points:
@@ -92,7 +93,7 @@ def _beside(space: LatentSpace, points: Floats, seed: int) -> list[list[str | No
 
 
 class _Surroundings:
-    """Codes of molecules and of what they become by one edit, each worked out once."""
+    """Latent vectors of molecules and of their edits, each computed once."""
 
     def __init__(self, space: LatentSpace, seed: int) -> None:
         self._space = space
@@ -102,32 +103,32 @@ class _Surroundings:
         self._edits: dict[str, list[str]] = {}
 
     def learn(self, texts: Iterable[str]) -> None:
-        """Works out the codes of molecules."""
+        """Computes the latent vectors of molecules."""
         new = [text for text in dict.fromkeys(texts) if text not in self._codes]
         self._codes.update(zip(new, self._space.encode(new, AS_IT_IS, is_refined=False), strict=True))
 
     def learn_edits(self, texts: Iterable[str]) -> None:
-        """Works out the edits of molecules, and their codes."""
+        """Computes the edits of molecules, and their latent vectors."""
         new = [text for text in dict.fromkeys(texts) if text not in self._edits]
         self._edits.update((text, _edits(text, self._seed)) for text in new)
         self.learn(edit for text in new for edit in self._edits[text])
 
     def edits(self, text: str) -> list[str]:
-        """What a molecule, the edits of which were learned, becomes by one edit."""
+        """The edits of a molecule, computed before."""
         return self._edits[text]
 
     def distances(self, texts: Sequence[str], point: Floats) -> Doubles:
-        """Of learned molecules (E,), at least one, to a point (D,); infinite for those that cannot be encoded."""
+        """Distances (E,) of computed molecules to a point (D,); infinite for those that cannot be encoded."""
         codes = np.stack([self._codes[text] for text in texts]).astype(np.float64)
         away = np.linalg.norm((codes - point) * self._weight, axis=1)
         return np.where(np.isfinite(away), away, np.inf)
 
 
 class _Search:
-    """A descent from each of N points' first molecules to what lies nearer.
+    """A descent, for each of N points, from its first molecules to nearer ones.
 
     Attributes:
-        best: The nearest molecule (N,) so far; None where there is none.
+        best: The nearest molecule (N,) so far, or None.
     """
 
     def __init__(self, space: LatentSpace, points: Floats, surroundings: _Surroundings) -> None:
@@ -138,19 +139,19 @@ class _Search:
         self._open: list[int] = []
 
     def look(self, drawn: Sequence[Sequence[str | None]]) -> None:
-        """Takes the nearest of the molecules drawn for each point."""
+        """Takes the nearest of the first molecules of each point."""
         found = [list(dict.fromkeys(text for text in texts if text is not None)) for texts in drawn]
         self._surroundings.learn(text for texts in found for text in texts)
         self._open = [row for row, texts in enumerate(found) if self._moves(row, texts)]
 
     def step(self) -> None:
-        """Goes on, where the last step led nearer, to the edit that lies nearest."""
+        """Moves each point whose last step reduced the distance to its nearest edit."""
         at = {row: text for row in self._open if (text := self.best[row]) is not None}
         self._surroundings.learn_edits(at.values())
         self._open = [row for row, text in at.items() if self._moves(row, self._surroundings.edits(text))]
 
     def _moves(self, row: int, texts: Sequence[str]) -> bool:
-        """Whether one of the molecules lies nearer to a point than the best so far, which it then becomes."""
+        """Makes the nearest of the molecules the best of a point; False if none is nearer than the best so far."""
         if not texts:
             return False
         distances = self._surroundings.distances(texts, self._points[row])
@@ -162,7 +163,7 @@ class _Search:
 
 
 def _edits(smiles: str, seed: int) -> list[str]:
-    """Different molecules that one edit makes of a canonical SMILES, always the same ones."""
+    """Distinct results of single edits of a canonical SMILES, always the same ones."""
     rng = np.random.default_rng([seed, hash_key(smiles)])
     edited = (mutate(rng, smiles) for _ in range(N_EDITS))
     return list(dict.fromkeys(Chem.MolToSmiles(mol) for mol in edited if mol is not None))

@@ -1,4 +1,4 @@
-"""Decoding by two models: the autoencoder writes a draft, a language model conditioned on the point rewrites it.
+"""Decoding by two models: the autoencoder decodes a draft, a language model conditioned on the point corrects it.
 
 Notation: N points, D latent dimensions, C coarse ones, B rows of a batch.
 """
@@ -19,12 +19,12 @@ from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel
 
 BATCH_SIZE = 256
 N_DRAWS = 4
-"""How often a text is drawn that is no molecule, or a variant that is its own draft."""
+"""Maximum number of attempts for a text that is no valid molecule, or a variant that equals its draft."""
 REDRAW_TEMPERATURE = 0.5
-"""Of a repair from its second draw on; the first takes the likeliest tokens."""
+"""Temperature of a repair from the second attempt on; the first takes the likeliest tokens."""
 
 _Rewrite = Callable[[list[NDArray[np.uint16]], Tensor, Tensor, int], list[str]]
-"""From drafts, their coarse parts (B, C), random numbers (B, 122) and the number of the draw to texts."""
+"""From drafts, their coarse parts (B, C), random numbers (B, 122) and the number of the attempt to texts."""
 
 
 class RegionDecoder:
@@ -71,7 +71,7 @@ class RegionDecoder:
         return texts
 
     def _tokenise(self, smiles: str | None) -> NDArray[np.uint16]:
-        """Token ids of a draft; none where there is no draft, or one that the model has no words for."""
+        """Token ids of a draft; empty without a draft, or if the draft has an unknown symbol."""
         try:
             ids = self._model.tokens.ids(smiles or "")
         except MoleculeError:
@@ -80,13 +80,13 @@ class RegionDecoder:
 
 
 def draw_uniforms(rows: NDArray[np.int64], seed: Sequence[int], n: int) -> Tensor:
-    """Random numbers (B, n) from 0 to 1 for the rows (B,); each row has its own stream."""
+    """Random numbers (B, n) in [0, 1) for the rows (B,); each row has its own stream."""
     streams = (np.random.default_rng((*seed, row)) for row in rows.tolist())
     return torch.from_numpy(np.stack([stream.random(n) for stream in streams]))
 
 
 def canonicalise(text: str) -> str | None:
-    """Canonical SMILES of a generated text; None where it is no molecule."""
+    """Canonical SMILES of a generated text; None if it is no valid molecule."""
     try:
         return parse(saturate(text) if "[" in text else text).smiles
     except MoleculeError:

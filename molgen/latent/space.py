@@ -1,4 +1,4 @@
-"""The latent space: molecules <-> points, in four verbs.
+"""The latent space: encode, decode, sample and predict.
 
 Notation: N molecules, D latent dimensions, P properties.
 """
@@ -43,27 +43,27 @@ from molgen.tokens.tokenisation import hash_key
 
 BATCH_SIZE = 256
 CHUNK = 1024
-"""Points of a prior drawn at once."""
+"""Number of points of a prior sampled at once."""
 GAUSSIAN, LANGUAGE = "gaussian", "language"
 MIN_VALID_SHARE = 0.02
-"""Share of what a language model says that must be molecules: below, it has learned nothing."""
+"""Minimum share of valid molecules among samples of a language model; below it, the model is untrained."""
 
 SmilesList = Iterable[str | None]
-"""N SMILES, such as a list or a column of a table; None and NaN where there is none."""
+"""N SMILES, such as a list or a column of a table; None and NaN for missing ones."""
 
 
 def default_checkpoint() -> Path:
-    """The checkpoint that comes with molgen."""
+    """The shipped checkpoint."""
     return find_shipped("checkpoints") / "default.safetensors"
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Points of molecules, and why some have none.
+    """Points of molecules, with a reason for each that has none.
 
     Attributes:
-        z: (N, D) float32; NaN where there is none.
-        reasons: N texts, empty where the molecule was encoded.
+        z: (N, D) float32; NaN for a molecule without a point.
+        reasons: N texts, empty for an encoded molecule.
     """
 
     z: Floats
@@ -71,10 +71,10 @@ class Encoding:
 
 
 class LatentSpace:
-    """The continuous space of a checkpoint, in which near points are like molecules.
+    """The continuous latent space of a checkpoint, in which near points belong to similar molecules.
 
-    Results do not depend on how inputs are batched, up to the rounding of matrix products (below 1e-5). Several spaces
-    may be used from several threads at the same time.
+    Results do not depend on the batch, up to rounding of matrix products (below 1e-5). Spaces may be used from several
+    threads.
     """
 
     def __init__(self, model: MolecularModel) -> None:
@@ -84,7 +84,7 @@ class LatentSpace:
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, device: str = "cpu") -> LatentSpace:
-        """The space of the checkpoint at `path` (.safetensors), or of the one that comes with molgen.
+        """The space of the checkpoint at `path` (.safetensors), by default of the shipped one.
 
         Raises:
             CheckpointError: The checkpoint is missing or damaged.
@@ -110,8 +110,8 @@ class LatentSpace:
         Args:
             smiles: N texts, such as a list or a column of a table; None and NaN are rows without a point.
             policy: Standardisation.
-            is_refined: Move a point that does not decode to its molecule to one beside it that does, where the
-                descent finds one (see `model.refinement`); else take the encoder's mean as it is.
+            is_refined: Refine points that do not decode to their molecule (see `model.refinement`); otherwise the
+                posterior mean is returned.
 
         Raises:
             SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
@@ -119,7 +119,7 @@ class LatentSpace:
         return self.explain(smiles, policy, is_refined=is_refined).z
 
     def explain(self, smiles: SmilesList, policy: Policy = DEFAULT_POLICY, *, is_refined: bool = True) -> Encoding:
-        """Points of molecules, with the reason for each that has none, such as the token that is unknown.
+        """Points of molecules, with a reason for each that has none, such as an unknown token.
 
         The arguments are those of `encode`.
 
@@ -145,19 +145,18 @@ class LatentSpace:
     def decode(
         self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0, first_row: int = 0
     ) -> list[str | None]:
-        """Canonical SMILES of points (N, D); None where no molecule came out.
+        """Canonical SMILES of points (N, D); None where decoding gives no valid molecule.
 
         Args:
             z: Points; rows that are not finite give None.
-            temperature: 0 takes the likeliest token at each step; above, tokens are drawn. One number, or one a row
-                (N,).
-            seed: Source of the draws, together with the number of the row: what a row draws does not depend on the
-                other rows.
+            temperature: 0 takes the likeliest token at each step; above 0, tokens are sampled. One number, or one per
+                row (N,).
+            seed: Seed of the sampling, together with the row number: a row does not depend on the other rows.
             first_row: Number of the first row, for an array that is decoded in parts.
 
         Raises:
-            SpecError: `z` is not an array of rows of D numbers, a temperature is not 0 or above, or the seed not a
-                whole number from 0 on.
+            SpecError: `z` is not an array of rows of D numbers, a temperature is negative, or the seed is no whole
+                number of at least 0.
         """
         points = self._points(z)
         softness = _softness(temperature, len(points))
@@ -231,19 +230,19 @@ class LatentSpace:
 
     @property
     def prior_names(self) -> tuple[str, ...]:
-        """The priors that can be sampled: `gaussian`, and what was learned."""
+        """The priors that can be sampled: `gaussian`, and the learned ones."""
         return (GAUSSIAN, *self.model.priors)
 
     @property
     def default_prior(self) -> str:
-        """`language` where it was learned, as its draws are most like the training molecules; else `gaussian`."""
+        """`language` if learned, since its samples are most like the training molecules; else `gaussian`."""
         return LANGUAGE if LANGUAGE in self.prior_names else GAUSSIAN
 
     def require_prior(self, prior: str) -> None:
-        """Asks that there is a prior of that name.
+        """Checks that there is a prior of that name.
 
         Raises:
-            SpecError: There is none; the message tells how to train one.
+            SpecError: There is none; the message says how to train one.
         """
         if current_name(prior, PRIORS) not in self.prior_names:
             known = ", ".join(self.prior_names)
@@ -251,7 +250,7 @@ class LatentSpace:
             raise SpecError("prior", f"the checkpoint has no {prior!r}; it has {known}", remedy=remedy)
 
     def sample(self, n: int, seed: int = 0, *, prior: str | None = None) -> list[str | None]:
-        """Molecules decoded from `n` points of a prior, see `sample_points`; None where none came out.
+        """Molecules decoded from `n` points of a prior, see `sample_points`; None where none is valid.
 
         Raises:
             SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
@@ -262,10 +261,10 @@ class LatentSpace:
         """Points (n, D) of a prior.
 
         Args:
-            n: How many.
-            seed: Source of the draws.
-            prior: `gaussian` for the Gaussian with the first two moments of the aggregate posterior, or the name of one
-                that was learned; by default `default_prior`.
+            n: Number of points.
+            seed: Seed of the sampling.
+            prior: `gaussian` for the Gaussian with the first two moments of the aggregate posterior, or the name of a
+                learned one; by default `default_prior`.
 
         Raises:
             SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
@@ -291,7 +290,7 @@ class LatentSpace:
         )
 
     def _drawn(self, model: PointPrior | None, n: int, seed: int) -> Iterator[Floats]:
-        """Chunks of `n` points of the Gaussian prior, or of those that a transport makes of noise."""
+        """Chunks of `n` points of the Gaussian prior, or of a learned prior over points."""
         rng = np.random.default_rng(seed)
         mean, factor = self.model.prior_mean.double().numpy(), self.model.prior_factor.double().numpy()
         for start in range(0, n, CHUNK):
@@ -303,8 +302,8 @@ class LatentSpace:
     def predict(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of each property at points (N, D), each (N, P).
 
-        Rows of `z` that are not finite give NaN. A predictor that compares structures is asked for the molecules that
-        the points decode to; where none comes out, it gives NaN.
+        Rows of `z` that are not finite give NaN. A predictor on structures predicts the molecules that the points
+        decode to; where that gives no valid molecule, the result is NaN.
 
         Raises:
             SpecError: The checkpoint predicts nothing, or `z` has the wrong shape.
@@ -322,8 +321,8 @@ class LatentSpace:
     def predict_molecules(self, smiles: SmilesList) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of each property of molecules (N,), each (N, P).
 
-        They are predicted at the encoder's own points, where the predictor was fitted. Texts that are no molecule give
-        NaN, and so do molecules that cannot be encoded, unless the predictor also compares structures.
+        They are predicted at their posterior means, where the predictor was fitted. Texts that are no molecule give
+        NaN, as do molecules that cannot be encoded, unless the predictor is also on structures.
 
         Raises:
             SpecError: The checkpoint predicts nothing, or `smiles` is no list of texts.
@@ -350,9 +349,9 @@ class LatentSpace:
         return self.model.predictor
 
     def knows(self, smiles: SmilesList) -> NDArray[np.bool_]:
-        """Which canonical SMILES (N,) were in the training data of M molecules; None and NaN were not.
+        """Whether canonical SMILES (N,) were in the training data of M molecules; False for None and NaN.
 
-        Of those that were not, M in 4 billion say yes: hashes of 32 bits are compared.
+        32-bit hashes are compared: the result is wrongly True with a probability of M / 2^32.
 
         Raises:
             SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
@@ -367,7 +366,7 @@ class LatentSpace:
         return deviation
 
     def _transform_noise(self, model: PointPrior, normal: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Whitened points (n, D) that a learned prior makes of standard normal ones."""
+        """Whitened points (n, D) of a learned prior from standard normal noise."""
         points = np.empty_like(normal)
         for start in range(0, len(normal), BATCH_SIZE):
             chunk = slice(start, start + BATCH_SIZE)
@@ -375,13 +374,13 @@ class LatentSpace:
         return points
 
     def _encode_language_samples(self, model: SmilesLanguageModel, n: int, seed: int) -> Iterator[Floats]:
-        """Chunks of the points of `n` molecules that a language model draws."""
+        """Chunks of the points of `n` molecules that a language model samples."""
         sequences = self._spoken_tokens(model, seed)
         for start in range(0, n, CHUNK):
             yield self._encode_tokens(list(islice(sequences, min(CHUNK, n - start))), is_refined=True)
 
     def _spoken_tokens(self, model: SmilesLanguageModel, seed: int) -> Iterator[NDArray[np.uint16]]:
-        """Token ids of the molecules that a language model draws, without end."""
+        """An endless stream of token ids of molecules that a language model samples."""
         generator = torch.Generator(self.device).manual_seed(seed)
         n_drawn = n_spoken = 0
         while True:
@@ -391,7 +390,9 @@ class LatentSpace:
                     spoken.append(self._tokenise(text, DEFAULT_POLICY))
             n_drawn, n_spoken = n_drawn + BATCH_SIZE, n_spoken + len(spoken)
             if n_spoken < MIN_VALID_SHARE * n_drawn:
-                raise SpecError("prior", f"says a molecule in {n_spoken} of {n_drawn} texts", remedy="Fit it anew.")
+                raise SpecError(
+                    "prior", f"gives a valid molecule in {n_spoken} of {n_drawn} samples", remedy="Fit it again."
+                )
             yield from spoken
 
     def _points(self, z: ArrayLike) -> Floats:
@@ -412,7 +413,7 @@ class LatentSpace:
 
     @torch.no_grad()
     def _encode_tokens(self, sequences: Sequence[NDArray[np.uint16]], is_refined: bool) -> Floats:
-        """Points (N, D), computed in batches of like length."""
+        """Points (N, D), computed in batches of similar length."""
         z = np.empty((len(sequences), self.size), dtype=np.float32)
         for rows, tokens, lengths in batch_by_length(sequences, self.device):
             points, _ = self.model.vae.encoder(tokens, lengths)
@@ -423,7 +424,7 @@ class LatentSpace:
         return z
 
     def _refine(self, tokens: Tensor, lengths: Tensor) -> Floats:
-        """Points (B, D), from the encoder's answer on, that decode to `tokens` (B, L) of `lengths` (B,) if possible."""
+        """Refined points (B, D) that decode to `tokens` (B, L) of `lengths` (B,) if possible."""
         if not len(tokens):
             return np.empty((0, self.size), dtype=np.float32)
         mean, _ = self._double.encoder(tokens, lengths)
@@ -439,7 +440,7 @@ class LatentSpace:
 
 
 def _softness(temperature: ArrayLike, n: int) -> Floats:
-    """Temperatures (n,) of rows, from one number or one a row.
+    """Temperatures (n,) of rows, from one number or one per row.
 
     Raises:
         SpecError: They are not numbers of 0 or above.

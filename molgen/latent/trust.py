@@ -1,8 +1,8 @@
-"""Trust: how far a molecule is among those that a model knows how to handle.
+"""Trust: how far a molecule lies inside the applicability domain of a model.
 
-What a model says of a molecule is worth something where the molecule is like those it has learned from. Trust is the
-share of molecules kept out of the training that look at least as strange to the autoencoder; of molecules like those,
-it is uniform in [0, 1], and one in twenty has a trust below 0.05. How strangeness is told is in `model.applicability`.
+Results for a molecule are reliable if it resembles the training molecules. Trust is a conformal p-value: the share of
+held-out molecules that are at least as atypical to the autoencoder. For molecules like the training molecules it is
+uniform in [0, 1]: one in twenty has a trust below 0.05. `model.applicability` defines atypicality.
 
 Notation: N molecules.
 """
@@ -24,19 +24,19 @@ from molgen.model.applicability import PARTS, ApplicabilityDomain, measure_featu
 __all__ = ["PARTS", "Trust", "make_trust_function", "measure_trust", "require_applicability"]
 
 DECIMALS = 4
-"""Of trust and its parts; further ones depend on the batch, and on which molecules were kept out."""
+"""Digits of trust and its parts; further digits depend on the batch and on the choice of held-out molecules."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """How usual molecules are, and in which respect.
+    """Trust in molecules, and its parts.
 
     Attributes:
-        values: (N,) in [0, 1]; 0 where a molecule cannot be encoded.
-        parts: (N, 3) in [0, 1], the same for each of `PARTS` alone; NaN where a molecule cannot be encoded.
-        nats: (N,) that the model needs for the molecule, its point included: the larger, the stranger, also where trust
-            is as low as it can be told. Infinite where a molecule cannot be encoded.
-        reasons: N texts, why a molecule cannot be encoded; empty where it can.
+        values: (N,) in [0, 1]; 0 for a molecule that cannot be encoded.
+        parts: (N, 3) in [0, 1], the same for each of `PARTS` alone; NaN for a molecule that cannot be encoded.
+        nats: (N,), the negative evidence lower bound in nats, which ranks molecules also below the lowest trust;
+            infinite for a molecule that cannot be encoded.
+        reasons: N texts, why a molecule cannot be encoded; empty if it can.
     """
 
     values: Doubles
@@ -45,21 +45,21 @@ class Trust:
     reasons: tuple[str, ...]
 
     def order(self) -> NDArray[np.int64]:
-        """Rows (N,), the strangest first."""
+        """Rows (N,), the most atypical first."""
         return np.lexsort((-self.nats, self.values))
 
 
 def require_applicability(space: LatentSpace) -> ApplicabilityDomain:
-    """What is usual to the checkpoint of `space`.
+    """The applicability domain of the checkpoint of `space`.
 
     Raises:
-        SpecError: The checkpoint was not told; the message tells how to do that.
+        SpecError: The checkpoint has none; the message says how to calibrate it.
     """
     if space.model.applicability is None:
         raise SpecError(
             "checkpoint",
-            "does not know which molecules are usual, which trust is told by",
-            remedy="Measure it on molecules it was not trained on: `molgen train DATA --init CHECKPOINT --epochs 0`.",
+            "has no applicability domain, which trust needs",
+            remedy="Calibrate it on molecules it was not trained on: `molgen train DATA --init CHECKPOINT --epochs 0`.",
         )
     return space.model.applicability
 
@@ -70,16 +70,16 @@ def measure_trust(
     policy: Policy = DEFAULT_POLICY,
     on_done: Callable[[int], object] = lambda n_done: None,
 ) -> Trust:
-    """Trust in molecules; it does not depend on the company they come in.
+    """Trust in molecules; each value is independent of the other molecules.
 
     Args:
-        space: Whose checkpoint knows what is usual.
+        space: The space of a checkpoint with an applicability domain.
         smiles: N texts.
         policy: Standardisation.
         on_done: Called with the number of molecules done.
 
     Raises:
-        SpecError: The checkpoint does not know what is usual.
+        SpecError: The checkpoint has no applicability domain.
     """
     applicability = require_applicability(space)
     values, nats = np.zeros(len(smiles)), np.full(len(smiles), np.inf)
@@ -102,7 +102,7 @@ def measure_trust(
 
 
 def make_trust_function(space: LatentSpace) -> Callable[[Sequence[str]], Doubles] | None:
-    """From N SMILES to trust (N,), for measures; None where the checkpoint of `space` does not know what is usual."""
+    """From N SMILES to trust (N,), for measures; None if the checkpoint of `space` has no applicability domain."""
     if space.model.applicability is None:
         return None
     return lambda smiles: measure_trust(space, smiles).values

@@ -1,6 +1,6 @@
-"""Latent vectors in a file: .npz, .csv or .parquet, one row a molecule, a row without vector where there was none.
+"""Latent vectors in a file (.npz, .csv or .parquet), one row per molecule; a molecule without a vector keeps its row.
 
-Files that are read are hostile input: nothing is unpickled, and no array is made that the file does not hold.
+Input files may be hostile: nothing is unpickled, and no array is larger than the data in the file.
 
 Notation: N rows, D latent dimensions.
 """
@@ -30,11 +30,11 @@ from molgen.paths import replace_file
 
 SUFFIXES = (".npz", ".csv", ".parquet")
 MAX_SIZE = 4096
-"""D at the most."""
+"""Maximum of D."""
 MAX_GROWTH = 100
-"""How many times larger than in an archive an array may be, beyond `MIN_UNPACKED` bytes; `write_vectors` packs none."""
+"""Maximum expansion of an array from an archive, beyond `MIN_UNPACKED` bytes; `write_vectors` compresses none."""
 CHUNK = 1024
-"""Rows encoded at once."""
+"""Number of rows encoded at once."""
 
 _REMEDY = "Use a file that `molgen encode` wrote."
 _DIGEST = "checkpoint_sha256"
@@ -42,17 +42,17 @@ _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError,
     zipfile.BadZipFile, zlib.error, csv.Error,
 )  # fmt: skip
-"""What zipfile and numpy raise for archives that are broken in one way or another."""
+"""Errors of zipfile and numpy for broken archives."""
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """Points with the molecules they belong to.
+    """Points and their molecules.
 
     Attributes:
-        z: (N, D) float32; a row of NaN where there is no point.
-        smiles: N canonical SMILES; "" where there is none.
-        checkpoint_sha256: Of the checkpoint whose space the points are in; "" where the file does not say.
+        z: (N, D) float32; a row of NaN without a point.
+        smiles: N canonical SMILES; "" if missing.
+        checkpoint_sha256: SHA-256 of the checkpoint of the space; "" if unknown.
 
     Raises:
         ValueError: Shapes or types do not fit.
@@ -74,17 +74,17 @@ class Vectors:
         return len(self.z)
 
     def require_checkpoint(self, path: Path, digest: str, size: int) -> None:
-        """Asks that these vectors, of the file `path`, are in the space of a checkpoint.
+        """Checks that these vectors, of the file `path`, belong to the space of a checkpoint.
 
         Args:
-            path: Where they come from.
+            path: Their file.
             digest: SHA-256 of the checkpoint.
             size: Its latent dimensions.
 
         Raises:
-            FileError: They are of another checkpoint, or of another size.
+            FileError: They belong to another checkpoint, or have another size.
         """
-        remedy = "Name the checkpoint that the file was encoded with by --checkpoint, or encode anew."
+        remedy = "Name the checkpoint of the file by --checkpoint, or encode again."
         if self.checkpoint_sha256 not in ("", digest):
             message = f"belongs to the checkpoint {self.checkpoint_sha256:.12}..., not to {digest:.12}..."
             raise FileError(path, message, remedy=remedy)
@@ -93,10 +93,10 @@ class Vectors:
 
 
 def require_writable_kind(path: Path) -> None:
-    """Asks, before the work is done, for a file name whose kind can be written.
+    """Checks that a file of this name can be written.
 
     Raises:
-        SpecError: The suffix is none of `SUFFIXES`, or what writes it is not installed.
+        SpecError: The suffix is none of `SUFFIXES`, or the package that writes it is not installed.
     """
     if path.suffix not in SUFFIXES:
         raise SpecError("output", f"{path} must end in one of {', '.join(SUFFIXES)}")
@@ -105,7 +105,7 @@ def require_writable_kind(path: Path) -> None:
 
 
 def write_vectors(path: Path, vectors: Vectors) -> None:
-    """Writes vectors in one step, as the suffix of `path` says.
+    """Writes vectors in one step, in the format that the suffix of `path` names.
 
     Raises:
         SpecError: The suffix is unknown, or pyarrow is not installed.
@@ -137,12 +137,12 @@ def read_vectors(path: Path) -> Vectors:
 
 
 def encode_items(space: LatentSpace, items: Iterable[Record | Rejection], tally: Tally) -> Vectors:
-    """The vectors of the rows of a file, one a row in their order, without a point where there is none.
+    """The vectors of the rows of a file, in order; a row that cannot be encoded has no point.
 
     Args:
-        space: Where the points are.
-        items: What `read_molecules` yields.
-        tally: Counts the rows; those that are read but cannot be encoded are rejected too.
+        space: The latent space.
+        items: Yields of `read_molecules`.
+        tally: Counts the rows; rows that cannot be encoded are rejected too.
     """
     parts, smiles = [], []
     items = iter(items)
@@ -185,7 +185,7 @@ def _read_npz(path: Path) -> Vectors:
 
 
 def _require_honest_member(archive: zipfile.ZipFile, name: str) -> None:
-    """Asks that an array is not larger than the member that holds it, before memory for it is asked for."""
+    """Checks that an array is not larger than its archive member, before memory is allocated."""
     info = archive.getinfo(name)
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
@@ -223,7 +223,7 @@ def _read_csv(path: Path) -> Vectors:
 
 def _numbers(path: Path, line: int, cells: list[str]) -> NDArray[np.float32]:
     try:
-        with np.errstate(over="ignore"):  # beyond float32 is infinite, and decodes to nothing
+        with np.errstate(over="ignore"):  # beyond float32: infinite, decodes to nothing
             return np.array([float(cell) if cell else math.nan for cell in cells], dtype=np.float32)
     except ValueError as error:
         raise FileError(path, str(error), line=line, remedy=_REMEDY) from None

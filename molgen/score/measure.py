@@ -233,7 +233,7 @@ def _trust(context: MeasureContext, key: str) -> BuiltIn:
     if judge is None:
         raise SpecError(
             key,
-            "trust: this checkpoint does not know which molecules are usual",
+            "trust: this checkpoint has no applicability domain",
             remedy="Measure it on molecules it was not trained on: `molgen train DATA --init CHECKPOINT --epochs 0`.",
         )
 

@@ -74,7 +74,7 @@ def test_every_molecule_is_told(space: LatentSpace, samples: list[str]) -> None:
 def test_a_checkpoint_that_does_not_know_says_how_to_tell_it(space: LatentSpace) -> None:
     ignorant = LatentSpace(replace(space.model, applicability=None))
     assert make_trust_function(ignorant) is None
-    with pytest.raises(SpecError, match="does not know which molecules are usual") as caught:
+    with pytest.raises(SpecError, match="has no applicability domain") as caught:
         require_applicability(ignorant)
     assert "--epochs 0" in caught.value.remedy
     judge = make_trust_function(space)

@@ -94,7 +94,7 @@ def test_one_that_says_no_molecule_is_refused() -> None:
     language = SmilesLanguageModel(SmilesLanguageModelConfig(("(", "C"), hidden_size=4))
     with torch.no_grad():
         language.logits.bias[N_SPECIAL] = 50.0
-    with pytest.raises(SpecError, match=r"says a molecule in 0 of 256 texts"):
+    with pytest.raises(SpecError, match=r"gives a valid molecule in 0 of 256 samples"):
         LatentSpace(model(language.eval())).sample_points(3, prior="language")
 
 

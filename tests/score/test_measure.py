@@ -185,7 +185,7 @@ def test_trust_is_what_the_checkpoint_says_of_each_molecule() -> None:
     measure = resolve("trust", context)
     assert (measure.name, measure.is_cheap, measure.default_scale) == ("trust", True, (0.0, 1.0))
     assert measure(MOLECULES).tolist() == [1 / len(m.smiles) for m in MOLECULES]
-    with pytest.raises(SpecError, match="does not know which molecules are usual") as caught:
+    with pytest.raises(SpecError, match="has no applicability domain") as caught:
         resolve("trust", EMPTY, key="constraint")
     assert caught.value.key == "constraint"
     assert "--epochs 0" in caught.value.remedy

@@ -92,7 +92,7 @@ def test_a_checkpoint_that_does_not_know_what_is_usual_is_refused_with_the_way_t
     old.with_suffix(".json").write_text(json.dumps(description))
     result = run_molgen("explore", "outliers", molecules, "--checkpoint", old)
     assert result.exit_code == 2
-    assert "does not know which molecules are usual" in result.stderr
+    assert "has no applicability domain" in result.stderr
     assert "molgen train DATA --init CHECKPOINT --epochs 0" in result.stderr
     sampled = run_molgen("sample", "-n", 1, "--where", "trust > 0.1", "--checkpoint", old)
     assert sampled.exit_code == 2
