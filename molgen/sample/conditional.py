@@ -1,11 +1,11 @@
-"""Samples of a prior that meet a request, such as `qed > 0.8`, found without asking at every point.
+"""Samples of a prior that meet a request, such as `qed > 0.8`, without decoding every point.
 
-A first draw shows what the prior gives. Predictors of the requested measures are fitted to its points; from then on
-only those points are decoded that probably meet the request, by rejection, so that what comes out is distributed as the
-prior is where the predictors are right.
+Predictors of the requested measures are fitted to a first sample of the prior. From then on, points are accepted by
+rejection sampling with their predicted probability of meeting the request, so that the samples follow the prior as far
+as the predictors are right.
 
-Molecules like one, or with a scaffold, are too rare for that. Points are then drawn between points of the prior and
-molecules that meet the request, of which the one that is named is the first.
+Molecules similar to a given one, or with a scaffold, are too rare for that. Points are then sampled between points of
+the prior and molecules that meet the request, starting with the given one.
 
 Notation: N points, D latent dimensions, P measures, C constraints.
 """
@@ -34,14 +34,14 @@ from molgen.train.fit.predictor import fit_ensemble
 N_PILOT = 2000
 BATCH_SIZE = 256
 OVERSAMPLING = 8
-"""Points that are weighed for each that is decoded."""
+"""Number of candidate points per decoded point."""
 MAX_DECODED, MIN_DECODED = 50, 10_000
-"""Points that are decoded for each molecule that is asked for, and in any case, before the search gives up."""
+"""Maximum number of decoded points per requested molecule, and in any case, before the search gives up."""
 
 LIKE = 0.4
-"""Tanimoto similarity that makes molecules alike, where the request does not say."""
+"""Default minimum Tanimoto similarity of similar molecules."""
 SHORTEST, LONGEST = 0.05, 0.6
-"""Of the way from a molecule that meets the request to a point of the prior, how much is gone."""
+"""Relative positions between a molecule that meets the request and a point of the prior."""
 
 
 @dataclass
@@ -49,11 +49,11 @@ class ConditionalSamples:
     """What was found.
 
     Attributes:
-        smiles: Different molecules that meet the request.
-        n_decoded: Points decoded after the first draw.
-        n_met: How many of these met the request.
-        n_plain: Points of the first draw.
-        n_plain_met: How many of those did.
+        smiles: Distinct molecules that meet the request.
+        n_decoded: Points decoded after the first sample.
+        n_met: How many of these meet the request.
+        n_plain: Points of the first sample.
+        n_plain_met: How many of these meet it.
     """
 
     smiles: list[str] = field(default_factory=list)
@@ -64,20 +64,21 @@ class ConditionalSamples:
 
     @property
     def share(self) -> float:
-        """Share, in [0, 1], of decoded points that met the request; the plain share where the first draw sufficed."""
+        """Share, in [0, 1], of decoded points that meet the request; the plain share if the first sample sufficed."""
         return self.n_met / self.n_decoded if self.n_decoded else self.plain_share
 
     @property
     def plain_share(self) -> float:
-        """The same for points of the prior as they come."""
+        """The same for points of the prior without selection."""
         return self.n_plain_met / max(1, self.n_plain)
 
 
 class SampleRequest:
-    """Bounds on measures that samples must keep.
+    """Bounds that samples must satisfy.
 
     Attributes:
-        named: Canonical SMILES of the C molecules that samples must be like or hold; these do not count as samples.
+        named: Canonical SMILES of the C molecules that samples must resemble or contain; these do not count as
+            samples.
         centres: (C, D), their points.
     """
 
@@ -88,10 +89,10 @@ class SampleRequest:
 
         Args:
             texts: Constraints as in campaigns, such as `2 < logp < 3`; with neither of the others, at least one.
-            space: Its checkpoint may predict properties.
-            like: SMILES of a molecule that samples must resemble, by `LIKE` unless a constraint on
-                `similarity:SMILES` says otherwise.
-            scaffold: SMILES of a substructure that samples must hold.
+            space: The latent space; its checkpoint may predict properties.
+            like: SMILES of a molecule that samples must resemble, by `LIKE` unless a constraint on `similarity:SMILES`
+                states another bound.
+            scaffold: SMILES of a substructure that samples must contain.
 
         Raises:
             SpecError: A text cannot be read, a measure is unknown, or two contradict each other.
@@ -124,13 +125,13 @@ class SampleRequest:
         return np.stack([measure(molecules) for measure in self.measures.values()], axis=1)
 
     def is_met(self, values: Doubles) -> NDArray[np.bool_]:
-        """Which rows (N,) of measures (N, P) keep all bounds."""
+        """Whether rows (N,) of measures (N, P) satisfy all bounds."""
         names = list(self.measures)
         broken = [c.violation(values[:, names.index(c.name)]) for c in self.constraints]
         return np.asarray(np.max(broken, axis=0) == 0)
 
     def probability(self, mean: Doubles, std: Doubles) -> Doubles:
-        """How probably (N,) normal predictions (N, P) keep all bounds, taken as independent between measures."""
+        """Probability (N,) that normal predictions (N, P), independent between measures, satisfy all bounds."""
         from scipy.stats import norm
 
         result = np.ones(len(mean))
@@ -141,7 +142,7 @@ class SampleRequest:
         return np.clip(result, 1e-12, 1.0)
 
     def _interval(self, name: str) -> tuple[float, float]:
-        """The widest interval that the bounds on a measure allow; an exact value gets a little room."""
+        """The widest interval within the bounds on a measure; an exact value gets a tolerance."""
         own = [(c.operator, c.bound, 0.5 if c.operator == "==" else 0.0) for c in self.constraints if c.name == name]
         low = max((bound - room for operator, bound, room in own if operator in (">", ">=", "==")), default=-np.inf)
         high = min((bound + room for operator, bound, room in own if operator in ("<", "<=", "==")), default=np.inf)
@@ -157,14 +158,14 @@ def sample_conditionally(
     prior: str,
     on_found: Callable[[int], object] = lambda _: None,
 ) -> ConditionalSamples:
-    """At most `n` different molecules that meet the request; fewer where they are too rare.
+    """At most `n` distinct molecules that meet the request; fewer if they are too rare.
 
     Args:
-        space: Where to look.
-        request: What they must be.
-        n: How many.
-        seed: Source of all draws.
-        prior: Which prior to draw from.
+        space: The latent space.
+        request: The request.
+        n: Number of molecules.
+        seed: Seed of all sampling.
+        prior: Name of the prior.
         on_found: Called with the number found so far.
 
     Raises:
@@ -212,11 +213,11 @@ class _Draw(Protocol):
         """At most a batch of points (N, D), by points (n_pool, D) of the prior."""
 
     def learn(self, points: Floats) -> None:
-        """Takes notice of points (N, D) that met the request."""
+        """Records points (N, D) that met the request."""
 
 
 class _WeightedDraw:
-    """Points of the prior, each kept with its probability to meet the request, by predictors fitted to a first draw."""
+    """Points of the prior, each accepted with its predicted probability of meeting the request."""
 
     n_pool = OVERSAMPLING * BATCH_SIZE
 
@@ -253,7 +254,7 @@ class _InterpolatedDraw:
 
 
 def _accept(probability: Doubles, rng: np.random.Generator) -> NDArray[np.int64]:
-    """At most a batch of rows, each kept with its probability as a share of the greatest."""
+    """At most a batch of rows, each accepted with its probability relative to the greatest."""
     rows = np.flatnonzero(rng.random(len(probability)) * probability.max() < probability)
     return np.asarray(rng.permutation(rows)[:BATCH_SIZE])
 
@@ -261,7 +262,7 @@ def _accept(probability: Doubles, rng: np.random.Generator) -> NDArray[np.int64]
 def _look(
     request: SampleRequest, decoded: Sequence[str | None], result: ConditionalSamples
 ) -> tuple[Doubles, NDArray[np.bool_]]:
-    """Adds what is new and meets the request, and returns measures (N, P) and what met (N,)."""
+    """Adds new molecules that meet the request; returns measures (N, P) and whether each meets it (N,)."""
     rows = [i for i, text in enumerate(decoded) if text is not None]
     values = np.full((len(decoded), len(request.measures)), np.nan)
     is_met = np.zeros(len(decoded), dtype=bool)

@@ -1,1 +1,1 @@
-"""Scores: what a molecule measures, how good that is, and how several measures become one number."""
+"""Scores: measures of molecules, their desirabilities, and the total of several objectives."""

@@ -1,4 +1,4 @@
-"""Constraints: bounds that a measure must keep, and by how much a molecule breaks them."""
+"""Constraints: bounds on a measure, and the amount by which a molecule violates them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _TWO_SIDED = ("<<", ">>")
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A bound that a measure must keep.
+    """A bound on a measure.
 
     Attributes:
         name: The measure.
-        operator: How the measure must compare to the bound.
-        bound: In the measure's unit; at most 1e100 in size.
+        operator: Required relation of the measure to the bound.
+        bound: In the unit of the measure; absolute value at most 1e100.
     """
 
     name: str
@@ -36,18 +36,18 @@ class Constraint:
     bound: float
 
     def __post_init__(self) -> None:
-        """Refuses unknown operators and unusable bounds by a SpecError."""
+        """Checks operator and bound; raises SpecError."""
         require_name("constraint", self.name)
         if self.operator not in OPERATORS or not is_usable(self.bound):
             raise unreadable_error("constraint", str(self), "an operator and a usable number are needed")
 
     def __str__(self) -> str:
-        """The text that `parse` reads back."""
+        """The text form, the inverse of `parse`."""
         return f"{self.name} {self.operator} {self.bound!r}"
 
     @classmethod
     def parse(cls, text: str) -> tuple[Constraint, ...]:
-        """The constraint that a text states; two for a text with a bound on both sides.
+        """The constraint in a text; two for a text with bounds on both sides.
 
         >>> [str(constraint) for constraint in Constraint.parse("2 <= logp < 3")]
         ['logp >= 2.0', 'logp < 3.0']
@@ -65,10 +65,9 @@ class Constraint:
         return tuple(cls(name, operator, bound) for operator, bound in (*mirrored, *right))
 
     def violation(self, values: npt.ArrayLike) -> Doubles:
-        """By how much values (N,) break the bound, in the measure's unit: 0 where kept.
+        """Violation (N,) of the bound by values (N,), in the unit of the measure: 0 if satisfied.
 
-        Equality that `<` or `>` forbids counts as 2.2e-16, equality that `!=` forbids as 1.
-        A value that is NaN, hence not known to keep the bound, breaks it by infinity.
+        Equality counts as 2.2e-16 under `<` and `>`, and as 1 under `!=`. NaN counts as an infinite violation.
         """
         raw = np.asarray(values, dtype=np.float64)
         amount: Doubles = np.where(np.isnan(raw), math.inf, self._excess(raw))
@@ -89,10 +88,10 @@ class Constraint:
 
 
 def require_consistent(constraints: Iterable[Constraint]) -> None:
-    """Refuses constraints that no value of a measure can keep together.
+    """Refuses contradictory constraints on a measure.
 
     Raises:
-        SpecError: It names the constraints that contradict each other.
+        SpecError: Names the contradictory constraints.
     """
     by_name: dict[str, list[Constraint]] = {}
     for constraint in constraints:
@@ -101,11 +100,11 @@ def require_consistent(constraints: Iterable[Constraint]) -> None:
         clash = _contradiction(group)
         if clash:
             texts = " and ".join(f'"{constraint}"' for constraint in dict.fromkeys(clash))
-            raise SpecError("constraint", f"no value can keep {texts}", remedy="Drop or relax one of them.")
+            raise SpecError("constraint", f"no value can satisfy {texts}", remedy="Drop or relax one of them.")
 
 
 def _contradiction(group: Sequence[Constraint]) -> tuple[Constraint, ...]:
-    """The constraints on one measure that leave no value, or none where some value remains."""
+    """The constraints on one measure, if no value satisfies all of them; otherwise none."""
     floors = [c for c in group if c.operator in (">=", ">", "==")]
     ceilings = [c for c in group if c.operator in ("<=", "<", "==")]
     if not floors or not ceilings:
@@ -121,7 +120,7 @@ def _contradiction(group: Sequence[Constraint]) -> tuple[Constraint, ...]:
 
 
 def _split_right(text: str) -> tuple[str, list[tuple[Operator, float]]]:
-    """The text before `OPERATOR NUMBER` at its end, and these, if there."""
+    """The text before a final `OPERATOR NUMBER`, with operator and number if present."""
     parts = text.rsplit(maxsplit=2)
     if len(parts) == 3 and parts[1] in OPERATORS and is_number(parts[2]):
         return parts[0], [(cast(Operator, parts[1]), float(parts[2]))]
@@ -129,7 +128,7 @@ def _split_right(text: str) -> tuple[str, list[tuple[Operator, float]]]:
 
 
 def _split_left(text: str) -> tuple[str, list[tuple[Operator, float]]]:
-    """The text after `NUMBER OPERATOR` at its start, and these, if there."""
+    """The text after an initial `NUMBER OPERATOR`, with number and operator if present."""
     parts = text.split(maxsplit=2)
     if len(parts) == 3 and parts[1] in OPERATORS and is_number(parts[0]):
         return parts[2], [(cast(Operator, parts[1]), float(parts[0]))]

@@ -61,10 +61,10 @@ class Desirability:
         return cls(first - tolerance, first, last, last + tolerance)
 
     def __call__(self, values: npt.ArrayLike) -> Doubles:
-        """Desirabilities in [0, 1], shaped like the raw values.
+        """Desirabilities in [0, 1] of raw values, of the same shape.
 
         Raises:
-            ValueError: A value is NaN; what was not measured has no desirability.
+            ValueError: A value is NaN.
         """
         raw = np.asarray(values, dtype=np.float64)
         if np.isnan(raw).any():
@@ -78,7 +78,7 @@ class Desirability:
 
 
 def combine(desirabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Doubles:
-    """The weighted geometric means (N,) in [0, 1]: one desirability of 0 makes the whole 0.
+    """The weighted geometric means (N,) in [0, 1]: one desirability of 0 makes the total 0.
 
     Args:
         desirabilities: (N, K) in [0, 1].

@@ -1,4 +1,4 @@
-"""Measures: what a name in an objective or constraint stands for, as a function from molecules to numbers.
+"""Measures: named functions from molecules to numbers, for objectives and constraints.
 
 Notation: N molecules, P properties that the checkpoint predicts.
 """
@@ -28,11 +28,11 @@ from molgen.errors import MoleculeError, ScorerError, SpecError
 from molgen.renames import PREDICTIONS, current_name
 
 Predict = Callable[[Sequence[str]], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
-"""From N SMILES to mean and standard deviation, each (N, P); NaN where a molecule cannot be encoded. The same SMILES
-must always get the same numbers."""
+"""From N SMILES to mean and standard deviation, each (N, P); NaN for a molecule that cannot be encoded. The same
+SMILES must always give the same numbers."""
 
 TrustFunction = Callable[[Sequence[str]], npt.NDArray[np.floating]]
-"""From N SMILES to the trust (N,) in [0, 1] that a checkpoint has in molecules; 0 where one cannot be encoded."""
+"""From N SMILES to trust (N,) in [0, 1]; 0 for a molecule that cannot be encoded."""
 
 _PREDICTED: Mapping[str, Callable[[Doubles, Doubles], Doubles]] = {
     "predicted": lambda mean, std: mean,
@@ -44,19 +44,19 @@ _PREDICTED: Mapping[str, Callable[[Doubles, Doubles], Doubles]] = {
 deviation."""
 
 UNFAMILIAR, UNSTABLE = "unfamiliar", "unstable"
-"""Measures of what no chemist would keep: parts that the training molecules lack, and groups that do not last."""
+"""Measures of implausible structures: parts that the training molecules lack, and unstable groups."""
 
 _MAX_MATCHES = 10_000
-"""Of a SMARTS in one molecule; no druglike one comes near."""
+"""Maximum number of matches of a SMARTS in one molecule; druglike molecules have far fewer."""
 
 
 class Measure(Protocol):
-    """One number a molecule, under a name.
+    """One number per molecule, under a name.
 
     Attributes:
-        name: As written in objectives, constraints and column headers.
-        is_cheap: Whether it may be called freely; a user's scorer may not.
-        default_scale: (low, high) of its useful range, where known.
+        name: As in objectives, constraints and column headers.
+        is_cheap: Whether calls cost no budget; those of a user's scorer do.
+        default_scale: (low, high) of its useful range, if known.
     """
 
     @property
@@ -66,7 +66,7 @@ class Measure(Protocol):
     @property
     def default_scale(self) -> tuple[float, float] | None: ...  # noqa: D102
     def __call__(self, molecules: Sequence[Molecule], /) -> Doubles:
-        """The values (N,); NaN where the checkpoint cannot encode a molecule, never otherwise."""
+        """The values (N,); NaN only for a molecule that the checkpoint cannot encode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,15 @@ class BuiltIn:
 
 @dataclass(frozen=True)
 class MeasureContext:
-    """What a campaign brings along that names of measures may refer to.
+    """What names of measures may refer to in a campaign.
 
     Attributes:
-        reference: What plain `similarity` compares to.
-        predict: The checkpoint's predictor, where it has one.
-        property_names: P names of what it predicts.
-        scorers: The user's own scorers by name.
-        trust: The checkpoint's trust in molecules, where it knows what is usual.
-        familiarity: The parts of the checkpoint's training molecules, where it has them.
+        reference: Molecule that plain `similarity` compares to.
+        predict: The predictor of the checkpoint, if it has one.
+        property_names: Names of the P predicted properties.
+        scorers: Scorers of the user by name.
+        trust: Trust in molecules, if the checkpoint has an applicability domain.
+        familiarity: The parts of the training molecules, if the checkpoint has them.
     """
 
     reference: Molecule | None = None
@@ -104,14 +104,14 @@ class MeasureContext:
     familiarity: Reference | None = None
 
     def __post_init__(self) -> None:
-        """Refuses a scorer by the name of a built-in measure, by a SpecError."""
+        """Refuses a scorer with the name of a built-in measure; raises SpecError."""
         for name in self.scorers:
             if name in DESCRIPTORS or name in _OWN:
                 raise SpecError("scorer", f"{name} is a measure of molgen's own", remedy=f"Rename it: my_{name}=...")
 
     @cached_property
     def predictions(self) -> Callable[[tuple[str, ...]], tuple[Doubles, Doubles]]:
-        """Mean and standard deviation, each (N, P); the last batch is kept, since several measures ask for the same."""
+        """Mean and standard deviation, each (N, P); the last batch is cached, since several measures use it."""
         return lru_cache(maxsize=1)(self._checked_predictions)
 
     def _checked_predictions(self, smiles: tuple[str, ...]) -> tuple[Doubles, Doubles]:
@@ -127,17 +127,17 @@ class MeasureContext:
 def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Measure:
     """The measure of a name; `key` is the option that names it, for error messages.
 
-    `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto
-    similarity of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
-    substructure, whatever hangs on it; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0; `alerts:pains`
+    `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto similarity
+    of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
+    substructure, with any substituents; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0; `alerts:pains`
     and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME`
     (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the
-    mean minus and plus one standard deviation); `trust`, the checkpoint's trust in the molecule; `unfamiliar`, the
-    number of its parts that the training molecules lack; `unstable`, the number of groups that do not last; and the
-    user's scorers.
+    mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the applicability domain;
+    `unfamiliar`, the number of its parts that the training molecules lack; `unstable`, the number of unstable groups;
+    and scorers of the user.
 
     Raises:
-        SpecError: The name is unknown, or what it refers to is missing or cannot be read.
+        SpecError: The name is unknown, or its argument is missing or invalid.
     """
     if name in context.scorers:
         return context.scorers[name]
@@ -203,7 +203,7 @@ _ARGUED: Mapping[str, Callable[[str, str, str], BuiltIn]] = MappingProxyType(
 
 
 def _count_matches(name: str, query: Chem.Mol) -> BuiltIn:
-    """How often a molecule holds `query` at different places."""
+    """Number of unique matches of `query` in a molecule."""
 
     def values(molecules: Sequence[Molecule]) -> Doubles:
         counts = [len(m.mol.GetSubstructMatches(query, maxMatches=_MAX_MATCHES)) for m in molecules]
@@ -234,7 +234,7 @@ def _trust(context: MeasureContext, key: str) -> BuiltIn:
         raise SpecError(
             key,
             "trust: this checkpoint has no applicability domain",
-            remedy="Measure it on molecules it was not trained on: `molgen train DATA --init CHECKPOINT --epochs 0`.",
+            remedy="Calibrate it on molecules it was not trained on: `molgen train DATA --init CHECKPOINT --epochs 0`.",
         )
 
     def values(molecules: Sequence[Molecule]) -> Doubles:
@@ -277,7 +277,7 @@ _OWN: Mapping[str, Callable[[MeasureContext, str], BuiltIn]] = MappingProxyType(
         UNSTABLE: _unstable,
     }
 )
-"""Measures of one name, from what the campaign brings along and the option that names them."""
+"""Measures of one name, from the context and the option that names them."""
 
 
 def _reference(context: MeasureContext, key: str) -> Molecule:

@@ -1,4 +1,4 @@
-"""Objectives: which measures should become larger, smaller or close to something, and what each weighs."""
+"""Objectives: measures to maximise, minimise or bring close to a target, with weights."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OptionValue = TypeVar("OptionValue")
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """One measure and which way it should go.
+    """A measure and its goal.
 
     Attributes:
         name: The measure.
-        goal: Large, small, close to a number, or within two numbers.
-        weight: Its share in the geometric mean of several objectives; above 0, at most 1e100.
+        goal: Maximise, minimise, a target, or a range.
+        weight: Weight in the geometric mean of several objectives; above 0, at most 1e100.
         scale: (low, high) between which the desirability runs from 0 to 1 (from 1 to 0 where minimised); half
             its width is the tolerance around a target or range. None for the measure's own scale.
         wanted: (first, last) of a range, twice the target of a target, None for the others.
@@ -45,7 +45,7 @@ class Objective:
     wanted: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Refuses numbers that are missing, not usable, or out of order by a SpecError."""
+        """Checks the numbers; raises SpecError."""
         require_name(self.goal, self.name)
         if not (is_usable(self.weight) and self.weight > 0):
             raise unreadable_error("weight", f"{self.name} = {self.weight}", "a weight must be above 0")
@@ -55,17 +55,17 @@ class Objective:
             self.desirability(self.scale)
 
     def desirability(self, default_scale: tuple[float, float] | None) -> Desirability:
-        """The ramps for this goal, on the objective's own scale or else on `default_scale`.
+        """The desirability for this goal, on the scale of the objective or else on `default_scale`.
 
         Raises:
-            SpecError: There is no scale, or it is too narrow to be told from the target in double precision.
+            SpecError: There is no scale, or it is too narrow for double precision.
         """
         scale = self.scale or default_scale
         if scale is None:
             raise SpecError(
                 self.goal,
                 f"{self.name} has no scale of its own, and several objectives can only be weighed on scales",
-                remedy=f'Say between which values it matters: --scale "{self.name} = low..high".',
+                remedy=f'State its useful range: --scale "{self.name} = low..high".',
             )
         try:
             return self._ramps(*scale)
@@ -73,7 +73,7 @@ class Objective:
             raise SpecError("scale", f"{self.name} = {scale[0]}..{scale[1]}: {error}") from None
 
     def signed(self, values: npt.ArrayLike) -> Doubles:
-        """Raw values (N,) turned so that larger is better, in the measure's unit.
+        """Raw values (N,) transformed so that larger is better, in the unit of the measure.
 
         The value, minus the value, or minus the distance to the target or range; NaN stays NaN.
         """
@@ -110,7 +110,7 @@ def parse_objectives(
     weight: Sequence[str] = (),
     scale: Sequence[str] = (),
 ) -> tuple[Objective, ...]:
-    """The objectives that the texts of the options of these names state, in the order of the arguments.
+    """The objectives in the texts of the options of these names, in the order of the arguments.
 
     >>> parse_objectives(target=["logp = 2.5"], weight=["logp = 2"])
     (Objective(name='logp', goal='target', weight=2.0, scale=None, wanted=(2.5, 2.5)),)
@@ -136,7 +136,7 @@ def parse_objectives(
 
 
 def _unique(key: str, stated: Iterable[tuple[str, OptionValue]]) -> dict[str, OptionValue]:
-    """What is stated of each name.
+    """The statement about each name.
 
     Raises:
         SpecError: A name is stated twice.

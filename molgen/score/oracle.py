@@ -1,4 +1,4 @@
-"""The oracle: every measure that a campaign names, evaluated at once and weighed into one number a molecule.
+"""The oracle: evaluates all measures of a campaign and computes one total per molecule.
 
 Notation: N molecules, M objectives.
 """
@@ -24,16 +24,16 @@ from molgen.score.objective import Objective
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a batch of N molecules scored: raw values, desirabilities and totals kept apart.
+    """The scores of N molecules: raw values, desirabilities, totals and violations.
 
     Attributes:
-        values: Raw value (N,) of each measure; NaN where the checkpoint cannot encode a molecule.
-        desirabilities: (N,) in [0, 1] of each objective that has a scale; 0 where its value is NaN.
-        total: (N,), larger is better: of a single objective the raw value, signed; of several the weighted
-            geometric mean of their desirabilities, in [0, 1]. Minus infinity where the value of one is NaN.
-        violation: (N,), the sum over constraints of the distances to their bounds, in widths of the measure's
-            scale where it has one; 0 where all are kept, infinite where a value that counts is NaN.
-        failures: N texts, why the user's scorers have no value; "" where they have, and for restored scores.
+        values: Raw value (N,) of each measure; NaN for a molecule that the checkpoint cannot encode.
+        desirabilities: (N,) in [0, 1] of each objective with a scale; 0 for NaN.
+        total: (N,), larger is better: of a single objective the raw value, signed; of several the weighted geometric
+            mean of their desirabilities, in [0, 1]. Minus infinity if a value is NaN.
+        violation: (N,), the sum over constraints of the distances to their bounds, in widths of the scale of the
+            measure if it has one; 0 if all are satisfied, infinite if a value is NaN.
+        failures: N texts, why scorers of the user have no value; "" if they have, and for restored scores.
     """
 
     values: Mapping[str, Doubles]
@@ -52,18 +52,18 @@ class Score:
 
     @property
     def feasible(self) -> npt.NDArray[np.bool_]:
-        """Whether each molecule (N,) keeps all constraints and could be measured."""
+        """Whether each molecule (N,) satisfies all constraints and could be measured."""
         return np.equal(self.violation, 0)
 
 
 class Oracle:
-    """Scores molecules by a campaign's objectives under its constraints.
+    """Scores molecules by the objectives of a campaign under its constraints.
 
     Attributes:
-        objectives: M of them, at least one, each on another measure.
-        constraints: None of which contradict each other.
-        measure_names: Every measure evaluated, in stable order: of objectives, of constraints, extra ones.
-        n_calls: How many molecules the user's scorers were given, summed over scorers.
+        objectives: M objectives, at least one, each on a different measure.
+        constraints: Constraints without contradictions.
+        measure_names: All measures in stable order: of objectives, of constraints, extra ones.
+        n_calls: Number of molecules passed to scorers of the user, summed over scorers.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Oracle:
         *,
         extra: Sequence[str] = (),
     ) -> None:
-        """Resolves every name; `extra` measures are evaluated and reported, but weigh nothing.
+        """Resolves every name; `extra` measures are evaluated and reported only.
 
         Raises:
             SpecError: There is no objective, a name is unknown or given twice, constraints contradict each
@@ -97,18 +97,18 @@ class Oracle:
         return tuple(self._measures)
 
     def prefilter(self, molecules: Sequence[Molecule]) -> Doubles:
-        """The violation (N,) of the constraints that need none of the user's scorers, which are not called.
+        """The violation (N,) of the constraints that need no scorer of the user; none is called.
 
         Raises:
-            ScorerError: A measure gave something other than one number a molecule.
+            ScorerError: A measure did not give one number per molecule.
         """
         return sum(self.cheap_violations(molecules).values(), np.zeros(len(molecules)))
 
     def cheap_violations(self, molecules: Sequence[Molecule]) -> dict[Constraint, Doubles]:
-        """The violation (N,) of each constraint that needs none of the user's scorers, in widths of the scale.
+        """The violation (N,) of each constraint that needs no scorer of the user, in widths of the scale.
 
         Raises:
-            ScorerError: A measure gave something other than one number a molecule.
+            ScorerError: A measure did not give one number per molecule.
         """
         cheap = [c for c in self.constraints if self._measures[c.name].is_cheap]
         values = self._measured({c.name for c in cheap}, molecules)
@@ -118,13 +118,13 @@ class Oracle:
         """The score of N molecules, each measure called once.
 
         Raises:
-            ScorerError: A measure gave something other than one number a molecule.
+            ScorerError: A measure did not give one number per molecule.
         """
         score = self._weighed(self._measured(self._measures, molecules), len(molecules))
         return replace(score, failures=tuple(self._failure(molecule.smiles) for molecule in molecules))
 
     def restore(self, values: Mapping[str, npt.ArrayLike]) -> Score:
-        """The score of N molecules from their raw values, without measuring anything.
+        """The score of N molecules from their raw values, without any measurement.
 
         Args:
             values: (N,) for each of `measure_names`; others are ignored.
@@ -149,7 +149,7 @@ class Oracle:
         return np.column_stack([score.desirabilities[objective.name] for objective in self.objectives])
 
     def _resolved_ramps(self) -> dict[str, Desirability]:
-        """The ramps of each objective; a single one needs none, and may have no scale to build them on."""
+        """The desirability of each objective; a single objective needs none and may lack a scale."""
         scales = {o.name: self._measures[o.name].default_scale for o in self.objectives}
         is_single = len(self.objectives) == 1
         return {
@@ -159,7 +159,7 @@ class Oracle:
         }
 
     def _failure(self, smiles: str) -> str:
-        """Why the user's scorers have no value for a molecule of the last call, or ""."""
+        """Why scorers of the user have no value for a molecule of the last call, or ""."""
         scorers = [measure for measure in self._measures.values() if isinstance(measure, Scorer)]
         return "; ".join(f"{one.name} {one.failures[smiles]}" for one in scorers if smiles in one.failures)
 
@@ -194,7 +194,7 @@ class Oracle:
         return combine(np.column_stack(columns), [objective.weight for objective in self.objectives])
 
     def _scaled(self, constraint: Constraint, values: Mapping[str, Doubles]) -> Doubles:
-        """The violation (N,) of a constraint in widths of its measure's scale, where that has one."""
+        """The violation (N,) of a constraint, in widths of the scale of its measure if it has one."""
         low, high = self._measures[constraint.name].default_scale or (0.0, 1.0)
         return constraint.violation(values[constraint.name]) / (high - low)
 
@@ -216,6 +216,6 @@ def _resolved(
 
 
 def _desired(ramps: Desirability, values: Doubles) -> Doubles:
-    """Desirabilities (N,); what could not be measured is not desirable."""
+    """Desirabilities (N,); 0 for NaN."""
     is_missing = np.isnan(values)
     return np.where(is_missing, 0.0, ramps(np.where(is_missing, 0.0, values)))

@@ -1,7 +1,7 @@
 """The texts of options: `NAME`, `NAME = NUMBER`, `NAME = LOW..HIGH`, `NAME OPERATOR NUMBER`.
 
-Names of measures may hold `=`, `<`, `>` and blanks, as in `similarity:CC(=O)O`. So texts are taken apart from
-their ends, and every operator must stand between blanks.
+Names of measures may hold `=`, `<`, `>` and blanks, as in `similarity:CC(=O)O`. So texts are parsed from their ends,
+and every operator must stand between blanks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from molgen.errors import SpecError
 
 LARGEST_NUMBER = 1e100
-"""Differences to any double stay finite below it."""
+"""Below it, differences of two numbers are finite."""
 
 OPERATORS = ("<=", ">=", "<", ">", "==", "!=")
 
@@ -43,7 +43,7 @@ def is_number(text: str) -> bool:
 
 
 def require_name(key: str, name: str) -> None:
-    """Refuses what cannot be the name of a measure.
+    """Checks the name of a measure.
 
     Raises:
         SpecError: The name is empty or not printable, has blanks around it, holds an operator between
@@ -57,7 +57,7 @@ def require_name(key: str, name: str) -> None:
 
 
 def require_interval(key: str, name: str, low: float, high: float) -> None:
-    """Refuses an interval without width.
+    """Checks that an interval has a width.
 
     Raises:
         SpecError: A number is not usable, or the first is not below the second.

@@ -112,7 +112,7 @@ def test_a_contradiction_names_both_and_spares_other_measures() -> None:
 
 
 def test_a_range_turned_round_contradicts_itself() -> None:
-    with pytest.raises(SpecError, match="no value can keep"):
+    with pytest.raises(SpecError, match="no value can satisfy"):
         require_consistent(Constraint.parse("3 <= logp <= 2"))
 
 

@@ -223,7 +223,7 @@ def test_an_infinite_prediction_is_refused() -> None:
         ([Objective("qed", "maximize"), Objective("qed", "minimize")], [], "given twice"),
         ([Objective("qde", "maximize")], [], "no measure 'qde'"),
         ([Objective("qed", "maximize")], constraints("qde > 0"), "no measure 'qde'"),
-        ([Objective("qed", "maximize")], constraints("logp <= 1", "logp >= 2"), "no value can keep"),
+        ([Objective("qed", "maximize")], constraints("logp <= 1", "logp >= 2"), "no value can satisfy"),
     ],
 )
 def test_a_specification_that_cannot_be_scored_is_refused_before_any_call(

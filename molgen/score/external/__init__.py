@@ -1,1 +1,1 @@
-"""Scorers of the user, each in a process of its own."""
+"""Scorers of the user, each in a worker process."""

@@ -1,4 +1,4 @@
-"""The options that bring a user's own scorers, and the check that a scorer passes before it is relied on."""
+"""The options that name scorers of the user, and the check of a scorer before a campaign."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def parse_python_scorer(text: str, time_limit_s: float = TIME_LIMIT_S, *, is_tol
 
 
 def parse_command_scorer(text: str, time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False) -> CommandScorer:
-    """The scorer of `prog args` or `name=prog args`; without a name, the program's without suffix.
+    """The scorer of `prog args` or `name=prog args`; without a name, that of the program without suffix.
 
     The text is split as a POSIX shell does, but no shell runs it.
 
@@ -57,9 +57,9 @@ def parse_scorers(
     *,
     is_tolerant: bool = False,
 ) -> dict[str, Scorer]:
-    """The user's scorers by name, from the texts of `--scorer` and `--scorer-command`.
+    """Scorers of the user by name, from the texts of `--scorer` and `--scorer-command`.
 
-    Tolerant ones pass over molecules that they have no value for.
+    Tolerant ones allow molecules without a value.
 
     Raises:
         SpecError: A text cannot be used, or two scorers have one name.
@@ -74,14 +74,13 @@ def parse_scorers(
 
 
 def health_check(scorer: Scorer) -> str | None:
-    """Scores aspirin, caffeine and ibuprofen, forwards and backwards, before a campaign relies on `scorer`.
+    """Scores aspirin, caffeine and ibuprofen in two orders, to check `scorer` before a campaign.
 
     Returns:
-        A warning where all three score the same, or where a tolerant scorer has no value for one; else None.
+        A warning if all three score the same, or if a tolerant scorer has no value for one; else None.
 
     Raises:
-        ScorerError: There is no value, one is not a finite number, or changes by more than 1e-6 of itself with the
-            order.
+        ScorerError: A value is missing, not finite, or changes by more than a relative 1e-6 with the order.
     """
     molecules = [parse(smiles) for smiles in _KNOWN_DRUGS]
     backwards = scorer(molecules[::-1])[::-1]
@@ -92,13 +91,13 @@ def health_check(scorer: Scorer) -> str | None:
         raise ScorerError(
             scorer.name,
             f"gave {forwards.tolist()} for {drugs}, but {backwards.tolist()} for the same in reverse order",
-            remedy="A value may depend on its molecule alone: keep the order, and fix seeds.",
+            remedy="A value may depend on its molecule only: return values in order, and fix seeds.",
         )
     return _failure_warning(scorer, molecules) or _constancy_warning(scorer.name, forwards)
 
 
 def _failure_warning(scorer: Scorer, molecules: Sequence[Molecule]) -> str | None:
-    """Which known drugs have no value."""
+    """Reports the drugs without a value."""
     if not scorer.failures:
         return None
     smiles, reason = next(iter(scorer.failures.items()))

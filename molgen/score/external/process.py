@@ -1,4 +1,4 @@
-"""A child process that cannot hang its parent, flood its memory, or outlive its use with anything that it started."""
+"""A child process with time and memory limits, which ends together with all processes that it started."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _TAIL_BYTES = 8192
 _TAIL_LINES = 10
 _CHUNK_BYTES = 65536
 _STOP_S = 1.0
-"""Time for the supervisor to end all that the process has started."""
+"""Time for the supervisor to end all descendants of the process."""
 _DRAIN_S = 0.5
 """Time for the last of stderr to arrive after that."""
 _POLL_S = 0.1
-"""Between two looks at whether a stop was requested."""
+"""Interval between checks for a requested stop."""
 
 
 class Child:
-    """A program with pipes, under a supervisor that ends it with all that it has started (`supervisor.py`)."""
+    """A program with pipes, under a supervisor that ends it with all its descendants (`supervisor.py`)."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        """Starts the program `arguments[0]`; one that cannot be run ends with exit code 127, and says why on stderr.
+        """Starts the program `arguments[0]`; if it cannot be run, the exit code is 127 and stderr has the reason.
 
         Raises:
             OSError: No process can be started.
@@ -61,7 +61,7 @@ class Child:
         self._drain.start()
 
     def line(self, request: bytes, limit_s: float) -> bytes:
-        """The line that answers a request; without a line break at its end where stdout ended before.
+        """The line that answers a request; without a final line break if stdout ended before.
 
         Raises:
             TimeoutError: It took longer than `limit_s`.
@@ -70,9 +70,9 @@ class Child:
         return self._exchanged(request, time.monotonic() + limit_s, lambda answer: answer.endswith(b"\n"))
 
     def output(self, text: bytes, limit_s: float, limit_bytes: int) -> tuple[bytes, int | None]:
-        """All that the program writes, and its exit code as in `wait`, when `text` is all of its stdin.
+        """The output of the program for `text` as its whole stdin, and its exit code as in `wait`.
 
-        More than `limit_bytes` are not waited for; the exit code is then None.
+        Reading stops after `limit_bytes`; the exit code is then None.
 
         Raises:
             TimeoutError: It took longer than `limit_s`.
@@ -83,7 +83,7 @@ class Child:
         return output, None if len(output) > limit_bytes else self.wait(deadline - time.monotonic())
 
     def wait(self, limit_s: float) -> int:
-        """The exit code, once the process has ended; minus the signal's number where it died of one.
+        """Waits for the exit code; for a process that died by a signal, minus the number of the signal.
 
         Raises:
             TimeoutError: It took longer than `limit_s`.
@@ -99,7 +99,7 @@ class Child:
                 raise TimeoutError
 
     def finish(self, limit_s: float) -> None:
-        """Closes stdin, and kills the process with all it has started where it has not ended `limit_s` later."""
+        """Closes stdin, and kills the process with its descendants if it has not ended after `limit_s`."""
         with suppress(OSError):
             self._stdin.close()
         with suppress(subprocess.TimeoutExpired):
@@ -107,7 +107,7 @@ class Child:
         self.stop()
 
     def stop(self) -> None:
-        """Kills the process and all it has started; does nothing the second time."""
+        """Kills the process and its descendants; a second call does nothing."""
         if self._is_stopped:
             return
         self._is_stopped = True
@@ -123,14 +123,14 @@ class Child:
                 pipe.close()
 
     def tail(self) -> str:
-        """The last lines of stderr, of a process that was stopped."""
+        """The last lines of stderr of a stopped process."""
         lines = self._tail.decode(errors="replace").splitlines()
         return "\n".join(line.rstrip() for line in lines[-_TAIL_LINES:])
 
     def _exchanged(
         self, request: bytes, deadline: float, is_whole: Callable[[bytearray], bool], *, is_last: bool = False
     ) -> bytes:
-        """Writes a request while it reads the answer, until that is whole or stdout ends."""
+        """Writes a request while reading the answer, until that is complete or stdout ends."""
         answer, rest = bytearray(), memoryview(request)
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
@@ -149,7 +149,7 @@ class Child:
         return bytes(answer)
 
     def _written(self, data: memoryview) -> memoryview:
-        """What is left to write; nothing where the process reads no more."""
+        """The rest to write; nothing if the process no longer reads."""
         try:
             return data[os.write(self._stdin.fileno(), data) :]
         except BlockingIOError:
@@ -164,7 +164,7 @@ class Child:
 
 
 def how_it_ended(exit_code: int) -> str:
-    """What an exit code says, for messages; one below 0 is that of a signal.
+    """An exit code in words; one below 0 is that of a signal.
 
     >>> how_it_ended(3), how_it_ended(-11)
     ('ended with exit code 3', 'was ended by the signal SIGSEGV')
@@ -176,7 +176,7 @@ def how_it_ended(exit_code: int) -> str:
 
 
 def _ready(selector: selectors.BaseSelector, deadline: float) -> list[object]:
-    """Pipes that can be read or written now; none where nothing has happened for `_POLL_S`."""
+    """Pipes that can be read or written now; none after `_POLL_S` without an event."""
     raise_if_stop_requested()
     left = deadline - time.monotonic()
     if left <= 0:

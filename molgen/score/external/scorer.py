@@ -1,11 +1,11 @@
-"""A user's own scorer, kept at arm's length and checked at every call.
+"""A scorer of the user, in a process of its own and checked at every call.
 
-A Python function runs in one worker process that lives as long as the scorer (`worker.py`); a program is
-started for every batch. Either may raise, hang, print, or answer nonsense: then a ScorerError shows the
+A Python function runs in one worker process that lives as long as the scorer (`worker.py`); a program is started for
+every batch. If it raises an exception, exceeds its time limit or returns an invalid answer, a ScorerError names the
 molecule, the value and the last lines that the scorer wrote to stderr.
 
-A tolerant scorer goes on instead: the molecule has no value, and `failures` says why. Where a call for several
-molecules fails, each is given alone, from then on; a worker that has ended or hangs is started again.
+A tolerant scorer continues instead: the molecule has no value, and `failures` gives the reason. After a call for
+several molecules failed, each molecule is scored in a call of its own; a worker that ended or hangs is started again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from molgen.score.external.process import Child, how_it_ended
 TIME_LIMIT_S = 300.0
 
 MAX_FAILURES_IN_A_ROW = 50
-"""After so many the scorer itself is broken, not the molecules."""
+"""Failures in a row after which the scorer counts as broken."""
 
 _NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _FINISH_S = 0.5
@@ -41,12 +41,12 @@ _LONGEST_REASON = 200
 _REMEDY = (
     "Run the scorer by itself and repair it; a campaign that has scored molecules goes on with "
     "--resume RUN --accept-changed-scorer. "
-    "Where single molecules are to blame, begin it with --on-failure skip."
+    "If only some molecules fail, start it with --on-failure skip."
 )
 
 
 class BrokenScorerError(ScorerError):
-    """A scorer that no molecule is to blame for: it cannot be started, or has failed too often."""
+    """A failure of the scorer as such: it cannot be started, or has failed too often."""
 
 
 class Scorer(ABC):
@@ -54,16 +54,16 @@ class Scorer(ABC):
 
     Attributes:
         name: As used in objectives and constraints.
-        time_limit_s: For one call.
-        is_tolerant: Whether a molecule without a value is passed over.
-        failures: Why, by SMILES, molecules of the last call have no value.
+        time_limit_s: Limit of one call.
+        is_tolerant: Whether molecules without a value are allowed.
+        failures: By SMILES, why molecules of the last call have no value.
     """
 
     is_cheap = False
     default_scale: tuple[float, float] | None = None
 
     def __init__(self, name: str, time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False) -> None:
-        """Refuses what is not a name, or a limit that is not above 0, by a SpecError."""
+        """Checks the name and the limit; raises SpecError."""
         if not _NAME.fullmatch(name):
             raise SpecError(
                 "scorer",
@@ -80,11 +80,11 @@ class Scorer(ABC):
         self._takes_several = True
 
     def __call__(self, molecules: Sequence[Molecule], /) -> Doubles:
-        """One number a molecule (N,), finite; NaN where a tolerant scorer has none.
+        """One finite number per molecule (N,); NaN if a tolerant scorer has none.
 
         Raises:
-            ScorerError: The scorer cannot be started, raised, took too long, or answered anything else; of a tolerant
-                one, it cannot be started, or `MAX_FAILURES_IN_A_ROW` molecules have failed.
+            ScorerError: The scorer cannot be started, raised an exception, exceeded its time limit or gave an invalid
+                answer; for a tolerant one, it cannot be started, or `MAX_FAILURES_IN_A_ROW` molecules failed.
             InterruptedRunError: A stop was requested.
         """
         smiles = [molecule.smiles for molecule in molecules]
@@ -96,14 +96,14 @@ class Scorer(ABC):
         return np.array(values, dtype=np.float64)
 
     def _checked(self, smiles: Sequence[str]) -> Sequence[float | str]:
-        """An answer a molecule."""
+        """One answer per molecule."""
         answers = self._answers(smiles)
         if len(answers) != len(smiles):
             raise self._error(f"gave {len(answers)} values for {len(smiles)} molecules")
         return answers
 
     def _tolerated(self, smiles: Sequence[str]) -> Sequence[float | str]:
-        """An answer a molecule, NaN for one that fails alone."""
+        """One answer per molecule, NaN for one that fails in a call of its own."""
         if self._takes_several and len(smiles) > 1:
             try:
                 return self._checked(smiles)
@@ -138,14 +138,14 @@ class Scorer(ABC):
 
     @abstractmethod
     def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
-        """Numbers, and the text of what is no number."""
+        """Numbers, and the texts of answers that are no numbers."""
 
     @abstractmethod
     def _last_words(self) -> str:
         """The last lines that the scorer wrote to stderr; it is stopped unless it is tolerant."""
 
     def close(self) -> None:  # noqa: B027 - not every scorer holds something
-        """Ends what the scorer has running; a closed scorer cannot be called."""
+        """Ends the processes of the scorer; a closed scorer cannot be called."""
 
     def __enter__(self) -> Self:
         """The scorer itself."""
@@ -165,7 +165,7 @@ class Scorer(ABC):
 
 
 class PythonScorer(Scorer):
-    """A function from a list of SMILES to a list of numbers, in a Python file of the user's."""
+    """A function from a list of SMILES to a list of numbers, in a Python file of the user."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class PythonScorer(Scorer):
         *,
         is_tolerant: bool = False,
     ) -> None:
-        """Nothing runs before the first call; a missing file is refused by a SpecError."""
+        """Checks that the file exists (SpecError); nothing runs before the first call."""
         super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
         if not path.is_file():
             raise SpecError("scorer", f"{path} is not a file", remedy="Write it like file.py:function.")
@@ -219,7 +219,7 @@ class PythonScorer(Scorer):
         except TimeoutError:
             self._stop()
             raise self._late() from None
-        except BaseException:  # an interrupt too: it leaves an answer on its way that is not the next call's
+        except BaseException:  # an interrupt too: it leaves an answer in the pipe that does not belong to the next call
             self._stop()
             raise
         if "refused" in answer:
@@ -228,7 +228,7 @@ class PythonScorer(Scorer):
         return values
 
     def _ending(self, child: Child) -> str:
-        """How a worker ended that did not answer."""
+        """How a worker ended instead of answering."""
         what = f"{how_it_ended(child.wait(self.time_limit_s))} instead of an answer"
         self._stop()
         return what
@@ -248,7 +248,7 @@ class PythonScorer(Scorer):
 
 
 class CommandScorer(Scorer):
-    """A program that reads SMILES, one a line, and prints numbers, one a line; started once a batch."""
+    """A program that reads SMILES, one a line, and prints numbers, one a line; started once per batch."""
 
     def __init__(
         self,
@@ -258,7 +258,7 @@ class CommandScorer(Scorer):
         *,
         is_tolerant: bool = False,
     ) -> None:
-        """A program that cannot be found is refused by a SpecError."""
+        """Checks that the program exists; raises SpecError."""
         super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
         if not arguments or shutil.which(arguments[0]) is None:
             program = arguments[0] if arguments else ""
@@ -299,7 +299,7 @@ class CommandScorer(Scorer):
 
 
 def _reason(error: ScorerError) -> str:
-    """What a scorer did, in ASCII on one line: with the last that it wrote to stderr, where that says more."""
+    """A failure in ASCII on one line, with the last line of stderr if that adds information."""
     first, *words = error.reason.splitlines()
     text = f"{first} ({words[-1].strip()})" if words else first
     plain = text.encode("ascii", "backslashreplace").decode()

@@ -1,12 +1,12 @@
-"""Runs a program, and ends all that it has started, however the program or the caller ends.
+"""Runs a program, and ends all its descendants, however the program or the caller ends.
 
 Started as `python -I -S supervisor.py FD PROGRAM ARGUMENTS...` in a session of its own. FD is the read end of a pipe
-whose write end the caller alone holds: it is closed when the caller wants an end, and by the kernel when the caller is
+whose write end only the caller holds. The caller closes it to end the program; the kernel closes it if the caller is
 killed. The supervisor ends as the program did: with its exit code, or by its signal.
 
-On Linux it adopts every descendant whose parent has ended (PR_SET_CHILD_SUBREAPER), so that a process which has left
-the program's session is found too, and the program is killed where the supervisor is (PR_SET_PDEATHSIG). Elsewhere it
-ends the program's process group. It imports the standard library alone.
+On Linux it adopts every descendant whose parent ended (PR_SET_CHILD_SUBREAPER), so that processes that left the
+session of the program are found too, and the program is killed with the supervisor (PR_SET_PDEATHSIG). Elsewhere it
+ends the process group of the program. It imports only the standard library.
 
 Source: prctl(2).
 """
@@ -23,13 +23,13 @@ from contextlib import suppress
 
 _CANNOT_RUN = 127
 _KILL_S = 5.0
-"""Time for killed processes to disappear; what hangs in the kernel takes longer, and is given up."""
+"""Time for killed processes to disappear; a process that hangs in the kernel is given up after it."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _IS_LINUX = sys.platform == "linux"
 
 
 def supervise(lifeline: int, arguments: list[str]) -> None:
-    """Runs a program to its end, or to that of the pipe `lifeline`."""
+    """Runs a program until it, or the pipe `lifeline`, ends."""
     if _IS_LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     ended = _wakeup()
@@ -44,7 +44,7 @@ def supervise(lifeline: int, arguments: list[str]) -> None:
 
 
 def _wakeup() -> int:
-    """A descriptor that can be read whenever a child has ended."""
+    """A descriptor that becomes readable when a child ends."""
     ended, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
@@ -53,7 +53,7 @@ def _wakeup() -> int:
 
 
 def _become(arguments: list[str]) -> None:
-    """Makes this process the program, in a session of its own: it cannot signal the supervisor by its group."""
+    """Replaces this process by the program, in its own session, so that it cannot signal the supervisor."""
     os.setsid()
     if _IS_LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -74,7 +74,7 @@ def _leave_pipes() -> None:
 
 
 def _waited(program: int, lifeline: int, ended: int) -> int | None:
-    """The program's wait status; None where the lifeline ended before it."""
+    """The wait status of the program; None if the lifeline ended before it."""
     while True:
         ready, _, _ = select.select([lifeline, ended], [], [])
         if lifeline in ready:
@@ -86,7 +86,7 @@ def _waited(program: int, lifeline: int, ended: int) -> int | None:
 
 
 def _reaped() -> dict[int, int]:
-    """The wait status of every child that has ended."""
+    """The wait status of every child that ended."""
     statuses = {}
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
@@ -110,7 +110,7 @@ def _end_descendants(program: int) -> None:
 
 
 def _children() -> list[int]:
-    """Own children, orphans among them; none where the system does not list them."""
+    """Own children, adopted orphans included; none if the system does not list them."""
     with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:
         return [int(pid) for pid in listing.read().split()]
     return []

@@ -1,10 +1,9 @@
-"""Runs a user's scorer in a process of its own: one JSON line in, one JSON line out.
+"""The worker process of a scorer: one JSON line in, one JSON line out.
 
-Started as `python -P worker.py FILE FUNCTION`. It imports the standard library alone, so that a scorer starts
-fast and sees nothing of molgen. A request is a list of N SMILES. A reply is `{"values": [...]}` with N items,
-each a number or the text of what is no number, or `{"refused": REASON}`. The first reply, `{"values": []}`,
-answers no request: the file is loaded. Whatever the scorer raises, SystemExit too, is a refusal, with the traceback
-on stderr.
+Started as `python -P worker.py FILE FUNCTION`. It imports only the standard library, so that a scorer starts fast and
+independently of molgen. A request is a list of N SMILES. A reply is `{"values": [...]}` with N items, each a number or
+the text of an invalid answer, or `{"refused": REASON}`. The first reply, `{"values": []}`, reports that the file is
+loaded. Every exception of the scorer, SystemExit included, is a refusal, with the traceback on stderr.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def main(path: Path, name: str) -> None:
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The protocol's two pipes, moved to where a scorer cannot read or print by accident."""
+    """The two pipes of the protocol, moved so that the scorer cannot use them by accident."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -50,7 +49,7 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _load(path: Path) -> object:
-    """The user's file as a module, its folder first on the path, as if it were run as a script."""
+    """The file of the user as a module, its folder first on the path, as for a script."""
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
