@@ -1,1 +1,1 @@
-"""What a checkpoint is worth, in numbers defined in the field's literature."""
+"""Measures of a checkpoint, as defined in the literature."""

@@ -1,4 +1,4 @@
-"""The report on a latent space as one picture."""
+"""The report on a latent space as a figure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SUFFIXES = (".svg", ".png", ".pdf")
 
 
 def require_figure(path: Path) -> None:
-    """Asks that a figure can be drawn, and that the suffix of `path` is that of one.
+    """Checks that a figure can be drawn, and that the suffix of `path` is that of one.
 
     Raises:
-        SpecError: matplotlib is not installed, or the suffix is another.
+        SpecError: matplotlib is not installed, or the suffix is unknown.
     """
     if path.suffix not in SUFFIXES:
         raise SpecError("figure", f"{path} must end in one of {', '.join(SUFFIXES)}")
@@ -29,7 +29,7 @@ def require_figure(path: Path) -> None:
 
 
 def draw_report(report: Mapping[str, Any], path: Path) -> None:
-    """Draws what `evaluate_file` gave.
+    """Draws a report of `evaluate_file`.
 
     Raises:
         OSError: The file cannot be written.
@@ -45,7 +45,7 @@ def draw_report(report: Mapping[str, Any], path: Path) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure in one step, in the format of the suffix: the same bytes for the same figure.
+    """Writes a figure in one step, in the format of the suffix; equal figures have equal bytes.
 
     Raises:
         OSError: The file cannot be written.

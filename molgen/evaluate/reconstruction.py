@@ -1,4 +1,4 @@
-"""What comes back from a latent space: molecules encoded and decoded again, as a whole and by length.
+"""Reconstruction: molecules encoded and decoded again, in total and by length.
 
 Notation: N molecules, D latent dimensions.
 """
@@ -22,19 +22,19 @@ from molgen.train.data.dataset import TokenSet
 from molgen.train.validation import measure_reconstruction
 
 LENGTHS = (0, 20, 30, 40, 50, 60, 80)
-"""SELFIES symbols above which the bands of the report begin."""
+"""Numbers of SELFIES symbols above which the bands of the report begin."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """Molecules of like length.
+    """Molecules of similar length.
 
     Attributes:
-        above: SELFIES symbols that all of them exceed.
-        up_to: SELFIES symbols that none exceeds, or None for the last band.
-        n: Molecules.
-        exact: Share that came back exactly.
-        token_accuracy: Mean share of SELFIES symbols at their place.
+        above: All have more SELFIES symbols.
+        up_to: None has more SELFIES symbols; None for the last band.
+        n: Number of molecules.
+        exact: Share reconstructed exactly.
+        token_accuracy: Mean share of correct SELFIES symbols.
     """
 
     above: int
@@ -46,24 +46,25 @@ class Band:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """How well molecules come back from their points, decoded greedily.
+    """Reconstruction by greedy decoding.
 
     Attributes:
         n: Readable molecules, N.
         encodable: Share of N that the model can encode; the rest has unknown tokens or is too long.
-        exact: Share of N whose canonical SMILES, stereo included, comes back. What cannot be encoded did not.
-        exact_unrefined: The same from the encoder's means, without the descent that refines them.
-        n_new: Molecules that were not in the training data.
-        exact_new: Share of those that comes back.
-        token_accuracy: Mean share of a molecule's SELFIES symbols that stand at their place in what came back, of the
-            longer of the two.
-        nll: Nats a molecule, teacher-forced, decoded from the posterior mean; of the encodable ones.
-        kl: Divergence of the posterior from the prior N(0, diag(s^2)) in nats a molecule, s the scales of the model's
-            dimensions; of the encodable ones.
+        exact: Share of N whose canonical SMILES, stereo included, is reconstructed; molecules that cannot be encoded
+            count as failures.
+        exact_unrefined: The same from posterior means, without refinement.
+        n_new: Molecules outside the training data.
+        exact_new: Share of these reconstructed exactly.
+        token_accuracy: Mean share of SELFIES symbols that are correct at their position, relative to the longer of the
+            two strings.
+        nll: Nats per encodable molecule, teacher-forced, at the posterior mean.
+        kl: Divergence of the posterior from the prior N(0, diag(s^2)) in nats per encodable molecule, s the scales of
+            the dimensions.
         active_units: Latent dimensions in which the variance of the posterior mean is above 0.01 of the prior's (Burda
             et al. 2016, arXiv:1509.00519, section 5.2, where the prior's is 1); of the encodable ones.
         latent_size: D.
-        by_length: The bands of molecules of like length that have any.
+        by_length: The non-empty bands of similar length.
     """
 
     n: int
@@ -81,7 +82,7 @@ class Reconstruction:
 
 
 def evaluate_reconstruction(space: LatentSpace, smiles: Sequence[str], z: Floats) -> Reconstruction:
-    """How well the molecules `smiles` (N canonical SMILES, at least one) come back from their points `z` (N, D)."""
+    """Reconstruction of N molecules (canonical SMILES, at least one) from their points `z` (N, D)."""
     decoded = space.decode(z)
     unrefined = space.decode(space.encode(smiles, AS_IT_IS, is_refined=False))
     is_encodable = np.isfinite(z).all(axis=1)
@@ -106,7 +107,7 @@ def evaluate_reconstruction(space: LatentSpace, smiles: Sequence[str], z: Floats
 
 
 def token_accuracy(wanted: str, found: str | None) -> float:
-    """Share, in [0, 1], of places at which the SELFIES of two canonical SMILES agree, of the longer one's places."""
+    """Share, in [0, 1], of equal positions of the SELFIES of two canonical SMILES, relative to the longer one."""
     if wanted == found:
         return 1.0
     a, b = _symbols(wanted), _symbols(found)
@@ -127,7 +128,7 @@ def make_token_set(space: LatentSpace, smiles: Sequence[str]) -> TokenSet:
 
 
 def _symbols(smiles: str | None) -> list[str]:
-    """SELFIES symbols of a molecule; none of one that SELFIES cannot express."""
+    """SELFIES symbols of a molecule; empty if SELFIES cannot express it."""
     try:
         return split(to_selfies(smiles or ""))
     except MoleculeError:

@@ -1,8 +1,7 @@
-"""How well properties are predicted: from latent points, and by the model to beat.
+"""Prediction of properties: by the predictor of a checkpoint, and by a baseline.
 
-That is a random forest on Morgan fingerprints. On small assays it is as good as most of what came later
-(Wu et al. 2018, MoleculeNet, doi:10.1039/C7SC02664A, figure 4; van Tilborg et al. 2022, MoleculeACE,
-doi:10.1021/acs.jcim.2c01073).
+The baseline is a random forest on Morgan fingerprints, on small assays as good as most later models (Wu et al. 2018,
+MoleculeNet, doi:10.1039/C7SC02664A, figure 4; van Tilborg et al. 2022, MoleculeACE, doi:10.1021/acs.jcim.2c01073).
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from molgen.train.data.dataset import TokenSet
 
 N_TREES = 500
 FEATURE_SHARE = 1 / 3
-"""Of the bits tried at each split (Breiman 2001, Random forests, for regression)."""
+"""Share of the bits tried at each split (Breiman 2001, Random forests, for regression)."""
 
 
 def require_baseline() -> None:
-    """Asks for scikit-learn, which only the baseline needs.
+    """Checks that scikit-learn, which only the baseline needs, is installed.
 
     Raises:
         SpecError: It is not installed.
@@ -38,10 +37,10 @@ def require_baseline() -> None:
 def evaluate_forest(
     data: TokenSet, vocabulary: Vocabulary, properties: Sequence[str], *, seed: int, threads: int = 1
 ) -> list[Fit]:
-    """How well one random forest a property, fitted to the training rows of `data`, predicts the validation rows.
+    """Scores of random forests, one per property, fitted to the training rows of `data`, on its validation rows.
 
-    The forest's spread is that of its trees, each grown to single measurements (Meinshausen 2006, Quantile
-    regression forests, section 2). Properties with fewer than 2 labels on either side are left out.
+    The interval of the forest is that of its trees, each grown to single measurements (Meinshausen 2006, Quantile
+    regression forests, section 2). Properties with fewer than 2 labels in either part are left out.
 
     Raises:
         SpecError: scikit-learn is not installed.
@@ -66,13 +65,13 @@ def evaluate_forest(
 def evaluate_predictor(
     space: LatentSpace, properties: Sequence[str], smiles: Sequence[str], y: NDArray[np.float64]
 ) -> list[Fit]:
-    """How well the predictor of `space` does; properties with fewer than 2 labels are left out.
+    """Scores of the predictor of `space`; properties with fewer than 2 labels are left out.
 
     Args:
-        space: Its checkpoint predicts `properties`, perhaps among others.
-        properties: Names, P.
+        space: Its checkpoint predicts `properties`, and possibly others.
+        properties: P names.
         smiles: N; those that cannot be predicted are left out.
-        y: Labels (N, P), NaN where missing.
+        y: Labels (N, P), NaN if missing.
     """
     mean, std = space.predict_molecules(smiles)
     fits = []

@@ -34,11 +34,11 @@ from molgen.latent.space import LatentSpace
 
 MIN_GEOMETRY = 3
 N_CONSISTENCY = 1000
-"""Points of the prior that are decoded, encoded and decoded again."""
+"""Points of the prior used to measure consistency."""
 N_NEAREST_CONSISTENCY = 100
-"""The same where points are decoded to the nearest molecules, which takes longer."""
+"""The same with decoding to the nearest molecules, which takes longer."""
 PLAIN_SHARE = 0.3
-"""Of the time that a report with nearest molecules takes, how much the rest of it does."""
+"""Share of the time of a report with nearest molecules that its other parts take."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class EvaluationConfig:
 
     Attributes:
         path: File of molecules.
-        properties: Columns to compare predictions with; where none is named, all that are predicted and there.
+        properties: Columns to compare predictions with; by default, all predicted properties that are columns.
         n_samples: Points of the prior to decode.
-        prior: Which prior to draw them from; None for the space's default.
-        fcd: Whether to take the samples' Frechet ChemNet distance to the file.
-        limit: Rows to draw from the file at random, or None for all.
-        seed: Draws rows and points.
+        prior: Name of their prior; None for the default of the space.
+        fcd: Whether to compute the Frechet ChemNet distance of the samples to the file.
+        limit: Number of random rows of the file, or None for all.
+        seed: Seed of rows and points.
         smiles_column: Name of the SMILES column, or None to detect it.
-        nearest: Whether to look at neighbourhoods and consistency with points decoded to the nearest molecules, too.
+        nearest: Whether to also measure neighbourhoods and consistency with decoding to the nearest molecules.
     """
 
     path: Path
@@ -74,17 +74,17 @@ def evaluate_file(
     tally: Tally,
     on_done: Callable[[float, str], object] = lambda *_: None,
 ) -> dict[str, Any]:
-    """The report; numbers that do not exist are None.
+    """The report; missing numbers are None.
 
     Args:
-        space: What is judged.
-        question: What to measure.
+        space: The latent space.
+        question: Options of the report.
         tally: Counts the rows.
         on_done: Called with the share done, in [0, 1], and what comes next.
 
     Raises:
         FileError: The file cannot be used, or no row of it can.
-        SpecError: The checkpoint does not predict a property that is asked for, or a library is not installed.
+        SpecError: The checkpoint does not predict a requested property, or a library is not installed.
     """
     prior = space.default_prior if question.prior is None else question.prior
     space.require_prior(prior)
@@ -125,7 +125,7 @@ def evaluate_file(
 def _smoothness(
     space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
 ) -> dict[str, Any]:
-    """The parts of the report on encodable molecules in random order; None where there are too few."""
+    """The parts of the report on encodable molecules in random order; None if there are too few."""
     rows = _encodable(z, seed)[:N_GEOMETRY]
     chosen = [smiles[row] for row in rows.tolist()]
     on_done(0.45, "distances")
@@ -165,7 +165,7 @@ def _nearest(
 
 
 def _encodable(z: Floats, seed: int) -> NDArray[np.int64]:
-    """Rows of points (N, D) that there are, in random order."""
+    """Rows of points (N, D) without NaN, in random order."""
     return np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(z).all(axis=1)))
 
 

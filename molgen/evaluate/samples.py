@@ -1,4 +1,4 @@
-"""What comes out of a prior: the distribution metrics of MOSES.
+"""The quality of samples of a prior: the distribution metrics of MOSES.
 
 Source: Polykovskiy et al. 2020, MOSES (doi:10.3389/fphar.2020.565644), section 3.3, unless a metric names another.
 
@@ -17,7 +17,7 @@ from molgen.extras import require_package
 from molgen.latent.space import LatentSpace
 
 N_DIVERSITY = 2000
-"""Different samples that the internal diversity is taken over."""
+"""Maximum number of distinct samples for internal diversity."""
 UNIQUE_OF = 10_000
 
 
@@ -28,13 +28,13 @@ class Samples:
     Attributes:
         n: Points decoded.
         validity: Share of n that are molecules.
-        uniqueness: Share of different ones among the valid.
-        unique_at_10k: Share of different ones among the first 10,000 valid; None for fewer.
-        novelty: Share that was not in the training data among the different ones.
-        internal_diversity: 1 - mean Tanimoto similarity (ECFP4) of all pairs of the first 2,000 different ones, each
-            with itself included (IntDiv1).
+        uniqueness: Share of distinct ones among the valid.
+        unique_at_10k: Share of distinct ones among the first 10,000 valid; None for fewer.
+        novelty: Share of the distinct ones outside the training data.
+        internal_diversity: 1 - mean Tanimoto similarity (ECFP4) of all pairs of the first 2,000 distinct ones, pairs
+            of a molecule with itself included (IntDiv1).
         fcd: Frechet ChemNet distance to the molecules of the file (Preuer et al. 2018, doi:10.1021/acs.jcim.8b00234);
-            None if it was not asked for.
+            None if not requested.
     """
 
     n: int
@@ -49,12 +49,12 @@ class Samples:
 def measure_samples(
     space: LatentSpace, decoded: Sequence[str | None], reference: Sequence[str] | None = None
 ) -> Samples:
-    """The quality of what points (n, at least one) of the prior were decoded to.
+    """The quality of n decoded points (at least one) of the prior.
 
     Args:
-        space: Knows what is new.
-        decoded: Canonical SMILES, None where none came out.
-        reference: Molecules to take the Frechet ChemNet distance to, or None to leave it out.
+        space: The latent space, whose training data define novelty.
+        decoded: Canonical SMILES, None if invalid.
+        reference: Molecules of the Frechet ChemNet distance, or None to leave it out.
 
     Raises:
         SpecError: The library for the distance is not installed.
@@ -80,7 +80,7 @@ def internal_diversity(smiles: Sequence[str]) -> float:
 
 
 def require_fcd() -> None:
-    """Asks for the library of the Frechet ChemNet distance.
+    """Checks that the library of the Frechet ChemNet distance is installed.
 
     Raises:
         SpecError: It is not installed.
@@ -89,7 +89,7 @@ def require_fcd() -> None:
 
 
 def frechet_chemnet_distance(a: Sequence[str], b: Sequence[str]) -> float:
-    """The distance between two sets of molecules, each at least two; small only where both are large.
+    """The distance between two sets of at least two molecules; it falls with the size of both.
 
     Raises:
         SpecError: The library is not installed.

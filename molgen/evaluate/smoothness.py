@@ -1,4 +1,4 @@
-"""Whether near points are like molecules: what makes a latent space worth searching.
+"""Smoothness: whether near points belong to similar molecules.
 
 Notation: N molecules, D latent dimensions, M pairs, k neighbours.
 """
@@ -19,25 +19,25 @@ from molgen.metrics import NEIGHBOURS, trustworthiness
 N_GEOMETRY = 2000
 """Molecules whose distances are compared: two million pairs."""
 N_CENTRES, N_SCOUTS, N_DECODES = 200, 40, 100
-"""Molecules whose neighbourhood is explored, how many of them choose the radius, decodes around each."""
+"""Number of molecules whose neighbourhood is measured, number of those that choose the radius, points around each."""
 RADII = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 """Steps tried, in standard deviations of the prior in each dimension."""
 NEAREST_RADIUS = 0.4
-"""The step where points are decoded to the nearest molecules, which takes too long to look for the best one."""
+"""The step for decoding to the nearest molecules, for which a search for the best step would take too long."""
 USEFUL = (0.5, 0.95)
-"""Tanimoto similarities to the centre between which a neighbour is a new idea, and still the same series."""
+"""Tanimoto similarities to the centre between which a neighbour is useful: new, but of the same series."""
 
 Decode = Callable[[Floats], list[str | None]]
-"""Canonical SMILES of points (N, D); None where there is none."""
+"""Canonical SMILES of points (N, D); None if invalid."""
 
 
 @dataclass(frozen=True)
 class Tenth:
-    """Pairs of like Tanimoto distance.
+    """Pairs of similar Tanimoto distance.
 
     Attributes:
-        tanimoto_distance: The middle of the tenth.
-        n: Pairs.
+        tanimoto_distance: Centre of the bin.
+        n: Number of pairs.
         low: 10th percentile of their latent distances.
         median: Median of their latent distances.
         high: 90th percentile of their latent distances.
@@ -52,15 +52,15 @@ class Tenth:
 
 @dataclass(frozen=True)
 class Geometry:
-    """How far distances between points are those between molecules.
+    """Correlation of distances between points with those between molecules.
 
     Attributes:
         n: Molecules.
         pearson: Correlation of Euclidean distance with Tanimoto distance (ECFP4) over all pairs.
         spearman: The same by rank.
-        trustworthiness: By k: how far the k nearest points are also near as molecules, 1 at best and 0.5 by chance
-            (Venna & Kaski 2001, doi:10.1007/3-540-44668-0_68, equation 1); None where N is below 2 k.
-        profile: Latent distances of the pairs in each tenth of Tanimoto distance that has any.
+        trustworthiness: By k: whether the k nearest points are also the most similar molecules, 1 at best and 0.5 by
+            chance (Venna & Kaski 2001, doi:10.1007/3-540-44668-0_68, equation 1); None if N is below 2 k.
+        profile: Latent distances of the pairs in each non-empty bin of Tanimoto distance, of width 0.1.
     """
 
     n: int
@@ -75,10 +75,10 @@ class Neighbourhood:
     """What is found around molecules.
 
     Attributes:
-        n: Molecules looked around.
-        radius: Step at which most was found, in standard deviations of the prior in each dimension.
-        useful: Of 100 points around a molecule at that step, how many decode to different molecules of a Tanimoto
-            similarity of 0.5 to 0.95 to it: the median over the molecules.
+        n: Number of molecules.
+        radius: Best step, in standard deviations of the prior in each dimension.
+        useful: Of 100 points around a molecule at that step, the number that decode to distinct molecules with a
+            Tanimoto similarity of 0.5 to 0.95 to it: median over the molecules.
     """
 
     n: int
@@ -88,13 +88,13 @@ class Neighbourhood:
 
 @dataclass(frozen=True)
 class Consistency:
-    """How far decoding and encoding undo each other away from known molecules.
+    """Whether encoding inverts decoding away from known molecules.
 
     Attributes:
         n: Points of the prior that decode to a molecule that can be encoded.
-        distance: Median distance of the molecule's own point to the one that made it, as a share of the median
-            distance between two points of the prior.
-        changed: Share of these molecules that come back different from their own point.
+        distance: Median distance between the latent vector of the decoded molecule and the point, relative to the
+            median distance between two points of the prior.
+        changed: Share of these molecules that do not decode from their own latent vector.
     """
 
     n: int
@@ -103,7 +103,7 @@ class Consistency:
 
 
 def measure_geometry(z: Floats, smiles: Sequence[str]) -> Geometry:
-    """How distances of points (N, D), none missing, agree with those of their molecules; N at least 3."""
+    """Geometry of points (N, D), none missing, and their molecules; N at least 3."""
     from scipy.spatial.distance import pdist, squareform
     from scipy.stats import pearsonr, spearmanr
 
@@ -134,12 +134,12 @@ def _profile(latent: Doubles, chemical: Doubles) -> tuple[Tenth, ...]:
 def measure_neighbourhood(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
 ) -> Neighbourhood:
-    """What is found around molecules that can be encoded, at the step that suits the first forty of them best.
+    """Useful neighbours of encodable molecules, at the best step for the first forty of them.
 
     Args:
-        space: Where to look.
+        space: The latent space.
         smiles: Canonical SMILES, at least one; the first 200 are used.
-        seed: Draws the directions.
+        seed: Seed of the directions.
         on_centre: Called for each molecule and step.
     """
     centres = list(smiles[:N_CENTRES])
@@ -162,21 +162,21 @@ def measure_neighbourhood(
 
 
 def count_neighbourhood_steps(n: int) -> int:
-    """How often `measure_neighbourhood` calls `on_centre` for `n` molecules."""
+    """Number of calls of `on_centre` by `measure_neighbourhood` for `n` molecules."""
     return min(n, N_CENTRES) + len(RADII) * min(n, N_SCOUTS)
 
 
 def measure_nearest_neighbourhood(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
 ) -> Neighbourhood:
-    """What is found around molecules that can be encoded, where a point is decoded to the nearest molecule.
+    """Useful neighbours of encodable molecules, with points decoded to the nearest molecule.
 
-    The search for that begins with the molecule in the middle, among others.
+    The search for it starts with the molecule in the middle, among others.
 
     Args:
         space: Where to look.
         smiles: Canonical SMILES, at least one; the first 200 are used.
-        seed: Draws the directions, and what `nearest_molecules` draws.
+        seed: Seed of the directions, and of `nearest_molecules`.
         on_centre: Called for each molecule.
     """
     centres = list(smiles[:N_CENTRES])
@@ -190,7 +190,7 @@ def measure_nearest_neighbourhood(
 
 
 def measure_consistency(space: LatentSpace, n: int, seed: int, decode: Decode | None = None) -> Consistency:
-    """How far `n` points of the prior survive decoding, by `decode` or else greedily, and encoding."""
+    """Consistency of `n` points of the prior, decoded by `decode`, by default greedily, and encoded."""
     points = space.sample_points(n, seed, prior=GAUSSIAN)
     decode = decode or space.decode
     decoded = decode(points)
@@ -216,7 +216,7 @@ def _useful(
     decode: Callable[[Floats, str], list[str | None]],
     on_centre: Callable[[], object],
 ) -> float:
-    """Median, over molecules and their points (N, D), of different useful molecules among the decodes around one."""
+    """Median, over molecules and their points (N, D), of the number of useful molecules decoded around one."""
     found = []
     for i, (point, smiles) in enumerate(zip(points, centres, strict=True)):
         noise = np.random.default_rng(seed + i).standard_normal((N_DECODES, space.size)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a finished training is worth, on the molecules that it kept out: `report.json` in its folder."""
+"""The report of a finished training on its held-out molecules: `report.json` in its folder."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ REPORT = "report.json"
 
 
 def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
-    """Measures the best checkpoint of a finished training, writes the report and returns it; NaN is None there.
+    """Measures the best checkpoint of a finished training, writes the report and returns it, with None for NaN.
 
     Raises:
         CheckpointError: The checkpoint is missing or damaged.
-        SpecError: The baseline was asked for, and scikit-learn is not installed.
+        SpecError: The baseline was requested, but scikit-learn is not installed.
     """
     spec, data = experiment.spec, experiment.data
     model = checkpoint.load(experiment.best, spec.device)

@@ -1,1 +1,1 @@
-"""From what a run found to the files that a chemist opens."""
+"""Output files: candidates, listings, charts, maps."""

@@ -1,8 +1,7 @@
-"""Candidates: the best molecules of a ledger, each read again from its text, checked and described.
+"""Candidates: the best molecules of a ledger, parsed again, checked and described.
 
-Ranking is by total, the largest first, and of equal totals the earlier call. Where objectives are kept apart,
-which shows as a hypervolume in the ledger, the non-dominated front of all feasible molecules comes before the
-others; objectives are compared by their desirabilities.
+Ranking is by total, largest first, then by call. If the ledger has a hypervolume, objectives are kept apart, and the
+non-dominated front of all feasible molecules precedes the others; objectives are compared by their desirabilities.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ from molgen.search.ledger import Evaluation
 from molgen.search.pareto import is_dominated
 
 Knows = Callable[[Sequence[str]], NDArray[np.bool_]]
-"""From N canonical SMILES to which of them (N,) the checkpoint was trained on."""
+"""From N canonical SMILES to whether the checkpoint was trained on each (N,)."""
 
 _AS_WRITTEN = Policy(fragment="keep")
 _POOL_FACTOR, _MIN_POOL = 5, 100
-"""A diverse selection is made among the best 5 * top, and at least 100."""
+"""A diverse selection is made from the best 5 * top molecules, and at least 100."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A line of the ledger that was selected.
+    """A selected line of the ledger.
 
     Attributes:
         evaluation: The line.
-        molecule: Read again from the line's SMILES, and equal to it.
-        inchikey: Of the molecule.
-        is_on_front: Whether no feasible molecule dominates it; false where objectives are not kept apart.
+        molecule: Parsed from the SMILES of the line, and equal to it.
+        inchikey: InChIKey of the molecule.
+        is_on_front: Whether no feasible molecule dominates it; false unless objectives are kept apart.
     """
 
     evaluation: Evaluation
@@ -55,7 +54,7 @@ class Selection:
 
     Attributes:
         picks: In order of rank.
-        left_out: How many lines, by reason. Lines ranked below all that was needed were not looked at.
+        left_out: Number of unusable lines, by reason; lines below the last rank needed are not examined.
     """
 
     picks: tuple[Pick, ...]
@@ -64,17 +63,17 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A selected molecule with all that is told of it.
+    """A selected molecule and its description.
 
     Attributes:
         rank: From 1.
         pick: The molecule and its line of the ledger.
         checks: Outcome of each of `CHECKS`, in that order.
-        predicted: Mean and standard deviation of each property that is predicted; NaN where it cannot be encoded.
+        predicted: Mean and standard deviation of each predicted property; NaN if it cannot be encoded.
         parent: The molecule it was derived from, or None.
         parent_similarity: Tanimoto similarity of ECFP4 to the parent, in [0, 1]; NaN without one.
         is_novel: Whether the checkpoint was not trained on it.
-        trust: How usual it is to the checkpoint, in [0, 1]; NaN where that does not know.
+        trust: Trust in [0, 1]; NaN without an applicability domain.
     """
 
     rank: int
@@ -88,7 +87,7 @@ class Candidate:
 
     @property
     def id(self) -> str:
-        """Its name, which depends on nothing but the number of its line in the ledger: `MG-000123`."""
+        """Its name, derived from the number of its line in the ledger: `MG-000123`."""
         return f"MG-{self.evaluation.index:06d}"
 
     @property
@@ -109,19 +108,19 @@ def select(
     is_diverse: bool = False,
     has_conformer: Callable[[Molecule], bool] = lambda molecule: True,
 ) -> Selection:
-    """The `top` best feasible molecules, unique by InChIKey, each read again from its SMILES.
+    """The `top` best feasible molecules, unique by InChIKey, each parsed from its SMILES.
 
-    Lines that no longer read as the molecule they name are left out. A diverse selection is `pick_diverse` of
-    the best 5 * `top`, and at least 100; its ranks are by total again.
+    Lines whose SMILES no longer parses to the same molecule are left out. A diverse selection is `pick_diverse` of the
+    best 5 * `top`, and at least 100; its ranks are by total again.
 
     Args:
         evaluations: A ledger.
         top: At least 1.
-        is_diverse: Whether to spread the selection.
-        has_conformer: Asked of those selected only; where it says no, the next best takes the place.
+        is_diverse: Whether to select diverse molecules.
+        has_conformer: Applied to selected molecules only; one without a conformer is replaced by the next best.
 
     Raises:
-        NothingValidError: No line is feasible, or none of them reads as a molecule.
+        NothingValidError: No line is feasible, or none parses to a molecule.
     """
     feasible = [e for e in evaluations if e.is_feasible and math.isfinite(e.total)]
     if not feasible:
@@ -148,9 +147,9 @@ def select(
 
 
 def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:
-    """Rows of `n` molecules, or of all if they are fewer: the first, then always the farthest from all taken.
+    """Rows of up to `n` molecules: the first, then repeatedly the one farthest from all selected.
 
-    Far is 1 minus the Tanimoto similarity of ECFP4 to the nearest that is taken; nothing is drawn by chance.
+    Distance is 1 minus the Tanimoto similarity (ECFP4) to the nearest selected molecule; the result is deterministic.
 
     Source: MaxMin, Ashton et al., Quant. Struct.-Act. Relat. 2002, 21, 598.
     """
@@ -171,10 +170,10 @@ def describe(
 
     Args:
         picks: At least one.
-        knows: Tells which molecules the checkpoint was trained on.
-        predict: The checkpoint's predictor, where it has one.
-        property_names: What it predicts.
-        trust: The checkpoint's trust in molecules, where it knows what is usual.
+        knows: Whether the checkpoint was trained on molecules.
+        predict: The predictor of the checkpoint, if it has one.
+        property_names: Its properties.
+        trust: Trust in molecules, if the checkpoint has an applicability domain.
     """
     smiles = [pick.molecule.smiles for pick in picks]
     nothing = np.zeros((len(picks), 0))
@@ -219,10 +218,10 @@ def _rank(feasible: Sequence[Evaluation]) -> list[tuple[Evaluation, bool]]:
 
 
 def _on_front(evaluations: Sequence[Evaluation]) -> list[bool]:
-    """Which evaluations no other dominates.
+    """Whether no other evaluation dominates each one.
 
-    In lexicographic order what dominates comes before what it dominates, so the first one left is always on
-    the front, and takes out what it dominates.
+    In lexicographic order, an evaluation precedes those it dominates, so the first one left is always on the front,
+    and removes those it dominates.
     """
     points = np.nan_to_num(np.array([list(e.desirabilities.values()) for e in evaluations], dtype=np.float64))
     is_first = np.zeros(len(points), dtype=np.bool_)
@@ -234,7 +233,7 @@ def _on_front(evaluations: Sequence[Evaluation]) -> list[bool]:
 
 
 def _reread(ranked: Iterable[tuple[Evaluation, bool]], left_out: Counter[str]) -> Iterator[Pick]:
-    """Picks in the order of `ranked`; counts in `left_out` what cannot be one."""
+    """Picks in the order of `ranked`; counts the unusable lines in `left_out`."""
     seen: set[str] = set()
     for evaluation, is_on_front in ranked:
         try:

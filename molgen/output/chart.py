@@ -1,4 +1,4 @@
-"""Molecules as points of a picture: as a figure and as a table.
+"""Molecules as points in two dimensions: as a figure and as a table.
 
 Notation: N molecules, C columns.
 """
@@ -35,18 +35,18 @@ _COLOURS = "viridis"
 _DPI = 130
 _LINE = 120  # characters below the figure
 _AREA = (2.0, 28.0)
-"""Of a point in square typographic points, at the least and at the most."""
+"""Smallest and largest area of a point, in square typographic points."""
 _METADATA: Mapping[str, Mapping[str, str | None]] = {".svg": {"Date": None}, ".png": {"Software": None}}
-"""Without date and version the same chart is drawn to the same bytes."""
+"""Without date and version, equal charts have equal bytes."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The range of a column that colours tell apart.
+    """The colour scale of a column.
 
     Attributes:
         low: 1st percentile of the column.
-        high: 99th percentile; colours of what lies beyond are those of the ends.
+        high: 99th percentile; values beyond have the colours of the ends.
         least: Smallest value.
         greatest: Largest value.
         median: Median.
@@ -61,17 +61,17 @@ class Scale:
 
 @dataclass(frozen=True)
 class Chart:
-    """Molecules with their places in a picture.
+    """Molecules and their positions in a picture.
 
     Attributes:
-        title: One line above it.
-        subtitle: One line more.
-        notes: Lines below it: how far it can be trusted.
-        axes: What the two axes are called; empty texts where they mean nothing.
-        points: (N, 2) places, finite; any unit, the same for both axes.
-        smiles: N canonical SMILES; a page of 100,000 could not hold as many molecules in memory.
-        names: N texts, empty where there is none.
-        columns: Numbers (N,) by name, NaN where there is none; the first one colours the figure.
+        title: A line above it.
+        subtitle: A second line.
+        notes: Lines below it, on its trustworthiness.
+        axes: Names of the two axes; empty if they have no meaning.
+        points: (N, 2) finite positions; any unit, the same for both axes.
+        smiles: N canonical SMILES; texts, since 100,000 molecules would not fit into memory.
+        names: N texts, empty if missing.
+        columns: Numbers (N,) by name, NaN if missing; the first one colours the figure.
 
     Raises:
         ValueError: Lengths do not fit.
@@ -95,7 +95,7 @@ class Chart:
 
 
 def require_chart(path: Path) -> None:
-    """Asks that the suffix of `path` is that of a chart, and that it can be drawn.
+    """Checks that the suffix of `path` is that of a chart, and that it can be drawn.
 
     Raises:
         SpecError: It is not, or matplotlib is not installed.
@@ -107,7 +107,7 @@ def require_chart(path: Path) -> None:
 
 
 def find_scale(values: Doubles) -> Scale:
-    """The scale of a column (N,); NaN throughout where it has no value."""
+    """The scale of a column (N,); all NaN if it has no value."""
     known = values[np.isfinite(values)]
     if not len(known):
         return Scale(*[math.nan] * 5)
@@ -116,7 +116,7 @@ def find_scale(values: Doubles) -> Scale:
 
 
 def write_table(path: Path, chart: Chart) -> None:
-    """Writes a CSV of SMILES, names, places and columns in one step.
+    """Writes a CSV of SMILES, names, positions and columns in one step.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -130,7 +130,7 @@ def write_table(path: Path, chart: Chart) -> None:
 
 
 def draw_figure(path: Path, chart: Chart) -> None:
-    """Draws the chart in one step, coloured by its first column, as the suffix of `path` says.
+    """Draws the chart in one step, coloured by its first column, in the format of the suffix of `path`.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -138,7 +138,7 @@ def draw_figure(path: Path, chart: Chart) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    # ids that do not change, and a `$` of a file that is a `$`
+    # fixed ids, and a `$` of a file is no formula
     with replace_file(path) as temporary, rc_context({"svg.hashsalt": "molgen", "text.parse_math": False}):
         figure = Figure(figsize=(7.6, 6.6), layout="constrained")
         _draw(figure, chart)
@@ -169,13 +169,13 @@ def _draw(figure: Figure, chart: Chart) -> None:
 
 
 def _dots(axes: Axes, places: Doubles, n: int, **colours: Any) -> PathCollection:
-    """Points, rasterised because no program opens an SVG of 100,000 circles; the more there are, the smaller."""
+    """Draws points, smaller the more there are; rasterised, since programs fail on an SVG of 100,000 circles."""
     area = min(_AREA[1], max(_AREA[0], 6e4 / n))
     return axes.scatter(places[:, 0], places[:, 1], s=area, linewidths=0, rasterized=True, **colours)
 
 
 def _beyond(scale: Scale) -> Literal["neither", "both", "min", "max"]:
-    """Which ends of the colour bar are pointed: those that values lie beyond."""
+    """The ends of the colour bar that values exceed."""
     has_less, has_more = scale.least < scale.low, scale.greatest > scale.high
     if has_less and has_more:
         return "both"
@@ -183,5 +183,5 @@ def _beyond(scale: Scale) -> Literal["neither", "both", "min", "max"]:
 
 
 def _select_shown(text: str) -> str:
-    """A text of a file as a figure shows it: one line of 80 printable characters at most."""
+    """A text for a figure: one line of at most 80 printable characters."""
     return "".join(char if char.isprintable() else " " for char in text)[:80]

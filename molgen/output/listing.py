@@ -1,4 +1,4 @@
-"""Molecules in an order, each with what was found for it: as CSV, SMILES lines, SDF or a picture."""
+"""Ordered molecules with columns of values: as CSV, SMILES lines, SDF or a picture."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LISTING_SUFFIXES = (".csv", ".smi", ".sdf", ".svg", ".png")
 COLUMNS = 5
 CELL_PX = 240
 MAX_DRAWN = 100
-"""Molecules of a picture: more cannot be looked at."""
+"""Maximum number of molecules of a picture."""
 N_LEGENDS = 3
-"""Columns told below a structure: the first so many whose values are short."""
+"""Number of columns below a structure: the first ones with short values."""
 LONGEST_TOLD = 24
-"""Characters of a value that is still told there."""
+"""Maximum length of such a value."""
 
 Cell = float | str
 
@@ -35,8 +35,8 @@ class Listing:
     """Molecules with named columns.
 
     Attributes:
-        smiles: N canonical SMILES; "" for a row that has no molecule.
-        columns: N values under each name, in the order in which they are shown; NaN where there is none.
+        smiles: N canonical SMILES; "" for a row without a molecule.
+        columns: N values by name, in display order; NaN if missing.
 
     Raises:
         ValueError: A column has another length.
@@ -51,13 +51,13 @@ class Listing:
                 raise ValueError(f"{name} has {len(values)} values for {len(self.smiles)} molecules")
 
     def rows(self) -> Iterator[tuple[str, dict[str, Cell]]]:
-        """Each SMILES with its values."""
+        """Each row: SMILES and values."""
         for i, smiles in enumerate(self.smiles):
             yield smiles, {name: values[i] for name, values in self.columns.items()}
 
 
 def require_listing_file(path: Path) -> None:
-    """Asks for a file name whose kind can be written.
+    """Checks that a file of this name can be written.
 
     Raises:
         SpecError: Its suffix is none of `LISTING_SUFFIXES`.
@@ -67,7 +67,7 @@ def require_listing_file(path: Path) -> None:
 
 
 def write_listing(path: Path, listing: Listing) -> None:
-    """Writes molecules in one step, as the suffix of `path` says; rows without a molecule only to CSV.
+    """Writes molecules in one step, in the format of the suffix; rows without a molecule only to CSV.
 
     Raises:
         SpecError: The suffix is unknown.
@@ -101,7 +101,7 @@ def _write_smi(path: Path, listing: Listing) -> None:
 
 
 def _write_sdf(path: Path, listing: Listing) -> None:
-    """V2000 with 2D coordinates; the title is the row's number, from 1."""
+    """V2000 with 2D coordinates; the title is the row number, from 1."""
     with replace_file(path) as temporary:
         writer = Chem.SDWriter(str(temporary))
         for number, (smiles, values) in enumerate(listing.rows(), 1):
@@ -128,7 +128,7 @@ def _write_png(path: Path, listing: Listing) -> None:
 
 
 def _canvas(listing: Listing) -> tuple[int, int, int, int]:
-    """Width and height of a grid of five a row, and of a cell, in pixels."""
+    """Width and height of a grid of five columns, and of a cell, in pixels."""
     n = max(1, min(MAX_DRAWN, sum(map(bool, listing.smiles))))
     return min(COLUMNS, n) * CELL_PX, -(-n // COLUMNS) * CELL_PX, CELL_PX, CELL_PX
 

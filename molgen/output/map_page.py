@@ -1,11 +1,11 @@
-"""A map of molecules as one HTML file that needs no network: pan, zoom, look at structures, select, export.
+"""A map of molecules as one HTML file that needs no network: pan, zoom, inspect structures, select, export.
 
-The page holds its script and its data. Numbers and texts are packed as a JSON header with arrays behind it, in gzip and
-base64, so that nothing of what a file says can become markup or script; a content security policy that names the
-script by its hash keeps everything else from running. The 2D coordinates come from RDKit, because a drawing is nearly
-as hard a problem as a molecule; they are kept as steps from atom to atom in hundredths of an angstrom.
+The page holds its script and its data. Numbers and texts are packed as a JSON header followed by arrays, in gzip and
+base64, so that no text of a file can become markup or script; a content security policy allows only the script with
+the stated hash. The 2D coordinates are those of RDKit, stored as differences between successive atoms in hundredths of
+an angstrom.
 
-Notation: N molecules, A atoms of all of them, B bonds, C columns.
+Notation: N molecules, A atoms in total, B bonds in total, C columns.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from molgen.output.chart import Chart, Scale, find_scale
 from molgen.paths import write_text
 
 UNIT = 0.01
-"""Angstroms that a step of 1 stands for."""
+"""Unit of the stored coordinates, in angstroms."""
 MAX_ATOMS = 999
-"""Atoms or bonds of a molecule that a V2000 block can hold."""
+"""Maximum number of atoms or bonds of a V2000 block."""
 
 _HERE = Path(__file__).resolve().parent
 _KINDS = {"f4": np.float32, "i2": np.int16, "u2": np.uint16, "u1": np.uint8}
-_ALIGNED = 8  # bytes at whose multiples arrays begin
+_ALIGNED = 8  # alignment of arrays in bytes
 
 Array = NDArray[Any]
 AtomKind = tuple[str, int, int, int, int, int]
-"""Symbol, charge, hydrogens, isotope or 0, valence as a V2000 block states it, radical as there."""
+"""Symbol, charge, hydrogens, isotope or 0, valence and radical as in a V2000 block."""
 
 
 def write_page(path: Path, chart: Chart, *, on_drawn: Callable[[int], object] = lambda n_drawn: None) -> None:
@@ -51,8 +51,8 @@ def write_page(path: Path, chart: Chart, *, on_drawn: Callable[[int], object] = 
 
     Args:
         path: Replaced if it exists.
-        chart: What it shows.
-        on_drawn: Told how many structures are drawn, after each.
+        chart: The chart.
+        on_drawn: Called with the number of structures drawn, after each.
 
     Raises:
         MoleculeError: A SMILES is no molecule, or one of more than 999 atoms or bonds.
@@ -66,7 +66,7 @@ def write_page(path: Path, chart: Chart, *, on_drawn: Callable[[int], object] = 
 
 
 def render_page(chart: Chart, structures: StructureDrawings) -> str:
-    """The page's text."""
+    """The text of the page."""
     script = (_HERE / "map_page.js").read_text(encoding="utf-8")
     template = (_HERE / "map_page.html").read_text(encoding="utf-8")
     texts = {"smiles": list(chart.smiles), "names": list(chart.names)}
@@ -83,7 +83,7 @@ def render_page(chart: Chart, structures: StructureDrawings) -> str:
 def pack(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     """Base64 of gzip of: the length of a JSON text (4 bytes), that text, and arrays, little-endian.
 
-    The text is `header` and, as `arrays`, the name, kind, place behind the text in bytes, and length of each array.
+    The JSON is `header` plus, as `arrays`, the name, type, offset in bytes after the text, and length of each array.
     """
     listing, body, at = [], [], 0
     for name, array in arrays.items():
@@ -99,7 +99,7 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
 
 
 def unpack(text: str) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Header and arrays of what `pack` gave."""
+    """The inverse of `pack`: header and arrays."""
     plain = gzip.decompress(base64.b64decode(text, validate=True))
     start = 4 + int.from_bytes(plain[:4], "little")
     header = json.loads(plain[4:start])
@@ -111,10 +111,10 @@ def unpack(text: str) -> tuple[dict[str, Any], dict[str, Array]]:
 
 @dataclass
 class StructureDrawings:
-    """Drawings of molecules, as `structure` of the script reads them.
+    """Drawings of molecules, in the format of `structure` in the script.
 
     Attributes:
-        kinds: Every sort of atom that occurs.
+        kinds: The distinct kinds of atoms.
     """
 
     kinds: list[AtomKind] = field(default_factory=list)
@@ -123,7 +123,7 @@ class StructureDrawings:
     _bonds: list[Array] = field(default_factory=list)
 
     def add(self, molecule: Molecule) -> None:
-        """Draws one more molecule.
+        """Adds the drawing of a molecule.
 
         Raises:
             MoleculeError: It has more than 999 atoms or bonds.
@@ -160,7 +160,7 @@ class StructureDrawings:
 
 
 def _read_block(block: str, hydrogens: list[int]) -> tuple[list[AtomKind], list[tuple[int, int, int, int]]]:
-    """Kinds of atoms and (begin, end, order, stereo) of bonds, with wedges, as RDKit states them in a V2000 block.
+    """Kinds of atoms and (begin, end, order, stereo) of bonds, with wedges, as in a V2000 block of RDKit.
 
     Source: Dalby et al., J. Chem. Inf. Comput. Sci. 1992, 32, 244.
     """
@@ -198,7 +198,7 @@ def _json_scale(scale: Scale) -> dict[str, float]:
 
 
 def _view_arrays(chart: Chart) -> dict[str, Array]:
-    """Places (2 N,) as x, y, x, ... in [-1, 1], and columns (C N,), one after the other."""
+    """Positions (2 N,) as x, y, x, ... in [-1, 1], and columns (C N,), concatenated."""
     values: Doubles = np.concatenate([np.empty(0), *chart.columns.values()])
     return {"xy": _centre(chart.points).astype(np.float32).ravel(), "values": values.astype(np.float32)}
 

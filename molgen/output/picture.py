@@ -15,7 +15,7 @@ CELL_PX = 240
 
 
 def write_svg(path: Path, candidates: Sequence[Candidate]) -> None:
-    """Draws the candidates in rank order, five a row, each above its id and the values of its objectives."""
+    """Draws the candidates in rank order, five a row, each with its id and the values of its objectives below."""
     svg: str = Draw.MolsToGridImage(
         [candidate.molecule.mol for candidate in candidates],
         molsPerRow=COLUMNS,

@@ -4,23 +4,23 @@ Fields, in this order:
 
 | field | holds |
 | --- | --- |
-| `id`, `rank`, `smiles`, `inchikey` | the title of the record, its place from 1, and the molecule |
-| `total` | what the campaign maximised |
-| one a measure | its raw value, such as `qed` |
+| `id`, `rank`, `smiles`, `inchikey` | the title of the record, its rank from 1, and the molecule |
+| `total` | the total that the campaign maximised |
+| one per measure | its raw value, such as `qed` |
 | `desirability_M` | of each objective M, in [0, 1] |
-| `predicted_P_mean`, `predicted_P_std` | what the checkpoint predicts of property P |
+| `predicted_P_mean`, `predicted_P_std` | the prediction of property P |
 | `passes_pains`, `passes_brenk`, `alerts` | checks, and the alerts matched as `check:alert; ...` |
-| `parent`, `parent_similarity` | what it was derived from, and the Tanimoto similarity of ECFP4 to that |
+| `parent`, `parent_similarity` | the molecule it was derived from, and the Tanimoto similarity (ECFP4) to it |
 | `is_novel` | whether the checkpoint was not trained on it |
-| `trust` | how usual it is to the checkpoint, unless that does not know or the campaign measured it |
-| `hypervolume`, `on_front` | if objectives are kept apart: of the front at its call; if it is on the last |
-| `coordinates` | only in SDF: 3D, or 2D where that was asked for or no 3D conformer was found |
+| `trust` | its trust, if the checkpoint has an applicability domain and the campaign did not measure it |
+| `hypervolume`, `on_front` | if objectives are kept apart: that of the front at its call; whether it is on the final
+front |
+| `coordinates` | only in SDF: 3D, or 2D if requested or if no 3D conformer was found |
 
-A name of a measure or property becomes a field name by writing `_` for every run of other characters than
-ASCII letters and digits, `measure_` before what does not begin with a letter, and 48 characters at most; of
-names that would be the same but for case, the later ones get `_2`, `_3` and so on. `measure_fields` tells
-which became which. Numbers have six digits. What there is not (no parent, no alert, no value) is `none` in
-SDF and empty in CSV.
+A field name is made of the name of a measure or property: every run of characters other than ASCII letters and digits
+becomes `_`, a name that does not begin with a letter gets the prefix `measure_`, and 48 characters are kept. Names
+that then differ at most in case get `_2`, `_3` and so on. `measure_fields` has the mapping. Numbers have six digits.
+Missing entries (no parent, no alert, no value) are `none` in SDF and empty in CSV.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def require_format(path: Path) -> str:
 
 
 def has_conformer(molecule: Molecule, seed: int) -> bool:
-    """Whether 3D coordinates can be found; they are kept for `write_sdf`."""
+    """Whether 3D coordinates can be found; they are cached for `write_sdf`."""
     return _solid(molecule, seed) is not None
 
 
@@ -78,17 +78,17 @@ def write_sdf(
     dimensions: Literal[2, 3] = 3,
     on_record: Callable[[int], object] = lambda n_written: None,
 ) -> int:
-    """Writes an SDF (V2000) in one step; says how many records are flat for want of a 3D conformer.
+    """Writes an SDF (V2000) in one step; returns the number of 2D records for lack of a 3D conformer.
 
-    3D has all hydrogens. A centre that the SMILES leaves open has some configuration in 3D, so of the two the
-    field `smiles` is to be believed. A record of more than 999 atoms or bonds is V3000.
+    3D has all hydrogens. A stereocentre that the SMILES leaves open has an arbitrary configuration in 3D; the field
+    `smiles` is authoritative. A record of more than 999 atoms or bonds is V3000.
 
     Args:
         path: Replaced if it exists.
-        candidates: In the order to write them.
-        seed: Of every conformer alike, so that a molecule's does not depend on its rank.
+        candidates: In output order.
+        seed: Seed of every conformer, so that the conformer of a molecule does not depend on its rank.
         dimensions: Of the coordinates.
-        on_record: Told how many records are done, after each.
+        on_record: Called with the number of records done, after each.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -130,13 +130,13 @@ def write_smi(path: Path, candidates: Sequence[Candidate]) -> None:
 
 
 def fields(candidate: Candidate) -> dict[str, str]:
-    """Texts by field name, in the order of the file, empty where there is nothing to tell."""
+    """Texts by field name, in the order of the file, empty if missing."""
     named = zip(measure_fields(candidate), _measure(candidate).values(), strict=True)
     return _identity(candidate) | {name: _number(value) for name, value in named} | _provenance(candidate)
 
 
 def measure_fields(candidate: Candidate) -> dict[str, str]:
-    """What each field of a measure, desirability or prediction was called before it became a field name."""
+    """The original name of each field of a measure, desirability or prediction."""
     taken = {_COORDINATES, *_identity(candidate), *_provenance(candidate)}
     return {_free_name(label, taken): label for label in _measure(candidate)}
 
@@ -152,7 +152,7 @@ def _identity(candidate: Candidate) -> dict[str, str]:
 
 
 def _measure(candidate: Candidate) -> dict[str, float]:
-    """Numbers by what the user calls them."""
+    """Numbers by their original names."""
     evaluation = candidate.evaluation
     numbers = dict(evaluation.values)
     numbers |= {f"desirability {name}": value for name, value in evaluation.desirabilities.items()}
@@ -219,7 +219,7 @@ def _data_items(items: Iterable[tuple[str, str]]) -> Iterable[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value + 0.0:.6g}" if math.isfinite(value) else ""  # + 0.0 for what would be -0
+    return f"{value + 0.0:.6g}" if math.isfinite(value) else ""  # + 0.0 turns -0 into 0
 
 
 def _truth(value: bool) -> str:
