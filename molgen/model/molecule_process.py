@@ -159,7 +159,11 @@ class MoleculeProcess(nn.Module):
             z: (B, D), latent vectors of the molecules; NaN for one that cannot be encoded.
             mols: The B molecules.
         """
-        near = self._similarities(mols)
+        return self.predict_at(self._similarities(mols), z)
+
+    @torch.no_grad()
+    def predict_at(self, near: Kernels, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for molecules with similarities (B, N) to the measured ones, at points (B, D)."""
         columns = [self._marginal(z, near, p) for p in range(len(self.config.properties))]
         mean, std = (torch.stack(parts, dim=1) for parts in zip(*columns, strict=True))
         return mean, std
@@ -170,10 +174,15 @@ class MoleculeProcess(nn.Module):
 
         The arguments are those of `predict`.
         """
+        return self.joint_at(self._similarities(mols), similarities_among(mols), z, p)
+
+    @torch.no_grad()
+    def joint_at(self, near: Kernels, among: Kernels, z: Tensor, p: int) -> tuple[Tensor, Tensor]:
+        """The same for molecules with similarities (B, N) to the measured ones and (B, B) to one another."""
         rows, factor, alpha = self._factor(p)
         z = _placed(z)
-        k_star = self.kernel(self._similarities(mols), z, self._z, p)[:, rows]
-        own = self.kernel(similarities_among(mols), z, z, p)
+        k_star = self.kernel(near, z, self._z, p)[:, rows]
+        own = self.kernel(among, z, z, p)
         v = torch.linalg.solve_triangular(factor, k_star.t(), upper=False)  # algorithm 2.1, line 5
         return float(self.location[p]) + k_star @ alpha, own - v.t() @ v  # equations 2.23, 2.24
 

@@ -1,0 +1,259 @@
+"""The assay loop in retrospect: how much of the best of an assay a few rounds of proposals find.
+
+The measurements of a few compounds are known; in each round a proposer picks a batch of the others, and their
+measurements are told. Every proposer begins with the same compounds.
+
+Notation: N compounds of an assay, K known, O the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.DataStructs import ExplicitBitVect
+
+from molgen.arrays import Doubles, Floats
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
+from molgen.errors import SpecError
+from molgen.evaluate.regression import FEATURE_SHARE, compute_fingerprints, require_baseline
+from molgen.latent.space import LatentSpace
+from molgen.model.molecule_process import Kernels, similarities_among
+from molgen.project.batch import BOLDNESS, pick_batch
+from molgen.project.curation import Compound
+from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
+
+Beginning = Literal["series", "oldest"]
+BEST_SHARE = 0.05
+"""Of an assay: the compounds that are to be found."""
+SERIES_ROOM = 2
+"""Compounds of a series, the nearest to one drawn at random, for each that is known at the beginning."""
+N_JOINT = 400
+"""Candidates, the best by themselves, among which a batch is picked jointly."""
+N_TREES = 100
+NOISES = (0.03, 0.1, 0.3, 1.0)
+"""Variances of the noise over the signal's that the Tanimoto process chooses among, by likelihood."""
+
+
+@dataclass(frozen=True)
+class RoundsSpec:
+    """How an assay is played.
+
+    Attributes:
+        n_start: Compounds known at the beginning.
+        beginning: `series`, drawn at random of the compounds nearest to one drawn at random; `oldest`, the first of the
+            file.
+        n_rounds: Rounds.
+        batch: Compounds a round.
+    """
+
+    n_start: int = 50
+    beginning: Beginning = "series"
+    n_rounds: int = 8
+    batch: int = 20
+
+
+@dataclass(frozen=True)
+class PlayedAssay:
+    """An assay whose measurements are all known, and what proposers compare its compounds by.
+
+    Attributes:
+        name: Of the file.
+        smiles: N, canonical.
+        y: (N,), to be maximised.
+        space: Where the compounds are encoded.
+    """
+
+    name: str
+    smiles: tuple[str, ...]
+    y: Doubles
+    space: LatentSpace
+
+    @classmethod
+    def of(cls, name: str, compounds: Sequence[Compound], label: str, sign: float, space: LatentSpace) -> PlayedAssay:
+        """An assay of curated compounds whose values `label` are to be maximised, or minimised by a sign of -1."""
+        values = np.array([sign * compound.labels[label].value for compound in compounds])
+        return cls(name, tuple(compound.smiles for compound in compounds), values, space)
+
+    @cached_property
+    def mols(self) -> list[Chem.Mol]:
+        """N molecules."""
+        return [parse(text, AS_IT_IS).mol for text in self.smiles]
+
+    @cached_property
+    def bits(self) -> list[ExplicitBitVect]:
+        """N fingerprints, ECFP4."""
+        return [fingerprint(mol) for mol in self.mols]
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """The same (N, 2048), each bit 0 or 1."""
+        return compute_fingerprints(self.mols)
+
+    @cached_property
+    def tanimoto(self) -> Doubles:
+        """Similarities (N, N) of the fingerprints."""
+        return np.array([tanimoto_to_many(one, self.bits) for one in self.bits])
+
+    @cached_property
+    def kernels(self) -> Kernels:
+        """Similarities (N, N) as the fitted predictor takes them."""
+        return similarities_among(self.mols)
+
+    @cached_property
+    def z(self) -> Floats:
+        """Points (N, D)."""
+        return self.space.encode(list(self.smiles), AS_IT_IS, is_refined=False)
+
+    @cached_property
+    def best(self) -> NDArray[np.bool_]:
+        """Which (N,) are among the best twentieth."""
+        n = max(1, round(BEST_SHARE * len(self.y)))
+        is_best = np.zeros(len(self.y), dtype=bool)
+        is_best[np.argsort(-self.y, kind="stable")[:n]] = True
+        return is_best
+
+
+@dataclass(frozen=True)
+class RoundsResult:
+    """What one proposer made of an assay.
+
+    Attributes:
+        assay: Name of the file.
+        proposer: One of `PROPOSERS`.
+        seed: Of the beginning and of the proposer.
+        found: After each round, the share of the best twentieth, without what was known at the beginning, that is
+            known.
+        best: After each round, the best measurement.
+    """
+
+    assay: str
+    proposer: str
+    seed: int
+    found: tuple[float, ...]
+    best: tuple[float, ...]
+
+
+def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> RoundsResult:
+    """What a proposer of `PROPOSERS` finds.
+
+    Raises:
+        SpecError: There are too few compounds, or scikit-learn is not installed.
+    """
+    n_needed = spec.n_start + spec.n_rounds * spec.batch
+    if len(assay.y) < n_needed:
+        what = f"{assay.name} has {len(assay.y)} compounds, and {n_needed} are needed"
+        raise SpecError("data", what, remedy="Ask for fewer rounds, smaller batches or a smaller start.")
+    known = begin(assay, spec, seed)
+    wanted = assay.best.copy()
+    wanted[known] = False
+    found, best = [], []
+    for number in range(spec.n_rounds):
+        others = np.setdiff1d(np.arange(len(assay.y)), known)
+        rng = np.random.default_rng([seed, number])
+        known = np.concatenate([known, PROPOSERS[proposer](assay, known, others, spec.batch, rng)])
+        found.append(float(wanted[known].sum() / max(1, wanted.sum())))
+        best.append(float(assay.y[known].max()))
+    return RoundsResult(assay.name, proposer, seed, tuple(found), tuple(best))
+
+
+def begin(assay: PlayedAssay, spec: RoundsSpec, seed: int) -> NDArray[np.int64]:
+    """The compounds (K,) that are known at the beginning."""
+    if spec.beginning == "oldest":
+        return np.arange(spec.n_start)
+    rng = np.random.default_rng(seed)
+    one = int(rng.integers(len(assay.y)))
+    nearest = np.argsort(-tanimoto_to_many(assay.bits[one], assay.bits), kind="stable")
+    return np.sort(rng.permutation(nearest[: SERIES_ROOM * spec.n_start])[: spec.n_start])
+
+
+Rows = NDArray[np.int64]
+Proposer = Callable[[PlayedAssay, Rows, Rows, int, np.random.Generator], Rows]
+"""From the known compounds (K,), the others (O,) and a number n to n of the others."""
+
+
+def _pick_at_random(assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: np.random.Generator) -> Rows:
+    return rng.permutation(others)[:n]
+
+
+def _pick_by_forest(boldness: float) -> Proposer:
+    """The best by the forest's mean plus `boldness` standard deviations of its trees."""
+
+    def pick(assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: np.random.Generator) -> Rows:
+        require_baseline()
+        from sklearn.ensemble import RandomForestRegressor
+
+        forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=int(rng.integers(2**31)))
+        forest.fit(assay.features[known], assay.y[known])
+        trees = np.stack([tree.predict(assay.features[others]) for tree in forest.estimators_])
+        return others[np.argsort(-(trees.mean(axis=0) + boldness * trees.std(axis=0)), kind="stable")[:n]]
+
+    return pick
+
+
+def _pick_by_tanimoto_process(
+    assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: np.random.Generator
+) -> Rows:
+    """The best by mean plus one standard deviation of a Gaussian process with the Tanimoto kernel of ECFP4."""
+    mean, std = _tanimoto_forecast(assay.tanimoto[np.ix_(known, known)], assay.tanimoto[np.ix_(others, known)], assay.y[known])
+    return others[np.argsort(-(mean + std), kind="stable")[:n]]
+
+
+def _tanimoto_forecast(own: Doubles, near: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
+    """Mean and standard deviation (O,); the noise is the likeliest of `NOISES`.
+
+    Source: Rasmussen & Williams 2006, algorithm 2.1 and equation 5.8.
+    """
+    centred = y - y.mean()
+    fits = []
+    for noise in NOISES:
+        root = np.linalg.cholesky(own + noise * np.eye(len(own)))
+        half = np.linalg.solve(root, centred)
+        signal = float(half @ half) / len(y)
+        fits.append((0.5 * len(y) * np.log(max(signal, 1e-12)) + np.log(np.diag(root)).sum(), signal, root, half))
+    _, signal, root, half = min(fits, key=lambda fit: fit[0])
+    reach = np.linalg.solve(root, near.T)
+    variance = np.clip(1.0 - np.square(reach).sum(axis=0), 0.0, None)
+    return y.mean() + reach.T @ half, np.sqrt(signal * variance)
+
+
+def _pick_by_molgen(assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: np.random.Generator) -> Rows:
+    """The batch that `molgen propose` picks."""
+    texts = [assay.smiles[i] for i in known]
+    data = Measurements.exact(texts, assay.z[known], assay.y[known][:, None])
+    process = fit_molecule_process(("y",), data, assay.space.model.vae.encoder.scale, int(rng.integers(2**31)))
+    place = dict(zip(texts, known.tolist(), strict=True))
+    columns = np.array([place[text] for text in process.smiles])
+    z = torch.from_numpy(assay.z)
+    boldness = BOLDNESS["balanced"]
+    mean, std = process.predict_at(_block(assay.kernels, others, columns), z[others])
+    worth = (mean + boldness * std)[:, 0].numpy()
+    top = others[np.argsort(-worth, kind="stable")[:N_JOINT]]
+    near, own = (_block(assay.kernels, top, rows) for rows in (columns, top))
+    means, covariance = process.joint_at(near, own, z[top], 0)
+    bits = [assay.bits[i] for i in top]
+    picks = pick_batch(means.numpy(), covariance.numpy(), float(process.noise[0]), bits, n, boldness)
+    return top[picks]
+
+
+def _block(kernels: Kernels, rows: Rows, columns: Rows) -> Kernels:
+    return [one[rows][:, columns] for one in kernels]
+
+
+PROPOSERS: Mapping[str, Proposer] = MappingProxyType(
+    {
+        "molgen": _pick_by_molgen,
+        "forest greedy": _pick_by_forest(0.0),
+        "forest ucb": _pick_by_forest(1.0),
+        "tanimoto gp": _pick_by_tanimoto_process,
+        "random": _pick_at_random,
+    }
+)
+"""The batch of `molgen propose`, and what it is compared with."""
