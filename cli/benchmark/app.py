@@ -11,11 +11,12 @@ import typer
 
 from ..console import options, show
 from ..console.outputs import check_outputs, require_folder, require_free
-from . import instruments, predictors
+from . import instruments, predictors, rounds
 
 app = typer.Typer(no_args_is_help=True, help="Run a benchmark: what molgen's numbers come from.")
 app.command()(instruments.instruments)
 app.command()(predictors.predictors)
+app.command()(rounds.rounds)
 
 
 @app.command()

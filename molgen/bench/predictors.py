@@ -44,7 +44,7 @@ class PredictorResult:
     fit: Fit
 
 
-def read_assay(path: Path, column: str | None, limit: int, seed: int = 0) -> tuple[str, list[Compound]]:
+def read_assay(path: Path, column: str | None, limit: int | None = None, seed: int = 0) -> tuple[str, list[Compound]]:
     """The property and the compounds with exact values of a file, at most `limit`, drawn at random.
 
     Raises:

@@ -8,9 +8,11 @@ Notation: N compounds of an assay, K known, O the others.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -22,10 +24,11 @@ from rdkit.DataStructs import ExplicitBitVect
 
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
-from molgen.errors import SpecError
+from molgen.errors import FileError, SpecError
 from molgen.evaluate.regression import FEATURE_SHARE, compute_fingerprints, require_baseline
 from molgen.latent.space import LatentSpace
 from molgen.model.molecule_process import Kernels, similarities_among
+from molgen.paths import write_text
 from molgen.project.batch import BOLDNESS, pick_batch
 from molgen.project.curation import Compound
 from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
@@ -164,6 +167,37 @@ def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) 
     return RoundsResult(assay.name, proposer, seed, tuple(found), tuple(best))
 
 
+def replay_rounds(folder: Path, assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> RoundsResult:
+    """The result that a folder holds; where it holds none, `play_rounds`, and the result is written there.
+
+    Raises:
+        FileError: A result in the folder is damaged.
+        SpecError: See `play_rounds`.
+    """
+    path = folder / f"{assay.name}-{proposer.replace(' ', '-')}-{seed}.json"
+    if path.exists():
+        try:
+            row = json.loads(path.read_text(encoding="utf-8"))
+            return RoundsResult(row["assay"], row["proposer"], row["seed"], tuple(row["found"]), tuple(row["best"]))
+        except (ValueError, KeyError, TypeError):
+            raise FileError(path, "is not the result of a benchmark", remedy="Remove it; it is made again.") from None
+    result = play_rounds(assay, proposer, spec, seed)
+    write_text(path, json.dumps(asdict(result)) + "\n")
+    return result
+
+
+def require_proposers(names: Sequence[str]) -> list[str]:
+    """The names of proposers, all where none is named.
+
+    Raises:
+        SpecError: There is no such proposer.
+    """
+    unknown = [name for name in names if name not in PROPOSERS]
+    if unknown:
+        raise SpecError("proposer", f"unknown {unknown[0]!r}", remedy=f"Known: {', '.join(PROPOSERS)}.")
+    return list(dict.fromkeys(names)) or list(PROPOSERS)
+
+
 def begin(assay: PlayedAssay, spec: RoundsSpec, seed: int) -> NDArray[np.int64]:
     """The compounds (K,) that are known at the beginning."""
     if spec.beginning == "oldest":
@@ -174,19 +208,19 @@ def begin(assay: PlayedAssay, spec: RoundsSpec, seed: int) -> NDArray[np.int64]:
     return np.sort(rng.permutation(nearest[: SERIES_ROOM * spec.n_start])[: spec.n_start])
 
 
-Rows = NDArray[np.int64]
-Proposer = Callable[[PlayedAssay, Rows, Rows, int, np.random.Generator], Rows]
+Indices = NDArray[np.int64]
+BatchPick = Callable[[PlayedAssay, Indices, Indices, int, np.random.Generator], Indices]
 """From the known compounds (K,), the others (O,) and a number n to n of the others."""
 
 
-def _pick_at_random(assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: np.random.Generator) -> Rows:
+def _pick_at_random(assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
     return rng.permutation(others)[:n]
 
 
-def _pick_by_forest(boldness: float) -> Proposer:
+def _pick_by_forest(boldness: float) -> BatchPick:
     """The best by the forest's mean plus `boldness` standard deviations of its trees."""
 
-    def pick(assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: np.random.Generator) -> Rows:
+    def pick(assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
         require_baseline()
         from sklearn.ensemble import RandomForestRegressor
 
@@ -199,10 +233,12 @@ def _pick_by_forest(boldness: float) -> Proposer:
 
 
 def _pick_by_tanimoto_process(
-    assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: np.random.Generator
-) -> Rows:
+    assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator
+) -> Indices:
     """The best by mean plus one standard deviation of a Gaussian process with the Tanimoto kernel of ECFP4."""
-    mean, std = _tanimoto_forecast(assay.tanimoto[np.ix_(known, known)], assay.tanimoto[np.ix_(others, known)], assay.y[known])
+    mean, std = _tanimoto_forecast(
+        assay.tanimoto[np.ix_(known, known)], assay.tanimoto[np.ix_(others, known)], assay.y[known]
+    )
     return others[np.argsort(-(mean + std), kind="stable")[:n]]
 
 
@@ -224,7 +260,7 @@ def _tanimoto_forecast(own: Doubles, near: Doubles, y: Doubles) -> tuple[Doubles
     return y.mean() + reach.T @ half, np.sqrt(signal * variance)
 
 
-def _pick_by_molgen(assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: np.random.Generator) -> Rows:
+def _pick_by_molgen(assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
     """The batch that `molgen propose` picks."""
     texts = [assay.smiles[i] for i in known]
     data = Measurements.exact(texts, assay.z[known], assay.y[known][:, None])
@@ -243,11 +279,11 @@ def _pick_by_molgen(assay: PlayedAssay, known: Rows, others: Rows, n: int, rng: 
     return top[picks]
 
 
-def _block(kernels: Kernels, rows: Rows, columns: Rows) -> Kernels:
+def _block(kernels: Kernels, rows: Indices, columns: Indices) -> Kernels:
     return [one[rows][:, columns] for one in kernels]
 
 
-PROPOSERS: Mapping[str, Proposer] = MappingProxyType(
+PROPOSERS: Mapping[str, BatchPick] = MappingProxyType(
     {
         "molgen": _pick_by_molgen,
         "forest greedy": _pick_by_forest(0.0),

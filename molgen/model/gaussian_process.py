@@ -133,8 +133,13 @@ def matern_kernel(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
         b: Points.
         lengths: (D,), the length scales.
     """
-    distance = 3**0.5 * squared_distances(a / lengths, b / lengths).clamp_min(1e-12).sqrt()
-    return (1.0 + distance) * torch.exp(-distance)
+    return matern_of_distance(squared_distances(a / lengths, b / lengths).clamp_min(1e-12).sqrt())
+
+
+def matern_of_distance(distance: Tensor) -> Tensor:
+    """The same (A, B) of distances (A, B) over the length scale."""
+    scaled = 3**0.5 * distance
+    return (1.0 + scaled) * torch.exp(-scaled)
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Properties of molecules by Gaussian processes on structures and latent vectors.
 
-The kernel of two molecules is a weighted sum of five: the Tanimoto similarities of their counts of circular features,
-of circular features by role, and of atom pairs, and two Matern kernels of their latent vectors, in all dimensions and
-in the coarse ones. A bound (`> 5`) is represented by the Gaussian site of expectation propagation.
+The kernel of two molecules is a weighted sum of six: the Tanimoto similarities of their counts of circular features, of
+circular features by role, and of atom pairs, a Matern kernel of their descriptors, and two of their latent vectors, in
+all dimensions and in the coarse ones. A bound (`> 5`) is represented by the Gaussian site of expectation propagation.
 
 Notation: B molecules, D latent dimensions, P properties, N measured molecules, n of them with a label of the property.
 Sources: regression, Rasmussen & Williams 2006, algorithm 2.1; sites, their section 3.6.
@@ -20,15 +20,17 @@ import torch
 from rdkit import Chem
 from torch import Tensor, nn
 
+from molgen.arrays import Doubles
 from molgen.chem.count_fingerprints import CountFingerprints, FeatureKind
+from molgen.chem.descriptor_vectors import compute_descriptors, descriptor_distances
 from molgen.chem.molecule import AS_IT_IS, MAX_SMILES_LENGTH, parse
-from molgen.model.gaussian_process import LONGEST, SHORTEST, matern_kernel
+from molgen.model.gaussian_process import LONGEST, SHORTEST, matern_kernel, matern_of_distance
 from molgen.model.sizes import MAX_SIZE, require_properties, require_sizes
 
 MAX_MOLECULES = 4096
 """Maximum of N; a checkpoint keeps the molecules, and each prediction costs N squared operations."""
 FEATURES: tuple[FeatureKind, ...] = ("circular", "roles", "pairs")
-N_SHARES = len(FEATURES) + 2
+N_SHARES = len(FEATURES) + 3
 N_WIDTHS = 101
 """Coverages of central intervals, 0 to 100 %, whose half-widths are kept."""
 COVERED, COVERAGE_SPREADS = 90, 1.6449
@@ -38,7 +40,7 @@ MISSING, EXACT, BELOW, ABOVE = range(4)
 """Kinds of labels: none, a value, an upper bound (`<`), a lower bound (`>`)."""
 
 Kernels = Sequence[Tensor]
-"""Similarities (B, N) by each of `FEATURES`."""
+"""Similarities (B, N) by each of `FEATURES`, and last the distances (B, N) of descriptors."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class MoleculeProcess(nn.Module):
         targets: (N, P), the observations of the process: values, and site means of bounds.
         variances: (N, P), their noise variances.
         lengths: (P, 2, D), length scales of the two latent kernels, as in `gaussian_process`.
-        shares: (P, 5), weights of the kernels, which sum to 1.
+        descriptor_length: (P,), length scale of the kernel of descriptors.
+        shares: (P, 6), weights of the kernels, which sum to 1.
         signal: (P,), variance of the process.
         noise: (P,), variance of a single measurement, including variation that the kernels do not explain.
         location: (P,), the prior mean.
@@ -98,6 +101,7 @@ class MoleculeProcess(nn.Module):
     targets: Tensor
     variances: Tensor
     lengths: Tensor
+    descriptor_length: Tensor
     shares: Tensor
     signal: Tensor
     noise: Tensor
@@ -116,6 +120,7 @@ class MoleculeProcess(nn.Module):
             "targets": (n, p),
             "variances": (n, p),
             "lengths": (p, 2, d),
+            "descriptor_length": (p,),
             "shares": (p, N_SHARES),
             "signal": (p,),
             "noise": (p,),
@@ -136,6 +141,7 @@ class MoleculeProcess(nn.Module):
         is_labelled = self.relations > MISSING
         for name, values, low, high in (
             ("lengths", self.lengths, SHORTEST, LONGEST),
+            ("descriptor_length", self.descriptor_length, SHORTEST, LONGEST),
             ("shares", self.shares, 0.0, 1.0),
             ("signal", self.signal, 0.0, math.inf),
             ("noise", self.noise, 0.0, math.inf),
@@ -200,7 +206,8 @@ class MoleculeProcess(nn.Module):
 
     def kernel(self, features: Kernels, a: Tensor, b: Tensor, p: int) -> Tensor:
         """Covariance (A, B) of property `p` of molecules with these similarities and points (A, D) and (B, D)."""
-        return float(self.signal[p]) * mixed_kernel(_double(self.shares[p]), features, a, b, _double(self.lengths[p]))
+        shares, lengths, length = (_double(part[p]) for part in (self.shares, self.lengths, self.descriptor_length))
+        return float(self.signal[p]) * mixed_kernel(shares, lengths, length, features, a, b)
 
     def _marginal(self, z: Tensor, features: Kernels, p: int) -> tuple[Tensor, Tensor]:
         rows, factor, alpha = self._factor(p)
@@ -230,30 +237,47 @@ class MoleculeProcess(nn.Module):
         return tuple(CountFingerprints(mols, kind) for kind in FEATURES)
 
     @cached_property
+    def _descriptors(self) -> Doubles:
+        return compute_descriptors([parse(text, AS_IT_IS).mol for text in self.smiles])
+
+    @cached_property
     def _own(self) -> Kernels:
-        return [torch.from_numpy(one.among()) for one in self._fingerprints]
+        similarities = [one.among() for one in self._fingerprints]
+        return _tensors([*similarities, descriptor_distances(self._descriptors, self._descriptors)])
 
     def _similarities(self, mols: Sequence[Chem.Mol]) -> Kernels:
-        return [torch.from_numpy(one.to(mols)) for one in self._fingerprints]
+        similarities = [one.to(mols) for one in self._fingerprints]
+        return _tensors([*similarities, descriptor_distances(compute_descriptors(mols), self._descriptors)])
 
 
-def mixed_kernel(shares: Tensor, features: Kernels, a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
+def mixed_kernel(
+    shares: Tensor, lengths: Tensor, descriptor_length: Tensor, features: Kernels, a: Tensor, b: Tensor
+) -> Tensor:
     """The kernel (A, B) of unit variance.
 
     Args:
-        shares: (5,), which sum to 1.
-        features: Similarities (A, B).
+        shares: (6,), which sum to 1.
+        lengths: (2, D), of the latent kernels.
+        descriptor_length: (), of the kernel of descriptors.
+        features: Similarities and distances (A, B).
         a: Points (A, D).
         b: Points (B, D).
-        lengths: (2, D).
     """
-    parts = [*features, *(matern_kernel(a, b, one) for one in lengths)]
+    *similarities, distances = features
+    of_latent = [matern_kernel(a, b, one) for one in lengths]
+    parts = [*similarities, matern_of_distance(distances / descriptor_length), *of_latent]
     return torch.stack([share * part for share, part in zip(shares, parts, strict=True)]).sum(dim=0)
 
 
 def similarities_among(mols: Sequence[Chem.Mol]) -> Kernels:
-    """Similarities (B, B) between molecules, as `MoleculeProcess.kernel` takes them."""
-    return [torch.from_numpy(CountFingerprints(mols, kind).among()) for kind in FEATURES]
+    """Similarities and distances (B, B) between molecules, as `MoleculeProcess.kernel` takes them."""
+    descriptors = compute_descriptors(mols)
+    similarities = [CountFingerprints(mols, kind).among() for kind in FEATURES]
+    return _tensors([*similarities, descriptor_distances(descriptors, descriptors)])
+
+
+def _tensors(matrices: Sequence[Doubles]) -> Kernels:
+    return [torch.from_numpy(matrix) for matrix in matrices]
 
 
 def text_tensor(smiles: Sequence[str]) -> Tensor:

@@ -68,6 +68,15 @@ COMMANDS: dict[str, dict[str, str]] = {
     "benchmark speed": DATA | {"seconds": "0.01"} | MODEL,
     "benchmark pmo": {"score": "molecules.csv", "out": "free.csv"} | MODEL,
     "benchmark predictors": {"data": "molecules.csv", "seeds": "1"} | MODEL,
+    "benchmark rounds": {
+        "data": "molecules.csv",
+        "seeds": "1",
+        "proposer": "random",
+        "start": "2",
+        "n_rounds": "1",
+        "n": "1",
+    }
+    | MODEL,
     "benchmark assay": DATA | {"seeds": "1"} | MODEL,
     "benchmark instruments": DATA | {"assay": "molecules.csv"} | MODEL,
 }

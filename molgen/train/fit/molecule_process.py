@@ -112,7 +112,7 @@ def fit_molecule_process(
             process.relations[rows, p] = torch.from_numpy(labels.relations)
             for name in ("values", "targets", "variances"):
                 getattr(process, {"values": "labels"}.get(name, name))[rows, p] = getattr(fit, name).float()
-            for name in ("lengths", "shares", "signal", "noise", "location", "widths"):
+            for name in ("lengths", "descriptor_length", "shares", "signal", "noise", "location", "widths"):
                 getattr(process, name)[p] = torch.as_tensor(getattr(fit, name)).float()
     return process.eval()
 
@@ -144,6 +144,7 @@ class _Fit:
     targets: Tensor
     variances: Tensor
     lengths: Tensor
+    descriptor_length: Tensor
     shares: Tensor
     signal: float
     noise: float
@@ -165,8 +166,8 @@ def _fitted(labels: _Labels, features: Kernels, z: Tensor, group: Tensor) -> _Fi
         group,
         replicates / labels.counts[chosen],
     )
-    shares, lengths, signal, noise = kernel
-    covariance = spread * signal * mixed_kernel(shares, features, z, z, lengths)
+    shares, lengths, descriptor_length, signal, noise = kernel
+    covariance = spread * signal * mixed_kernel(shares, lengths, descriptor_length, features, z, z)
     variances = spread * (noise + replicates / labels.counts)
     location = _likeliest_mean(covariance[exact][:, exact], variances[exact], labels.values[exact])
     targets, variances = _with_sites(labels, covariance, variances, location)
@@ -175,6 +176,7 @@ def _fitted(labels: _Labels, features: Kernels, z: Tensor, group: Tensor) -> _Fi
         targets,
         variances,
         lengths,
+        descriptor_length,
         shares,
         spread * float(signal),
         spread * float(noise) + labels.replicate_variance,
@@ -187,8 +189,8 @@ def _fitted(labels: _Labels, features: Kernels, z: Tensor, group: Tensor) -> _Fi
 
 def _likeliest(
     y: Tensor, features: Kernels, z: Tensor, group: Tensor, fixed_noise: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Shares (5,), lengths (2, D), variances of signal and noise: those of the greatest posterior density.
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Shares (6,), lengths (2, D), descriptor length, variances of signal and noise, of the greatest posterior density.
 
     That is the marginal likelihood, its mean the likeliest, times a normal density of each number's logarithm, with a
     standard deviation of 2 ** 0.5: it decides where the labels do not.
@@ -196,7 +198,7 @@ def _likeliest(
 
     Args:
         y: (n,) standardised values.
-        features: Similarities (n, n).
+        features: Similarities and distances (n, n).
         z: (n, D).
         group: (D,) the group of each dimension, from 0; the last is of the coarse ones.
         fixed_noise: (n,) variances that are known.
@@ -205,19 +207,19 @@ def _likeliest(
     variance = z.var(dim=0, correction=0)
     pairwise = torch.stack([2.0 * n_groups * variance[group == g].sum() for g in range(n_groups)])
     first = pairwise.clamp_min(MIN_VARIANCE).sqrt()
-    logs = torch.zeros(N_SHARES + n_groups + 2, dtype=torch.double, requires_grad=True)
+    logs = torch.zeros(N_SHARES + n_groups + 3, dtype=torch.double, requires_grad=True)
     optimiser = torch.optim.LBFGS([logs], max_iter=N_STEPS, line_search_fn="strong_wolfe")
 
-    def numbers() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        lengths = (first * logs[N_SHARES:-2].exp())[group]
+    def numbers() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        lengths = (first * logs[N_SHARES:-3].exp())[group]
         of_coarse = torch.where(group == n_groups - 1, lengths, LONGEST)
         signal, noise = logs[-2].exp(), MIN_NOISE + FIRST_NOISE * logs[-1].exp()
-        return logs[:N_SHARES].softmax(dim=0), torch.stack([lengths, of_coarse]), signal, noise
+        return logs[:N_SHARES].softmax(dim=0), torch.stack([lengths, of_coarse]), logs[-3].exp(), signal, noise
 
     def loss() -> float:
         optimiser.zero_grad()
-        shares, lengths, signal, noise = numbers()
-        covariance = signal * mixed_kernel(shares, features, z, z, lengths)
+        shares, lengths, descriptor_length, signal, noise = numbers()
+        covariance = signal * mixed_kernel(shares, lengths, descriptor_length, features, z, z)
         root = torch.linalg.cholesky(covariance + torch.diag(noise + fixed_noise))
         of_one, of_y = torch.cholesky_solve(torch.stack([torch.ones_like(y), y], dim=1), root).unbind(dim=1)
         mean = of_y.sum() / of_one.sum()

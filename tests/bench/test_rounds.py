@@ -1,0 +1,64 @@
+"""Rounds on an assay whose answers are known: nothing is asked twice, nothing is found that was not measured."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from molgen.bench.rounds import PROPOSERS, PlayedAssay, RoundsSpec, begin, play_rounds, replay_rounds, require_proposers
+from molgen.errors import FileError, SpecError
+from molgen.latent.space import LatentSpace
+from molgen.paths import find_shipped
+
+SPEC = RoundsSpec(n_start=10, n_rounds=3, batch=5)
+
+
+@pytest.fixture(scope="module")
+def assay() -> PlayedAssay:
+    with (find_shipped("data") / "d3_ki.csv").open() as handle:
+        rows = list(csv.DictReader(handle))[:60]
+    space = LatentSpace.load()
+    return PlayedAssay("d3", tuple(row["smiles"] for row in rows), np.array([float(row["y"]) for row in rows]), space)
+
+
+@pytest.mark.parametrize("proposer", PROPOSERS)
+def test_a_batch_is_of_the_others_and_the_same_each_time(assay: PlayedAssay, proposer: str) -> None:
+    known, others = np.arange(12), np.arange(12, 60)
+    picks = [PROPOSERS[proposer](assay, known, others, 7, np.random.default_rng(3)) for _ in range(2)]
+    assert len(set(picks[0])) == 7
+    assert set(picks[0]) <= set(others)
+    np.testing.assert_array_equal(*picks)
+
+
+def test_what_is_found_grows_to_all_when_all_is_measured(assay: PlayedAssay) -> None:
+    result = play_rounds(assay, "random", RoundsSpec(10, "series", 10, 5), seed=1)
+    assert list(result.found) == sorted(result.found)
+    assert result.found[-1] == 1.0
+    assert result.best[-1] == assay.y.max()
+
+
+def test_a_series_is_alike_and_the_oldest_come_first(assay: PlayedAssay) -> None:
+    np.testing.assert_array_equal(begin(assay, RoundsSpec(10, "oldest"), 0), np.arange(10))
+    alike = []
+    for seed in range(5):
+        known = begin(assay, SPEC, seed)
+        assert len(set(known)) == 10
+        alike.append(assay.tanimoto[np.ix_(known, known)].mean())
+    assert np.mean(alike) > 1.2 * assay.tanimoto.mean()
+
+
+def test_a_result_is_read_and_not_played_again(assay: PlayedAssay, tmp_path: Path) -> None:
+    first = replay_rounds(tmp_path, assay, "random", SPEC, 0)
+    assert replay_rounds(tmp_path, assay, "random", SPEC, 0) == first
+    (path,) = tmp_path.iterdir()
+    path.write_text("{}")
+    with pytest.raises(FileError, match="not the result"):
+        replay_rounds(tmp_path, assay, "random", SPEC, 0)
+
+
+def test_too_few_compounds_and_unknown_proposers_are_refused(assay: PlayedAssay) -> None:
+    with pytest.raises(SpecError, match="has 60 compounds, and 210 are needed"):
+        play_rounds(assay, "random", RoundsSpec(), 0)
+    with pytest.raises(SpecError, match="unknown 'oracle'"):
+        require_proposers(["oracle"])
