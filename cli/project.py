@@ -188,12 +188,18 @@ def tell(  # noqa: PLR0913 - one parameter an option
 
 
 def _note_rows(rows: Sequence[RowReport], compared: Sequence[Compared]) -> None:
+    from molgen.project.forecast import label_text
+
     for row in rows:
         if row.outcome == "rejected" or any("contradictory" in note for note in row.notes):
             show.note(f"line {row.line}: {'; '.join(row.notes)}")
     others = [one.compound.id for one in compared if one.proposal is None]
     if others:
         show.note(f"never proposed, and taken: {', '.join(others)}")
+    for one in compared:
+        before, now = (label_text(label) if label else "" for label in (one.before, one.label))
+        if before not in ("", now):
+            show.note(f"{one.compound.id} was measured before: {before}, and now {now}; both count")
 
 
 def _show_summary(folder: ProjectFolder) -> None:

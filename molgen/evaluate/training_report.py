@@ -13,7 +13,7 @@ from molgen.json_values import replace_nan
 from molgen.model import checkpoint
 from molgen.paths import write_text
 from molgen.train.run import TrainingRun
-from molgen.train.validation import measure_predictor, measure_reconstruction
+from molgen.train.validation import measure_reconstruction
 
 REPORT = "report.json"
 
@@ -44,8 +44,7 @@ def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
         "predictor": [],
     }
     if model.predictor and spec.property:
-        fits = measure_predictor(model, data, kept_out)
-        report["predictor"] = [asdict(fit) for fit in fits]
+        report["predictor"] = model.card["validation_fits"]
     if spec.baseline:
         fits = evaluate_forest(data, experiment.vocabulary, spec.property, seed=spec.seed, threads=spec.threads or 1)
         report["baseline"] = [asdict(fit) for fit in fits]

@@ -73,11 +73,13 @@ class Compared:
         proposal: The proposal; None for a compound that was never proposed.
         compound: As it was measured.
         label: Its result.
+        before: What it was measured to be before; None for the first time.
     """
 
     proposal: Proposal | None
     compound: Compound
     label: Label
+    before: Label | None = None
 
     @property
     def is_covered(self) -> bool | None:
@@ -252,7 +254,12 @@ def take_results(folder: ProjectFolder, results: Path, spec: CurationSpec) -> tu
     if not curation.compounds:
         raise FileError(results, f"none of {len(curation.rows)} rows can be used", remedy="See `molgen curate`.")
     by_key = {compound_key(proposal.smiles): proposal for proposal in proposals(folder)}
-    compared = [Compared(by_key.get(compound_key(c.smiles)), c, c.labels[name]) for c in curation.compounds]
+    before = {compound_key(compound.smiles): compound.labels[name] for compound in known_compounds(folder)}
+    keys = [compound_key(compound.smiles) for compound in curation.compounds]
+    compared = [
+        Compared(by_key.get(key), compound, compound.labels[name], before.get(key))
+        for key, compound in zip(keys, curation.compounds, strict=True)
+    ]
     stem = folder.path / RESULTS / f"{number:03d}"
     table, comparison = stem.with_suffix(".csv"), stem.with_suffix(".comparison.csv")
     write_compounds(table, curation.compounds, [name])

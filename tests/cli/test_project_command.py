@@ -65,6 +65,12 @@ def test_rounds(run_molgen: RunMolgen, tmp_path: Path, project: Path, assay: lis
     error = float(compared[1]["result"]) - float(proposed[1]["pKi_mean"])
     assert float(compared[1]["error"]) == pytest.approx(error, abs=1e-4)
 
+    name, smiles = proposed[1]["id"], proposed[1]["smiles"]
+    retold = write(tmp_path / "again.csv", "id,smiles,pKi", ["extra,CCO,9.0", f"{name},{smiles},{values[smiles]}"])
+    result = run_molgen("tell", retold, "--project", project)
+    assert "extra was measured before: 3, and now 9; both count" in result.stderr
+    assert "R1-02 was measured before" not in result.stderr
+
     status = json.loads(run_molgen("project", "status", "--project", project, "--json").stdout)
     assert (status["compounds"], status["pending"]) == (24, ["R1-04", "R1-05"])
     assert (status["rounds"][0]["proposed"], status["rounds"][0]["measured"]) == (5, 3)

@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from molgen.chem.molecule import AS_IT_IS, parse
@@ -39,33 +40,44 @@ MAX_GP_PROPERTIES = 16
 
 
 def fit_predictor(model: MolecularModel, data: TokenSet, seed: int) -> MolecularModel:
-    """The same model with its predictor fitted to the training molecules of `data`, as its encoder places them.
+    """The same model with its predictor fitted to the molecules of `data`, as its encoder places them.
+
+    A predictor of the training molecules alone is judged on those kept out for validation; then all are learned from.
 
     Args:
-        model: One that predicts the labels of `data`; its card gets the new predictor's `validation_fits`.
-        data: Molecules with labels; those kept out for validation are only judged on.
+        model: One that predicts the labels of `data`; its card gets the `validation_fits` of the first predictor.
+        data: Molecules with labels.
         seed: See `fit_ensemble`.
 
     Raises:
         ValueError: `model` has no predictor that learned along.
     """
+    is_labelled = ~np.isnan(data.labels).all(axis=1)
+    is_small = int(is_labelled.sum()) <= MAX_MOLECULES and len(model.properties) <= MAX_GP_PROPERTIES
+    judged = _with_predictor(model, data, np.flatnonzero(is_labelled & ~data.is_validation), seed, is_small)
+    fits = measure_predictor(judged, data, np.flatnonzero(data.is_validation))
+    entries = [{key: None if value != value else value for key, value in asdict(fit).items()} for fit in fits]
+    is_all_known = not (is_labelled & data.is_validation).any()
+    final = judged if is_all_known else _with_predictor(model, data, np.flatnonzero(is_labelled), seed, is_small)
+    return replace(final, card={**model.card, "validation_fits": entries})
+
+
+def _with_predictor(
+    model: MolecularModel, data: TokenSet, rows: NDArray[np.int64], seed: int, is_process: bool
+) -> MolecularModel:
+    """The model with a process or networks fitted to molecules `rows`, on the device of the predictor that it had."""
     if not isinstance(model.predictor, Predictor):
         raise ValueError("the model has no predictor that learned along")
-    rows = np.flatnonzero(~data.is_validation & ~np.isnan(data.labels).all(axis=1))
     z, _ = encode_rows(model.vae, data, rows)
-    y = torch.from_numpy(data.labels[rows])
     predictor: Predictor | MoleculeProcess
-    if 1 <= len(rows) <= MAX_MOLECULES and len(model.properties) <= MAX_GP_PROPERTIES:
+    if is_process and len(rows):
         smiles = [parse(model.vocabulary.to_smiles(data[row]), AS_IT_IS).smiles for row in rows.tolist()]
         measured = Measurements.exact(smiles, z.numpy(), data.labels[rows].astype(np.float64))
         predictor = fit_molecule_process(model.properties, measured, model.vae.encoder.scale, seed)
     else:
-        predictor = fit_ensemble(model.predictor.config, z, y, seed)
+        predictor = fit_ensemble(model.predictor.config, z, torch.from_numpy(data.labels[rows]), seed)
     predictor.to(model.predictor.location.device)
-    model = replace(model, predictor=predictor)
-    fits = measure_predictor(model, data, np.flatnonzero(data.is_validation))
-    entries = [{key: None if value != value else value for key, value in asdict(fit).items()} for fit in fits]
-    return replace(model, card={**model.card, "validation_fits": entries})
+    return replace(model, predictor=predictor)
 
 
 def fit_ensemble(config: PredictorConfig, z: Tensor, y: Tensor, seed: int) -> Predictor:
