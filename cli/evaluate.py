@@ -114,6 +114,8 @@ def _show_smoothness(report: dict[str, Any]) -> None:
         rows.append(["Pearson, latent with Tanimoto distance", number(geometry["pearson"]), about])
         rows.append(["Spearman, the same", number(geometry["spearman"]), about])
         rows += [[f"trustworthiness@{k}", number(value), about] for k, value in geometry["trustworthiness"].items()]
+    if nats := report["nats"]:
+        rows.append(["excess nats", number(nats["excess"]), f"{nats['n']} molecules"])
     rows += _decoding_rows(report, "")
     if report["nearest"]:
         rows += _decoding_rows(report["nearest"], ", decoded to the nearest molecules")
@@ -126,6 +128,10 @@ def _decoding_rows(report: dict[str, Any], how: str) -> list[list[str]]:
     if around := report["neighbourhood"]:
         about = f"{around['n']} molecules, step {around['radius']} of the prior's deviation"
         rows.append([f"useful of 100 neighbours{how}", number(around["useful"]), about])
+        if around["familiar"] is not None:
+            rows.append([f"neighbours without an unknown environment{how}", _share(around["familiar"]), about])
+        if around["sa_rise"] is not None:
+            rows.append([f"their SA score above that of the molecule{how}", number(around["sa_rise"]), about])
     consistency = report["consistency"]
     about = f"{consistency['n']} points of the prior"
     rows.append([f"distance of a decoded molecule to its point{how}", number(consistency["distance"]), about])

@@ -149,6 +149,7 @@ ORDER = [
     "output.chart",
     "output.map_page",
     "evaluate.regression",
+    "evaluate.nats",
     "evaluate.reconstruction",
     "evaluate.samples",
     "evaluate.smoothness",

@@ -16,6 +16,7 @@ from molgen.chem.molecule import AS_IT_IS
 from molgen.chem.sampling import draw_items, parse_rows
 from molgen.chem.table import Tally, has_property, read_rows
 from molgen.errors import SpecError
+from molgen.evaluate.nats import measure_nats
 from molgen.evaluate.reconstruction import evaluate_reconstruction
 from molgen.evaluate.regression import evaluate_predictor
 from molgen.evaluate.samples import measure_samples, require_fcd
@@ -129,6 +130,7 @@ def _smoothness(
     rows = _encodable(z, seed)[:N_GEOMETRY]
     chosen = [smiles[row] for row in rows.tolist()]
     on_done(0.45, "distances")
+    nats = measure_nats(space, chosen, seed)
     geometry = asdict(measure_geometry(z[rows], chosen)) if len(rows) >= MIN_GEOMETRY else None
     on_done(0.5, "neighbourhoods")
     steps, done = count_neighbourhood_steps(len(chosen)), count(1)
@@ -140,7 +142,12 @@ def _smoothness(
         neighbourhood = asdict(looked)
     on_done(0.95, "consistency")
     consistency = asdict(measure_consistency(space, N_CONSISTENCY, seed))
-    return {"geometry": geometry, "neighbourhood": neighbourhood, "consistency": consistency}
+    return {
+        "nats": asdict(nats) if nats else None,
+        "geometry": geometry,
+        "neighbourhood": neighbourhood,
+        "consistency": consistency,
+    }
 
 
 def _nearest(

@@ -12,6 +12,7 @@ import numpy as np
 
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
+from molgen.chem.properties import DESCRIPTORS
 from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.metrics import NEIGHBOURS, trustworthiness
@@ -26,6 +27,8 @@ NEAREST_RADIUS = 0.4
 """The step for decoding to the nearest molecules, for which a search for the best step would take too long."""
 USEFUL = (0.5, 0.95)
 """Tanimoto similarities to the centre between which a neighbour is useful: new, but of the same series."""
+
+sa = DESCRIPTORS["sa"].function
 
 Decode = Callable[[Floats], list[str | None]]
 """Canonical SMILES of points (N, D); None if invalid."""
@@ -79,11 +82,17 @@ class Neighbourhood:
         radius: Best step, in standard deviations of the prior in each dimension.
         useful: Of 100 points around a molecule at that step, the number that decode to distinct molecules with a
             Tanimoto similarity of 0.5 to 0.95 to it: median over the molecules.
+        familiar: Share of the distinct molecules around them without an atom environment of radius 1 that the training
+            molecules lack; None if the checkpoint has no familiarity reference or nothing was found.
+        sa_rise: Mean SA score of these molecules minus that of the molecules in the middle, averaged over those; None
+            if nothing was found.
     """
 
     n: int
     radius: float
     useful: float
+    familiar: float | None
+    sa_rise: float | None
 
 
 @dataclass(frozen=True)
@@ -145,20 +154,14 @@ def measure_neighbourhood(
     centres = list(smiles[:N_CENTRES])
     points = space.encode(centres, AS_IT_IS)
 
-    def median(n: int, radius: float) -> float:
-        return _useful(
-            space,
-            points[:n],
-            centres[:n],
-            radius,
-            seed,
-            lambda z, _: space.vary(z, seed=seed),
-            on_centre,
+    def look(n: int, radius: float) -> list[list[str]]:
+        return _neighbours(
+            space, points[:n], centres[:n], radius, seed, lambda z, _: space.vary(z, seed=seed), on_centre
         )
 
     n_scouts = min(N_SCOUTS, len(centres))
-    radius = max(RADII, key=lambda each: median(n_scouts, each))
-    return Neighbourhood(len(centres), radius, median(len(centres), radius))
+    radius = max(RADII, key=lambda each: _median_useful(centres, look(n_scouts, each)))
+    return _describe(space, centres, radius, look(len(centres), radius))
 
 
 def count_neighbourhood_steps(n: int) -> int:
@@ -185,8 +188,8 @@ def measure_nearest_neighbourhood(
     def decode(z: Floats, centre: str) -> list[str | None]:
         return nearest_molecules(space, z, seed, [centre])
 
-    useful = _useful(space, points, centres, NEAREST_RADIUS, seed, decode, on_centre)
-    return Neighbourhood(len(centres), NEAREST_RADIUS, useful)
+    found = _neighbours(space, points, centres, NEAREST_RADIUS, seed, decode, on_centre)
+    return _describe(space, centres, NEAREST_RADIUS, found)
 
 
 def measure_consistency(space: LatentSpace, n: int, seed: int, decode: Decode | None = None) -> Consistency:
@@ -207,7 +210,7 @@ def measure_consistency(space: LatentSpace, n: int, seed: int, decode: Decode | 
     )
 
 
-def _useful(
+def _neighbours(
     space: LatentSpace,
     points: Floats,
     centres: Sequence[str],
@@ -215,14 +218,42 @@ def _useful(
     seed: int,
     decode: Callable[[Floats, str], list[str | None]],
     on_centre: Callable[[], object],
-) -> float:
-    """Median, over molecules and their points (N, D), of the number of useful molecules decoded around one."""
+) -> list[list[str]]:
+    """The distinct other molecules decoded around each of the molecules at points (N, D), sorted."""
     found = []
     for i, (point, smiles) in enumerate(zip(points, centres, strict=True)):
         noise = np.random.default_rng(seed + i).standard_normal((N_DECODES, space.size)).astype(np.float32)
-        texts = {text for text in decode(point + radius * space.prior_deviation * noise, smiles) if text}
-        bits = [fingerprint(parse(text).mol) for text in texts]
-        similarity = tanimoto_to_many(fingerprint(parse(smiles).mol), bits)
-        found.append(int(((similarity >= USEFUL[0]) & (similarity <= USEFUL[1])).sum()))
+        decoded = decode(point + radius * space.prior_deviation * noise, smiles)
+        found.append(sorted({text for text in decoded if text} - {smiles}))
         on_centre()
-    return float(np.median(found))
+    return found
+
+
+def _median_useful(centres: Sequence[str], found: Sequence[Sequence[str]]) -> float:
+    return float(np.median([_count_useful(smiles, texts) for smiles, texts in zip(centres, found, strict=False)]))
+
+
+def _count_useful(centre: str, texts: Sequence[str]) -> int:
+    bits = [fingerprint(parse(text).mol) for text in texts]
+    similarity = tanimoto_to_many(fingerprint(parse(centre).mol), bits)
+    return int(((similarity >= USEFUL[0]) & (similarity <= USEFUL[1])).sum())
+
+
+def _describe(
+    space: LatentSpace, centres: Sequence[str], radius: float, found: Sequence[Sequence[str]]
+) -> Neighbourhood:
+    mols = [[parse(text).mol for text in texts] for texts in found]
+    rises = [
+        np.mean([sa(mol) for mol in around]) - sa(parse(smiles).mol)
+        for smiles, around in zip(centres, mols, strict=True)
+        if around
+    ]
+    reference = space.model.familiarity if rises else None
+    is_familiar = [reference.unfamiliar(mol).n_radius_1 == 0 for around in mols for mol in around] if reference else []
+    return Neighbourhood(
+        n=len(centres),
+        radius=radius,
+        useful=_median_useful(centres, found),
+        familiar=float(np.mean(is_familiar)) if is_familiar else None,
+        sa_rise=float(np.mean(rises)) if rises else None,
+    )

@@ -1,6 +1,8 @@
 """Measures of a latent space against brute force, special cases, and other libraries."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +19,7 @@ from molgen.evaluate.smoothness import (
 )
 from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import LatentSpace, SmilesList
+from molgen.model.checkpoint import MolecularModel
 
 ALCOHOLS = [f"{'C' * n}O" for n in range(1, 9)]
 SMILES = [*ALCOHOLS, "c1ccccc1", "Cc1ccccc1", "CCc1ccccc1", "NCCO", "NCCCO", "O=C(O)CC", "CC(C)O", "CCOCC"]
@@ -27,6 +30,7 @@ class Ladder(LatentSpace):
 
     def __init__(self) -> None:
         self.prior_deviation = np.ones(1, dtype=np.float32)
+        self.model = cast("MolecularModel", SimpleNamespace(familiarity=None))
 
     @property
     def size(self) -> int:
@@ -76,6 +80,9 @@ def test_useful_neighbours_are_different_molecules_neither_too_near_nor_too_far(
     near = {text for text in ALCOHOLS if 0.5 <= 1 - chemical_distances(["CCCCO", text])[0, 1] <= 0.95}
     assert 1 <= found.useful <= len(near)
     assert found.radius in RADII
+    assert found.familiar is None
+    assert found.sa_rise is not None
+    assert -1.0 < found.sa_rise < 1.0  # alcohols are as easy to make as each other
     assert measure_neighbourhood(Ladder(), ["CCCCO"], seed=0) == found
 
 
