@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .console import options, show
+from .console.admission import AllowUnfamiliar, AllowUnstable
 from .console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from molgen.search.campaign import CampaignStatus
     from molgen.search.launch import Machine, Reports, Result
+
+
+N_SHOWN = 10
 
 
 def _texts(name: str, help_text: str) -> Any:
@@ -72,13 +76,28 @@ def campaign(  # noqa: PLR0913 - one parameter an option
             help="Where a scorer has no value for a molecule: default stop. The molecule counts as a call in any case.",
         ),
     ] = None,
-    start: Annotated[list[str] | None, _texts("--start", "A SMILES or a file to begin with, scored first.")] = None,
+    start: Annotated[
+        list[str] | None,
+        _texts("--start", "A SMILES or a file to begin with. A column of the objective's name holds known values."),
+    ] = None,
+    start_limit: Annotated[
+        int | None,
+        typer.Option("--start-limit", help="Start molecules to use, the best known first; default half the budget."),
+    ] = None,
     reference: Annotated[
         str | None, typer.Option("--reference", help="What similarity compares with; by default the start.")
     ] = None,
     core: options.Core = None,
     vary: options.Vary = None,
     keep: options.Keep = None,
+    allow_unfamiliar: AllowUnfamiliar = False,
+    allow_unstable: AllowUnstable = False,
+    charge: Annotated[
+        Literal["keep", "neutralise"] | None,
+        typer.Option(
+            "--charge", help="Charges of proposals: keep them, or (the default) take neutral forms and nothing else."
+        ),
+    ] = None,
     budget: Annotated[int | None, typer.Option("--budget", help="Molecules to score; default 1000.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Molecules proposed at once.")] = None,
     sampler: Annotated[
@@ -94,9 +113,11 @@ def campaign(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Search the latent space for better molecules.
 
+    Molecules are kept familiar, stable and neutral unless that is lifted; what misses a constraint costs no call.
+
     Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
     similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, core:CORE, alerts:pains, alerts:brenk, unfamiliar,
-    unstable, trust, predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own scorers by name.
+    unstable, charge, trust, predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own scorers by name.
 
     Example: molgen campaign --maximize qed --constraint "sa <= 3" --budget 500 --out run
     """
@@ -115,10 +136,14 @@ def campaign(  # noqa: PLR0913 - one parameter an option
         "time_limit_s": time_limit_s,
         "on_failure": on_failure,
         "start": start,
+        "start_limit": start_limit,
         "reference": reference,
         "core": core,
         "vary": vary,
         "keep": keep,
+        "allow_unfamiliar": allow_unfamiliar or None,
+        "allow_unstable": allow_unstable or None,
+        "charge": charge,
         "budget": budget,
         "batch": batch,
         "sampler": sampler,
@@ -186,7 +211,8 @@ def _progress(budget: int | None = None) -> Iterator[Reports]:
 
 def _line(status: CampaignStatus) -> str:
     rate = status.n_scored / status.seconds if status.seconds > 0 else 0.0
-    parts = [f"best {status.best:.4g}", f"top 10 {status.top_10:.4g}", f"unique {status.unique_rate:.0%}"]
+    numbers = {"best": f"{status.best:.4g}", "top 10": f"{status.top_10:.4g}", "unique": f"{status.unique_rate:.0%}"}
+    parts = [f"{name} {'-' if 'nan' in text else text}" for name, text in numbers.items()]
     if status.n_filtered:
         parts.append(f"{status.n_filtered} against a constraint")
     if not math.isnan(status.hypervolume):
@@ -195,16 +221,27 @@ def _line(status: CampaignStatus) -> str:
 
 
 def _report(result: Result, folder: Path, *, is_json: bool) -> None:
-    best = sorted((e for e in result.evaluations if e.is_feasible), key=lambda e: -e.total)[:10]
+    from molgen.output.candidates import rank_feasible
+
     status = result.status
+    has_best = any(evaluation.is_feasible for evaluation in result.evaluations)
+    best = rank_feasible(result.evaluations)[:N_SHOWN] if has_best else []
     if is_json:
-        top = [{"smiles": e.smiles, "total": e.total, **e.values} for e in best]
+        top = [{"smiles": e.smiles, "total": e.total, **e.values} for e, _ in best]
         show.as_json({"run": str(folder), **asdict(status), "best_10": top})
         return
-    columns = ["call", "total", *(best[0].values if best else ()), "SMILES"]
-    rows = [[str(e.index), f"{e.total:.4g}", *(f"{v:.4g}" for v in e.values.values()), e.smiles] for e in best]
-    show.table(f"best of {status.n_scored} molecules", columns, rows)
+    columns = ["call", "total", *(best[0][0].values if best else ()), "SMILES"]
+    rows = [[str(e.index), f"{e.total:.4g}", *(f"{v:.4g}" for v in e.values.values()), e.smiles] for e, _ in best]
+    if math.isnan(status.hypervolume):
+        title = f"best of {status.n_scored} molecules"
+    else:
+        columns = ["front", *columns]
+        rows = [["yes" if is_on_front else "", *row] for (_, is_on_front), row in zip(best, rows, strict=True)]
+        title = f"Pareto front of {status.n_scored} molecules, then the best of the others"
+    show.table(title, columns, rows)
     show.note(f"{_line(status)}; {status.n_invalid} invalid, {status.n_duplicate} met before")
+    if status.n_known:
+        show.note(f"{status.n_known} start molecules have known values, and took no call")
     if status.n_failed:
         show.note(f"{status.n_failed} calls gave no value; evaluations.csv says why, in the column failure")
     show.note(f"next: molgen export {folder} -o {folder / 'candidates.sdf'}")

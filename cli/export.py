@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from molgen.latent.space import LatentSpace
     from molgen.output.candidates import Candidate, Selection
     from molgen.run import RunFolder
-    from molgen.search.ledger import Evaluation
 
 N_SHOWN = 10
 
@@ -32,10 +32,19 @@ def export(  # noqa: PLR0913 - one argument an option
             "--output", "-o", writable=True, dir_okay=False, help="A file that ends in .sdf, .csv, .smi or .svg."
         ),
     ],
-    top: Annotated[int, typer.Option("--top", min=1, help="How many, at most.")] = 100,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many; a Pareto front comes first, and whole.")] = 100,
     is_diverse: Annotated[
-        bool, typer.Option("--diverse", help="Spread them over the best 5 times as many (at least 100).")
+        bool, typer.Option("--diverse", help="Spread them over scaffolds, among the best 5 times as many or more.")
     ] = False,
+    is_novel: Annotated[
+        bool, typer.Option("--novel", help="Leave out what the campaign began with and what the model was trained on.")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", writable=True, dir_okay=False, help="Also draw the Pareto front: .svg or .png, with molgen[map]."
+        ),
+    ] = None,
     is_flat: Annotated[bool, typer.Option("--2d", help="Flat coordinates instead of 3D ones.")] = False,
     checkpoint: Annotated[
         Path | None,
@@ -50,26 +59,41 @@ def export(  # noqa: PLR0913 - one argument an option
     Example: molgen export run -o candidates.sdf --top 50 --diverse
     """
     from molgen.latent.trust import make_trust_function
-    from molgen.output.candidates import describe
+    from molgen.output.candidates import describe, select
+    from molgen.output.front import draw_front, require_front_file
+    from molgen.output.known import KnownCompounds
     from molgen.output.sdf import require_format
     from molgen.paths import require_no_input
     from molgen.run import RunFolder
     from molgen.search.ledger import NAME, read_evaluations
+    from molgen.search.start import NAME as START
+    from molgen.search.start import read_start
 
     require_format(output)
+    if plot:
+        require_front_file(plot)
     folder = RunFolder.open(run)
-    require_no_input(output, [folder.path / NAME])
+    require_no_input(output, [folder.path / NAME, folder.path / START])
     evaluations = read_evaluations(folder.path / NAME)
-    selection = _select(evaluations, top, output, seed, is_diverse=is_diverse, is_flat=is_flat)
+    known = KnownCompounds(read_start(folder.path / START))
     space = _space(folder, checkpoint)
+
+    def is_wanted(molecule: Molecule) -> bool:
+        return not (is_novel and (known.holds(molecule) or space.knows([molecule.smiles])[0]))
+
+    choose = partial(select, evaluations, top, is_diverse=is_diverse, is_wanted=is_wanted)
+    selection = _select(choose, top, output, seed, is_flat=is_flat)
     candidates = describe(
         selection.picks,
         knows=space.knows,
+        known=known,
         predict=space.predict_molecules if space.property_names else None,
         property_names=space.property_names,
         trust=make_trust_function(space),
     )
     n_without_3d = _write(output, candidates, seed, is_flat)
+    if plot:
+        draw_front(plot, evaluations)
     if is_json:
         _report_json(output, candidates, selection, n_without_3d)
     else:
@@ -101,15 +125,12 @@ def _space(folder: RunFolder, given: Path | None) -> LatentSpace:
     return space
 
 
-def _select(
-    evaluations: Sequence[Evaluation], top: int, output: Path, seed: int, *, is_diverse: bool, is_flat: bool
-) -> Selection:
-    """The best; of an SDF in 3D, only molecules that have 3D coordinates."""
+def _select(choose: Callable[..., Selection], top: int, output: Path, seed: int, *, is_flat: bool) -> Selection:
+    """What `choose` selects; of an SDF in 3D, only molecules that have 3D coordinates."""
     from molgen.output import sdf
-    from molgen.output.candidates import select
 
     if is_flat or sdf.require_format(output) != ".sdf":
-        return select(evaluations, top, is_diverse=is_diverse)
+        return choose()
     with show.progress(top, "coordinates") as advance:
         found = count(1)
 
@@ -117,7 +138,7 @@ def _select(
             advance(min(top, next(found)))
             return sdf.has_conformer(molecule, seed)
 
-        return select(evaluations, top, is_diverse=is_diverse, has_conformer=has_conformer)
+        return choose(has_conformer=has_conformer)
 
 
 def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) -> int:
@@ -161,3 +182,6 @@ def _report(output: Path, candidates: list[Candidate], selection: Selection, n_w
         show.note(f"left out {n}: {reason}")
     if n_without_3d:
         show.note(f"{n_without_3d} without a 3D conformer have flat coordinates")
+    n_open = sum(candidate.n_undefined_stereo > 0 for candidate in candidates)
+    if n_open and output.suffix.lower() == ".sdf":
+        show.note(f"{n_open} leave stereocentres or double bonds open (n_undefined_stereo): coordinates show one form")

@@ -39,13 +39,15 @@ def fit(  # noqa: PLR0913 - one parameter an option
     from molgen.device import use_threads
     from molgen.errors import SpecError
     from molgen.latent.space import LatentSpace
+    from molgen.model.checkpoint import familiarity_path
     from molgen.project.columns import CurationSpec
     from molgen.project.curation import curate, require_learnable
     from molgen.project.fit import fitted_space
 
     if output.suffix != ".safetensors":
         raise SpecError("output", f"{output} must end in .safetensors")
-    require_beside(output.with_suffix(".json"), [data, checkpoint], is_forced)
+    for beside in (output.with_suffix(".json"), familiarity_path(output)):
+        require_beside(beside, [data, checkpoint], is_forced)
     use_threads(threads)
     spec = CurationSpec(tuple(property or ()), to_p, unit, unit_column, relation_column, smiles_column)
     with show.progress(None, "Reading") as advance:

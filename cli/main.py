@@ -21,7 +21,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import campaign, curate, decode, encode, evaluate, export, fit, index, predict, project, sample, train
+from . import (
+    campaign,
+    curate,
+    decode,
+    encode,
+    evaluate,
+    export,
+    familiarise,
+    fit,
+    index,
+    predict,
+    project,
+    sample,
+    train,
+)
 from .benchmark import app as benchmark
 from .console import show
 from .console.renamed import note_renames
@@ -121,6 +135,7 @@ def molgen(
 app.command()(curate.curate)
 app.command()(train.train)
 app.command()(fit.fit)
+app.command()(familiarise.familiarise)
 app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(encode.encode)

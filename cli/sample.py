@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import options, show
+from .console.admission import AllowUnfamiliar, AllowUnstable, filter_space, note_removed
 from .console.outputs import Temperature, check_outputs, require_molecule_file, write_molecules
 
 if TYPE_CHECKING:
     from molgen.evaluate.samples import Samples
+    from molgen.latent.filtered_space import FilteredSpace
     from molgen.latent.space import LatentSpace
     from molgen.sample.conditional import SampleRequest
     from molgen.sample.series import CoreSeries
@@ -42,6 +45,9 @@ def sample(  # noqa: PLR0913 - one parameter an option
     core: options.Core = None,
     vary: options.Vary = None,
     keep: options.Keep = None,
+    allow_unfamiliar: AllowUnfamiliar = False,
+    allow_unstable: AllowUnstable = False,
+    charge: options.Charge = "neutralise",
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
     temperature: Temperature = 0.0,
@@ -52,12 +58,15 @@ def sample(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Sample molecules from a prior of the latent space; points that give none are left out.
 
+    Molecules that are unfamiliar, unstable or charged are left out too, unless they are allowed.
+
     With a request (--where, --like, --scaffold, --keep), only different molecules that meet it come out, and their
     share is told. With --core, parts of molecules of the prior come to its open positions.
 
     Example: molgen sample -n 1000 --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
-    from molgen.chem.molecule import parse
+    from molgen.chem.admission import AdmissionRules
+    from molgen.chem.molecule import Policy, parse
     from molgen.device import resolve_device, use_threads
     from molgen.errors import NothingValidError
     from molgen.latent.space import LatentSpace
@@ -69,43 +78,54 @@ def sample(  # noqa: PLR0913 - one parameter an option
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     prior = prior or space.default_prior
-    series = read_series(core, vary or [], [parse(like)] if like else [], space)
+    policy = Policy(charge=charge)
+    rules = AdmissionRules(allow_unfamiliar, allow_unstable, charge)
+    series = read_series(core, vary or [], [parse(like, policy)] if like else [], space)
     bounds = [*(where or []), *map(str, keep_constraints(keep or [])), *([str(series.constraint)] if series else [])]
     is_request = bool(bounds or like or scaffold)
     if is_request:
-        request = SampleRequest(bounds, space, like=like, scaffold=scaffold)
-        smiles, report, summary = _sample_requested(space, request, series, n, seed, prior)
+        request = SampleRequest(bounds, space, like=like, scaffold=scaffold, policy=policy)
+        filtered = filter_space(space, rules, [*request.named, *(series.members if series else ())])
+        smiles, report, summary = _sample_requested(filtered, request, series, n, seed, prior)
     else:
-        smiles, report, summary = _sample_plain(space, n, seed, prior, temperature)
+        filtered = filter_space(space, rules, ())
+        decoded = _decode_samples(space, n, seed, prior, temperature)
+        smiles = [text for text in filtered.admission(decoded) if text]
+        report, summary = _measure(space, decoded)
     if output:
         write_molecules(output, smiles)
     if is_json:
-        show.as_json(report | ({} if output else {"smiles": smiles}))
+        removed = {"kept": len(smiles), "removed": dict(filtered.admission.removed)}
+        show.as_json(report | removed | ({} if output else {"smiles": smiles}))
     elif output is None:
         for text in smiles:
             show.data(text)
     show.note(summary)
+    note_removed(filtered.admission)
     if not smiles:
         raise NothingValidError("no point met the request" if is_request else "no point gave a molecule")
 
 
-def _sample_plain(
-    space: LatentSpace, n: int, seed: int, prior: str, temperature: float
-) -> tuple[list[str], dict[str, Any], str]:
-    """Molecules of `n` points, their quality, and that in words."""
-    from molgen.evaluate.samples import measure_samples
-
+def _decode_samples(space: LatentSpace, n: int, seed: int, prior: str, temperature: float) -> list[str | None]:
+    """What `n` points of a prior decode to."""
     decoded: list[str | None] = []
     with show.progress(n, "Sampling") as advance:
         for points in space.point_chunks(n, seed, prior=prior):
             decoded += space.decode(points, temperature=temperature, seed=seed, first_row=len(decoded))
             advance(len(decoded))
+    return decoded
+
+
+def _measure(space: LatentSpace, decoded: Sequence[str | None]) -> tuple[dict[str, Any], str]:
+    """The quality of all that was decoded, and that in words."""
+    from molgen.evaluate.samples import measure_samples
+
     quality = measure_samples(space, decoded)
-    return [text for text in decoded if text is not None], asdict(quality), _summary(quality)
+    return asdict(quality), _summary(quality)
 
 
 def _sample_requested(
-    space: LatentSpace, request: SampleRequest, series: CoreSeries | None, n: int, seed: int, prior: str
+    space: FilteredSpace, request: SampleRequest, series: CoreSeries | None, n: int, seed: int, prior: str
 ) -> tuple[list[str], dict[str, Any], str]:
     """At most `n` molecules that meet a request, of a series if there is one, what it took, and that in words."""
     from molgen.sample.conditional import sample_conditionally
@@ -126,13 +146,15 @@ def _sample_requested(
 
 
 def _sample_series(
-    space: LatentSpace, series: CoreSeries, request: SampleRequest, n: int, seed: int, prior: str
+    space: FilteredSpace, series: CoreSeries, request: SampleRequest, n: int, seed: int, prior: str
 ) -> tuple[list[str], dict[str, Any], str]:
     """At most `n` molecules that keep a core and meet a request, what it took, and that in words."""
     from molgen.sample.series import sample_series
 
     with show.progress(n, "Searching") as advance:
-        found = sample_series(space, series, request, n, seed=seed, prior=prior, on_found=advance)
+        found = sample_series(
+            space, series, request, n, seed=seed, prior=prior, admit=space.admission, on_found=advance
+        )
     report = {"n": len(found.smiles), "decoded": found.n_decoded, "made": found.n_made}
     made = f"{found.n_made} that keep the core were made with parts of {found.n_decoded} points of the prior"
     return found.smiles, report, f"{len(found.smiles)} different molecules meet the request: {made}"

@@ -145,8 +145,12 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 
 def _note_inputs(experiment: TrainingRun) -> None:
+    from molgen.train.data.doubts import find_doubtful_labels
+
     for entry in experiment.run.manifest()["inputs"]:
         note_rows(entry["path"], entry["rows_kept"], entry["rows_read"], entry["rows_rejected"])
+    for line in find_doubtful_labels(experiment.data, experiment.spec.property):
+        show.note(line)
 
 
 def _watch(advance: show.Advance) -> Callable[[TrainingStatus], None]:

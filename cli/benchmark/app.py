@@ -155,13 +155,24 @@ def _show_report(report: dict[str, Any]) -> None:
     ]
     sums = report["sums"]
     total = ["sum", *(_format_with_std(sums[name]) for name in ("auc_top_10", "auc_1k", "final_top_10"))]
-    rows.append([*total, "", "", "", "", *(f"{sum(table.values()):.3f}" for table in published.values())])
-    columns = ["task", "AUC top-10", "first 1,000", "final top-10", "diversity", "SA", "novel", "clean", *published]
-    show.table(f"PMO, {report['budget']:,} calls, {len(report['seeds'])} seed(s)", columns, rows)
+    rows.append([*total, "", "", "", "", "", *(f"{sum(table.values()):.3f}" for table in published.values())])
+    columns = [
+        "task",
+        "AUC top-10",
+        "first 1,000",
+        "final top-10",
+        "diversity",
+        "SA",
+        "novel",
+        "clean",
+        "kept",
+        *published,
+    ]
+    show.table(f"PMO, {report['budget']:,} calls, {len(report['seeds'])} seed(s)", [*columns, *published], rows)
 
 
 def _figures(figures: dict[str, dict[str, float]]) -> list[str]:
-    names = ("final_top_10", "diversity", "sa", "novelty", "passes_brenk")
+    names = ("final_top_10", "diversity", "sa", "novelty", "passes_brenk", "kept")
     return [f"{figures[name]['mean']:.3f}" for name in names]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import options
+from ..console.admission import AllowUnfamiliar, AllowUnstable, filter_space, note_removed
 from ..console.listing import Output, require_output, show_listing
 from ..console.outputs import check_outputs
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from molgen.arrays import Floats
-    from molgen.chem.molecule import Molecule
+    from molgen.chem.molecule import Molecule, Policy
     from molgen.explore.analogy import Analogue, Change
     from molgen.latent.space import LatentSpace
     from molgen.output.listing import Listing
@@ -32,6 +33,9 @@ def analogy(  # noqa: PLR0913 - one parameter an option
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, max=10_000, help="Answers to show.")] = 10,
     decodes: Annotated[int, typer.Option(min=3, max=100_000, help="Points to decode.")] = 1200,
+    allow_unfamiliar: AllowUnfamiliar = False,
+    allow_unstable: AllowUnstable = False,
+    charge: options.Charge = "neutralise",
     output: Output = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
@@ -43,6 +47,8 @@ def analogy(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen explore analogy "c1ccccc1CCN" "Fc1ccc(CCN)cc1" "c1ccccc1CCNC(C)=O" --top 5
     """
+    from molgen.chem.admission import AdmissionRules
+    from molgen.chem.molecule import Policy
     from molgen.device import use_threads
     from molgen.errors import NothingValidError
     from molgen.explore.analogy import find_analogues
@@ -52,8 +58,11 @@ def analogy(  # noqa: PLR0913 - one parameter an option
     require_output(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
-    change, molecule, point = _question(space, texts, pairs)
-    answers = find_analogues(space, change, molecule, point, n_decodes=decodes, seed=seed)[:top]
+    change, named, point = _question(space, texts, pairs, Policy(charge=charge))
+    filtered = filter_space(space, AdmissionRules(allow_unfamiliar, allow_unstable, charge), named)
+    molecule = named[-1]
+    answers = find_analogues(filtered, change, molecule, point, n_decodes=decodes, seed=seed)[:top]
+    note_removed(filtered.admission)
     if not answers:
         raise NothingValidError("no point gave another molecule", remedy="Raise --decodes.")
     report = {"molecule": molecule.smiles, "pairs": len(change.origins), "decodes": decodes}
@@ -73,15 +82,17 @@ def _texts(molecules: Sequence[str], pairs: Path | None) -> Sequence[str]:
     return molecules
 
 
-def _question(space: LatentSpace, texts: Sequence[str], pairs: Path | None) -> tuple[Change, Molecule, Floats]:
-    """The change, the molecule to be changed, and its point (D,)."""
+def _question(
+    space: LatentSpace, texts: Sequence[str], pairs: Path | None, policy: Policy
+) -> tuple[Change, list[Molecule], Floats]:
+    """The change, the molecules that the user named, that to be changed last, and the point (D,) of that."""
     from molgen.explore.analogy import learn_change, read_pairs
     from molgen.latent.encodable import encode_named
 
     known = None if pairs is None else read_pairs(pairs)
-    molecules, points = encode_named(space, texts)
+    molecules, points = encode_named(space, texts, policy)
     known = known or [(molecules[0].smiles, molecules[1].smiles)]
-    return learn_change(space, known), molecules[-1], points[-1]
+    return learn_change(space, known), molecules, points[-1]
 
 
 def _make_listing(answers: Sequence[Analogue]) -> Listing:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +43,7 @@ class Located:
 
 @check_outputs
 def map_(  # noqa: PLR0913 - one parameter an option
-    data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    data: Annotated[list[Path], typer.Argument(help="Files of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .html, .png, .svg or .csv.")
     ],
@@ -51,9 +52,9 @@ def map_(  # noqa: PLR0913 - one parameter an option
     ] = "pca",
     color: Annotated[
         list[str] | None,
-        typer.Option(help="Column of the file, or descriptor such as qed, to colour by; once for each."),
+        typer.Option(help="Column of a file, or descriptor such as qed, to colour by; once for each."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=3, help="Rows to draw from the file at random.")] = None,
+    limit: Annotated[int | None, typer.Option(min=3, help="Rows to draw from each file at random.")] = None,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
     rejects: options.Rejects = None,
@@ -63,7 +64,9 @@ def map_(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Draw the molecules of a file as a map of the latent space, and tell how far it can be trusted.
+    """Draw the molecules of files as a map of the latent space, and tell how far it can be trusted.
+
+    Of several files, the number of the file (from 1) is a colour of its own, `file`.
 
     A .html file is a page of its own, to be opened in a browser: point at a molecule to see it, draw a lasso around
     some to save them. docs/guides/explore.md tells how to read it.
@@ -78,18 +81,23 @@ def map_(  # noqa: PLR0913 - one parameter an option
 
     require_chart(output)
     require_method(method)
-    in_file = _collect_columns(data, tuple(dict.fromkeys(color or ())), smiles_column)
+    colours = tuple(dict.fromkeys(color or ()))
+    columns = _collect_columns(data, colours, smiles_column)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     with write_rejections(rejects) if rejects else nullcontext() as listing:
-        tally = Tally(on_rejection=listing)
-        located = _locate(space, _read(data, in_file, smiles_column, limit, seed, tally), tally)
-    _require_enough(data, located, tally)
+        parts = []
+        for path, in_file in zip(data, columns, strict=True):
+            tally = Tally(on_rejection=listing)
+            parts.append(_locate(space, _read(path, in_file, smiles_column, limit, seed, tally), tally))
+            tally.require_kept(path)
+            note_rows(path, tally.kept, tally.read, tally.rejected)
+    located = _join(parts)
+    _require_enough(data, located)
     with show.progress(1.0, f"Projecting by {TITLES[method]}") as advance:
         projection = project(located.z, method, seed, on_done=advance)
     report = _report(space, data, projection)
-    _write(output, _chart(report, located.rows, tuple(in_file), projection))
-    note_rows(data, tally.kept, tally.read, tally.rejected)
+    _write(output, _chart(report, located.rows, (*colours, *(["file"] if len(data) > 1 else [])), projection))
     show.note(f"The map is {output}")
     if is_json:
         show.as_json(report)
@@ -97,24 +105,34 @@ def map_(  # noqa: PLR0913 - one parameter an option
         _show(report)
 
 
-def _collect_columns(data: Path, names: Sequence[str], smiles_column: str | None) -> dict[str, bool]:
-    """Whether each name is a column of the file; else it is a descriptor.
+def _join(parts: Sequence[Located]) -> Located:
+    """The molecules of all files; of several, each with the number of its file as one more value."""
+    import numpy as np
+
+    if len(parts) == 1:
+        return parts[0]
+    rows = [replace(row, values=(*row.values, float(n))) for n, part in enumerate(parts, 1) for row in part.rows]
+    return Located(rows, np.concatenate([part.z for part in parts]))
+
+
+def _collect_columns(data: Sequence[Path], names: Sequence[str], smiles_column: str | None) -> list[dict[str, bool]]:
+    """Whether each name is a column of each file; what is none is a descriptor, or missing there.
 
     Raises:
-        SpecError: A name is neither.
+        SpecError: A name is neither a column of any file nor a descriptor.
         FileError: The file cannot be used.
     """
     from molgen.chem.properties import DESCRIPTORS
     from molgen.chem.table import has_property
     from molgen.errors import SpecError
 
-    in_file = {name: has_property(data, name, smiles_column) for name in names}
-    for name, is_there in in_file.items():
-        if not is_there and name not in DESCRIPTORS:
-            known = ", ".join(DESCRIPTORS)
+    columns = [{name: has_property(path, name, smiles_column) for name in names} for path in data]
+    for name in names:
+        if name not in DESCRIPTORS and not any(in_file[name] for in_file in columns):
+            known, files = ", ".join(DESCRIPTORS), ", ".join(map(str, data))
             remedy = "Name a column that holds numbers, or one of these descriptors."
-            raise SpecError("color", f"{data} has no column {name!r}, nor is it a descriptor: {known}", remedy=remedy)
-    return in_file
+            raise SpecError("color", f"{files} has no column {name!r}, nor is it a descriptor: {known}", remedy=remedy)
+    return columns
 
 
 def _read(
@@ -137,7 +155,6 @@ def _read(
             if isinstance(done, Row):
                 rows.append(done)
             advance(n_read)
-    tally.require_kept(data)
     return rows
 
 
@@ -154,7 +171,8 @@ def _fill_in(row: Row, in_file: Mapping[str, bool]) -> Row | Rejection:
         return Rejection(row.line, error.text, error.reason)
     read = iter(row.values)
     values = [
-        next(read) if is_there else DESCRIPTORS[name].function(molecule.mol) for name, is_there in in_file.items()
+        next(read) if is_there else DESCRIPTORS[name].function(molecule.mol) if name in DESCRIPTORS else math.nan
+        for name, is_there in in_file.items()
     ]
     return Row(row.line, molecule.smiles, row.name, tuple(values))
 
@@ -181,19 +199,18 @@ def _locate(space: LatentSpace, rows: Sequence[Row], tally: Tally) -> Located:
     return Located(kept, np.concatenate(points))
 
 
-def _require_enough(data: Path, located: Located, tally: Tally) -> None:
+def _require_enough(data: Sequence[Path], located: Located) -> None:
     from molgen.errors import FileError
     from molgen.explore.projection import MIN_POINTS
 
-    tally.require_kept(data)
     if len(located.rows) < MIN_POINTS:
         message = f"only {len(located.rows)} molecules can be encoded, and a map needs {MIN_POINTS}"
-        raise FileError(data, message, remedy="Give a file with more molecules.")
+        raise FileError(", ".join(map(str, data)), message, remedy="Give a file with more molecules.")
 
 
-def _report(space: LatentSpace, data: Path, projection: Projection) -> dict[str, Any]:
+def _report(space: LatentSpace, data: Sequence[Path], projection: Projection) -> dict[str, Any]:
     return {
-        "data": str(data),
+        "data": [str(path) for path in data],
         "checkpoint_sha256": space.model.digest,
         "method": projection.method,
         "n": len(projection.points),
@@ -214,7 +231,7 @@ def _chart(report: dict[str, Any], rows: Sequence[Row], colours: Sequence[str], 
     shares = ", ".join(f"{value:.2f} (k = {k})" for k, value in report["trustworthiness"].items() if value is not None)
     judged = f"Trustworthiness {shares or 'unknown'} on {report['n_judged']:,} molecules: {MEANING}."
     return Chart(
-        title=f"Map of {Path(report['data']).name}",
+        title=f"Map of {', '.join(Path(name).name for name in report['data'])}",
         subtitle=f"{report['n']:,} molecules, {TITLES[method]} of {report['dimensions']} latent dimensions",
         notes=(judged,) if projection.explained else (judged, CAUTION),
         axes=(axes[0], axes[1]),

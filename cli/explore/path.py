@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..console import options
+from ..console.admission import AllowUnfamiliar, AllowUnstable, filter_space, note_removed
 from ..console.listing import Output, require_output, show_listing
 from ..console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
+    from molgen.chem.admission import AdmissionRules
     from molgen.explore.path import Path as Way
     from molgen.explore.path import PathConfig
     from molgen.latent.space import LatentSpace
@@ -35,6 +37,9 @@ def path(  # noqa: PLR0913 - one parameter an option
     scaffold: Annotated[
         str | None, typer.Option(help="SMILES of a substructure that every molecule on the way must hold.")
     ] = None,
+    allow_unfamiliar: AllowUnfamiliar = False,
+    allow_unstable: AllowUnstable = False,
+    charge: options.Charge = "neutralise",
     output: Output = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
@@ -46,6 +51,7 @@ def path(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen explore path "CC(=O)Oc1ccccc1C(=O)O" "CC(C)Cc1ccc(C(C)C(=O)O)cc1" -o path.svg
     """
+    from molgen.chem.admission import AdmissionRules
     from molgen.device import use_threads
     from molgen.explore.path import PathConfig
     from molgen.latent.space import LatentSpace
@@ -54,7 +60,8 @@ def path(  # noqa: PLR0913 - one parameter an option
     use_threads(threads)
     core = None if scaffold is None else _scaffold(scaffold)
     route = PathConfig(kind=kind, n_steps=steps, n_draws=draws, scaffold=core, seed=seed)
-    way = _find_path(LatentSpace.load(checkpoint), (start, end), route)
+    rules = AdmissionRules(allow_unfamiliar, allow_unstable, charge)
+    way = _find_path(LatentSpace.load(checkpoint), (start, end), route, rules)
     leaving, coming = way.monotonicity
     report = {
         "kind": kind,
@@ -79,13 +86,16 @@ def _scaffold(text: str) -> Mol:
     return parse(text).mol
 
 
-def _find_path(space: LatentSpace, texts: tuple[str, str], route: PathConfig) -> Way:
+def _find_path(space: LatentSpace, texts: tuple[str, str], route: PathConfig, rules: AdmissionRules) -> Way:
+    from molgen.chem.molecule import Policy
     from molgen.errors import NothingValidError
     from molgen.explore.path import find_path
     from molgen.latent.encodable import encode_named
 
-    (start, end), points = encode_named(space, texts)
-    way = find_path(space, (start, end), points, route)
+    (start, end), points = encode_named(space, texts, Policy(charge=rules.charge))
+    filtered = filter_space(space, rules, (start, end))
+    way = find_path(filtered, (start, end), points, route)
+    note_removed(filtered.admission)
     if route.scaffold is not None and not way.n_between:
         remedy = "Raise --draws or --steps, or ask for a smaller scaffold."
         raise NothingValidError("no molecule between A and B holds the scaffold", remedy=remedy)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import options, show
+from ..console.admission import AllowUnfamiliar, AllowUnstable, filter_space, note_removed
 from ..console.listing import Output, require_output, show_listing
 from ..console.outputs import check_outputs
 from ..console.quality import note_rows
@@ -34,6 +35,9 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     ] = 20_000,
     smiles_column: options.SmilesColumn = None,
     checkpoint: options.Checkpoint = None,
+    allow_unfamiliar: AllowUnfamiliar = False,
+    allow_unstable: AllowUnstable = False,
+    charge: options.Charge = "neutralise",
     output: Output = None,
     seed: options.Seed = 0,
     threads: options.Threads = None,
@@ -43,10 +47,12 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     """Recommend molecules of a library, or new ones, by those that you like and dislike.
 
     A preference of 1 is like the liked, -1 like the disliked. Without --library, new molecules are made around the
-    liked ones. Molecules that were given are never recommended.
+    liked ones, of which only familiar, stable and neutral ones are kept. Molecules that were given are never
+    recommended.
 
     Example: molgen explore recommend --like hits.smi --dislike misses.smi --library library.safetensors -n 50
     """
+    from molgen.chem.admission import AdmissionRules
     from molgen.device import use_threads
     from molgen.errors import NothingValidError
     from molgen.explore.preference import Labelled, Preference, propose, rank_library
@@ -67,8 +73,10 @@ def recommend(  # noqa: PLR0913 - one parameter an option
                 n_shortlist = max(n, shortlist)
                 found = rank_library(preference, index, n, n_shortlist=n_shortlist, excluded=given, on_rows=advance)
     else:
+        filtered = filter_space(space, AdmissionRules(allow_unfamiliar, allow_unstable, charge), liked)
         with show.progress(n, "Making") as advance:
-            made = propose(space, preference, z, n, seed, excluded=given, on_found=advance)
+            made = propose(filtered, preference, z, n, seed, excluded=given, on_found=advance)
+        note_removed(filtered.admission)
         found, title = list(made.molecules), f"New, from {made.n_decoded} points decoded around the liked ones"
     if not found:
         raise NothingValidError("nothing was found but the molecules that were given")

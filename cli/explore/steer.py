@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import options, show
+from ..console.admission import AllowUnfamiliar, AllowUnstable, filter_space, note_removed
 from ..console.listing import Output, require_output, show_listing
 from ..console.outputs import check_outputs
 
@@ -34,6 +35,9 @@ def steer(  # noqa: PLR0913 - one parameter an option
         typer.Option(help="Length of either side, in standard deviations of the prior; by default until it changes."),
     ] = None,
     draws: Annotated[int, typer.Option(min=1, max=1000, help="Points decoded at each step.")] = 12,
+    allow_unfamiliar: AllowUnfamiliar = False,
+    allow_unstable: AllowUnstable = False,
+    charge: options.Charge = "neutralise",
     output: Output = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
@@ -50,6 +54,8 @@ def steer(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen explore steer "CC(=O)Nc1ccc(O)cc1" --along logp -o walk.svg
     """
+    from molgen.chem.admission import AdmissionRules
+    from molgen.chem.molecule import Policy
     from molgen.device import use_threads
     from molgen.explore.direction import choose_walk_length
     from molgen.explore.walk import WalkConfig
@@ -60,11 +66,13 @@ def steer(  # noqa: PLR0913 - one parameter an option
     require_output(output)
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
-    (start,), z = encode_named(space, [molecule])
+    (start,), z = encode_named(space, [molecule], Policy(charge=charge))
     direction = _direction(space, along, seed)
     length = choose_walk_length(space, direction, start, z[0]) if reach is None else reach
     walk = WalkConfig(length, steps, draws, seed)
-    series = walk_of(space, start, z[0], direction.vector, walk).different()
+    filtered = filter_space(space, AdmissionRules(allow_unfamiliar, allow_unstable, charge), [start])
+    series = walk_of(filtered, start, z[0], direction.vector, walk).different()
+    note_removed(filtered.admission)
     title = (
         f"{direction.name} along its direction, which a probe reads with a strength of {direction.strength.plain:.2f}; "
         "t in standard deviations of the prior"

@@ -47,15 +47,16 @@ class CountFingerprints:
                 for occurrence in range(n):
                     self._columns.setdefault((feature, occurrence), len(self._columns))
         self._matrix, self._totals = self._rows(counts)
+        self._by_feature = self._matrix.T.tocsr()
 
     def among(self) -> NDArray[np.float64]:
         """Tanimoto similarities (N, N) in [0, 1] between the molecules."""
-        return _similarities(self._matrix, self._totals, self._matrix, self._totals)
+        return _similarities(self._matrix, self._totals, self._by_feature, self._totals)
 
     def to(self, mols: Sequence[Chem.Mol]) -> NDArray[np.float64]:
         """Tanimoto similarities (B, N) in [0, 1] of other molecules to these."""
         matrix, totals = self._rows([_counts(mol, self._kind) for mol in mols])
-        return _similarities(matrix, totals, self._matrix, self._totals)
+        return _similarities(matrix, totals, self._by_feature, self._totals)
 
     def _rows(self, counts: Sequence[Mapping[int, int]]) -> tuple[csr_matrix, NDArray[np.float64]]:
         """Binary rows (B, F) over the known columns, and the total count of features of each molecule (B,)."""
@@ -74,8 +75,11 @@ class CountFingerprints:
 def _similarities(
     a: csr_matrix, of_a: NDArray[np.float64], b: csr_matrix, of_b: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Shared over united occurrences; 1 if neither molecule has a feature."""
-    shared = (a @ b.T).toarray().astype(np.float64)
+    """Shared over united occurrences of rows `a` (A, F) and columns `b` (F, B); 1 if neither molecule has a feature.
+
+    Rows of `b` are features, so that a few molecules touch only the features that they have.
+    """
+    shared = (a @ b).toarray().astype(np.float64)
     union = of_a[:, None] + of_b[None, :] - shared
     return np.where(union > 0.0, shared / np.maximum(union, 1.0), 1.0)
 

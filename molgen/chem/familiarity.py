@@ -37,7 +37,7 @@ MAX_BYTES = 1 << 24
 """Maximum size of a file: eight million parts."""
 _PROBES = ("CC(=O)Nc1ccc(O)cc1", "C[N+](C)(C)CC#N", "O=S(=O)(c1ccsc1)N1CC2CC1C2", "FC(Cl)(Br)[C@@H](I)P")
 _CHUNK = 1 << 22
-"""Number of hashes that are collected before they are sorted."""
+"""Number of hashes that are collected before they are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,14 @@ class Reference:
     ring_systems: Hashes
 
     @classmethod
-    def of(cls, mols: Iterable[Chem.Mol]) -> Reference:
-        """The parts of molecules; charged molecules also contribute their neutral form."""
-        environments, ring_systems = _Hashes(), _Hashes()
+    def of(cls, mols: Iterable[Chem.Mol], min_count: int = 1) -> Reference:
+        """The parts of at least `min_count` of the molecules; charged ones also contribute their neutral form."""
+        environments, ring_systems = _Counts(), _Counts()
         for mol in mols:
-            for form in _forms(mol):
-                environments.add(_environments(form, 2))
-                ring_systems.add(_hashed(_ring_systems(form)))
-        return cls(environments.sorted(), ring_systems.sorted())
+            forms = _forms(mol)
+            environments.add(np.concatenate([_environments(form, 2) for form in forms]))
+            ring_systems.add(np.concatenate([_hashed(_ring_systems(form)) for form in forms]))
+        return cls(environments.at_least(min_count), ring_systems.at_least(min_count))
 
     def joined(self, other: Reference) -> Reference:
         """The union of the parts of both."""
@@ -142,24 +142,33 @@ class Reference:
         return reference
 
 
-class _Hashes:
-    """A growing set of hashes."""
+class _Counts:
+    """In how many molecules each hash occurs."""
 
     def __init__(self) -> None:
-        self._sorted = np.zeros(0, dtype=np.uint32)
+        self._hashes = np.zeros(0, dtype=np.uint32)
+        self._counts = np.zeros(0, dtype=np.int64)
         self._waiting: list[Hashes] = []
         self._n_waiting = 0
 
     def add(self, hashes: Hashes) -> None:
-        self._waiting.append(hashes)
-        self._n_waiting += len(hashes)
+        """Counts the different hashes of one molecule."""
+        self._waiting.append(np.unique(hashes))
+        self._n_waiting += len(self._waiting[-1])
         if self._n_waiting > _CHUNK:
-            self.sorted()
+            self._merge()
 
-    def sorted(self) -> Hashes:
-        self._sorted = np.unique(np.concatenate([self._sorted, *self._waiting]))
+    def at_least(self, min_count: int) -> Hashes:
+        """The sorted hashes of that many molecules or more."""
+        self._merge()
+        return self._hashes[self._counts >= min_count]
+
+    def _merge(self) -> None:
+        fresh = np.concatenate([self._hashes[:0], *self._waiting])
+        weights = np.concatenate([self._counts, np.ones(len(fresh), dtype=np.int64)])
+        self._hashes, places = np.unique(np.concatenate([self._hashes, fresh]), return_inverse=True)
+        self._counts = np.bincount(places, weights, len(self._hashes)).astype(np.int64)
         self._waiting, self._n_waiting = [], 0
-        return self._sorted
 
 
 def _forms(mol: Chem.Mol) -> list[Chem.Mol]:

@@ -118,9 +118,20 @@ def _row(line: int, smiles: str, name: str, texts: Iterable[tuple[str, str]]) ->
     for prop, text in texts:
         value = _number(text.strip())
         if value is None:
-            return Rejection(line, text, f"property {prop} is not a number")
+            return Rejection(line, text, f"property {prop} {_why_no_number(text.strip())}")
         values.append(value)
     return Row(line, smiles, name, tuple(values))
+
+
+def _why_no_number(text: str) -> str:
+    """What a text that is no number looks like, and the command that reads it, if one does."""
+    if text[:1] in tuple("<>=~\u2264\u2265\u2248"):
+        return "is a bound such as >10, which `molgen curate` and `molgen fit` read"
+    if re.fullmatch(r"[+-]?[\d.]*,\d+", text):
+        return "has a decimal comma, which `molgen curate` and `molgen fit` read"
+    if re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?\s*[a-zA-Z\u00b5\u03bc%]+(/\w+)?", text):
+        return "has a unit, which `molgen curate` and `molgen fit` read"
+    return "is not a number"
 
 
 def _number(text: str) -> float | None:

@@ -116,6 +116,20 @@ def parse(text: str, policy: Policy = DEFAULT_POLICY) -> Molecule:
     raise MoleculeError(text, "no stable canonical SMILES")
 
 
+def neutralise(molecule: Molecule) -> Molecule:
+    """The molecule with protons added and removed until it is neutral, as far as that goes.
+
+    >>> neutralise(parse("C[NH+](C)CC(=O)[O-]")).smiles
+    'CN(C)CC(=O)O'
+    """
+    if not any(atom.GetFormalCharge() for atom in molecule.mol.GetAtoms()):
+        return molecule
+    try:
+        return parse(molecule.smiles, Policy(fragment="keep", charge="neutralise"))
+    except MoleculeError:  # what has no stable text stays as it is
+        return molecule
+
+
 def saturate(smiles: str) -> str:
     """The SMILES with hydrogens in place of unpaired electrons.
 

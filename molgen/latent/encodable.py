@@ -11,7 +11,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from molgen.arrays import Floats
-from molgen.chem.molecule import Molecule, Policy, parse
+from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse
 from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 
@@ -20,14 +20,16 @@ _STAND_INS = {5: 6, 14: 6, 32: 6, 50: 6, 33: 7, 51: 7, 34: 16, 52: 16, 85: 53}
 _ORGANIC = frozenset({6, 7, 8, 9, 15, 16, 17, 35, 53})
 
 
-def encode_named(space: LatentSpace, texts: Sequence[str]) -> tuple[list[Molecule], Floats]:
-    """Molecules and their points (N, D).
+def encode_named(
+    space: LatentSpace, texts: Sequence[str], policy: Policy = DEFAULT_POLICY
+) -> tuple[list[Molecule], Floats]:
+    """Molecules, standardised by `policy`, and their points (N, D).
 
     Raises:
         MoleculeError: A text is no molecule, or the checkpoint cannot encode it: the message names the unknown token,
             the remedy the nearest molecule that can be encoded.
     """
-    molecules = [parse(text) for text in texts]
+    molecules = [parse(text, policy) for text in texts]
     encoding = space.explain([molecule.smiles for molecule in molecules])
     for molecule, reason in zip(molecules, encoding.reasons, strict=True):
         if reason:

@@ -1,15 +1,15 @@
 """A trained model on disk: `NAME.safetensors` (weights) and `NAME.json` (everything else needed to use it).
 
-`NAME.familiarity.safetensors` beside them holds the reference of `chem.familiarity`, if the model has one. All are
-hostile input until checked: types and sizes in the JSON, SHA-256, types and shapes of the other files. A model is
-built without memory and takes over the tensors that were read, so that no size in the JSON can demand more memory than
-the file. Nothing is unpickled.
+A third file beside them, named in the JSON, holds the reference of `chem.familiarity`, if the model has one:
+`NAME.familiarity.safetensors`, or a file that several checkpoints share. All are hostile input until checked: types and
+sizes in the JSON, SHA-256, types and shapes of the other files. A model is built without memory and takes over the
+tensors that were read, so that no size in the JSON can demand more memory than the file. Nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
@@ -163,20 +163,25 @@ def load(path: Path, device: str = "cpu") -> MolecularModel:
 
 
 def familiarity_path(path: Path) -> Path:
-    """Path of the familiarity reference of the checkpoint at `path` (.safetensors)."""
+    """Path at which `MolecularModel.save` writes the familiarity reference of the checkpoint at `path`."""
     return path.with_suffix(".familiarity.safetensors")
 
 
-def write_familiarity(path: Path, reference: Reference) -> None:
-    """Replaces the familiarity reference of the checkpoint at `path` (.safetensors); nothing else changes.
+def write_familiarity(reference: Reference, file: Path, paths: Sequence[Path]) -> None:
+    """Writes a familiarity reference to `file` and names it in the JSON of checkpoints beside it; nothing else changes.
 
     Raises:
-        CheckpointError: The checkpoint's JSON is missing or damaged.
+        CheckpointError: A checkpoint's JSON is missing or damaged, or it lies in another folder than `file`.
     """
-    description = _read_description(path.with_suffix(".json"))
-    reference.save(familiarity_path(path))
-    description["familiarity"] = {"sha256": reference.digest}
-    write_text(path.with_suffix(".json"), json.dumps(description, indent=1) + "\n")
+    for path in paths:
+        if path.resolve().parent != file.resolve().parent:
+            remedy = f"Write the file into {path.parent}."
+            raise CheckpointError(path, f"does not lie in the folder of {file}", remedy=remedy)
+    descriptions = {path.with_suffix(".json"): _read_description(path.with_suffix(".json")) for path in paths}
+    reference.save(file)
+    for path, description in descriptions.items():
+        description["familiarity"] = {"file": file.name, "sha256": reference.digest}
+        write_text(path, json.dumps(description, indent=1) + "\n")
 
 
 def flatten(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -215,8 +220,11 @@ def _familiarity(path: Path, entry: Any) -> Reference | None:
     """The familiarity reference of the checkpoint at `path`; None for older checkpoints without one."""
     if entry is None:
         return None
-    digest = entry.get("sha256") if isinstance(entry, dict) else None
-    return Reference.load(familiarity_path(path), str(digest))
+    entry = entry if isinstance(entry, dict) else {}
+    name = str(entry.get("file", familiarity_path(path).name))
+    if Path(name).name != name:
+        raise CheckpointError(path, f"names {name!r}, which is no file beside it", remedy=_REMEDY)
+    return Reference.load(path.with_name(name), str(entry.get("sha256")))
 
 
 def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MolecularModel:

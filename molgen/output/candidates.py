@@ -14,11 +14,14 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.Chem.Scaffolds import MurckoScaffold
 from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 
 from molgen.chem.checks import CHECKS, CheckResult, check
 from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto
 from molgen.errors import MoleculeError, NothingValidError
+from molgen.output.known import KnownCompounds, NearestKnown
 from molgen.score.measure import Predict, TrustFunction
 from molgen.search.ledger import Evaluation
 from molgen.search.pareto import is_dominated
@@ -27,8 +30,8 @@ Knows = Callable[[Sequence[str]], NDArray[np.bool_]]
 """From N canonical SMILES to whether the checkpoint was trained on each (N,)."""
 
 _AS_WRITTEN = Policy(fragment="keep")
-_POOL_FACTOR, _MIN_POOL = 5, 100
-"""A diverse selection is made from the best 5 * top molecules, and at least 100."""
+_POOL_FACTOR, _MIN_POOL, _MAX_POOL_FACTOR = 5, 100, 20
+"""A diverse selection is made from the best 5 * top molecules, at least 100, up to 20 * top for enough scaffolds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,9 @@ class Candidate:
         predicted: Mean and standard deviation of each predicted property; NaN if it cannot be encoded.
         parent: The molecule it was derived from, or None.
         parent_similarity: Tanimoto similarity of ECFP4 to the parent, in [0, 1]; NaN without one.
-        is_novel: Whether the checkpoint was not trained on it.
+        is_novel: Whether it is neither a known compound nor a molecule that the checkpoint was trained on.
         trust: Trust in [0, 1]; NaN without an applicability domain.
+        nearest: The most similar known compound; None if there are none.
     """
 
     rank: int
@@ -84,6 +88,18 @@ class Candidate:
     parent_similarity: float
     is_novel: bool
     trust: float = math.nan
+    nearest: NearestKnown | None = None
+
+    @property
+    def name(self) -> str:
+        """What the user calls it, where it is a known compound."""
+        return self.nearest.known.name if self.nearest and self.nearest.is_same else ""
+
+    @property
+    def n_undefined_stereo(self) -> int:
+        """Stereocentres and double bonds that its SMILES leaves open."""
+        found = Chem.FindPotentialStereo(Chem.Mol(self.molecule.mol))
+        return sum(each.specified == Chem.StereoSpecified.Unspecified for each in found)
 
     @property
     def id(self) -> str:
@@ -106,32 +122,31 @@ def select(
     top: int,
     *,
     is_diverse: bool = False,
+    is_wanted: Callable[[Molecule], bool] = lambda molecule: True,
     has_conformer: Callable[[Molecule], bool] = lambda molecule: True,
 ) -> Selection:
     """The `top` best feasible molecules, unique by InChIKey, each parsed from its SMILES.
 
     Lines whose SMILES no longer parses to the same molecule are left out. A diverse selection is `pick_diverse` of the
-    best 5 * `top`, and at least 100; its ranks are by total again.
+    best 5 * `top`, at least 100, and of as many more as it takes to have `top` scaffolds, at most 20 * `top`; its ranks
+    are by total again.
 
     Args:
         evaluations: A ledger.
-        top: At least 1.
+        top: At least 1; a Pareto front is selected whole, unless the selection is diverse.
         is_diverse: Whether to select diverse molecules.
+        is_wanted: Applied to each molecule; one that is not wanted is left out as not novel.
         has_conformer: Applied to selected molecules only; one without a conformer is replaced by the next best.
 
     Raises:
         NothingValidError: No line is feasible, or none parses to a molecule.
     """
-    feasible = [e for e in evaluations if e.is_feasible and math.isfinite(e.total)]
-    if not feasible:
-        raise NothingValidError(
-            f"none of {len(evaluations)} scored molecules meets all constraints",
-            remedy="Give the campaign a larger budget, or loosen a constraint.",
-        )
+    feasible = rank_feasible(evaluations)
+    if not is_diverse:
+        top = max(top, sum(is_on_front for _, is_on_front in feasible))
     left_out = Counter({"a constraint is not met": len(evaluations) - len(feasible)})
-    ranked = _reread(_rank(feasible), left_out)
-    n_wanted = max(_POOL_FACTOR * top, _MIN_POOL) if is_diverse else top
-    pool = list(islice(ranked, n_wanted))
+    ranked = _want(_reread(feasible, left_out), is_wanted, left_out)
+    pool = _take_pool(ranked, top) if is_diverse else list(islice(ranked, top))
     while pool:
         rows = sorted(pick_diverse([pick.molecule for pick in pool], top)) if is_diverse else range(len(pool))
         flat = {row for row in rows if not has_conformer(pool[row].molecule)}
@@ -147,21 +162,73 @@ def select(
 
 
 def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:
-    """Rows of up to `n` molecules: the first, then repeatedly the one farthest from all selected.
+    """Rows of up to `n` molecules: the first of each scaffold, then the second of each scaffold, and so on.
 
-    Distance is 1 minus the Tanimoto similarity (ECFP4) to the nearest selected molecule; the result is deterministic.
+    If there are more of these than are left to select, the one farthest from all selected is next, repeatedly. Distance
+    is 1 minus the Tanimoto similarity (ECFP4) to the nearest selected molecule; the result is deterministic.
 
     Source: MaxMin, Ashton et al., Quant. Struct.-Act. Relat. 2002, 21, 598.
     """
     fingerprints = [fingerprint(molecule.mol) for molecule in molecules]
-    n_picked = min(n, len(fingerprints))
-    return list(MaxMinPicker().LazyBitVectorPick(fingerprints, len(fingerprints), n_picked, firstPicks=[0]))
+    picked: list[int] = []
+    for rows in _by_turn([scaffold(molecule) for molecule in molecules]):
+        n_picked = min(n, len(picked) + len(rows))
+        pool = [*picked, *rows]
+        bits = [fingerprints[row] for row in pool]
+        first = list(range(max(1, len(picked))))
+        found = MaxMinPicker().LazyBitVectorPick(bits, len(bits), n_picked, firstPicks=first)
+        picked = [pool[place] for place in found]
+        if len(picked) == n:
+            break
+    return picked
+
+
+def scaffold(molecule: Molecule) -> str:
+    """SMILES of the rings and what joins them; of a molecule without rings, its own.
+
+    Source: Bemis and Murcko, J. Med. Chem. 1996, 39, 2887.
+    """
+    return MurckoScaffold.MurckoScaffoldSmiles(mol=molecule.mol) or molecule.smiles
+
+
+def _by_turn(keys: Sequence[str]) -> list[list[int]]:
+    """Rows of the first of each key, of the second of each, and so on."""
+    seen: Counter[str] = Counter()
+    turns: list[list[int]] = []
+    for row, key in enumerate(keys):
+        if seen[key] == len(turns):
+            turns.append([])
+        turns[seen[key]].append(row)
+        seen[key] += 1
+    return turns
+
+
+def _take_pool(ranked: Iterator[Pick], top: int) -> list[Pick]:
+    """The best picks, as many as a diverse selection of `top` is made from."""
+    pool: list[Pick] = []
+    scaffolds: set[str] = set()
+    n_wanted = max(_POOL_FACTOR * top, _MIN_POOL)
+    for pick in ranked:
+        pool.append(pick)
+        scaffolds.add(scaffold(pick.molecule))
+        if len(pool) >= n_wanted and (len(scaffolds) >= top or len(pool) >= _MAX_POOL_FACTOR * top):
+            break
+    return pool
+
+
+def _want(picks: Iterator[Pick], is_wanted: Callable[[Molecule], bool], left_out: Counter[str]) -> Iterator[Pick]:
+    for pick in picks:
+        if is_wanted(pick.molecule):
+            yield pick
+        else:
+            left_out["not novel"] += 1
 
 
 def describe(
     picks: Sequence[Pick],
     *,
     knows: Knows,
+    known: KnownCompounds | None = None,
     predict: Predict | None = None,
     property_names: Sequence[str] = (),
     trust: TrustFunction | None = None,
@@ -171,6 +238,7 @@ def describe(
     Args:
         picks: At least one.
         knows: Whether the checkpoint was trained on molecules.
+        known: The compounds that the campaign started with.
         predict: The predictor of the checkpoint, if it has one.
         property_names: Its properties.
         trust: Trust in molecules, if the checkpoint has an applicability domain.
@@ -181,6 +249,7 @@ def describe(
     is_known = knows(smiles)
     trusts = trust(smiles) if trust else np.full(len(picks), math.nan)
     parents = [_parent(pick.evaluation) for pick in picks]
+    nearest = [known.nearest(pick.molecule) if known else None for pick in picks]
     return [
         Candidate(
             rank=row + 1,
@@ -191,10 +260,11 @@ def describe(
             },
             parent=parent,
             parent_similarity=_similarity(pick.molecule, parent) if parent else math.nan,
-            is_novel=not is_known[row],
+            is_novel=not is_known[row] and not (near and near.is_same),
             trust=float(trusts[row]),
+            nearest=near,
         )
-        for row, (pick, parent) in enumerate(zip(picks, parents, strict=True))
+        for row, (pick, parent, near) in enumerate(zip(picks, parents, nearest, strict=True))
     ]
 
 
@@ -209,8 +279,18 @@ def _similarity(a: Molecule, b: Molecule) -> float:
     return tanimoto(fingerprint(a.mol), fingerprint(b.mol))
 
 
-def _rank(feasible: Sequence[Evaluation]) -> list[tuple[Evaluation, bool]]:
-    """Evaluations, best first, and whether each is on the front."""
+def rank_feasible(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, bool]]:
+    """The feasible lines of a ledger, best first, and whether each is on the front, which comes first.
+
+    Raises:
+        NothingValidError: No line is feasible.
+    """
+    feasible = [e for e in evaluations if e.is_feasible and math.isfinite(e.total)]
+    if not feasible:
+        raise NothingValidError(
+            f"none of {len(evaluations)} scored molecules meets all constraints",
+            remedy="Give the campaign a larger budget, or loosen a constraint.",
+        )
     is_pareto = any(not math.isnan(evaluation.hypervolume) for evaluation in feasible)
     is_first = _on_front(feasible) if is_pareto else [False] * len(feasible)
     pairs = list(zip(feasible, is_first, strict=True))

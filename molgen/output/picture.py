@@ -5,28 +5,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rdkit.Chem import Draw
+from rdkit import Chem
+from rdkit.Chem import rdDepictor
+from rdkit.Chem.Draw import rdMolDraw2D
 
 from molgen.output.candidates import Candidate
 from molgen.paths import write_text
 
 COLUMNS = 5
 CELL_PX = 240
+LINE_PX = 18
+N_LINES = 3
+"""Objectives told below a structure, a line each; more cannot be read there."""
+LONGEST_NAME = 22
+"""Characters of the name of an objective."""
 
 
 def write_svg(path: Path, candidates: Sequence[Candidate]) -> None:
-    """Draws the candidates in rank order, five a row, each with its id and the values of its objectives below."""
-    svg: str = Draw.MolsToGridImage(
-        [candidate.molecule.mol for candidate in candidates],
-        molsPerRow=COLUMNS,
-        subImgSize=(CELL_PX, CELL_PX),
-        legends=[_legend(candidate) for candidate in candidates],
-        useSVG=True,
+    """Draws the candidates in rank order, five a row, each above its id and the values of its first three objectives."""
+    n_lines = 1 + max(len(_objectives(candidate)) for candidate in candidates)
+    height = CELL_PX + LINE_PX * n_lines
+    n_rows = -(-len(candidates) // COLUMNS)
+    drawing = rdMolDraw2D.MolDraw2DSVG(min(COLUMNS, len(candidates)) * CELL_PX, n_rows * height, CELL_PX, height)
+    options = drawing.drawOptions()
+    options.legendFraction = LINE_PX * n_lines / height
+    options.legendFontSize = LINE_PX - 4
+    drawing.DrawMolecules(
+        [_flat(each.molecule.mol) for each in candidates], legends=[_legend(each) for each in candidates]
     )
-    write_text(path, svg)
+    drawing.FinishDrawing()
+    write_text(path, drawing.GetDrawingText())
+
+
+def _objectives(candidate: Candidate) -> list[str]:
+    """Names of the objectives that are told."""
+    return list(candidate.evaluation.desirabilities or candidate.evaluation.values)[:N_LINES]
 
 
 def _legend(candidate: Candidate) -> str:
-    evaluation = candidate.evaluation
-    names = evaluation.desirabilities or evaluation.values
-    return "  ".join([candidate.id, *(f"{name} {evaluation.values[name]:.3g}" for name in names)])
+    values = candidate.evaluation.values
+    lines = [f"{_shortened(name)} {values[name]:.3g}" for name in _objectives(candidate)]
+    return "\n".join([f"{candidate.rank}  {candidate.id}", *lines])
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
+
+
+def _flat(mol: Chem.Mol) -> Chem.Mol:
+    flat = Chem.Mol(mol)
+    rdDepictor.Compute2DCoords(flat)
+    return flat

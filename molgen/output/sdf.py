@@ -11,7 +11,12 @@ Fields, in this order:
 | `predicted_P_mean`, `predicted_P_std` | the prediction of property P |
 | `passes_pains`, `passes_brenk`, `alerts` | checks, and the alerts matched as `check:alert; ...` |
 | `parent`, `parent_similarity` | the molecule it was derived from, and the Tanimoto similarity (ECFP4) to it |
-| `is_novel` | whether the checkpoint was not trained on it |
+| `is_novel` | whether neither the campaign started with it nor the checkpoint was trained on it |
+| `name` | name of a start molecule in its file |
+| `nearest_known`, `nearest_known_smiles` | name, or else SMILES, and SMILES of the most similar start molecule |
+| `nearest_known_similarity`, `change` | Tanimoto similarity (ECFP4) to it, and what changed, such as `Cl to CF3` |
+| `nearest_known_P` | its known value of property P |
+| `n_undefined_stereo` | number of undefined stereocentres and double bonds; a 3D record shows one of several isomers |
 | `trust` | its trust, if the checkpoint has an applicability domain and the campaign did not measure it |
 | `hypervolume`, `on_front` | if objectives are kept apart: that of the front at its call; whether it is on the final
 front |
@@ -39,6 +44,7 @@ from molgen.chem.conformer import embed
 from molgen.chem.molecule import Molecule
 from molgen.errors import MoleculeError, SpecError
 from molgen.output.candidates import Candidate
+from molgen.output.known import NearestKnown
 from molgen.paths import replace_file
 
 FORMATS = (".sdf", ".csv", ".smi", ".svg")
@@ -158,6 +164,8 @@ def _measure(candidate: Candidate) -> dict[str, float]:
     numbers |= {f"desirability {name}": value for name, value in evaluation.desirabilities.items()}
     for name, (mean, std) in candidate.predicted.items():
         numbers |= {f"predicted {name} mean": mean, f"predicted {name} std": std}
+    if candidate.nearest:
+        numbers |= {f"nearest known {name}": value for name, value in candidate.nearest.known.labels.items()}
     return numbers
 
 
@@ -169,7 +177,11 @@ def _provenance(candidate: Candidate) -> dict[str, str]:
         "parent": candidate.parent.smiles if candidate.parent else "",
         "parent_similarity": _number(candidate.parent_similarity),
         "is_novel": _truth(candidate.is_novel),
+        "name": _ascii(candidate.name),
+        "n_undefined_stereo": str(candidate.n_undefined_stereo),
     }
+    if candidate.nearest:
+        texts |= _relation(candidate.nearest)
     if math.isfinite(candidate.trust) and "trust" not in candidate.evaluation.values:
         texts["trust"] = _number(candidate.trust)
     if math.isnan(candidate.evaluation.hypervolume):
@@ -179,6 +191,21 @@ def _provenance(candidate: Candidate) -> dict[str, str]:
         "on_front": _truth(candidate.pick.is_on_front),
     }
     return texts | front
+
+
+def _relation(nearest: NearestKnown) -> dict[str, str]:
+    known = nearest.known
+    return {
+        "nearest_known": _ascii(known.name) or known.molecule.smiles,
+        "nearest_known_smiles": known.molecule.smiles,
+        "nearest_known_similarity": _number(nearest.similarity),
+        "change": nearest.change,
+    }
+
+
+def _ascii(text: str) -> str:
+    """A name in one line of ASCII characters, others written as Python does."""
+    return " ".join(text.encode("ascii", "backslashreplace").decode().split())
 
 
 def _free_name(label: str, taken: set[str]) -> str:

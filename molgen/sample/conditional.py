@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from molgen.arrays import Doubles, Floats
-from molgen.chem.molecule import Molecule, parse
+from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse
 from molgen.errors import SpecError
 from molgen.latent.encodable import encode_named
 from molgen.latent.space import LatentSpace
@@ -77,13 +77,18 @@ class SampleRequest:
     """Bounds that samples must satisfy.
 
     Attributes:
-        named: Canonical SMILES of the C molecules that samples must resemble or contain; these do not count as
-            samples.
+        named: The C molecules that samples must resemble or contain; these do not count as samples.
         centres: (C, D), their points.
     """
 
     def __init__(
-        self, texts: Sequence[str], space: LatentSpace, *, like: str | None = None, scaffold: str | None = None
+        self,
+        texts: Sequence[str],
+        space: LatentSpace,
+        *,
+        like: str | None = None,
+        scaffold: str | None = None,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         """Reads the constraints.
 
@@ -93,13 +98,14 @@ class SampleRequest:
             like: SMILES of a molecule that samples must resemble, by `LIKE` unless a constraint on `similarity:SMILES`
                 states another bound.
             scaffold: SMILES of a substructure that samples must contain.
+            policy: Standardisation of both.
 
         Raises:
             SpecError: A text cannot be read, a measure is unknown, or two contradict each other.
             MoleculeError: `like` or `scaffold` is no molecule that the checkpoint can encode.
         """
-        named, self.centres = encode_named(space, [text for text in (like, scaffold) if text is not None])
-        self.named = frozenset(molecule.smiles for molecule in named)
+        named, self.centres = encode_named(space, [text for text in (like, scaffold) if text is not None], policy)
+        self.named = tuple(named)
         stated = [constraint for text in texts for constraint in Constraint.parse(text)]
         implied = []
         if like is not None and not any(constraint.name.startswith("similarity:") for constraint in stated):
@@ -269,7 +275,7 @@ def _look(
     if rows:
         molecules = [parse(decoded[i] or "") for i in rows]
         values[rows] = request.values(molecules)
-        is_new = np.array([molecule.smiles not in request.named for molecule in molecules])
+        is_new = np.array([molecule not in request.named for molecule in molecules])
         is_met[rows] = request.is_met(values[rows]) & is_new
         found = dict.fromkeys(result.smiles)
         found.update(dict.fromkeys(m.smiles for m, i in zip(molecules, rows, strict=True) if is_met[i]))

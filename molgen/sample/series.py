@@ -133,6 +133,7 @@ def sample_series(
     *,
     seed: int,
     prior: str,
+    admit: Callable[[Sequence[str]], Sequence[str | None]] = list,
     on_found: Callable[[int], object] = lambda _: None,
 ) -> SeriesSamples:
     """At most `n` different molecules that keep a core and meet a request; fewer where they are too rare.
@@ -153,7 +154,7 @@ def sample_series(
         fresh = {m.smiles: m for donor in donors for m in _made(rng, series, found, donor) if m.smiles not in met}
         met |= set(fresh)
         result.n_made += len(fresh)
-        molecules = list(fresh.values())
+        molecules = [parse(text) for text in admit(list(fresh)) if text]
         if molecules:
             is_met = request.is_met(request.values(molecules))
             found += [molecule for molecule, is_kept in zip(molecules, is_met, strict=True) if is_kept]

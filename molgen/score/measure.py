@@ -43,8 +43,9 @@ _PREDICTED: Mapping[str, Callable[[Doubles, Doubles], Doubles]] = {
 """The mean, the lower and the upper confidence bound (one standard deviation below and above it), and the standard
 deviation."""
 
-UNFAMILIAR, UNSTABLE = "unfamiliar", "unstable"
-"""Measures of implausible structures: parts that the training molecules lack, and unstable groups."""
+UNFAMILIAR, UNSTABLE, CHARGE = "unfamiliar", "unstable", "charge"
+"""Measures of implausible structures: parts that the training molecules lack, unstable groups, and the net formal
+charge."""
 
 _MAX_MATCHES = 10_000
 """Maximum number of matches of a SMARTS in one molecule; druglike molecules have far fewer."""
@@ -134,7 +135,7 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the
     mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the applicability domain;
     `unfamiliar`, the number of its parts that the training molecules lack; `unstable`, the number of unstable groups;
-    and scorers of the user.
+    `charge`, the net formal charge; and scorers of the user.
 
     Raises:
         SpecError: The name is unknown, or its argument is missing or invalid.
@@ -265,6 +266,13 @@ def _unstable(_context: MeasureContext, _key: str) -> BuiltIn:
     return BuiltIn(UNSTABLE, values)
 
 
+def _charge(_context: MeasureContext, _key: str) -> BuiltIn:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
+        return np.array([Chem.GetFormalCharge(molecule.mol) for molecule in molecules], dtype=np.float64)
+
+    return BuiltIn(CHARGE, values)
+
+
 def _similarity_to_reference(context: MeasureContext, key: str) -> BuiltIn:
     return _similarity("similarity", _reference(context, key))
 
@@ -275,6 +283,7 @@ _OWN: Mapping[str, Callable[[MeasureContext, str], BuiltIn]] = MappingProxyType(
         "trust": _trust,
         UNFAMILIAR: _unfamiliar,
         UNSTABLE: _unstable,
+        CHARGE: _charge,
     }
 )
 """Measures of one name, from the context and the option that names them."""
@@ -300,7 +309,7 @@ def _molecule(name: str, smiles: str, key: str) -> Molecule:
 def _unknown(name: str, context: MeasureContext, key: str) -> SpecError:
     alerts = [f"alerts:{check_name}" for check_name in CHECKS]
     predicted = [f"{kind}:{property_name}" for kind in _PREDICTED for property_name in context.property_names]
-    own = [UNSTABLE, *(["trust"] if context.trust else []), *([UNFAMILIAR] if context.familiarity else [])]
+    own = [UNSTABLE, CHARGE, *(["trust"] if context.trust else []), *([UNFAMILIAR] if context.familiarity else [])]
     plain = [*DESCRIPTORS, *own, *context.scorers, *alerts, *predicted]
     near = get_close_matches(name, [*plain, "similarity"], n=3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""

@@ -101,6 +101,11 @@ class Objective:
             raise unreadable_error("target", f"{self.name} = {self.wanted}", "a target must be one usable number")
 
 
+def labelled_property(measure: str) -> str:
+    """The property whose known values stand for a measure: of `predicted:pKi` it is `pKi`, of `dock` it is `dock`."""
+    return measure.rpartition(":")[2]
+
+
 def parse_objectives(
     *,
     maximize: Sequence[str] = (),

@@ -19,7 +19,7 @@ from molgen.score.constraint import Constraint, require_consistent
 from molgen.score.desirability import Desirability, combine
 from molgen.score.external.scorer import Scorer
 from molgen.score.measure import Measure, MeasureContext, resolve
-from molgen.score.objective import Objective
+from molgen.score.objective import Objective, labelled_property
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,27 @@ class Oracle:
             raise ValueError(f"values of these measures are missing: {', '.join(missing)}")
         raw = {name: np.array(values[name], dtype=np.float64) for name in self._measures}
         return self._weighed(raw, next(iter(raw.values())).size)
+
+    def is_known(self, labels: Mapping[str, float]) -> bool:
+        """Whether known values of properties tell what a molecule scores without a call of a user's scorer.
+
+        There must be one for every scorer, and one at least for an objective, that of the property where it is
+        predicted.
+        """
+        scorers = [name for name, measure in self._measures.items() if not measure.is_cheap]
+        wanted = {labelled_property(objective.name) for objective in self.objectives}
+        return all(name in labels for name in scorers) and bool(wanted & labels.keys())
+
+    def recall(self, molecules: Sequence[Molecule], labels: Sequence[Mapping[str, float]]) -> Score:
+        """The score of N molecules that are known: of scorers the known value, other measures are computed.
+
+        Raises:
+            ScorerError: A measure gave something other than one number a molecule.
+        """
+        cheap = {name for name, measure in self._measures.items() if measure.is_cheap}
+        values = self._measured(cheap, molecules)
+        read = {name: np.array([known[name] for known in labels]) for name in self._measures if name not in cheap}
+        return self._weighed(values | read, len(molecules))
 
     def objective_matrix(self, score: Score) -> Doubles:
         """Desirabilities (N, M) in [0, 1] in the order of the objectives, all to be maximised.

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from optuna.trial import FrozenTrial, Trial
 
-from molgen.arrays import Floats
-from molgen.chem.molecule import Molecule, parse
+from molgen.chem.molecule import AS_IT_IS, neutralise, parse
 from molgen.errors import InterruptedRunError, NothingValidError, RunError
 from molgen.latent.space import LatentSpace
 from molgen.sample.series import CoreSeries
@@ -28,6 +27,7 @@ from molgen.search.feasibility import Feasibility
 from molgen.search.ledger import Evaluation, Ledger
 from molgen.search.pareto import Front
 from molgen.search.spec import CampaignSpec
+from molgen.search.start import StartMolecule, limit_start
 from molgen.search.study import Journal, LatentStudy, Outcome, SamplerConfig
 
 MAX_IDLE_BATCHES = 50
@@ -50,6 +50,7 @@ class CampaignStatus:
         n_invalid: Of these, that gave no molecule.
         n_duplicate: That gave a molecule met before.
         n_filtered: That gave a new molecule which misses a constraint that costs nothing to check.
+        n_known: Start molecules whose values were read, not scored.
         n_failed: Of the molecules scored, that a user's scorer has no value for.
         hypervolume: Of the Pareto front, NaN where objectives are not kept apart.
         seconds: Since the loop began.
@@ -62,6 +63,7 @@ class CampaignStatus:
     n_invalid: int
     n_duplicate: int
     n_filtered: int
+    n_known: int
     n_failed: int
     hypervolume: float
     seconds: float
@@ -92,7 +94,7 @@ class Campaign:
         spec: CampaignSpec,
         space: LatentSpace,
         oracle: Oracle,
-        start: Sequence[Molecule],
+        start: Sequence[StartMolecule],
         extensions: Sequence[int] = (),
         series: CoreSeries | None = None,
     ) -> None:
@@ -103,7 +105,9 @@ class Campaign:
             spec: What to do.
             space: The latent space to search.
             oracle: What to search for.
-            start: Molecules to begin with.
+            start: Molecules to begin with. At most `spec.start_limit` of them are used, those with the best known
+                values first. One whose values are known (see `Oracle.is_known`) is told to the search, and takes no
+                call and no line of the ledger; one that misses a constraint takes none either.
             extensions: Budgets to go on with, one after the other, when that of `spec` is spent.
             series: Its core is kept by all proposals.
 
@@ -112,15 +116,16 @@ class Campaign:
             SpecError: Objectives are to be kept apart, but one has no scale.
         """
         self.spec, self.space, self.oracle = spec, space, oracle
-        self.start = _limit_start(start, spec)
-        self.feasibility = Feasibility(oracle)
-        self._start_smiles = {molecule.smiles for molecule in self.start}
+        limit = spec.start_limit or max(1, spec.budget // 2)
+        self.start = limit_start(start, limit, oracle.objectives, spec.seed)
+        self.feasibility = Feasibility(oracle, is_neutralised=spec.is_neutralised)
+        self._labels = {one.molecule.smiles: one.labels for one in self.start}
         self.n_objectives = len(oracle.objectives) if spec.pareto else 1
         names = list(oracle.restore({name: [0.0] for name in oracle.measure_names}).desirabilities)
         self._ledger = Ledger(folder / ledger.NAME, oracle.measure_names, names, has_failures=spec.on_failure != "stop")
         self._recorded = ledger.read_evaluations(self._ledger.path) if self._ledger.path.exists() else []
         self._journal = Journal(folder / study.NAME, self.n_objectives)
-        points = _points_of(space, self.start)
+        points = space.encode([one.molecule.smiles for one in self.start])
         self._start_points = np.nan_to_num(points.astype(np.float64))
         request = SamplerConfig(
             name=spec.sampler,
@@ -139,7 +144,7 @@ class Campaign:
         self._evaluations: list[Evaluation] = []
         self._met: dict[str, Outcome] = {}
         self._totals: list[float] = []
-        self._counts = {"proposed": 0, "invalid": 0, "duplicate": 0, "filtered": 0}
+        self._counts = {"proposed": 0, "invalid": 0, "duplicate": 0, "filtered": 0, "known": 0}
         self._began = time.monotonic()
 
     @property
@@ -208,6 +213,7 @@ class Campaign:
             n_invalid=self._counts["invalid"],
             n_duplicate=self._counts["duplicate"],
             n_filtered=self._counts["filtered"],
+            n_known=self._counts["known"],
             n_failed=sum(bool(evaluation.failure) for evaluation in self._evaluations),
             hypervolume=self._front.hypervolume if self.spec.pareto else math.nan,
             seconds=time.monotonic() - self._began,
@@ -215,10 +221,15 @@ class Campaign:
 
     def _begin_at_start(self) -> list[_Proposal]:
         trials = self._study.ask_at(self._start_points)
-        return [_Proposal(t, m.smiles) for t, m in zip(trials, self.start, strict=True)]
+        return [_Proposal(t, one.molecule.smiles) for t, one in zip(trials, self.start, strict=True)]
 
     def _propose(self) -> list[_Proposal]:
-        return [_Proposal(trial, smiles) for trial, smiles in self._study.ask(self._n_proposals())]
+        proposals = self._study.ask(self._n_proposals())
+        return [_Proposal(trial, self._form(smiles)) for trial, smiles in proposals]
+
+    def _form(self, smiles: str) -> str:
+        """The form in which a molecule is proposed."""
+        return neutralise(parse(smiles, AS_IT_IS)).smiles if smiles and self.spec.is_neutralised else smiles
 
     def _n_proposals(self) -> int:
         """As many as should give one batch of molecules to score, going by what became of those before."""
@@ -230,9 +241,13 @@ class Campaign:
         """Scores what is new and keeps the constraints, writes it down, and tells every trial its worth."""
         self._counts["proposed"] += len(proposals)
         new = self._sort_out(proposals)
-        kept = self._filter(new)[: self._budget - len(self._evaluations)]
+        kept, missed = self._filter(new)
+        self._recall([proposal for proposal in kept if self._is_known(proposal)])
+        kept = [proposal for proposal in kept if not self._is_known(proposal)][: self._budget - len(self._evaluations)]
         if kept:
             self._score(kept)
+        for proposal, violation in missed:
+            self._refuse(proposal, violation)
         finished: list[tuple[FrozenTrial, Outcome]] = []
         for proposal in proposals:
             outcome = proposal.outcome or Outcome()
@@ -256,22 +271,35 @@ class Campaign:
                 new[proposal.smiles] = proposal
         return list(new.values())
 
-    def _filter(self, new: list[_Proposal]) -> list[_Proposal]:
-        """Those that keep every constraint that costs nothing to check; the others are answered."""
+    def _filter(self, new: list[_Proposal]) -> tuple[list[_Proposal], list[tuple[_Proposal, float]]]:
+        """Those that keep every constraint that costs nothing to check, and the others with what they miss."""
         if not new:
-            return []
-        violations = self.feasibility.violations([parse(proposal.smiles) for proposal in new])
-        kept = []
-        for proposal, violation in zip(new, violations, strict=True):
-            if violation <= 0 or proposal.smiles in self._start_smiles:
-                kept.append(proposal)
-                continue
-            self._counts["filtered"] += 1
-            worst = self._totals[0] if self._totals else 0.0
-            values = (0.0,) * self.n_objectives if self.spec.pareto else (worst - float(violation),)
-            outcome = Outcome(proposal.smiles, values if math.isfinite(violation) else (), float(violation))
-            self._answer(proposal, outcome)
-        return kept
+            return [], []
+        violations = self.feasibility.violations([parse(proposal.smiles) for proposal in new]).tolist()
+        pairs = list(zip(new, violations, strict=True))
+        return [one for one, violation in pairs if violation <= 0], [pair for pair in pairs if not pair[1] <= 0]
+
+    def _refuse(self, proposal: _Proposal, violation: float) -> None:
+        """Answers a proposal that misses a constraint: as worse than all that was scored, by as much as it misses."""
+        self._counts["filtered"] += 1
+        worst = self._totals[0] if self._totals else 0.0
+        values = (0.0,) * self.n_objectives if self.spec.pareto else (worst - violation,)
+        self._answer(proposal, Outcome(proposal.smiles, values if math.isfinite(violation) else (), violation))
+
+    def _is_known(self, proposal: _Proposal) -> bool:
+        return self.oracle.is_known(self._labels.get(proposal.smiles, {}))
+
+    def _recall(self, known: Sequence[_Proposal]) -> None:
+        """Answers molecules whose values are known, without a call."""
+        if not known:
+            return
+        score = self.oracle.recall([parse(one.smiles) for one in known], [self._labels[one.smiles] for one in known])
+        for row, proposal in enumerate(known):
+            values = [float(score.total[row])]
+            if self.spec.pareto:
+                values = self.oracle.objective_matrix(score)[row].tolist()
+            self._counts["known"] += 1
+            self._answer(proposal, Outcome(proposal.smiles, tuple(values), float(score.violation[row])))
 
     def _answer(self, proposal: _Proposal, outcome: Outcome) -> None:
         """Answers a proposal, and remembers what to tell those that repeat it."""
@@ -342,17 +370,3 @@ class Campaign:
             worst = (0.0,) * self.n_objectives if self.spec.pareto else (self._totals[0],)
             return Outcome(evaluation.smiles, worst, raw=raw)
         return Outcome(evaluation.smiles, (), evaluation.violation, raw)
-
-
-def _points_of(space: LatentSpace, molecules: Sequence[Molecule]) -> Floats:
-    """Points (K, D) of given molecules, NaN where there is none."""
-    return space.encode([molecule.smiles for molecule in molecules])
-
-
-def _limit_start(start: Sequence[Molecule], spec: CampaignSpec) -> list[Molecule]:
-    """The molecules to begin with: all, or a random half budget of them."""
-    limit = max(1, spec.budget // 2)
-    if len(start) <= limit:
-        return list(start)
-    chosen = np.random.default_rng(spec.seed).choice(len(start), limit, replace=False)
-    return [start[i] for i in sorted(chosen)]

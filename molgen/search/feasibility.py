@@ -18,7 +18,7 @@ from rdkit import Chem
 
 from molgen.arrays import Doubles
 from molgen.chem.graph_edits import cross, mutate
-from molgen.chem.molecule import AS_IT_IS, Molecule, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, neutralise, parse
 from molgen.errors import MoleculeError
 from molgen.score.constraint import Constraint
 from molgen.score.oracle import Oracle
@@ -39,9 +39,10 @@ class Feasibility:
         removed: How many of these each constraint removed.
     """
 
-    def __init__(self, oracle: Oracle) -> None:
-        """Nothing was checked yet."""
+    def __init__(self, oracle: Oracle, *, is_neutralised: bool = False) -> None:
+        """Nothing was checked yet; molecules are checked in their neutral form where that is asked for."""
         self._oracle = oracle
+        self._is_neutralised = is_neutralised
         self._least = math.inf
         self._n_since_gain = 0
         self.n_checked = 0
@@ -63,6 +64,8 @@ class Feasibility:
         Raises:
             ScorerError: A measure gave something other than one number a molecule.
         """
+        if self._is_neutralised:
+            molecules = [neutralise(molecule) for molecule in molecules]
         each = self._oracle.cheap_violations(molecules)
         total: Doubles = sum(each.values(), np.zeros(len(molecules)))
         self.removed.update({constraint: int((missed > 0).sum()) for constraint, missed in each.items()})

@@ -9,29 +9,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from molgen.chem.admission import NO_REFERENCE, extend_reference
 from molgen.chem.molecule import Molecule
 from molgen.device import MAX_THREADS, use_threads
 from molgen.errors import SpecError
 from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace, default_checkpoint
 from molgen.latent.trust import make_trust_function
+from molgen.model.checkpoint import MolecularModel
 from molgen.run import SPEC, RunFolder, describe_input, file_digest, now
 from molgen.sample.series import CoreSeries, keep_constraints, read_series
 from molgen.score.constraint import Constraint
+from molgen.score.defaults import add_default_constraints
 from molgen.score.external.plugin import health_check, parse_scorers
 from molgen.score.external.scorer import PythonScorer, Scorer
 from molgen.score.measure import MeasureContext
-from molgen.score.objective import parse_objectives
+from molgen.score.objective import labelled_property, parse_objectives
 from molgen.score.oracle import Oracle
-from molgen.search import ledger, study
+from molgen.search import ledger, start, study
 from molgen.search.campaign import Campaign, CampaignStatus
 from molgen.search.ledger import Evaluation
 from molgen.search.resumption import find_changed_scorers, find_larger_budget, read_budgets, write_changes
 from molgen.search.spec import CampaignSpec
-from molgen.search.start import parse_option, start_molecules
+from molgen.search.start import StartMolecule, parse_option, start_molecules, write_start
 
 EXPORTS = tuple(f"candidates{suffix}" for suffix in (".sdf", ".csv", ".smi", ".svg"))
-FILES = (ledger.NAME, study.NAME, f"{study.NAME}.lock*", *EXPORTS)
+FILES = (ledger.NAME, start.NAME, study.NAME, f"{study.NAME}.lock*", *EXPORTS)
 """What a campaign leaves in its folder, besides what every run has."""
 
 
@@ -139,7 +142,7 @@ class _Parts:
 
     space: LatentSpace
     oracle: Oracle
-    start: list[Molecule]
+    start: list[StartMolecule]
     series: CoreSeries | None
     scorers: Mapping[str, Scorer]
     identity: Mapping[str, Any]
@@ -156,32 +159,41 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
         scale=spec.scale,
     )
     constraints = [constraint for text in spec.constraint for constraint in Constraint.parse(text)]
-    start, tallies = start_molecules(spec.start)
     is_tolerant = spec.on_failure != "stop"
     scorers = parse_scorers(spec.scorer, spec.scorer_command, spec.time_limit_s, is_tolerant=is_tolerant)
     for scorer in scorers.values():
         stack.callback(scorer.close)
+    labels = dict.fromkeys([*(labelled_property(objective.name) for objective in objectives), *scorers])
+    given, tallies = start_molecules(spec.start, spec.policy, list(labels))
     use_threads(machine.threads)
     path = Path(spec.checkpoint) if spec.checkpoint else default_checkpoint()
     space = LatentSpace.load(path, device=machine.device)
-    series = read_series(spec.core, spec.vary, start, space)
+    molecules = [one.molecule for one in given]
+    series = read_series(spec.core, spec.vary, molecules, space)
     constraints += [*([series.constraint] if series else []), *keep_constraints(spec.keep)]
     context = MeasureContext(
-        reference=_reference(spec, start),
+        reference=_reference(spec, given),
         predict=space.predict_molecules if space.property_names else None,
         property_names=space.property_names,
         scorers=scorers,
         trust=make_trust_function(space),
-        familiarity=space.model.familiarity,
+        familiarity=extend_reference(space.model.familiarity, [*molecules, *(series.members if series else ())]),
     )
+    constraints = add_default_constraints(spec.rules, constraints, has_reference=context.familiarity is not None)
     oracle = Oracle(objectives, constraints, context, extra=spec.record)
     _require_pareto_makes_sense(spec, oracle)
     identity = {
-        "checkpoint": {"path": str(path.resolve()), "sha256": space.model.digest},
+        "checkpoint": _identify(space.model, path),
         "inputs": [describe_input(file, tally) for file, tally in tallies.items()],
         "scorers": {name: _scorer_digest(scorer) for name, scorer in scorers.items()},
     }
-    return _Parts(space, oracle, start, series, scorers, identity)
+    return _Parts(space, oracle, given, series, scorers, identity)
+
+
+def _identify(model: MolecularModel, path: Path) -> dict[str, str]:
+    """Where a checkpoint is, and the SHA-256 of what counts of it."""
+    familiarity = {"familiarity_sha256": model.familiarity.digest} if model.familiarity else {}
+    return {"path": str(path.resolve()), "sha256": model.digest, **familiarity}
 
 
 def _list_inputs(parts: _Parts) -> list[Path]:
@@ -191,10 +203,10 @@ def _list_inputs(parts: _Parts) -> list[Path]:
     return [Path(parts.identity["checkpoint"]["path"]), *inputs, *scorers]
 
 
-def _reference(spec: CampaignSpec, start: Sequence[Molecule]) -> Molecule | None:
+def _reference(spec: CampaignSpec, given: Sequence[StartMolecule]) -> Molecule | None:
     if spec.reference is not None:
-        return parse_option("reference", spec.reference)
-    return start[0] if len(start) == 1 else None
+        return parse_option("reference", spec.reference, spec.policy)
+    return given[0].molecule if len(given) == 1 else None
 
 
 def _require_pareto_makes_sense(spec: CampaignSpec, oracle: Oracle) -> None:
@@ -209,9 +221,9 @@ def _scorer_digest(scorer: Scorer) -> str:
 
 def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports) -> Result:
     folder.log(f"begin: {' '.join(sys.argv)}")
-    for molecule, reason in zip(parts.start, _unencodable(parts), strict=True):
-        if reason:
-            reports.on_note(f"start molecule {molecule.smiles} has no place in the latent space: {reason}")
+    write_start(folder.path / start.NAME, parts.start)
+    if parts.space.model.familiarity is None and not spec.allow_unfamiliar:
+        reports.on_note(NO_REFERENCE)
     budgets = read_budgets(folder, spec)
     campaign = Campaign(folder.path, spec, parts.space, parts.oracle, parts.start, budgets[1:], parts.series)
 
@@ -220,19 +232,28 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
             folder.keep()
         reports.on_status(status)
 
+    for smiles, reason in _unencodable(campaign):
+        reports.on_note(f"start molecule {smiles} has no place in the latent space: {reason}")
     with stop_requested() as is_stop_requested:
         campaign.run(on_status, is_stop_requested)
     status = campaign.status()
+    if campaign.feasibility.removed.total():
+        reports.on_note(str(campaign.feasibility))
     if status.n_scored < budgets[-1]:
         reports.on_note(
             f"stopped at {status.n_scored} of {budgets[-1]} calls: nothing new came any more; {campaign.feasibility}"
         )
     counts = {"scored": status.n_scored, "proposed": status.n_proposed, "invalid": status.n_invalid}
     counts |= {"duplicate": status.n_duplicate, "filtered": status.n_filtered, "failed": status.n_failed}
-    folder.update(end=now(), counts=counts)
+    counts |= {"known": status.n_known}
+    removed = {str(constraint): n for constraint, n in campaign.feasibility.removed.items()}
+    folder.update(end=now(), counts=counts, checked=campaign.feasibility.n_checked, removed=removed)
     folder.log(f"end: {status.n_scored} molecules scored, best {status.best:.6g}")
     return Result(status, campaign.evaluations)
 
 
-def _unencodable(parts: _Parts) -> Sequence[str]:
-    return parts.space.explain([molecule.smiles for molecule in parts.start], is_refined=False).reasons
+def _unencodable(campaign: Campaign) -> list[tuple[str, str]]:
+    """The molecules that a campaign begins with which have no point, and why."""
+    smiles = [one.molecule.smiles for one in campaign.start]
+    reasons = campaign.space.explain(smiles, is_refined=False).reasons
+    return [pair for pair in zip(smiles, reasons, strict=True) if pair[1]]

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
+from molgen.chem.admission import AdmissionRules
+from molgen.chem.molecule import Policy
 from molgen.errors import FileError, SpecError
 from molgen.paths import read_bytes
 
@@ -40,11 +42,15 @@ class CampaignSpec:
         time_limit_s: Seconds that one call of a scorer may take.
         on_failure: Where a scorer has no value for a molecule, `stop` ends the campaign, `skip` passes it over,
             `penalise` tells the search that it is as bad as the worst so far. It counts as a call all the same.
-        start: Molecules to begin with: SMILES, or files of them. Scored first, and counted.
+        start: Molecules to begin with: SMILES, or files of them. They come first; see `Campaign`.
+        start_limit: How many of these at most; by default half of the budget.
         reference: The molecule that `similarity` compares with; by default the only one of `start`.
         core: SMILES or SMARTS with open positions `[*:1]`; proposals keep it and change only there.
         vary: Numbers of the open positions that change; by default all. The others keep what the start molecule has.
         keep: Substructures, SMILES or SMARTS, that proposals hold.
+        allow_unfamiliar: Keep molecules with parts that no molecule of the checkpoint's reference has.
+        allow_unstable: Keep molecules with groups that do not last.
+        charge: `neutralise` to propose molecules in their neutral form, and none that has none; `keep` for any charge.
         pareto: Keep several objectives apart instead of weighing them into one.
         budget: Unique valid molecules to score.
         batch: Molecules proposed at once, such as the number of workers that score them; by default a hundredth of the
@@ -70,10 +76,14 @@ class CampaignSpec:
     time_limit_s: float = 300.0
     on_failure: str = "stop"
     start: tuple[str, ...] = ()
+    start_limit: int | None = None
     reference: str | None = None
     core: str | None = None
     vary: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    allow_unfamiliar: bool = False
+    allow_unstable: bool = False
+    charge: str = "neutralise"
     pareto: bool = False
     budget: int = 1000
     batch: int | None = None
@@ -86,12 +96,16 @@ class CampaignSpec:
             raise SpecError("budget", f"must be from 1 to {MAX_BUDGET}, but got {self.budget}")
         if self.batch is not None and not 1 <= self.batch <= 10_000:
             raise SpecError("batch", f"must be from 1 to 10000, but got {self.batch}")
+        if self.start_limit is not None and self.start_limit < 1:
+            raise SpecError("start_limit", f"must be at least 1, but got {self.start_limit}")
         if not 0 <= self.seed < 2**32:
             raise SpecError("seed", f"must be from 0 to {2**32 - 1}, but got {self.seed}")
         if not 0 < self.time_limit_s <= 1e6:
             raise SpecError("time_limit_s", f"must be above 0 and at most 1e6, but got {self.time_limit_s}")
         if self.on_failure not in POLICIES:
             raise SpecError("on_failure", f"unknown {self.on_failure!r}", remedy=f"Known: {', '.join(POLICIES)}.")
+        if self.charge not in ("keep", "neutralise"):
+            raise SpecError("charge", f"must be keep or neutralise, but got {self.charge!r}")
         self._require_sampler()
 
     def _require_sampler(self) -> None:
@@ -106,6 +120,22 @@ class CampaignSpec:
             )
         if self.pareto and self.sampler == "cmaes":
             raise SpecError("sampler", "cmaes knows one objective only", remedy="Use latent, nsga2, tpe or gp.")
+
+    @property
+    def rules(self) -> AdmissionRules:
+        """What is asked of molecules besides the constraints."""
+        charge = cast(Literal["keep", "neutralise"], self.charge)
+        return AdmissionRules(self.allow_unfamiliar, self.allow_unstable, charge)
+
+    @property
+    def policy(self) -> Policy:
+        """The standardisation of molecules that the user gives."""
+        return Policy(charge=self.rules.charge)
+
+    @property
+    def is_neutralised(self) -> bool:
+        """Whether proposals are taken in their neutral form."""
+        return self.rules.charge == "neutralise"
 
     @property
     def batch_size(self) -> int:

@@ -1,41 +1,113 @@
-"""The molecules a campaign begins with, from SMILES and files."""
+"""The molecules a campaign begins with, from SMILES and files, with what is known of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from molgen.chem.molecule import Molecule, parse
-from molgen.chem.table import Tally, read_molecules
+import numpy as np
+
+from molgen.chem.molecule import AS_IT_IS, DEFAULT_POLICY, Molecule, Policy, parse
+from molgen.chem.table import Tally, has_property, read_molecules
 from molgen.errors import FileError, MoleculeError, SpecError
+from molgen.paths import replace_file
+from molgen.quoting import csv_cell, from_csv_cell
+from molgen.score.objective import Objective, labelled_property
+
+NAME = "start.csv"
+_SMILES, _NAME = "smiles", "name"
 
 
-def start_molecules(texts: Sequence[str]) -> tuple[list[Molecule], dict[Path, Tally]]:
+@dataclass(frozen=True)
+class StartMolecule:
+    """A molecule that the user gave.
+
+    Attributes:
+        molecule: The molecule.
+        name: What its file calls it, or "".
+        labels: Known values by the property they are of; finite.
+    """
+
+    molecule: Molecule
+    name: str = ""
+    labels: Mapping[str, float] = field(default_factory=dict)
+
+
+def start_molecules(
+    texts: Sequence[str], policy: Policy = DEFAULT_POLICY, labels: Sequence[str] = ()
+) -> tuple[list[StartMolecule], dict[Path, Tally]]:
     """Unique molecules in the order given, and a tally of each file read.
 
     Args:
         texts: Each a file of molecules, or a SMILES.
+        policy: Standardisation.
+        labels: Columns to read known values from, where a file has them.
 
     Raises:
         FileError: A file cannot be used.
         SpecError: A text is neither a file nor a SMILES.
     """
-    molecules: dict[str, Molecule] = {}
+    found: dict[str, StartMolecule] = {}
     tallies: dict[Path, Tally] = {}
     for text in texts:
         path = Path(text)
         if _is_file(path):
             tally = tallies[path] = Tally()
-            records = tally.sift(read_molecules(path))
-            molecules |= {record.molecule.smiles: record.molecule for record in records}
+            given = _read(path, policy, labels, tally)
             tally.require_kept(path)
         else:
-            molecule = parse_option("start", text)
-            molecules[molecule.smiles] = molecule
-    return list(molecules.values()), tallies
+            given = [StartMolecule(parse_option("start", text, policy))]
+        for one in given:
+            before = found.setdefault(one.molecule.smiles, one)
+            found[one.molecule.smiles] = before if before.labels else one
+    return list(found.values()), tallies
 
 
-def parse_option(key: str, text: str) -> Molecule:
+def limit_start(
+    start: Sequence[StartMolecule], limit: int, objectives: Sequence[Objective], seed: int
+) -> list[StartMolecule]:
+    """At most `limit` of the molecules: those with the best known value first, the others by chance.
+
+    Best is meant in the first objective that there are known values of.
+    """
+    order = np.random.default_rng(seed).permutation(len(start)) if len(start) > limit else np.arange(len(start))
+    worth = np.full(len(start), -math.inf)
+    for objective in objectives[::-1]:
+        label = labelled_property(objective.name)
+        values = np.array([one.labels.get(label, math.nan) for one in start])
+        worth = np.where(np.isnan(values), worth, objective.signed(np.nan_to_num(values)))
+    ranked = sorted(order.tolist(), key=lambda row: -worth[row])
+    return [start[row] for row in ranked[:limit]]
+
+
+def write_start(path: Path, start: Sequence[StartMolecule]) -> None:
+    """Writes molecules with their names and known values to a CSV file in one step."""
+    labels = sorted({label for one in start for label in one.labels})
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow([_SMILES, _NAME, *map(csv_cell, labels)])
+        for one in start:
+            values = (repr(one.labels[label]) if label in one.labels else "" for label in labels)
+            writer.writerow([one.molecule.smiles, csv_cell(one.name), *values])
+
+
+def read_start(path: Path) -> list[StartMolecule]:
+    """The molecules that `write_start` wrote; none where there is no such file, since a campaign began with none.
+
+    Raises:
+        FileError: The file is damaged.
+    """
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as handle:
+        header = next(csv.reader(handle), [])
+    return _read(path, AS_IT_IS, header[len((_SMILES, _NAME)) :], Tally())
+
+
+def parse_option(key: str, text: str, policy: Policy = DEFAULT_POLICY) -> Molecule:
     """The molecule that an option `key` gives as SMILES.
 
     Raises:
@@ -43,11 +115,24 @@ def parse_option(key: str, text: str) -> Molecule:
         FileError: It looks like a file, but there is none of that name.
     """
     try:
-        return parse(text)
+        return parse(text, policy)
     except MoleculeError as error:
         if Path(text).suffix in (".csv", ".tsv", ".smi", ".smiles", ".sdf", ".txt", ".gz"):
             raise FileError(text, "no such file", remedy="Check the path.") from None
         raise SpecError(key, str(error), remedy="Give a SMILES, or a file of molecules.") from None
+
+
+def _read(path: Path, policy: Policy, labels: Sequence[str], tally: Tally) -> list[StartMolecule]:
+    there = [label for label in labels if has_property(path, label)]
+    return [
+        StartMolecule(record.molecule, record.name, _known(there, record.values))
+        for record in tally.sift(read_molecules(path, policy, properties=there))
+    ]
+
+
+def _known(columns: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    pairs = zip(map(from_csv_cell, columns), values, strict=True)
+    return {name: value for name, value in pairs if math.isfinite(value)}
 
 
 def _is_file(path: Path) -> bool:

@@ -96,6 +96,14 @@ def test_the_order_of_the_molecules_does_not_count_nor_how_they_are_parted(smile
     assert parts[0].joined(parts[1]).digest == whole.digest == reference(*smiles, *smiles).digest
 
 
+def test_a_part_of_too_few_molecules_is_not_familiar() -> None:
+    twice = Reference.of(map(mol, (ASPIRIN, PARACETAMOL, CAFFEINE)), 2)
+    assert twice.unfamiliar(mol("c1ccccc1")).ring_systems == ()
+    assert twice.unfamiliar(mol(CAFFEINE)).ring_systems
+    both = set(environments(ASPIRIN)) & set(environments(PARACETAMOL))
+    assert both <= set(twice.environments.tolist()) < both | set(environments(CAFFEINE))
+
+
 def test_the_neutral_form_of_a_charged_molecule_is_familiar() -> None:
     known = reference("C[NH+]1CCN(c2ccccc2C(=O)[O-])CC1")
     assert known.unfamiliar(mol("CN1CCN(c2ccccc2C(=O)O)CC1")) == Unfamiliar()

@@ -47,6 +47,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "export": {"run": "run"} | MODEL,
     "index": {"files": "molecules.csv"} | MODEL,
     "curate": DATA,
+    "familiarise": DATA | {"checkpoints": "tiny.safetensors"},
     "fit": {"data": "molecules.csv", "property": "y"} | MODEL,
     "propose": {"project": "project"},
     "tell": {"results": "molecules.csv", "project": "project"},
@@ -87,7 +88,9 @@ AS_FOLDER = {"benchmark pmo": {"tasks": "qed", "budget": "5", "seeds": "1"} | MO
 
 SUFFIXES = {
     ("index", "output"): ".safetensors",
+    ("familiarise", "output"): ".safetensors",
     ("fit", "output"): ".safetensors",
+    ("export", "plot"): ".svg",
     ("evaluate", "figure"): ".svg",
     ("explore direction", "output"): ".json",
     ("benchmark instruments", "output"): ".json",

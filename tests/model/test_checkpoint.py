@@ -105,13 +105,24 @@ def test_a_familiarity_that_is_missing_or_another_one_is_refused(path: Path) -> 
 def test_familiarity_can_be_written_anew_and_changes_nothing_else(path: Path) -> None:
     before, weights = json.loads(path.with_suffix(".json").read_text("utf-8")), path.read_bytes()
     known = Reference.of([parse("CCN").mol])
-    write_familiarity(path, known)
+    write_familiarity(known, path.with_name("shared.safetensors"), [path])
     after = json.loads(path.with_suffix(".json").read_text("utf-8"))
     assert path.read_bytes() == weights
-    assert after == before | {"familiarity": {"sha256": known.digest}}
+    assert after == before | {"familiarity": {"file": "shared.safetensors", "sha256": known.digest}}
     loaded = load(path).familiarity
     assert loaded is not None
     assert loaded.digest == known.digest
+
+
+def test_a_familiarity_file_lies_beside_its_checkpoints(path: Path, tmp_path: Path) -> None:
+    known = Reference.of([parse("CCN").mol])
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(CheckpointError, match="does not lie in the folder"):
+        write_familiarity(known, tmp_path / "elsewhere" / "shared.safetensors", [path])
+    known.save(path.parent.parent / "shared.safetensors")
+    entry = {"file": "../shared.safetensors", "sha256": known.digest}
+    rewrite(path, lambda description: description.update(familiarity=entry))
+    assert "no file beside it" in is_refused(path)
 
 
 def test_saving_what_was_loaded_changes_nothing(path: Path, tmp_path: Path) -> None:

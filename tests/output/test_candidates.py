@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from molgen.chem.checks import CHECKS
 from molgen.chem.molecule import fingerprint, parse, tanimoto
 from molgen.errors import NothingValidError
-from molgen.output.candidates import Pick, describe, pick_diverse, select
+from molgen.output.candidates import Pick, describe, pick_diverse, scaffold, select
+from molgen.output.known import KnownCompounds
 from molgen.search.ledger import Evaluation
+from molgen.search.start import StartMolecule
 
 SMILES = (
     "CCO",
@@ -138,22 +140,58 @@ def test_a_front_holds_what_nothing_dominates_and_comes_first(points: list[tuple
     assert indices(picks) == [row + 1 for row in expected]
 
 
+def test_a_front_is_selected_whole() -> None:
+    on_front = [(0.9, 0.1), (0.5, 0.5), (0.1, 0.9)]
+    evaluations = [
+        evaluation(i, SMILES[i - 1], 0.0, desirabilities=dict(zip("ab", point, strict=True)), hypervolume=0.1)
+        for i, point in enumerate([*on_front, (0.1, 0.1)], 1)
+    ]
+    assert set(indices(select(evaluations, 1).picks)) == {1, 2, 3}
+
+
 def test_without_hypervolumes_there_is_no_front() -> None:
     assert not any(pick.is_on_front for pick in select(ledger([0.1, 0.2]), 2).picks)
 
 
 @settings(max_examples=25)
 @given(order=st.permutations(SMILES), n=st.integers(1, 20))
-def test_each_diverse_pick_is_the_farthest_from_those_before(order: list[str], n: int) -> None:
+def test_each_diverse_pick_is_the_farthest_of_its_turn_from_those_before(order: list[str], n: int) -> None:
     molecules = [parse(smiles) for smiles in order]
     bits = [fingerprint(molecule.mol) for molecule in molecules]
     distance = np.array([[1 - tanimoto(a, b) for b in bits] for a in bits])
+    scaffolds = [scaffold(molecule) for molecule in molecules]
+    turn = np.array([scaffolds[:row].count(scaffolds[row]) for row in range(len(order))])
     picked = pick_diverse(molecules, n)
     assert picked[0] == 0
     assert len(set(picked)) == len(picked) == min(n, len(order))
+    assert turn[picked].tolist() == sorted(turn)[: len(picked)]
     for count in range(1, len(picked)):
+        left = [row for row in np.flatnonzero(turn == turn[picked[count]]) if row not in picked[:count]]
         nearest = distance[:, picked[:count]].min(axis=1)
-        assert nearest[picked[count]] == pytest.approx(nearest.max())
+        assert nearest[picked[count]] == pytest.approx(nearest[left].max())
+
+
+def test_one_series_does_not_fill_a_diverse_selection() -> None:
+    series = [f"{'C' * n}Oc1ccc(cc1)C(=O)NC1CCCCC1" for n in range(1, 101)]
+    others = ["c1ccsc1CC", "c1ccoc1CC", "C1CCOC1CC", "C1CCNC1CCC", "c1ccncc1CC"]
+    texts = [parse(text).smiles for text in (*series, *others)]
+    picks = select(ledger([1 - i / 1000 for i in range(len(texts))], texts), 6, is_diverse=True).picks
+    assert {scaffold(pick.molecule) for pick in picks} == {scaffold(parse(text)) for text in (series[0], *others)}
+
+
+def test_only_what_is_wanted_is_selected() -> None:
+    selection = select(ledger([0.9, 0.8, 0.7]), 2, is_wanted=lambda molecule: molecule.smiles != SMILES[0])
+    assert indices(selection.picks) == [2, 3]
+    assert selection.left_out == {"not novel": 1}
+
+
+def test_a_compound_that_the_campaign_began_with_is_not_novel() -> None:
+    known = KnownCompounds([StartMolecule(parse(SMILES[0]), "ethanol"), StartMolecule(parse(SMILES[2]))])
+    first, second = describe(select(ledger([0.9, 0.8]), 2).picks, knows=knows_nothing, known=known)
+    assert (first.is_novel, first.name) == (False, "ethanol")
+    assert (second.is_novel, second.name) == (True, "")
+    assert second.nearest is not None
+    assert second.nearest.known.name == "ethanol"
 
 
 def test_a_diverse_selection_keeps_the_best_and_ranks_by_total() -> None:

@@ -36,6 +36,7 @@ FIELDS = [
     *["id", "rank", "smiles", "inchikey", "total", "qed", "similarity_CC_O_O", "lcb_pKi_nM"],
     *["desirability_qed", "predicted_pKi_nM_mean", "predicted_pKi_nM_std"],
     *["passes_pains", "passes_brenk", "alerts", "parent", "parent_similarity", "is_novel"],
+    *["name", "n_undefined_stereo"],
 ]
 FRONT_FIELDS = ["hypervolume", "on_front"]
 

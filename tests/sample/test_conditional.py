@@ -41,7 +41,8 @@ def test_molecules_like_one_and_with_a_scaffold_are_found_though_the_prior_has_n
     space: LatentSpace, name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("molgen.sample.conditional.N_PILOT", 200)
-    request = SampleRequest([], space, **{name: text})
+    asked = {name: text}
+    request = SampleRequest([], space, like=asked.get("like"), scaffold=asked.get("scaffold"))
     found = sample_conditionally(space, request, 5, seed=1, prior="gaussian")
     molecules = [parse(smiles) for smiles in found.smiles]
     assert len({m.smiles for m in molecules} - {parse(text).smiles}) == 5

@@ -37,6 +37,7 @@ from molgen.search.campaign import Campaign, CampaignStatus
 from molgen.search.ledger import Evaluation, read_evaluations
 from molgen.search.pareto import hypervolume
 from molgen.search.spec import CampaignSpec
+from molgen.search.start import StartMolecule
 
 SPEC = CampaignSpec(maximize=("qed",), budget=60, batch=16, seed=3)
 LEAD = "CC(C)NC(=O)N1CCCCC1"
@@ -53,12 +54,13 @@ def campaign(
     space: LatentSpace,
     context: MeasureContext | None = None,
     extensions: Sequence[int] = (),
+    labels: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Campaign:
     folder.mkdir(exist_ok=True)
     objectives = parse_objectives(maximize=spec.maximize, minimize=spec.minimize, target=spec.target, range_=spec.range)
     constraints = [one for text in spec.constraint for one in Constraint.parse(text)]
-    start = [parse(text) for text in spec.start]
-    reference = start[0] if start else None
+    start = [StartMolecule(parse(text), labels=(labels or {}).get(text, {})) for text in spec.start]
+    reference = start[0].molecule if start else None
     oracle = Oracle(objectives, constraints, context or MeasureContext(reference=reference))
     return Campaign(folder, spec, space, oracle, start, extensions)
 
@@ -312,15 +314,51 @@ def test_constraints_that_nothing_keeps_are_reported(
     assert "mw" not in str(caught.value)
 
 
-def test_a_start_that_nothing_improves_on_is_reported_and_kept(
+def test_start_molecules_that_miss_a_constraint_take_no_call(tmp_path: Path, space: LatentSpace) -> None:
+    calls: list[str] = []
+    large = ("CC(C)NC(=O)N1CCCCC1CCCCCCCC", "CCCCCCCCCCCCCCCC(=O)NC1CCCCC1")
+    spec = replace(SPEC, maximize=("length",), budget=20, batch=10, start=(*large, LEAD), constraint=("mw <= 250",))
+    one = campaign(tmp_path, spec, space, counting(calls))
+    evaluations = run(one)
+    assert evaluations[0].smiles == LEAD
+    assert len(calls) == spec.budget
+    assert all(evaluation.violation == 0.0 for evaluation in evaluations)
+    assert not {parse(text).smiles for text in large} & set(calls)
+    assert one.status().n_filtered >= len(large)
+
+
+def test_known_start_molecules_are_told_to_the_search_without_a_call(tmp_path: Path, space: LatentSpace) -> None:
+    calls: list[str] = []
+    known = {LEAD: {"length": 100.0}, "CCCCCCCC(=O)NC": {"length": 50.0}, "CCC(=O)Nc1ccccc1": {"other": 3.0}}
+    spec = replace(SPEC, maximize=("length",), budget=20, batch=10, start=tuple(known))
+    one = campaign(tmp_path, spec, space, counting(calls), labels=known)
+    evaluations = run(one)
+    assert len(calls) == len(evaluations) == spec.budget
+    assert calls[0] == parse("CCC(=O)Nc1ccccc1").smiles
+    assert not {parse(LEAD).smiles, parse("CCCCCCCC(=O)NC").smiles} & set(calls)
+    assert one.status().n_known == 2
+    assert any(evaluation.parent == LEAD for evaluation in evaluations)
+    before = ledger_bytes(tmp_path)
+    run(campaign(tmp_path, spec, space, counting([]), labels=known))
+    assert ledger_bytes(tmp_path) == before
+
+
+def test_proposals_are_scored_in_their_neutral_form_unless_charges_are_kept(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, sampler="random", budget=60)
+    neutral = run(campaign(tmp_path / "neutral", spec, space))
+    as_drawn = run(campaign(tmp_path / "kept", replace(spec, charge="keep"), space))
+    assert any("H+]" in evaluation.smiles for evaluation in as_drawn)
+    assert not any("H+]" in evaluation.smiles for evaluation in neutral)
+
+
+def test_constraints_that_no_start_keeps_are_reported(
     tmp_path: Path, space: LatentSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("molgen.search.feasibility.PATIENCE", 300)
     spec = replace(SPEC, constraint=("heavy_atoms <= 0",), start=(LEAD,))
     with pytest.raises(NothingValidError, match="no molecule keeps all constraints"):
         run(campaign(tmp_path, spec, space))
-    (kept,) = read_evaluations(tmp_path / ledger.NAME)
-    assert kept.smiles == LEAD
+    assert not read_evaluations(tmp_path / ledger.NAME)
 
 
 def test_a_status_counts_every_proposal_once(tmp_path: Path, space: LatentSpace) -> None:

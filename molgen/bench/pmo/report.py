@@ -13,6 +13,7 @@ import numpy as np
 
 from molgen.bench.pmo.run import PmoRun
 from molgen.bench.pmo.tasks import PUBLISHED, auc
+from molgen.chem.admission import Admission, AdmissionRules
 from molgen.chem.checks import check
 from molgen.chem.molecule import parse
 from molgen.chem.properties import synthetic_accessibility
@@ -43,6 +44,7 @@ class RunResult:
         novelty: Share of them that the checkpoint was not trained on.
         passes_pains: Share of them without a PAINS alert.
         passes_brenk: Share of them without a BRENK alert.
+        kept: Share of them that are familiar, stable and neutral, which runs do not ask for.
     """
 
     task: str
@@ -59,6 +61,7 @@ class RunResult:
     novelty: float
     passes_pains: float
     passes_brenk: float
+    kept: float
 
 
 def summarise_run(run: PmoRun, space: LatentSpace) -> RunResult:
@@ -86,6 +89,7 @@ def summarise_run(run: PmoRun, space: LatentSpace) -> RunResult:
         novelty=_mean(~space.knows(top)),
         passes_pains=_mean([check(mol, "pains").passes for mol in mols]),
         passes_brenk=_mean([check(mol, "brenk").passes for mol in mols]),
+        kept=_mean([text is not None for text in Admission(AdmissionRules(), space.model.familiarity)(top)]),
     )
 
 

@@ -1,9 +1,11 @@
-"""What is familiar to a model: the parts of the molecules that it was trained on."""
+"""What is familiar to a model: the parts of the molecules that it was trained on, or of others that stand for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from rdkit import Chem
 
 from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import AS_IT_IS, parse
+from molgen.chem.table import Tally, read_molecules
 from molgen.errors import MoleculeError
 from molgen.model.checkpoint import MolecularModel
 from molgen.train.data.dataset import TokenSet
@@ -40,6 +43,43 @@ def gather_familiarity(
         return model
     reference = Reference.of(_mols(model, data, rows, watch))
     return replace(model, familiarity=model.familiarity.joined(reference) if model.familiarity else reference)
+
+
+def read_reference(
+    paths: Sequence[Path],
+    *,
+    min_count: int = 1,
+    smiles_column: str | None = None,
+    on_file: Callable[[Path, Tally], object] = lambda _path, _tally: None,
+    watch: Callable[[float], object] = lambda _: None,
+) -> Reference:
+    """The parts that at least `min_count` molecules of files have; charged molecules count in their neutral form too.
+
+    Args:
+        paths: Files of molecules.
+        min_count: At least 1.
+        smiles_column: Of tables; see `read_rows`.
+        on_file: Called with each file that was read, and what of it was kept.
+        watch: Called with the share that is done, in [0, 1].
+
+    Raises:
+        FileError: A file cannot be used, or holds no molecule.
+    """
+
+    def mols() -> Iterator[Chem.Mol]:
+        for number, path in enumerate(paths):
+            tally = Tally()
+            on_share = partial(_watch_part, watch, number, len(paths))
+            for record in tally.sift(read_molecules(path, smiles_column=smiles_column, on_share=on_share)):
+                yield record.molecule.mol
+            tally.require_kept(path)
+            on_file(path, tally)
+
+    return Reference.of(mols(), min_count)
+
+
+def _watch_part(watch: Callable[[float], object], number: int, n_parts: int, share: float) -> None:
+    watch((number + share) / n_parts)
 
 
 def _mols(

@@ -99,6 +99,17 @@ def test_bad_input_is_told_before_the_work_and_ends_with_2(
     assert not list(tmp_path.glob("map.*"))
 
 
+def test_several_files_are_one_map_and_each_is_a_colour(run_molgen: RunMolgen, molecules: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.smi").write_text("CCO first\nCCN second\n")
+    result = explore(run_molgen, molecules, tmp_path / "more.smi", "-o", tmp_path / "map.csv", "--color", "pIC50")
+    assert result.exit_code == 0, result.stderr
+    with (tmp_path / "map.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["file"] for row in rows] == ["1"] * 12 + ["2"] * 2
+    assert [row["pIC50"] for row in rows][-3:] == ["11", "", ""]
+    assert [row["name"] for row in rows][-2:] == ["first", "second"]
+
+
 def test_two_molecules_are_no_map(run_molgen: RunMolgen, tmp_path: Path) -> None:
     (tmp_path / "two.smi").write_text("CCO\nCCN\n[U]\n")
     result = explore(run_molgen, tmp_path / "two.smi", "-o", tmp_path / "map.html")

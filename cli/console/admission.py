@@ -1,0 +1,45 @@
+"""Options of commands that make molecules: which of these are kept, and what the user is told of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import show
+
+if TYPE_CHECKING:
+    from molgen.chem.admission import Admission, AdmissionRules
+    from molgen.chem.molecule import Molecule
+    from molgen.latent.filtered_space import FilteredSpace
+    from molgen.latent.space import LatentSpace
+
+AllowUnfamiliar = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unfamiliar",
+        help="Keep molecules with atom environments or ring systems that the checkpoint's reference lacks.",
+    ),
+]
+AllowUnstable = Annotated[
+    bool,
+    typer.Option("--allow-unstable", help="Keep molecules with groups that rearrange, dimerise, oxidise or hydrolyse."),
+]
+
+
+def filter_space(space: LatentSpace, rules: AdmissionRules, given: Sequence[Molecule]) -> FilteredSpace:
+    """The space as a command uses it; the parts of `given` molecules are familiar. Says where nothing else is."""
+    from molgen.chem.admission import NO_REFERENCE, Admission
+    from molgen.latent.filtered_space import FilteredSpace
+
+    reference = space.model.familiarity
+    if reference is None and not rules.allow_unfamiliar:
+        show.note(NO_REFERENCE)
+    return FilteredSpace(space, Admission(rules, reference, given))
+
+
+def note_removed(admission: Admission) -> None:
+    """Tells how many molecules were removed, where there are any."""
+    if admission.removed:
+        show.note(f"{admission}; --allow-unfamiliar, --allow-unstable and --charge keep would keep them")

@@ -1,0 +1,161 @@
+"""What changed from one molecule to a like one, in a few words a chemist reads: `Cl to CF3`.
+
+Matched pairs come first: both molecules are cut at one or two single bonds outside of rings, and the cut is taken that
+leaves the largest part the same. Where there is none, and one molecule lies on the other but for a few atoms, these are
+told; else what lies outside of the largest common part.
+
+Sources: matched pairs by fragments, Hussain and Rea, J. Chem. Inf. Model. 2010, 50, 339; the largest common part,
+RDKit's rdFMCS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from rdkit import Chem
+from rdkit.Chem import rdAbbreviations, rdFMCS, rdMMPA
+
+LEAST_SHARED = 0.5
+"""Share of the heavy atoms of either molecule that must stay the same for a change to be told."""
+MAX_DIFFERENT = 3
+"""Atoms that may differ where one molecule lies on the other."""
+MAX_BONDS = 60
+"""Bonds that may be cut, beyond which no matched pair is looked for."""
+_CUT_BONDS = "[*]!@!=!#[*]"
+_TIMEOUT_S = 10
+_HYDROGEN = "[H][*:1]"
+_ATTACHED = re.compile(r"\[\d*\*(:\d)?\]")
+_HALOGENS = ("F", "Cl", "Br", "I")
+OTHER = "another structure"
+"""What is said where molecules have too little in common."""
+
+
+def describe_change(before: Chem.Mol, after: Chem.Mol) -> str:
+    """What changed, as `OLD to NEW`; "" where nothing did, "stereochemistry" where only that did.
+
+    Groups are abbreviated as RDKit does, or SMILES in which * stands for where they hang; less than half in common is
+    told as "another structure".
+
+    >>> describe_change(Chem.MolFromSmiles("Clc1ccccc1C"), Chem.MolFromSmiles("FC(F)(F)c1ccccc1C"))
+    'Cl to CF3'
+    >>> describe_change(Chem.MolFromSmiles("c1ccccc1OC"), Chem.MolFromSmiles("c1ccncc1OC"))
+    'C to N'
+    """
+    if Chem.MolToSmiles(before) == Chem.MolToSmiles(after):
+        return ""
+    before, after = _flat(before), _flat(after)
+    if Chem.MolToSmiles(before) == Chem.MolToSmiles(after):
+        return "stereochemistry"
+    return _matched_pair(before, after) or _different_atoms(before, after) or _uncommon(before, after)
+
+
+def _flat(mol: Chem.Mol) -> Chem.Mol:
+    flat = Chem.Mol(mol)
+    Chem.RemoveStereochemistry(flat)
+    return Chem.MolFromSmiles(Chem.MolToSmiles(flat)) or flat
+
+
+def _matched_pair(before: Chem.Mol, after: Chem.Mol) -> str:
+    """The change of a matched pair, or ""."""
+    old, new = dict(_cuts(before)), dict(_cuts(after))
+    limit = LEAST_SHARED * max(before.GetNumHeavyAtoms(), after.GetNumHeavyAtoms())
+    shared = [text for text in old.keys() & new.keys() if _n_heavy(text) >= limit and old[text] != new[text]]
+    if not shared:
+        return ""
+    largest = max(shared, key=lambda text: (_n_heavy(text), -text.count("."), text))
+    return f"{_name(old[largest])} to {_name(new[largest])}"
+
+
+def _cuts(mol: Chem.Mol) -> Iterator[tuple[str, str]]:
+    """What stays and what varies (SMILES), of each way to cut a molecule once or twice, or to take a hydrogen off."""
+    for core, sides in rdMMPA.FragmentMol(mol, 2, MAX_BONDS, _CUT_BONDS, resultsAsMols=False):
+        if core:
+            yield sides, core
+        else:
+            one, other = sides.split(".")
+            yield one, other
+            yield other, one
+    for atom in mol.GetAtoms():
+        if atom.GetTotalNumHs():
+            yield _without_hydrogen(mol, atom.GetIdx()), _HYDROGEN
+
+
+def _without_hydrogen(mol: Chem.Mol, index: int) -> str:
+    """SMILES of a molecule that is cut between an atom and a hydrogen of it."""
+    bare = Chem.RWMol(mol)
+    place = bare.AddAtom(Chem.Atom(0))
+    bare.GetAtomWithIdx(place).SetAtomMapNum(1)
+    bare.AddBond(index, place, Chem.BondType.SINGLE)
+    atom = bare.GetAtomWithIdx(index)
+    atom.SetNumExplicitHs(max(0, atom.GetNumExplicitHs() - 1))
+    return Chem.MolToSmiles(bare)
+
+
+def _different_atoms(before: Chem.Mol, after: Chem.Mol) -> str:
+    """The atoms that differ where one molecule lies on the other, or ""."""
+    if before.GetNumAtoms() != after.GetNumAtoms() or before.GetNumBonds() != after.GetNumBonds():
+        return ""
+    common = rdFMCS.FindMCS(
+        [before, after],
+        atomCompare=rdFMCS.AtomCompare.CompareAny,
+        bondCompare=rdFMCS.BondCompare.CompareOrder,
+        ringMatchesRingOnly=True,
+        timeout=_TIMEOUT_S,
+    )
+    if common.canceled or common.numAtoms < before.GetNumAtoms():
+        return ""
+    query = Chem.MolFromSmarts(common.smartsString)
+    pairs = _fewest_different(before, after, query)
+    if not 0 < len(pairs) <= MAX_DIFFERENT:
+        return ""
+    return f"{', '.join(one for one, _ in pairs)} to {', '.join(other for _, other in pairs)}"
+
+
+def _fewest_different(before: Chem.Mol, after: Chem.Mol, query: Chem.Mol) -> list[tuple[str, str]]:
+    """Elements of atoms that lie on each other and differ, of the way in which the fewest do."""
+    one = before.GetSubstructMatch(query)
+    ways = after.GetSubstructMatches(query, uniquify=False, maxMatches=1000)
+    pairs = ([(_element(before, a), _element(after, b)) for a, b in zip(one, way, strict=True)] for way in ways)
+    return min(([pair for pair in way if pair[0] != pair[1]] for way in pairs), key=len)
+
+
+def _element(mol: Chem.Mol, index: int) -> str:
+    symbol: str = mol.GetAtomWithIdx(index).GetSymbol()
+    return symbol
+
+
+def _uncommon(before: Chem.Mol, after: Chem.Mol) -> str:
+    """What lies outside of the largest common part."""
+    common = rdFMCS.FindMCS([before, after], ringMatchesRingOnly=True, completeRingsOnly=True, timeout=_TIMEOUT_S)
+    if common.numAtoms < LEAST_SHARED * max(before.GetNumHeavyAtoms(), after.GetNumHeavyAtoms()):
+        return OTHER
+    query = Chem.MolFromSmarts(common.smartsString)
+    rests = [Chem.ReplaceCore(mol, query, mol.GetSubstructMatch(query)) for mol in (before, after)]
+    old, new = (_name(Chem.MolToSmiles(rest)) if rest and rest.GetNumAtoms() else "nothing" for rest in rests)
+    return f"{old} to {new}" if old != new else OTHER
+
+
+def _name(fragments: str) -> str:
+    """Groups as a chemist writes them: `H`, `OMe`, or SMILES with * where they hang."""
+    return ", ".join(sorted(_name_one(_ATTACHED.sub("*", text)) for text in fragments.split(".")))
+
+
+def _name_one(smiles: str) -> str:
+    if smiles == "[H]*":
+        return "H"
+    mol = Chem.MolFromSmiles(smiles)
+    text = Chem.MolToSmiles(mol) if mol else smiles
+    return _abbreviations().get(text, text)
+
+
+def _n_heavy(fragments: str) -> int:
+    return sum(atom.GetAtomicNum() > 1 for atom in Chem.MolFromSmiles(fragments).GetAtoms())
+
+
+@cache
+def _abbreviations() -> dict[str, str]:
+    """What RDKit abbreviates, by SMILES, and groups of one heavy atom."""
+    known = {Chem.MolToSmiles(one.mol): one.label for one in rdAbbreviations.GetDefaultAbbreviations()}
+    return known | {"*C": "Me", "*O": "OH", "*N": "NH2", "*S": "SH"} | {f"*{text}": text for text in _HALOGENS}

@@ -1,0 +1,67 @@
+"""Known compounds: the molecules that a campaign began with, and which of them is most like a candidate.
+
+Notation: K known compounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from molgen.chem.change import describe_change
+from molgen.chem.molecule import Molecule, fingerprint, tanimoto_to_many
+from molgen.errors import MoleculeError
+from molgen.search.start import StartMolecule
+
+
+@dataclass(frozen=True, slots=True)
+class NearestKnown:
+    """The known compound most like a molecule.
+
+    Attributes:
+        known: The compound, with its name and known values.
+        similarity: Tanimoto similarity of ECFP4, in [0, 1].
+        change: What changed from it to the molecule; see `describe_change`.
+        is_same: Whether both are the same compound, by InChIKey.
+    """
+
+    known: StartMolecule
+    similarity: float
+    change: str
+    is_same: bool
+
+
+class KnownCompounds:
+    """Compounds to look for the nearest among."""
+
+    def __init__(self, start: Sequence[StartMolecule]) -> None:
+        """K compounds, perhaps none."""
+        self._start = list(start)
+        self._fingerprints = [fingerprint(one.molecule.mol) for one in start]
+
+    def holds(self, molecule: Molecule) -> bool:
+        """Whether `molecule` is one of the compounds, by InChIKey."""
+        return bool(self._start) and self._find(molecule)[2]
+
+    def nearest(self, molecule: Molecule) -> NearestKnown | None:
+        """The compound most like `molecule`, of equals the same compound or the first; None where there are none."""
+        if not self._start:
+            return None
+        known, similarity, is_same = self._find(molecule)
+        change = "" if is_same else describe_change(known.molecule.mol, molecule.mol)
+        return NearestKnown(known, similarity, change, is_same)
+
+    def _find(self, molecule: Molecule) -> tuple[StartMolecule, float, bool]:
+        """The compound, the similarity to it, and whether it is the same."""
+        similarities = tanimoto_to_many(fingerprint(molecule.mol), self._fingerprints)
+        best = float(similarities.max())
+        equals = [one for one, value in zip(self._start, similarities.tolist(), strict=True) if value == best]
+        same = [one for one in equals if best == 1.0 and _is_same(one.molecule, molecule)]
+        return (same or equals)[0], best, bool(same)
+
+
+def _is_same(one: Molecule, other: Molecule) -> bool:
+    try:
+        return one.smiles == other.smiles or one.inchikey == other.inchikey
+    except MoleculeError:
+        return False
