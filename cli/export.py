@@ -29,7 +29,7 @@ def export(  # noqa: PLR0913 - one argument an option
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", writable=True, dir_okay=False, help="A file that ends in .sdf, .csv, .smi or .svg."
+            "--output", "-o", writable=True, dir_okay=False, help="A file that ends in .sdf, .csv, .smi, .svg or .png."
         ),
     ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many; a Pareto front comes first, and whole.")] = 100,
@@ -145,7 +145,12 @@ def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) 
     """Writes the file; says how many records lack the 3D coordinates that were asked for."""
     from molgen.output import picture, sdf
 
-    write_flat = {".csv": sdf.write_csv, ".smi": sdf.write_smi, ".svg": picture.write_svg}
+    write_flat = {
+        ".csv": sdf.write_csv,
+        ".smi": sdf.write_smi,
+        ".svg": picture.write_picture,
+        ".png": picture.write_picture,
+    }
     suffix = sdf.require_format(output)
     if suffix in write_flat:
         write_flat[suffix](output, candidates)

@@ -10,7 +10,7 @@ from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from molgen.output.candidates import Candidate
-from molgen.paths import write_text
+from molgen.paths import replace_file
 
 COLUMNS = 5
 CELL_PX = 240
@@ -21,20 +21,25 @@ LONGEST_NAME = 22
 """Characters of the name of an objective."""
 
 
-def write_svg(path: Path, candidates: Sequence[Candidate]) -> None:
-    """Draws the candidates in rank order, five a row, each above its id and the values of its first three objectives."""
+def write_picture(path: Path, candidates: Sequence[Candidate]) -> None:
+    """Draws the candidates in rank order, five a row, each above its id and the values of three objectives.
+
+    A .svg or .png file, by the suffix of `path`.
+    """
     n_lines = 1 + max(len(_objectives(candidate)) for candidate in candidates)
     height = CELL_PX + LINE_PX * n_lines
     n_rows = -(-len(candidates) // COLUMNS)
-    drawing = rdMolDraw2D.MolDraw2DSVG(min(COLUMNS, len(candidates)) * CELL_PX, n_rows * height, CELL_PX, height)
+    draw = rdMolDraw2D.MolDraw2DSVG if path.suffix.lower() == ".svg" else rdMolDraw2D.MolDraw2DCairo
+    drawing = draw(min(COLUMNS, len(candidates)) * CELL_PX, n_rows * height, CELL_PX, height)
     options = drawing.drawOptions()
-    options.legendFraction = LINE_PX * n_lines / height
-    options.legendFontSize = LINE_PX - 4
-    drawing.DrawMolecules(
-        [_flat(each.molecule.mol) for each in candidates], legends=[_legend(each) for each in candidates]
-    )
+    options.legendFraction = LINE_PX * n_lines / height  # type: ignore[assignment] # RDKit's stub is wrong
+    options.legendFontSize = LINE_PX - 4  # type: ignore[assignment]
+    mols = [_flat(candidate.molecule.mol) for candidate in candidates]
+    drawing.DrawMolecules(mols, legends=[_legend(candidate) for candidate in candidates])
     drawing.FinishDrawing()
-    write_text(path, drawing.GetDrawingText())
+    content = drawing.GetDrawingText()
+    with replace_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _objectives(candidate: Candidate) -> list[str]:

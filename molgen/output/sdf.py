@@ -47,7 +47,7 @@ from molgen.output.candidates import Candidate
 from molgen.output.known import NearestKnown
 from molgen.paths import replace_file
 
-FORMATS = (".sdf", ".csv", ".smi", ".svg")
+FORMATS = (".sdf", ".csv", ".smi", ".svg", ".png")
 _COORDINATES = "coordinates"
 _NONE = "none"
 _MAX_NAME = 48

@@ -33,7 +33,7 @@ from molgen.search.resumption import find_changed_scorers, find_larger_budget, r
 from molgen.search.spec import CampaignSpec
 from molgen.search.start import StartMolecule, parse_option, start_molecules, write_start
 
-EXPORTS = tuple(f"candidates{suffix}" for suffix in (".sdf", ".csv", ".smi", ".svg"))
+EXPORTS = tuple(f"candidates{suffix}" for suffix in (".sdf", ".csv", ".smi", ".svg", ".png"))
 FILES = (ledger.NAME, start.NAME, study.NAME, f"{study.NAME}.lock*", *EXPORTS)
 """What a campaign leaves in its folder, besides what every run has."""
 

@@ -127,7 +127,7 @@ def test_an_existing_file_is_only_replaced_by_force(campaign: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("c.xyz", ".sdf, .csv, .smi or .svg"),
+        ("c.xyz", ".sdf, .csv, .smi, .svg or .png"),
         ("missing/c.sdf", "folder does not exist"),
         ("folder.sdf", "is a directory"),
     ],

@@ -225,14 +225,15 @@ def test_progress_counts_the_records(tmp_path: Path) -> None:
 
 
 def test_the_suffix_tells_the_format() -> None:
-    assert [require_format(Path(name)) for name in ("a.sdf", "b.CSV", "c.d.smi", "e.svg")] == [
+    assert [require_format(Path(name)) for name in ("a.sdf", "b.CSV", "c.d.smi", "e.svg", "f.png")] == [
         ".sdf",
         ".csv",
         ".smi",
         ".svg",
+        ".png",
     ]
     for name in ("a", "a.mol2", "sdf", "a.sdf.gz"):
-        with pytest.raises(SpecError, match=r"\.sdf, \.csv, \.smi or \.svg"):
+        with pytest.raises(SpecError, match=r"\.sdf, \.csv, \.smi, \.svg or \.png"):
             require_format(Path(name))
 
 
