@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from molgen.chem.change import describe_change
 from molgen.chem.molecule import Molecule, fingerprint, tanimoto_to_many
 from molgen.errors import MoleculeError
+from molgen.output.change import describe_change
 from molgen.search.start import StartMolecule
 
 

@@ -128,13 +128,17 @@ def test_missing_numbers_are_nan(tmp_path: Path, text: str) -> None:
     assert math.isnan(row.values[0])
 
 
-@pytest.mark.parametrize("text", ["high", ">10", "1.5 nM", "inf", "-inf", "1e999", "1_000", "0x1F"])
-def test_what_is_not_a_number_rejects_the_row_under_one_reason(tmp_path: Path, text: str) -> None:
-    path = write(tmp_path / "data.csv", f"smiles,y\nC,{text}\nCC,1\n")
-    assert rows(path, properties=["y"]) == [
-        Rejection(2, text, "property y is not a number"),
-        Row(3, "CC", "", (1.0,)),
-    ]
+@pytest.mark.parametrize("text", ["high", "inf", "-inf", "1e999", "1_000", "0x1F", ">10", "<= 5", "1.5 nM", "12,5"])
+def test_what_is_not_a_number_rejects_the_row_and_says_what_it_looks_like(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "data.csv", f'smiles,y\nC,"{text}"\nCC,1\n')
+    rejection, row = rows(path, properties=["y"])
+    assert row == Row(3, "CC", "", (1.0,))
+    assert isinstance(rejection, Rejection)
+    assert (rejection.line, rejection.text) == (2, text)
+    looks = {">10": "is a bound", "<= 5": "is a bound", "1.5 nM": "has a unit", "12,5": "has a decimal comma"}
+    told = looks.get(text, "is not a number")
+    assert rejection.reason.startswith(f"property y {told}")
+    assert ("molgen curate" in rejection.reason) == (text in looks)
 
 
 def test_rows_of_another_width_than_the_header_are_rejected(tmp_path: Path) -> None:
