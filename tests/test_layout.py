@@ -169,6 +169,7 @@ ORDER = [
     "bench.assay",
     "bench.predictors",
     "bench.rounds",
+    "bench.inventions",
     "bench.pmo.pharmacophore",
     "bench.pmo.rule_oracles",
     "bench.pmo.learned_oracles",

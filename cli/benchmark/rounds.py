@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from ..console import options, show
 from ..console.outputs import check_outputs, require_folder
 
-if TYPE_CHECKING:
-    from molgen.bench.rounds import RoundsResult
+Play = Callable[..., Any]
+"""From a file, an assay, a proposer, a specification and a seed to the result, which the file then holds."""
 
 
 @check_outputs
@@ -38,50 +39,86 @@ def rounds(  # noqa: PLR0913 - one parameter an option
     ] = "series",
     n_rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds.")] = 8,
     n: Annotated[int, typer.Option("-n", min=1, help="Compounds a round.")] = 20,
+    limit: Annotated[int, typer.Option(min=20, help="Compounds to draw from each file at random.")] = 4000,
+    is_generative: Annotated[
+        bool, typer.Option("--new-molecules", help="One round of new molecules, judged by a forest of the whole assay.")
+    ] = False,
     checkpoint: options.Checkpoint = None,
     is_json: options.Json = False,
 ) -> None:
     """Play the assay loop on an assay whose results are known, and count how many of its best compounds are found.
 
     The batches of `molgen propose` are compared with those of a random forest, of a Gaussian process on fingerprints,
-    and with random ones. A benchmark that was stopped goes on when the same command is given again.
+    and with random ones. With --new-molecules, new molecules are proposed, and compared with edits of the best known
+    ones. A benchmark that was stopped goes on when the same command is given again.
 
     Example: molgen benchmark rounds data/d3_ki.csv --property y --seeds 3 --out rounds
     """
     from molgen.bench.pmo.run import open_folder
     from molgen.bench.predictors import read_assay
-    from molgen.bench.rounds import PlayedAssay, RoundsSpec, replay_rounds, require_proposers
+    from molgen.bench.rounds import PlayedAssay, RoundsSpec
     from molgen.device import use_threads
     from molgen.latent.space import LatentSpace
 
     require_folder(out)
-    proposers = require_proposers(proposer or [])
+    play, proposers = _invent(proposer or []) if is_generative else _play(proposer or [])
     use_threads(1)
     space = LatentSpace.load(checkpoint)
     spec = RoundsSpec(start, beginning, n_rounds, n)
     sign = -1.0 if is_minimized else 1.0
-    open_folder(out, space.model.digest, property=property or "", sign=int(sign), **asdict(spec))
-    results: list[RoundsResult] = []
+    facts = {"property": property or "", "sign": int(sign), "limit": limit, **asdict(spec)}
+    open_folder(out, space.model.digest, kind="new molecules" if is_generative else "rounds", **facts)
+    results: list[Any] = []
     with show.progress(float(len(data) * seeds * len(proposers)), "Playing") as advance:
         for path in data:
-            name, compounds = read_assay(path, property)
+            name, compounds = read_assay(path, property, limit)
             assay = PlayedAssay.of(path.stem, compounds, name, sign, space)
-            for seed in range(seeds):
-                for one in proposers:
-                    results.append(replay_rounds(out, assay, one, spec, seed))
-                    advance(float(len(results)), f"{path.stem}, seed {seed}")
+            for seed, one in product(range(seeds), proposers):
+                file = out / f"{path.stem}-{one.replace(' ', '-')}-{seed}.json"
+                results.append(play(file, assay, one, spec, seed))
+                advance(float(len(results)), f"{path.stem}, seed {seed}")
     if is_json:
         show.as_json([asdict(result) for result in results])
-        return
-    columns = ["assay", "proposer", f"best 5 % found after {n_rounds} rounds", "best value", "runs"]
-    show.table(f"{n_rounds} rounds of {n}", columns, _rows(results))
+    elif is_generative:
+        columns = ["assay", "proposer", f"of {n}, better than all known", "judge's mean", "judge's best", "runs"]
+        show.table(f"{n} new molecules", columns, _rows(results, ("n_better", "mean", "best")))
+    else:
+        columns = ["assay", "proposer", "best 5 % found", "best value", "runs"]
+        show.table(f"{n_rounds} rounds of {n}", columns, _rows(results, ("found", "best")))
 
 
-def _rows(results: Sequence[RoundsResult]) -> list[list[str]]:
+def _play(names: Sequence[str]) -> tuple[Play, list[str]]:
+    """How rounds are played, and by whom."""
+    from molgen.bench.rounds import PROPOSERS, RoundsResult, play_rounds, read_or_make, require_proposers
+
+    def play(file: Path, *game: Any) -> Any:
+        return read_or_make(file, RoundsResult, lambda: play_rounds(*game))
+
+    return play, require_proposers(names, PROPOSERS)
+
+
+def _invent(names: Sequence[str]) -> tuple[Play, list[str]]:
+    """How new molecules are proposed, and by whom."""
+    from molgen.bench.inventions import INVENTORS, Inventions, invent
+    from molgen.bench.rounds import read_or_make, require_proposers
+
+    def play(file: Path, *game: Any) -> Any:
+        return read_or_make(file, Inventions, lambda: invent(*game))
+
+    return play, require_proposers(names, INVENTORS)
+
+
+def _rows(results: Sequence[Any], figures: Sequence[str]) -> list[list[str]]:
+    """A row for each assay and proposer: means over the seeds, with standard errors; of rounds, after the last."""
     rows = []
     for assay, proposer in dict.fromkeys((result.assay, result.proposer) for result in results):
         own = [result for result in results if (result.assay, result.proposer) == (assay, proposer)]
-        found, best = [result.found[-1] for result in own], [result.best[-1] for result in own]
-        error = f" ± {stdev(found) / len(found) ** 0.5:.3f}" if len(found) > 1 else ""
-        rows.append([assay, proposer, f"{fmean(found):.3f}{error}", f"{fmean(best):.2f}", str(len(own))])
+        values = [[getattr(result, figure) for result in own] for figure in figures]
+        last = [[value[-1] if isinstance(value, tuple) else value for value in column] for column in values]
+        rows.append([assay, proposer, *map(_mean, last), str(len(own))])
     return rows
+
+
+def _mean(values: Sequence[float]) -> str:
+    error = f" ± {stdev(values) / len(values) ** 0.5:.2g}" if len(values) > 1 else ""
+    return f"{fmean(values):.3f}{error}"

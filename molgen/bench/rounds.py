@@ -9,12 +9,12 @@ Notation: N compounds of an assay, K known, O the others.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,10 @@ from molgen.project.batch import BOLDNESS, pick_batch
 from molgen.project.curation import Compound
 from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Result = TypeVar("Result", bound="DataclassInstance")
 Beginning = Literal["series", "oldest"]
 BEST_SHARE = 0.05
 """Of an assay: the compounds that are to be found."""
@@ -167,35 +171,34 @@ def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) 
     return RoundsResult(assay.name, proposer, seed, tuple(found), tuple(best))
 
 
-def replay_rounds(folder: Path, assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> RoundsResult:
-    """The result that a folder holds; where it holds none, `play_rounds`, and the result is written there.
+def read_or_make(path: Path, kind: type[Result], make: Callable[[], Result]) -> Result:
+    """The result, a dataclass `kind`, that a JSON file holds; where there is none, a new one, which is written there.
 
     Raises:
-        FileError: A result in the folder is damaged.
-        SpecError: See `play_rounds`.
+        FileError: The file is damaged.
     """
-    path = folder / f"{assay.name}-{proposer.replace(' ', '-')}-{seed}.json"
     if path.exists():
         try:
             row = json.loads(path.read_text(encoding="utf-8"))
-            return RoundsResult(row["assay"], row["proposer"], row["seed"], tuple(row["found"]), tuple(row["best"]))
-        except (ValueError, KeyError, TypeError):
+            return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+        except (ValueError, TypeError, AttributeError):
             raise FileError(path, "is not the result of a benchmark", remedy="Remove it; it is made again.") from None
-    result = play_rounds(assay, proposer, spec, seed)
+    result = make()
     write_text(path, json.dumps(asdict(result)) + "\n")
     return result
 
 
-def require_proposers(names: Sequence[str]) -> list[str]:
-    """The names of proposers, all where none is named.
+def require_proposers(names: Sequence[str], known: Iterable[str]) -> list[str]:
+    """The names of proposers, all that are known where none is named.
 
     Raises:
         SpecError: There is no such proposer.
     """
-    unknown = [name for name in names if name not in PROPOSERS]
+    every = list(known)
+    unknown = [name for name in names if name not in every]
     if unknown:
-        raise SpecError("proposer", f"unknown {unknown[0]!r}", remedy=f"Known: {', '.join(PROPOSERS)}.")
-    return list(dict.fromkeys(names)) or list(PROPOSERS)
+        raise SpecError("proposer", f"unknown {unknown[0]!r}", remedy=f"Known: {', '.join(every)}.")
+    return list(dict.fromkeys(names)) or every
 
 
 def begin(assay: PlayedAssay, spec: RoundsSpec, seed: int) -> NDArray[np.int64]:

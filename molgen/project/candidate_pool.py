@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from molgen.chem.molecule import Molecule, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse
 from molgen.chem.table import Rejection, read_rows
 from molgen.errors import MoleculeError
 from molgen.explore.index import Index
 from molgen.latent.space import LatentSpace
+from molgen.model.molecule_process import MoleculeProcess
+from molgen.project.batch import BOLDNESS, Exploration, pick_batch
 from molgen.sample.conditional import SampleRequest
 from molgen.sample.series import CoreSeries
 from molgen.search.evolution.latent_search import LatentSearch
@@ -56,24 +59,29 @@ def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[
     return [molecule for _, (_, molecule) in _best(kept)]
 
 
+def read_constraints(space: LatentSpace, texts: Sequence[str]) -> SampleRequest:
+    """What new molecules must keep: the constraints, or the usual ones where there are none.
+
+    Raises:
+        SpecError: A constraint cannot be read, or names no measure.
+    """
+    return SampleRequest(list(texts or USUAL_CONSTRAINTS), space)
+
+
 def new_molecules(
     space: LatentSpace,
     start: Sequence[str],
     worth: Valuation,
     allowed: Callable[[Molecule], bool],
-    constraints: Sequence[str],
+    request: SampleRequest,
     seed: int,
     series: CoreSeries | None = None,
     on_done: Callable[[float], object] = lambda share: None,
 ) -> list[Molecule]:
-    """Molecules that the latent search finds from the compounds `start`, best first, that keep all constraints.
+    """Molecules that the latent search finds from the compounds `start`, best first, that meet a request.
 
     With a series, the search proposes molecules that keep its core.
-
-    Raises:
-        SpecError: A constraint cannot be read, or names no measure.
     """
-    request = SampleRequest(list(constraints), space)
     search = LatentSearch(space, seed=seed, config=search_config("latent", N_SEARCHED, has_start=True), series=series)
     values = worth(start)
     known = np.isfinite(values)
@@ -94,6 +102,47 @@ def new_molecules(
                 kept[molecule.smiles] = value, molecule
         on_done((n_done + BATCH_SIZE) / N_SEARCHED)
     return [molecule for _, (_, molecule) in _best(kept)]
+
+
+def value_by_forecast(space: LatentSpace, sign: float, exploration: Exploration) -> Valuation:
+    """What a fitted space expects of molecules: the mean times `sign`, and deviations as `exploration` says."""
+
+    def worth(smiles: Sequence[str]) -> NDArray[np.float64]:
+        if not smiles:
+            return np.zeros(0)
+        mean, std = space.predict_molecules(smiles)
+        return np.asarray(sign * mean[:, 0] + BOLDNESS[exploration] * std[:, 0])
+
+    return worth
+
+
+def pick_jointly(
+    space: LatentSpace,
+    candidates: Sequence[Molecule],
+    pending: Sequence[Molecule],
+    n: int,
+    exploration: Exploration,
+    sign: float,
+) -> list[Molecule]:
+    """A batch of up to `n` candidates, by the joint distribution of them and of pending compounds in a fitted space."""
+    process = space.model.predictor
+    if not isinstance(process, MoleculeProcess):
+        raise TypeError("the space was not fitted")
+    if not candidates:
+        return []
+    together = [*candidates, *pending]
+    z = torch.from_numpy(space.encode([m.smiles for m in together], AS_IT_IS, is_refined=False))
+    mean, covariance = process.joint(z, [molecule.mol for molecule in together], 0)
+    picks = pick_batch(
+        sign * mean.numpy(),
+        covariance.numpy(),
+        float(process.noise[0]),
+        [fingerprint(molecule.mol) for molecule in together],
+        n,
+        BOLDNESS[exploration],
+        range(len(candidates), len(together)),
+    )
+    return [together[i] for i in picks]
 
 
 def _broken(request: SampleRequest, molecules: Sequence[Molecule]) -> NDArray[np.float64]:

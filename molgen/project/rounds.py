@@ -20,16 +20,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.errors import CheckpointError, FileError, MoleculeError, NothingValidError, SpecError
 from molgen.latent.space import LatentSpace, default_checkpoint
-from molgen.model.molecule_process import MoleculeProcess
 from molgen.paths import write_text
-from molgen.project.batch import BOLDNESS, Exploration, pick_batch
-from molgen.project.candidate_pool import USUAL_CONSTRAINTS, best_of_catalogue, catalogue_texts, new_molecules
+from molgen.project.batch import Exploration
+from molgen.project.candidate_pool import (
+    USUAL_CONSTRAINTS,
+    best_of_catalogue,
+    catalogue_texts,
+    new_molecules,
+    pick_jointly,
+    read_constraints,
+    value_by_forecast,
+)
 from molgen.project.columns import CurationSpec
 from molgen.project.curated_file import csv_text, number_text, write_compounds
 from molgen.project.curation import Compound, Curation, curate, require_learnable
@@ -321,16 +326,11 @@ def _picked(
     number: int,
     on_done: Callable[[float], object],
 ) -> list[Molecule]:
-    sign, boldness = folder.spec.sign, BOLDNESS[ask.exploration]
+    sign = folder.spec.sign
     taken = {compound_key(smiles) for smiles in (*(c.smiles for c in compounds), *(p.smiles for p in waiting))}
     taken |= {compound_key(text) for path in ask.exclude for text in _readable(catalogue_texts(path))}
 
-    def worth(smiles: Sequence[str]) -> NDArray[np.float64]:
-        if not smiles:
-            return np.zeros(0)
-        mean, std = space.predict_molecules(smiles)
-        return np.asarray(sign * mean[:, 0] + boldness * std[:, 0])
-
+    worth = value_by_forecast(space, sign, ask.exploration)
     best_first = sorted(compounds, key=lambda compound: -sign * compound.labels[folder.spec.property_name].value)
     series = read_series(ask.core, ask.vary, [parse(compound.smiles, AS_IT_IS) for compound in best_first], space)
     bounds = [str(one) for one in (*([series.constraint] if series else []), *keep_constraints(ask.keep))]
@@ -344,34 +344,11 @@ def _picked(
         candidates = best_of_catalogue(catalogue_texts(ask.library), worth, allowed)
     else:
         start = [member.smiles for member in series.members] if series else [compound.smiles for compound in compounds]
-        constraints = [*(ask.constraints or USUAL_CONSTRAINTS), *bounds]
+        asked = read_constraints(space, [*(ask.constraints or USUAL_CONSTRAINTS), *bounds])
         seed = folder.spec.seed + number
-        candidates = new_molecules(space, start, worth, allowed, constraints, seed, series, on_done)
-    return _joint_picks(space, candidates, [parse(p.smiles, AS_IT_IS) for p in waiting], ask, sign)
-
-
-def _joint_picks(
-    space: LatentSpace, candidates: Sequence[Molecule], waiting: Sequence[Molecule], ask: ProposeSpec, sign: float
-) -> list[Molecule]:
-    """The batch, by the joint distribution of candidates and pending compounds."""
-    if not candidates:
-        return []
-    process = space.model.predictor
-    if not isinstance(process, MoleculeProcess):
-        raise TypeError("the space was not fitted")
-    together = [*candidates, *waiting]
-    z = torch.from_numpy(space.encode([m.smiles for m in together], AS_IT_IS, is_refined=False))
-    mean, covariance = process.joint(z, [molecule.mol for molecule in together], 0)
-    picks = pick_batch(
-        sign * mean.numpy(),
-        covariance.numpy(),
-        float(process.noise[0]),
-        [fingerprint(molecule.mol) for molecule in together],
-        ask.n,
-        BOLDNESS[ask.exploration],
-        range(len(candidates), len(together)),
-    )
-    return [together[i] for i in picks]
+        candidates = new_molecules(space, start, worth, allowed, asked, seed, series, on_done)
+    pending = [parse(proposal.smiles, AS_IT_IS) for proposal in waiting]
+    return pick_jointly(space, candidates, pending, ask.n, ask.exploration, sign)
 
 
 def _readable(texts: Iterable[str]) -> list[str]:

@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molgen.bench.rounds import PROPOSERS, PlayedAssay, RoundsSpec, begin, play_rounds, replay_rounds, require_proposers
+from molgen.bench.rounds import (
+    PROPOSERS,
+    PlayedAssay,
+    RoundsResult,
+    RoundsSpec,
+    begin,
+    play_rounds,
+    read_or_make,
+    require_proposers,
+)
 from molgen.errors import FileError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.paths import find_shipped
@@ -48,17 +57,17 @@ def test_a_series_is_alike_and_the_oldest_come_first(assay: PlayedAssay) -> None
     assert np.mean(alike) > 1.2 * assay.tanimoto.mean()
 
 
-def test_a_result_is_read_and_not_played_again(assay: PlayedAssay, tmp_path: Path) -> None:
-    first = replay_rounds(tmp_path, assay, "random", SPEC, 0)
-    assert replay_rounds(tmp_path, assay, "random", SPEC, 0) == first
-    (path,) = tmp_path.iterdir()
-    path.write_text("{}")
+def test_a_result_is_read_and_not_made_again(tmp_path: Path) -> None:
+    path, result = tmp_path / "d3-random-0.json", RoundsResult("d3", "random", 0, (0.0, 0.5), (1.0, 2.0))
+    assert read_or_make(path, RoundsResult, lambda: result) == result
+    assert read_or_make(path, RoundsResult, lambda: pytest.fail("made again")) == result
+    path.write_text("[]")
     with pytest.raises(FileError, match="not the result"):
-        replay_rounds(tmp_path, assay, "random", SPEC, 0)
+        read_or_make(path, RoundsResult, lambda: result)
 
 
 def test_too_few_compounds_and_unknown_proposers_are_refused(assay: PlayedAssay) -> None:
     with pytest.raises(SpecError, match="has 60 compounds, and 210 are needed"):
         play_rounds(assay, "random", RoundsSpec(), 0)
     with pytest.raises(SpecError, match="unknown 'oracle'"):
-        require_proposers(["oracle"])
+        require_proposers(["oracle"], PROPOSERS)

@@ -1,0 +1,139 @@
+"""New molecules for an assay, judged by a model of the whole assay that the search never sees.
+
+The search knows the measurements of a few compounds and proposes one batch of new molecules. The judge is a random
+forest on fingerprints, fitted to all compounds: no forecast of the search's own counts. Edits of the best known
+compounds, which keep the same constraints, are what a proposal has to beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from rdkit import Chem
+
+from molgen.arrays import Doubles
+from molgen.bench.rounds import PlayedAssay, RoundsSpec, begin
+from molgen.chem.graph_edits import cross, mutate
+from molgen.chem.molecule import Molecule, parse
+from molgen.errors import MoleculeError, NothingValidError
+from molgen.evaluate.regression import FEATURE_SHARE, N_TREES, compute_fingerprints, require_baseline
+from molgen.latent.space import LatentSpace
+from molgen.project.candidate_pool import new_molecules, pick_jointly, read_constraints, value_by_forecast
+from molgen.project.curation import Compound
+from molgen.project.fit import fitted_space
+from molgen.project.replicates import Label
+
+N_PARENTS = 10
+"""Best known compounds that are edited."""
+CROSS_SHARE = 0.3
+"""Of the edits, those of two compounds."""
+LABEL = "y"
+
+
+@dataclass(frozen=True)
+class Inventions:
+    """What one proposer made of the beginning of an assay.
+
+    Attributes:
+        assay: Name of the file.
+        proposer: One of `INVENTORS`.
+        seed: Of the beginning and of the proposer.
+        best_known: The judge's highest value of a compound known at the beginning.
+        n_better: How many proposals the judge holds to be better than that.
+        mean: The judge's mean of the proposals.
+        best: Its highest value of one.
+        smiles: The proposals.
+    """
+
+    assay: str
+    proposer: str
+    seed: int
+    best_known: float
+    n_better: int
+    mean: float
+    best: float
+    smiles: tuple[str, ...]
+
+
+def invent(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> Inventions:
+    """One batch of new molecules by a proposer of `INVENTORS`, judged.
+
+    Raises:
+        NothingValidError: No new molecule that keeps the constraints was found.
+        SpecError: scikit-learn is not installed.
+    """
+    judge = fit_judge(assay, seed)
+    known = begin(assay, spec, seed)
+    compounds = [Compound(str(i), assay.smiles[i], (), {LABEL: Label(float(assay.y[i]))}) for i in known.tolist()]
+    proposed = INVENTORS[proposer](assay.space, compounds, spec.batch, seed)
+    if not proposed:
+        raise NothingValidError(f"{proposer} found no new molecule for {assay.name} that keeps the constraints")
+    values, before = (judge([parse(text).mol for text in texts]) for texts in (proposed, [c.smiles for c in compounds]))
+    best_known = float(before.max())
+    return Inventions(
+        assay.name,
+        proposer,
+        seed,
+        best_known,
+        int((values > best_known).sum()),
+        float(values.mean()),
+        float(values.max()),
+        tuple(proposed),
+    )
+
+
+def fit_judge(assay: PlayedAssay, seed: int) -> Callable[[Sequence[Chem.Mol]], Doubles]:
+    """The forest of a whole assay, from molecules to values.
+
+    Raises:
+        SpecError: scikit-learn is not installed.
+    """
+    require_baseline()
+    from sklearn.ensemble import RandomForestRegressor
+
+    forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=seed).fit(assay.features, assay.y)
+    return lambda mols: np.asarray(forest.predict(compute_fingerprints(mols)), dtype=np.float64)
+
+
+Inventor = Callable[[LatentSpace, Sequence[Compound], int, int], list[str]]
+"""From a space, the known compounds, a number n and a seed to n SMILES of new molecules."""
+
+
+def _propose(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) -> list[str]:
+    """What `molgen propose` would."""
+    fitted = fitted_space(space, compounds, [LABEL], seed)
+    start = [compound.smiles for compound in compounds]
+    worth = value_by_forecast(fitted, 1.0, "balanced")
+    request = read_constraints(fitted, ())
+    candidates = new_molecules(fitted, start, worth, lambda molecule: molecule.smiles not in start, request, seed)
+    return [molecule.smiles for molecule in pick_jointly(fitted, candidates, (), n, "balanced", 1.0)]
+
+
+def _edit(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) -> list[str]:
+    """Random edits of the best compounds that keep the same constraints."""
+    rng = np.random.default_rng(seed)
+    best = sorted(compounds, key=lambda compound: -compound.labels[LABEL].value)[:N_PARENTS]
+    parents = [compound.smiles for compound in best]
+    request = read_constraints(space, ())
+    made: dict[str, Molecule] = {}
+    while len(made) < n:
+        one, other = (parents[int(rng.integers(len(parents)))] for _ in range(2))
+        mol = cross(rng, one, other) if rng.random() < CROSS_SHARE else mutate(rng, one)
+        child = _read(mol)
+        is_new = child is not None and child.smiles not in (*made, *parents)
+        if child and is_new and request.is_met(request.values([child]))[0]:
+            made[child.smiles] = child
+    return list(made)
+
+
+def _read(mol: Chem.Mol | None) -> Molecule | None:
+    try:
+        return parse(Chem.MolToSmiles(mol)) if mol is not None else None
+    except MoleculeError:
+        return None
+
+
+INVENTORS: Mapping[str, Inventor] = MappingProxyType({"molgen": _propose, "edits": _edit})
