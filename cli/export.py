@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import show
+from .console.campaign_space import open_campaign_space
 from .console.options import Force, Json, Seed
 from .console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from molgen.chem.molecule import Molecule
-    from molgen.latent.space import LatentSpace
     from molgen.output.candidates import Candidate, Selection
-    from molgen.run import RunFolder
 
 N_SHOWN = 10
 
@@ -76,7 +75,7 @@ def export(  # noqa: PLR0913 - one argument an option
     require_no_input(output, [folder.path / NAME, folder.path / START])
     evaluations = read_evaluations(folder.path / NAME)
     known = KnownCompounds(read_start(folder.path / START))
-    space = _space(folder, checkpoint)
+    space = open_campaign_space(folder, checkpoint)
 
     def is_wanted(molecule: Molecule) -> bool:
         return not (is_novel and (known.holds(molecule) or space.knows([molecule.smiles])[0]))
@@ -98,31 +97,6 @@ def export(  # noqa: PLR0913 - one argument an option
         _report_json(output, candidates, selection, n_without_3d)
     else:
         _report(output, candidates, selection, n_without_3d)
-
-
-def _space(folder: RunFolder, given: Path | None) -> LatentSpace:
-    """The latent space of the campaign's checkpoint, at `given` or where the campaign found it.
-
-    Raises:
-        RunError: The manifest does not tell which it was.
-        CheckpointError: It is gone, damaged, or another one.
-    """
-    from molgen.errors import CheckpointError, RunError
-    from molgen.latent.space import LatentSpace
-    from molgen.run import MANIFEST
-
-    match folder.manifest().get("checkpoint"):
-        case {"path": str(used), "sha256": str(digest)}:
-            path = given or Path(used)
-        case _:
-            raise RunError(folder.path / MANIFEST, "names no checkpoint", remedy="Start a new campaign.")
-    where = "Name where the campaign's checkpoint is now with --checkpoint."
-    if not path.is_file():
-        raise CheckpointError(path, "the campaign's checkpoint is not there", remedy=where)
-    space = LatentSpace.load(path)
-    if space.model.digest != digest:
-        raise CheckpointError(path, "is not the checkpoint that the campaign used", remedy=where)
-    return space
 
 
 def _select(choose: Callable[..., Selection], top: int, output: Path, seed: int, *, is_flat: bool) -> Selection:

@@ -33,6 +33,7 @@ from . import (
     index,
     predict,
     project,
+    report,
     sample,
     train,
 )
@@ -143,6 +144,7 @@ app.command()(decode.decode)
 app.command()(sample.sample)
 app.command()(campaign.campaign)
 app.command()(export.export)
+app.command()(report.report)
 app.command()(index.index)
 app.command()(project.propose)
 app.command()(project.tell)

@@ -1,13 +1,16 @@
 """What several test files share: the command line, loaded as users start it."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from typer import Typer
@@ -101,3 +104,66 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractConte
             kill.left = 10**9
 
     return block
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Browser:
+    """A page in a headless Chromium, spoken to by the DevTools protocol over pipes.
+
+    Attributes:
+        complaints: What the page's console says of errors.
+    """
+
+    def __init__(self, to_browser: BinaryIO, from_browser: BinaryIO) -> None:
+        self.to_browser, self.from_browser = to_browser, from_browser
+        self.session: dict[str, str] = {}
+        self.n_calls = 0
+        self.complaints: list[str] = []
+
+    def open(self, url: str) -> None:
+        target = self.call("Target.createTarget", url=url)["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self.session = {"sessionId": attached["sessionId"]}
+        self.call("Log.enable")
+        self.call("Runtime.enable")
+
+    def call(self, method: str, **params: object) -> dict[str, Any]:
+        self.n_calls += 1
+        message = {"id": self.n_calls, "method": method, "params": params, **self.session}
+        self.to_browser.write(json.dumps(message).encode() + b"\0")
+        self.to_browser.flush()
+        answer: dict[str, Any] = {}
+        while answer.get("id") != self.n_calls:
+            answer = json.loads(b"".join(iter(lambda: self.from_browser.read(1), b"\0")))
+            if answer.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown"):
+                self.complaints.append(str(answer["params"]))
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def value(self, script: str) -> Any:
+        """What a script, or what it promises, comes to."""
+        result = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser without network."""
+    if not BROWSER:
+        pytest.skip("needs a Chromium")
+    (child_in, to_browser), (from_browser, child_out) = os.pipe(), os.pipe()
+    arguments = " ".join([
+        "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
+        f"--user-data-dir={tmp_path / 'profile'}", "--host-resolver-rules='MAP * ~NOTFOUND'"
+    ])  # fmt: skip
+    command = f'exec "{BROWSER}" {arguments} 3<&{child_in} 4>&{child_out} 2>/dev/null'
+    with subprocess.Popen(["bash", "-c", command], pass_fds=(child_in, child_out)) as process:
+        os.close(child_in)
+        os.close(child_out)
+        with open(to_browser, "wb") as writing, open(from_browser, "rb") as reading:
+            yield Browser(writing, reading)
+            process.terminate()

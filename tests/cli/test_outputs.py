@@ -45,6 +45,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "sample": {"n": "2"} | MODEL,
     "campaign": {"maximize": "qed", "budget": "5", "start": "others.smi", "out": "free"} | MODEL,
     "export": {"run": "run"} | MODEL,
+    "report": {"run": "run"} | MODEL,
     "index": {"files": "molecules.csv"} | MODEL,
     "curate": DATA,
     "familiarise": DATA | {"checkpoints": "tiny.safetensors"},
@@ -92,6 +93,7 @@ SUFFIXES = {
     ("fit", "output"): ".safetensors",
     ("export", "plot"): ".svg",
     ("evaluate", "figure"): ".svg",
+    ("report", "output"): ".html",
     ("explore direction", "output"): ".json",
     ("benchmark instruments", "output"): ".json",
 }
@@ -279,7 +281,7 @@ def test_a_file_that_is_read_is_never_written(run: Run, folder: Path, command: s
             output.symlink_to(between if way == "link to a link" else source)
         words = command_line(command, given | {key: str(output)}, is_forced=True)
         message = require_refused(run, folder, command, words)
-        if command != "export" or source.name != "evaluations.csv":
+        if command not in ("export", "report") or source.name != "evaluations.csv":
             assert "is read by this command" in message
 
 

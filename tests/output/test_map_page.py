@@ -2,17 +2,11 @@
 
 import base64
 import hashlib
-import json
-import os
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from time import sleep
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,77 +155,24 @@ def test_a_page_holds_names_and_places_and_is_the_same_each_time(tmp_path: Path)
     np.testing.assert_array_equal(parts["values"].reshape(2, -1), list(chart().columns.values()))
 
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-class Browser:
-    """A page in a headless Chromium, spoken to by the DevTools protocol over pipes."""
-
-    def __init__(self, to_browser: BinaryIO, from_browser: BinaryIO) -> None:
-        self.to_browser, self.from_browser = to_browser, from_browser
-        self.session: dict[str, str] = {}
-        self.n_calls = 0
-
-    def open(self, url: str) -> None:
-        target = self.call("Target.createTarget", url=url)["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self.session = {"sessionId": attached["sessionId"]}
-
-    def call(self, method: str, **params: object) -> dict[str, Any]:
-        self.n_calls += 1
-        message = {"id": self.n_calls, "method": method, "params": params, **self.session}
-        self.to_browser.write(json.dumps(message).encode() + b"\0")
-        self.to_browser.flush()
-        answer: dict[str, Any] = {}
-        while answer.get("id") != self.n_calls:
-            answer = json.loads(b"".join(iter(lambda: self.from_browser.read(1), b"\0")))
-        assert "error" not in answer, answer
-        result: dict[str, Any] = answer["result"]
-        return result
-
-    def value(self, script: str) -> Any:
-        """What a script, or what it promises, comes to."""
-        result = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-
-@contextmanager
-def browsing(folder: Path) -> Iterator[Browser]:
-    assert BROWSER
-    (child_in, to_browser), (from_browser, child_out) = os.pipe(), os.pipe()
-    arguments = " ".join([
-        "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={folder}"
-    ])  # fmt: skip
-    command = f'exec "{BROWSER}" {arguments} 3<&{child_in} 4>&{child_out} 2>/dev/null'
-    with subprocess.Popen(["bash", "-c", command], pass_fds=(child_in, child_out)) as process:
-        os.close(child_in)
-        os.close(child_out)
-        with open(to_browser, "wb") as writing, open(from_browser, "rb") as reading:
-            yield Browser(writing, reading)
-            process.terminate()
-
-
-@pytest.mark.skipif(not BROWSER, reason="needs a Chromium")
-def test_a_browser_shows_selects_and_exports(tmp_path: Path) -> None:
+def test_a_browser_shows_selects_and_exports(tmp_path: Path, browser: Any) -> None:
     write_page(tmp_path / "map.html", chart())
-    with browsing(tmp_path / "profile") as browser:
-        browser.open((tmp_path / "map.html").as_uri())
-        while not browser.value("performance.getEntriesByName('molecules read').length"):
-            sleep(0.05)
-        assert browser.value("document.title").startswith(f"Map {EVIL}")
-        assert browser.value("document.querySelectorAll('img').length") == 0
-        browser.value("hover(0)")
-        assert browser.value("card.hidden") is False
-        assert browser.value("card.querySelector('.name').textContent") == EVIL
-        found = "[0, 3, 7].map((i) => nearest(map.xy[2 * i], map.xy[2 * i + 1], 0.01))"
-        assert browser.value(found) == [0, 3, 7]
-        browser.value("selectLasso([[-2, -2], [2, -2], [2, 2], [-2, 2]], {})")
-        assert browser.value("document.getElementById('count').textContent") == str(len(REAL))
-        sdf = browser.value("new Blob(chosen.map(sdfRecord)).text()")
-        smi = browser.value("new Blob(chosen.map(smilesLine)).text()")
-        browser.value("select((i) => i === 2, { altKey: true })")
-        assert browser.value("chosen.length") == len(REAL) - 1
+    browser.open((tmp_path / "map.html").as_uri())
+    while not browser.value("performance.getEntriesByName('molecules read').length"):
+        sleep(0.05)
+    assert browser.value("document.title").startswith(f"Map {EVIL}")
+    assert browser.value("document.querySelectorAll('img').length") == 0
+    browser.value("hover(0)")
+    assert browser.value("card.hidden") is False
+    assert browser.value("card.querySelector('.name').textContent") == EVIL
+    found = "[0, 3, 7].map((i) => nearest(map.xy[2 * i], map.xy[2 * i + 1], 0.01))"
+    assert browser.value(found) == [0, 3, 7]
+    browser.value("selectLasso([[-2, -2], [2, -2], [2, 2], [-2, 2]], {})")
+    assert browser.value("document.getElementById('count').textContent") == str(len(REAL))
+    sdf = browser.value("new Blob(chosen.map(sdfRecord)).text()")
+    smi = browser.value("new Blob(chosen.map(smilesLine)).text()")
+    browser.value("select((i) => i === 2, { altKey: true })")
+    assert browser.value("chosen.length") == len(REAL) - 1
     supplier = Chem.SDMolSupplier()
     supplier.SetData(sdf)
     assert [Chem.MolToSmiles(mol) for mol in supplier] == SMILES

@@ -1,0 +1,138 @@
+"""What a report says, whatever it is about: facts, tables, plots and molecules, before any markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from molgen.chem.molecule import Molecule
+from molgen.output.listing import Cell
+from molgen.output.report.drawing import draw_slim
+from molgen.output.report.plot import Plot
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names with a text each."""
+
+    title: str
+    rows: Sequence[tuple[str, str]]
+    is_folded: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts under a header."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plots:
+    """Plots side by side."""
+
+    title: str
+    plots: Sequence[Plot]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A molecule of a grid.
+
+    Attributes:
+        id: Its name, of its own in the report.
+        smiles: Canonical.
+        drawing: An SVG element of `draw_slim`.
+        cells: A value for each column of the grid; NaN for a number, "" for a text that there is not.
+    """
+
+    id: str
+    smiles: str
+    drawing: str
+    cells: Sequence[Cell]
+
+    @classmethod
+    def of(cls, id: str, molecule: Molecule, cells: Sequence[Cell]) -> Card:
+        """A card with the drawing of its molecule."""
+        return cls(id, molecule.smiles, draw_slim(molecule.mol), cells)
+
+    def texts(self) -> list[str]:
+        """The cells as they are shown."""
+        return [show_cell(cell) for cell in self.cells]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Molecules that can be sorted and filtered by their columns.
+
+    Attributes:
+        title: Above it.
+        columns: Names.
+        cards: In the order in which they are first shown.
+        note: One line more.
+    """
+
+    title: str
+    columns: Sequence[str]
+    cards: Sequence[Card]
+    note: str = ""
+
+    def is_numeric(self, column: int) -> bool:
+        """Whether all that a column holds are numbers, and not all NaN."""
+        cells = [card.cells[column] for card in self.cards]
+        return any(isinstance(cell, float) and not math.isnan(cell) for cell in cells) and not any(
+            isinstance(cell, str) for cell in cells
+        )
+
+
+Section = Facts | Table | Plots | Grid
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page.
+
+    Attributes:
+        title: What it is about.
+        subtitle: One line more.
+        figures: The few numbers that matter most: name and text.
+        sections: In order.
+    """
+
+    title: str
+    subtitle: str
+    figures: Sequence[tuple[str, str]]
+    sections: Sequence[Section]
+
+
+def show_cell(cell: Cell) -> str:
+    """A number with four digits, a whole one with all; "" for NaN."""
+    if isinstance(cell, str):
+        return cell
+    if math.isnan(cell):
+        return ""
+    return f"{cell:.0f}" if cell == round(cell) and abs(cell) < 1e15 else f"{cell:.4g}"
+
+
+def flatten_entries(entries: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The values of nested mappings and lists, each with the names that lead to it, joined by dots."""
+    return [(".".join(names), text) for names, text in _flatten((), entries)]
+
+
+def _flatten(names: tuple[str, ...], value: Any) -> Iterable[tuple[tuple[str, ...], str]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _flatten((*names, str(name)), inner)
+    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+        for number, inner in enumerate(value, 1):
+            yield from _flatten((*names, str(number)), inner)
+    elif isinstance(value, list):
+        yield names, " ".join(map(str, value)) if names == ("command",) else "; ".join(map(str, value))
+    else:
+        yield names, str(value)
