@@ -57,8 +57,8 @@ def describe_campaign(
     if len(objectives) > 1:
         sections.append(_trade_offs(objectives, evaluations, candidates, is_pareto=spec.pareto))
     sections += [
-        _grid(candidates),
         _distributions(candidates, reference),
+        _grid(candidates),
         Facts("Provenance", flatten_entries(manifest), is_folded=True),
     ]
     return Report(title, f"Campaign, {_times(manifest)}", _figures(evaluations, candidates), sections)
@@ -186,7 +186,7 @@ def _grid(candidates: Sequence[Candidate]) -> Grid:
         Card.of(candidate.id, candidate.molecule, [_number_or_text(row[i], i, cells) for i in shown])
         for candidate, row in zip(candidates, cells, strict=True)
     ]
-    return Grid("Best candidates", [columns[i] for i in shown], cards, "`molgen export` writes them to a file.")
+    return Grid("Best candidates", [columns[i] for i in shown], cards, "The command molgen export writes them to a file.")
 
 
 def _cell(text: str) -> Cell:
