@@ -33,7 +33,6 @@ from . import (
     index,
     predict,
     project,
-    report,
     sample,
     train,
 )
@@ -41,6 +40,7 @@ from .benchmark import app as benchmark
 from .console import show
 from .console.renamed import note_renames
 from .explore import app as explore
+from .results import report
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
 

@@ -29,7 +29,7 @@ MAX_MARKS = 2000
 MAX_PAIRS = 6
 """Of objectives that are plotted against each other."""
 N_BINS = 24
-_LEFT_OUT = re.compile(r"id|rank|smiles|inchikey|parent|hypervolume|desirability_.*|passes_.*")
+_LEFT_OUT = re.compile(r"id|rank|smiles|inchikey|parent|hypervolume|nearest_known_smiles|desirability_.*|passes_.*")
 """Fields of an export that a card has no room for, or shows otherwise."""
 
 
@@ -186,7 +186,7 @@ def _grid(candidates: Sequence[Candidate]) -> Grid:
         Card.of(candidate.id, candidate.molecule, [_number_or_text(row[i], i, cells) for i in shown])
         for candidate, row in zip(candidates, cells, strict=True)
     ]
-    return Grid("Best candidates", [columns[i] for i in shown], cards, "The command molgen export writes them to a file.")
+    return Grid("Best candidates", [columns[i] for i in shown], cards, "molgen export writes them to a file.")
 
 
 def _cell(text: str) -> Cell:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import show
-from .console.campaign_space import open_campaign_space
-from .console.options import Force
-from .console.outputs import check_outputs
+from ..console import show
+from ..console.campaign_space import open_campaign_space
+from ..console.options import Force
+from ..console.outputs import check_outputs
 
 if TYPE_CHECKING:
     from molgen.output.report.content import Report
