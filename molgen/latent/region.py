@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from molgen.arrays import Floats
-from molgen.chem.molecule import parse, saturate
+from molgen.chem.familiarity import Reference
+from molgen.chem.molecule import Molecule, parse, saturate
 from molgen.errors import MoleculeError
 from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel
 
 BATCH_SIZE = 256
 N_DRAWS = 4
-"""Maximum number of attempts for a text that is no valid molecule, or a variant that equals its draft."""
+"""Maximum number of attempts for a text that is no valid molecule, holds an atom environment of radius 1 or a ring
+system that the training molecules lack, or is a variant that equals its draft."""
 REDRAW_TEMPERATURE = 0.5
 """Temperature of a repair from the second attempt on; the first takes the likeliest tokens."""
 
@@ -30,9 +32,10 @@ _Rewrite = Callable[[list[NDArray[np.uint16]], Tensor, Tensor, int], list[str]]
 class RegionDecoder:
     """Rewrites the drafts of an exact decoder where a language model conditioned on the coarse part disagrees."""
 
-    def __init__(self, model: SmilesLanguageModel, scale: Tensor) -> None:
-        """A decoder from a model and the prior's standard deviations (C,) in the coarse dimensions."""
+    def __init__(self, model: SmilesLanguageModel, scale: Tensor, familiarity: Reference | None) -> None:
+        """A decoder from a model, the prior's standard deviations (C,) in the coarse dimensions, and known parts."""
         self._model = model
+        self._familiarity = familiarity
         self._scale = scale.cpu().numpy().astype(np.float32)
         self._device = model.logits.weight.device
 
@@ -60,15 +63,29 @@ class RegionDecoder:
         texts: list[str | None] = [None] * len(points)
         rows = np.flatnonzero(np.isfinite(points).all(axis=1))
         for draw in range(N_DRAWS):
+            is_open = np.zeros(len(points), dtype=bool)
             for start in range(0, len(rows), BATCH_SIZE):
                 chunk = rows[start : start + BATCH_SIZE]
                 uniforms = draw_uniforms(chunk, (seed, draw), MAX_LENGTH + 2).to(self._device)
                 written = rewrite([ids[row] for row in chunk], coarse[chunk], uniforms, draw)
                 for row, text in zip(chunk.tolist(), written, strict=True):
-                    found = canonicalise(text)
-                    texts[row] = found if may_be_draft or found != drafts[row] else None
-            rows = np.array([row for row in rows.tolist() if texts[row] is None], dtype=np.int64)
+                    molecule = parse_generated(text)
+                    if molecule is None or (molecule.smiles == drafts[row] and not may_be_draft):
+                        is_open[row] = True
+                        continue
+                    texts[row] = texts[row] or molecule.smiles
+                    if self._is_familiar(molecule):
+                        texts[row] = molecule.smiles
+                    else:
+                        is_open[row] = True
+            rows = np.flatnonzero(is_open)
         return texts
+
+    def _is_familiar(self, molecule: Molecule) -> bool:
+        if self._familiarity is None:
+            return True
+        unfamiliar = self._familiarity.unfamiliar(molecule.mol)
+        return unfamiliar.n_radius_1 == 0 and not unfamiliar.ring_systems
 
     def _tokenise(self, smiles: str | None) -> NDArray[np.uint16]:
         """Token ids of a draft; empty without a draft, or if the draft has an unknown symbol."""
@@ -85,9 +102,9 @@ def draw_uniforms(rows: NDArray[np.int64], seed: Sequence[int], n: int) -> Tenso
     return torch.from_numpy(np.stack([stream.random(n) for stream in streams]))
 
 
-def canonicalise(text: str) -> str | None:
-    """Canonical SMILES of a generated text; None if it is no valid molecule."""
+def parse_generated(text: str) -> Molecule | None:
+    """The molecule of a generated text; None if it is no valid molecule."""
     try:
-        return parse(saturate(text) if "[" in text else text).smiles
+        return parse(saturate(text) if "[" in text else text)
     except MoleculeError:
         return None

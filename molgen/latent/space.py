@@ -26,7 +26,7 @@ from molgen.device import resolve_device
 from molgen.errors import MoleculeError, SpecError
 from molgen.hashes import contains
 from molgen.latent.arguments import MISSING, require_count, require_seed, smiles_list
-from molgen.latent.region import RegionDecoder, canonicalise, draw_uniforms
+from molgen.latent.region import RegionDecoder, draw_uniforms, parse_generated
 from molgen.model import checkpoint
 from molgen.model.checkpoint import MolecularModel
 from molgen.model.gaussian_process import GaussianProcess
@@ -226,7 +226,10 @@ class LatentSpace:
     @cached_property
     def _region(self) -> RegionDecoder | None:
         model = self.model.region
-        return RegionDecoder(model, self.model.vae.config.scale()[: model.config.coarse_size]) if model else None
+        if model is None:
+            return None
+        scale = self.model.vae.config.scale()[: model.config.coarse_size]
+        return RegionDecoder(model, scale, self.model.familiarity)
 
     @property
     def prior_names(self) -> tuple[str, ...]:
@@ -436,7 +439,8 @@ class LatentSpace:
         return to_double(self.model.vae)
 
     def _to_smiles(self, ids: Sequence[int]) -> str | None:
-        return canonicalise(self.model.vocabulary.to_smiles(ids, self.model.max_tokens))
+        molecule = parse_generated(self.model.vocabulary.to_smiles(ids, self.model.max_tokens))
+        return molecule.smiles if molecule else None
 
 
 def _softness(temperature: ArrayLike, n: int) -> Floats:
