@@ -1,1 +1,1 @@
-"""The command line of molgen: options in, one call of molgen, a report out."""
+"""The command line of molgen: each command parses options, calls molgen and reports the result."""

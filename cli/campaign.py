@@ -31,32 +31,41 @@ def _texts(name: str, help_text: str) -> Any:
 def campaign(  # noqa: PLR0913 - one parameter an option
     spec: Annotated[Path | None, typer.Argument(help="A TOML file with the options below.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", writable=True, file_okay=False, help="Folder for the new run.")
+        Path | None, typer.Option("--out", "-o", writable=True, file_okay=False, help="Folder for the new run.")
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", help="Folder of a run to continue; with --budget, to extend when it is finished."),
+        typer.Option("--resume", help="Folder of a run to resume; with --budget, to extend a finished run."),
     ] = None,
     accept_changed_scorer: Annotated[
         bool,
         typer.Option(
-            "--accept-changed-scorer", help="Resume although the file of a scorer changed; values it gave are kept."
+            "--accept-changed-scorer", help="Resume although the file of a scorer changed; its earlier values are kept."
         ),
     ] = False,
     maximize: Annotated[
-        list[str] | None, _texts("--maximize", "Such as qed, or predicted:pKi. Repeatable, as all of these.")
+        list[str] | None, _texts("--maximize", "Measure to maximise, such as qed or predicted:pKi; repeatable.")
     ] = None,
-    minimize: Annotated[list[str] | None, _texts("--minimize", "Such as sa.")] = None,
-    target: Annotated[list[str] | None, _texts("--target", 'Such as "logp = 2.5".')] = None,
-    range_: Annotated[list[str] | None, _texts("--range", 'Such as "mw = 300..450".')] = None,
-    weight: Annotated[list[str] | None, _texts("--weight", 'Such as "qed = 2".')] = None,
+    minimize: Annotated[list[str] | None, _texts("--minimize", "Measure to minimise, such as sa; repeatable.")] = None,
+    target: Annotated[
+        list[str] | None, _texts("--target", 'Measure with a target, such as "logp = 2.5"; repeatable.')
+    ] = None,
+    range_: Annotated[
+        list[str] | None, _texts("--range", 'Measure with a range, such as "mw = 300..450"; repeatable.')
+    ] = None,
+    weight: Annotated[
+        list[str] | None, _texts("--weight", 'Weight of an objective, such as "qed = 2"; repeatable.')
+    ] = None,
     scale: Annotated[
-        list[str] | None, _texts("--scale", 'Values worth 0 and 1, such as "penalized_logp = -5..5".')
+        list[str] | None,
+        _texts("--scale", 'Values of desirability 0 and 1, such as "penalized_logp = -5..5"; repeatable.'),
     ] = None,
-    constraint: Annotated[list[str] | None, _texts("--constraint", 'Such as "similarity >= 0.4".')] = None,
-    record: Annotated[list[str] | None, _texts("--record", "A further measure to write down.")] = None,
+    constraint: Annotated[
+        list[str] | None, _texts("--constraint", 'Bound on a measure, such as "similarity >= 0.4"; repeatable.')
+    ] = None,
+    record: Annotated[list[str] | None, _texts("--record", "Further measure to record; repeatable.")] = None,
     pareto: Annotated[
-        bool | None, typer.Option("--pareto", help="Keep several objectives apart: a Pareto front.")
+        bool | None, typer.Option("--pareto", help="Search for a Pareto front instead of a weighted mean.")
     ] = None,
     scorer: Annotated[
         list[str] | None,
@@ -64,28 +73,33 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     ] = None,
     scorer_command: Annotated[
         list[str] | None,
-        _texts("--scorer-command", "A program: SMILES lines in, a number a line out."),
+        _texts("--scorer-command", "A program that reads SMILES, one a line, and prints a number a line."),
     ] = None,
     time_limit_s: Annotated[
-        float | None, typer.Option("--time-limit", help="Seconds that a call of a scorer may take.")
+        float | None, typer.Option("--time-limit", help="Time limit of a scorer call in seconds.")
     ] = None,
     on_failure: Annotated[
         Literal["stop", "skip", "penalise"] | None,
         typer.Option(
             "--on-failure",
-            help="Where a scorer has no value for a molecule: default stop. The molecule counts as a call in any case.",
+            help="What to do with a molecule that a scorer has no value for; default stop. It counts as a call.",
         ),
     ] = None,
     start: Annotated[
         list[str] | None,
-        _texts("--start", "A SMILES or a file to begin with. A column of the objective's name holds known values."),
+        _texts(
+            "--start", "A SMILES or a file of starting molecules. A column named like the objective holds known values."
+        ),
     ] = None,
     start_limit: Annotated[
         int | None,
-        typer.Option("--start-limit", help="Start molecules to use, the best known first; default half the budget."),
+        typer.Option(
+            "--start-limit", help="Number of starting molecules to use, best known ones first; default half the budget."
+        ),
     ] = None,
     reference: Annotated[
-        str | None, typer.Option("--reference", help="What similarity compares with; by default the start.")
+        str | None,
+        typer.Option("--reference", help="Reference molecule of the measure similarity; by default a single start."),
     ] = None,
     core: options.Core = None,
     vary: options.Vary = None,
@@ -94,18 +108,16 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     allow_unstable: AllowUnstable = False,
     charge: Annotated[
         Literal["keep", "neutralise"] | None,
-        typer.Option(
-            "--charge", help="Charges of proposals: keep them, or (the default) take neutral forms and nothing else."
-        ),
+        typer.Option("--charge", help="Keep charges of proposals, or take neutral forms only (default)."),
     ] = None,
-    budget: Annotated[int | None, typer.Option("--budget", help="Molecules to score; default 1000.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="Molecules proposed at once.")] = None,
+    budget: Annotated[int | None, typer.Option("--budget", help="Number of molecules to score; default 1000.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Number of molecules proposed at once.")] = None,
     sampler: Annotated[
         Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"] | None,
-        typer.Option("--sampler", help="Who proposes; default latent."),
+        typer.Option("--sampler", help="Sampler that proposes molecules; default latent."),
     ] = None,
     checkpoint: options.Checkpoint = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same result; default 0.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Random seed; default 0.")] = None,
     threads: options.Threads = None,
     device: options.Device = "auto",
     is_forced: options.Force = False,
@@ -113,7 +125,8 @@ def campaign(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Search the latent space for better molecules.
 
-    Molecules are kept familiar, stable and neutral unless that is lifted; what misses a constraint costs no call.
+    By default, proposals are familiar, stable and neutral. Molecules outside a constraint on a built-in measure cost
+    no call.
 
     Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
     similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, core:CORE, alerts:pains, alerts:brenk, unfamiliar,
@@ -182,11 +195,11 @@ def _launch(
 def _resume(
     run: Path, others: Sequence[str], budget: int | None, machine: tuple[str, int | None], *, accepts_changed: bool
 ) -> Result:
-    """Goes on with a run; `others` are the names of what else was given."""
+    """Resumes a run; `others` are the names of the other given options."""
     from molgen.errors import SpecError
     from molgen.search import launch
 
-    if set(others) - {"checkpoint", "budget"}:  # the checkpoint may come from the environment
+    if set(others) - {"checkpoint", "budget"}:  # the checkpoint may be set by the environment
         remedy = "Give --resume RUN alone, or with a larger --budget."
         raise SpecError("resume", "a run is resumed as it began", remedy=remedy)
     with _progress() as reports:
@@ -202,7 +215,7 @@ def _place(device: str, threads: int | None) -> Machine:
 
 @contextmanager
 def _progress(budget: int | None = None) -> Iterator[Reports]:
-    """Where news goes: a bar while it runs, notes on standard error."""
+    """Reports progress as a bar, and notes on standard error."""
     from molgen.search.launch import Reports
 
     with show.progress(budget, "campaign") as advance:
@@ -214,7 +227,7 @@ def _line(status: CampaignStatus) -> str:
     numbers = {"best": f"{status.best:.4g}", "top 10": f"{status.top_10:.4g}", "unique": f"{status.unique_rate:.0%}"}
     parts = [f"{name} {'-' if 'nan' in text else text}" for name, text in numbers.items()]
     if status.n_filtered:
-        parts.append(f"{status.n_filtered} against a constraint")
+        parts.append(f"{status.n_filtered} outside constraints")
     if not math.isnan(status.hypervolume):
         parts.append(f"hypervolume {status.hypervolume:.4f}")
     return "  ".join([*parts, f"{rate:.0f} calls/s"])
@@ -239,9 +252,9 @@ def _report(result: Result, folder: Path, *, is_json: bool) -> None:
         rows = [["yes" if is_on_front else "", *row] for (_, is_on_front), row in zip(best, rows, strict=True)]
         title = f"Pareto front of {status.n_scored} molecules, then the best of the others"
     show.table(title, columns, rows)
-    show.note(f"{_line(status)}; {status.n_invalid} invalid, {status.n_duplicate} met before")
+    show.note(f"{_line(status)}; {status.n_invalid} invalid, {status.n_duplicate} duplicates")
     if status.n_known:
-        show.note(f"{status.n_known} start molecules have known values, and took no call")
+        show.note(f"{status.n_known} starting molecules have known values and cost no call")
     if status.n_failed:
-        show.note(f"{status.n_failed} calls gave no value; evaluations.csv says why, in the column failure")
+        show.note(f"{status.n_failed} calls gave no value; the column failure of evaluations.csv has the reasons")
     show.note(f"next: molgen export {folder} -o {folder / 'candidates.sdf'}")

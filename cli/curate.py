@@ -19,10 +19,12 @@ N_SHOWN = 10
 
 Property = Annotated[
     list[str] | None,
-    typer.Option("--property", help="Column with measurements, once for each; by default the only one with numbers."),
+    typer.Option("--property", help="Column of measurements; repeatable; by default the only column of numbers."),
 ]
-ToP = Annotated[bool, typer.Option("--to-p", help="Concentrations to minus log10 of mol/L: IC50 becomes pIC50.")]
-Unit = Annotated[str, typer.Option("--unit", help="Of numbers that state none: M, mM, uM, nM, pM, mg/L, ug/mL, ...")]
+ToP = Annotated[bool, typer.Option("--to-p", help="Convert concentrations to -log10 of mol/L: IC50 becomes pIC50.")]
+Unit = Annotated[
+    str, typer.Option("--unit", help="Unit of numbers that state none: M, mM, uM, nM, pM, mg/L, ug/mL, ...")
+]
 UnitColumn = Annotated[str | None, typer.Option("--unit-column", help="Column with the unit of each row.")]
 RelationColumn = Annotated[str | None, typer.Option("--relation-column", help="Column with =, <, > or ~ for each row.")]
 
@@ -31,7 +33,7 @@ RelationColumn = Annotated[str | None, typer.Option("--relation-column", help="C
 def curate(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="Measurements: CSV, TSV or SDF, plain or .gz.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where the compounds go: a .csv file.")
+        Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the compounds: .csv.")
     ],
     property: Property = None,
     to_p: ToP = False,
@@ -45,13 +47,13 @@ def curate(  # noqa: PLR0913 - one parameter an option
             "--report",
             writable=True,
             dir_okay=False,
-            help="What was done to each row; by default beside the output, as .report.csv.",
+            help="File for the report on each row; by default beside the output, as .report.csv.",
         ),
     ] = None,
     is_forced: options.Force = False,
     is_json: options.Json = False,
 ) -> None:
-    """Make a file of measurements fit to learn from: one row a compound, and a report on every row.
+    """Curate measurements: one row per compound, and a report on every row.
 
     Reads units, relations (> < ~), decimal commas and Excel's CSV; removes salts and neutralises charges; merges
     replicates and tautomers; reports contradictory replicates, stereoisomers and activity cliffs.
@@ -72,7 +74,7 @@ def curate(  # noqa: PLR0913 - one parameter an option
         curation = curate(data, spec, advance)
     write_report(report, curation.rows)
     if not curation.compounds:
-        raise FileError(data, f"none of {len(curation.rows)} rows can be used", remedy=f"See why in {report}.")
+        raise FileError(data, f"none of {len(curation.rows)} rows can be used", remedy=f"{report} has the reasons.")
     write_compounds(output, curation.compounds, curation.properties)
     if is_json:
         show.as_json(_summary(curation))
@@ -115,7 +117,7 @@ def _show(curation: Curation, output: Path, report: Path) -> None:
     n_contradictory = sum("contradictory" in note for row in curation.rows for note in row.notes)
     show.note(
         f"{n_contradictory} rows of contradictory replicates, {len(curation.cliffs)} activity cliffs; "
-        f"what was done to each row is in {report}"
+        f"{report} reports on each row"
     )
 
 

@@ -17,7 +17,7 @@ CHUNK = 1024
 def decode(  # noqa: PLR0913 - one parameter an option
     vectors: Annotated[Path, typer.Argument(help="File of latent vectors: .npz, .csv or .parquet.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .smi or .csv.")
+        Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the molecules: .smi or .csv.")
     ],
     checkpoint: options.Checkpoint = None,
     temperature: Temperature = 0.0,
@@ -25,7 +25,7 @@ def decode(  # noqa: PLR0913 - one parameter an option
         bool,
         typer.Option(
             "--nearest",
-            help="Decode to the molecule whose own vector lies nearest, as far as a search finds it: slower by far.",
+            help="Search for the molecule whose own latent vector is nearest; far slower.",
         ),
     ] = False,
     seed: options.Seed = 0,
@@ -35,7 +35,7 @@ def decode(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Decode latent vectors to molecules.
 
-    Row i of the output belongs to row i of the input; it is empty where no molecule came out.
+    Row i of the output belongs to row i of the input; it is empty where decoding gives no valid molecule.
 
     Example: molgen decode vectors.npz -o molecules.smi
     """

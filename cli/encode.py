@@ -17,7 +17,10 @@ from .console.quality import note_rows
 def encode(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .npz, .csv or .parquet.")
+        Path,
+        typer.Option(
+            "--out", "-o", writable=True, dir_okay=False, help="File for the vectors: .npz, .csv or .parquet."
+        ),
     ],
     checkpoint: options.Checkpoint = None,
     fragment: options.Fragment = "largest",

@@ -23,20 +23,24 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
             "--property", help="Column to compare predictions with; by default, all that the checkpoint predicts."
         ),
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, max=1_000_000, help="Points of the prior to decode.")] = 10_000,
+    samples: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Number of points of the prior to decode.")
+    ] = 10_000,
     prior: options.Prior = None,
     fcd: Annotated[
-        bool, typer.Option("--fcd", help="Also take the samples' Frechet ChemNet distance to the file: minutes.")
+        bool,
+        typer.Option(
+            "--fcd", help="Also compute the Frechet ChemNet distance of the samples to the file; takes minutes."
+        ),
     ] = False,
     nearest: Annotated[
         bool,
-        typer.Option(
-            "--nearest", help="Also decode points to the molecules whose codes are nearest: some twenty minutes."
-        ),
+        typer.Option("--nearest", help="Also measure decoding to the nearest molecules; takes about twenty minutes."),
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Rows to draw from the file at random.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of random rows of the file.")] = None,
     figure: Annotated[
-        Path | None, typer.Option(writable=True, dir_okay=False, help="Draw the report: .svg, .png or .pdf.")
+        Path | None,
+        typer.Option(writable=True, dir_okay=False, help="File for a figure of the report: .svg, .png or .pdf."),
     ] = None,
     smiles_column: options.SmilesColumn = None,
     rejects: options.Rejects = None,
@@ -48,8 +52,8 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Measure a checkpoint on a file of molecules.
 
-    Reports what comes back, what the prior gives, whether near points are like molecules, and how well properties are
-    predicted. docs/reference/evaluation.md defines every number.
+    Reports reconstruction, quality of samples, correlation of latent and structural distances, and errors of
+    predictions. docs/reference/evaluation.md defines every number.
 
     Example: molgen evaluate molecules.csv --limit 1000 --figure report.svg
     """
@@ -84,8 +88,8 @@ def _show(report: dict[str, Any]) -> None:
     measured = report["reconstruction"]
     show_reconstruction(f"{measured['n']} molecules, {_share(measured['encodable'])} of them encodable", measured)
     show.table(
-        f"By length; {_share(measured['exact_new'])} of the {measured['n_new']} new to the model come back exactly, "
-        f"of all {_share(measured['exact_unrefined'])} from the encoder's means alone",
+        f"By length; exact for {_share(measured['exact_new'])} of the {measured['n_new']} new to the model, "
+        f"and for {_share(measured['exact_unrefined'])} of all without refinement",
         ["SELFIES symbols", "molecules", "exact reconstruction", "token accuracy"],
         [
             [_band(band), str(band["n"]), _share(band["exact"]), _share(band["token_accuracy"])]
@@ -119,7 +123,7 @@ def _show_smoothness(report: dict[str, Any]) -> None:
     rows += _decoding_rows(report, "")
     if report["nearest"]:
         rows += _decoding_rows(report["nearest"], ", decoded to the nearest molecules")
-    show.table("Whether near points are like molecules", ["measure", "value", "over"], rows)
+    show.table("Latent and structural distances", ["measure", "value", "over"], rows)
 
 
 def _decoding_rows(report: dict[str, Any], how: str) -> list[list[str]]:

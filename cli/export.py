@@ -28,15 +28,17 @@ def export(  # noqa: PLR0913 - one argument an option
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", writable=True, dir_okay=False, help="A file that ends in .sdf, .csv, .smi, .svg or .png."
+            "--out", "-o", writable=True, dir_okay=False, help="A file that ends in .sdf, .csv, .smi, .svg or .png."
         ),
     ],
-    top: Annotated[int, typer.Option("--top", min=1, help="How many; a Pareto front comes first, and whole.")] = 100,
+    top: Annotated[
+        int, typer.Option("--top", "-n", min=1, help="Number of molecules; a Pareto front comes first, complete.")
+    ] = 100,
     is_diverse: Annotated[
-        bool, typer.Option("--diverse", help="Spread them over scaffolds, among the best 5 times as many or more.")
+        bool, typer.Option("--diverse", help="Select different scaffolds, among the best 5 times as many or more.")
     ] = False,
     is_novel: Annotated[
-        bool, typer.Option("--novel", help="Leave out what the campaign began with and what the model was trained on.")
+        bool, typer.Option("--novel", help="Leave out starting molecules and training molecules of the model.")
     ] = False,
     plot: Annotated[
         Path | None,
@@ -44,16 +46,16 @@ def export(  # noqa: PLR0913 - one argument an option
             "--plot", writable=True, dir_okay=False, help="Also draw the Pareto front: .svg or .png, with molgen[map]."
         ),
     ] = None,
-    is_flat: Annotated[bool, typer.Option("--2d", help="Flat coordinates instead of 3D ones.")] = False,
+    is_flat: Annotated[bool, typer.Option("--2d", help="2D coordinates instead of 3D ones.")] = False,
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", help="Where the campaign's checkpoint is now, if it moved."),
+        typer.Option("--checkpoint", help="The checkpoint of the campaign, if it was moved."),
     ] = None,
     seed: Seed = 0,
     is_forced: Force = False,
     is_json: Json = False,
 ) -> None:
-    """Write the best molecules of a campaign: unique, checked again, ranked, with 3D coordinates.
+    """Write the best molecules of a campaign: unique, checked, ranked, with 3D coordinates.
 
     Example: molgen export run -o candidates.sdf --top 50 --diverse
     """
@@ -100,7 +102,7 @@ def export(  # noqa: PLR0913 - one argument an option
 
 
 def _select(choose: Callable[..., Selection], top: int, output: Path, seed: int, *, is_flat: bool) -> Selection:
-    """What `choose` selects; of an SDF in 3D, only molecules that have 3D coordinates."""
+    """The selection of `choose`; for an SDF in 3D, only molecules with 3D coordinates."""
     from molgen.output import sdf
 
     if is_flat or sdf.require_format(output) != ".sdf":
@@ -116,7 +118,7 @@ def _select(choose: Callable[..., Selection], top: int, output: Path, seed: int,
 
 
 def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) -> int:
-    """Writes the file; says how many records lack the 3D coordinates that were asked for."""
+    """Writes the file; returns how many records lack the requested 3D coordinates."""
     from molgen.output import picture, sdf
 
     write_flat = {
@@ -160,7 +162,7 @@ def _report(output: Path, candidates: list[Candidate], selection: Selection, n_w
     for reason, n in selection.left_out.items():
         show.note(f"left out {n}: {reason}")
     if n_without_3d:
-        show.note(f"{n_without_3d} without a 3D conformer have flat coordinates")
+        show.note(f"{n_without_3d} without a 3D conformer have 2D coordinates")
     n_open = sum(candidate.n_undefined_stereo > 0 for candidate in candidates)
     if n_open and output.suffix.lower() == ".sdf":
-        show.note(f"{n_open} leave stereocentres or double bonds open (n_undefined_stereo): coordinates show one form")
+        show.note(f"{n_open} have undefined stereochemistry (n_undefined_stereo): coordinates show one form")

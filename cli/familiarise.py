@@ -20,21 +20,27 @@ def familiarise(
     data: Annotated[list[Path], typer.Argument(help="Files of real molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     checkpoints: Annotated[
         list[Path],
-        typer.Option("--checkpoint", help="A .safetensors file whose .json will name the file; repeatable."),
+        typer.Option("--checkpoint", help="Checkpoint (.safetensors) whose .json will name the reference; repeatable."),
     ],
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", writable=True, dir_okay=False, help="A .safetensors file beside the checkpoints."
+            "--out",
+            "-o",
+            writable=True,
+            dir_okay=False,
+            help="File for the reference: .safetensors, beside the checkpoints.",
         ),
     ],
-    min_count: Annotated[int, typer.Option(min=1, help="Molecules that must have a part to make it familiar.")] = 1,
+    min_count: Annotated[
+        int, typer.Option(min=1, help="Minimum number of molecules with a part to make it familiar.")
+    ] = 1,
     smiles_column: options.SmilesColumn = None,
     is_forced: options.Force = False,
 ) -> None:
-    """Tell checkpoints which atom environments and ring systems are familiar: those of the molecules of files.
+    """Set the familiar atom environments and ring systems of checkpoints to those of the molecules of files.
 
-    `molgen train` does so by itself for the molecules that it trains on. The weights stay as they are.
+    `molgen train` does this for its training molecules. The weights are not changed.
 
     Example: molgen familiarise zinc.smi.gz --checkpoint my.safetensors -o my.familiarity.safetensors
     """

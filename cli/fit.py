@@ -17,7 +17,7 @@ def fit(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="Measurements, raw or curated: CSV, TSV or SDF, plain or .gz.")],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", writable=True, dir_okay=False, help="The new checkpoint: a .safetensors file."),
+        typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the new checkpoint: .safetensors."),
     ],
     property: Property = None,
     to_p: ToP = False,
@@ -30,9 +30,10 @@ def fit(  # noqa: PLR0913 - one parameter an option
     threads: options.Threads = None,
     is_forced: options.Force = False,
 ) -> None:
-    """Fit a predictor to measurements on the fixed space of a checkpoint; bounds and replicates count as what they are.
+    """Fit a predictor to measurements on the fixed latent space of a checkpoint; accepts bounds and replicates.
 
-    Reads the file as `molgen curate` does. All compounds are learned from; `molgen train` keeps some out to judge by.
+    Reads the file as `molgen curate` does. All compounds are used; `molgen benchmark predictors` measures the error on
+    held-out scaffolds.
 
     Example: molgen fit clean.csv --property pIC50 -o model.safetensors
     """
@@ -57,5 +58,5 @@ def fit(  # noqa: PLR0913 - one parameter an option
     space = fitted_space(LatentSpace.load(checkpoint), curation.compounds, curation.properties, seed)
     space.model.save(output)
     if curation.n_rejected:
-        show.note(f"{curation.n_rejected} of {len(curation.rows)} rows left out; `molgen curate` tells why")
+        show.note(f"{curation.n_rejected} of {len(curation.rows)} rows left out; `molgen curate` reports the reasons")
     show.data(f"{output}: {', '.join(curation.properties)} from {len(curation.compounds)} compounds")

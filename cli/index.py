@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Library = Annotated[
     Path | None,
-    typer.Option("--library", help="What to search: an index that `molgen index` made, or a file of molecules."),
+    typer.Option("--library", help="The library: an index of `molgen index`, or a file of molecules."),
 ]
 
 
@@ -30,7 +30,7 @@ Library = Annotated[
 def index(  # noqa: PLR0913 - one parameter an option
     files: Annotated[list[Path], typer.Argument(help="Files of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .safetensors.")
+        Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the index: .safetensors.")
     ],
     checkpoint: options.Checkpoint = None,
     fragment: options.Fragment = "largest",
@@ -44,8 +44,8 @@ def index(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Encode a library once, to search it in milliseconds.
 
-    The index serves `molgen explore neighbours` and `molgen explore recommend`. It holds the SMILES and names of the
-    library, and fits the checkpoint that it was made with.
+    `molgen explore neighbours` and `molgen explore recommend` use the index. It holds the SMILES and names of the
+    library, and is bound to its checkpoint.
 
     Example: molgen index library.smi.gz -o library.safetensors
     """
@@ -71,7 +71,7 @@ def index(  # noqa: PLR0913 - one parameter an option
 
 @contextmanager
 def open_library(library: Path, space: LatentSpace, smiles_column: str | None = None) -> Iterator[Index]:
-    """The index in a file, or one of a file of molecules, encoded for as long as it is needed.
+    """The index in a file, or a temporary index of a file of molecules.
 
     Raises:
         FileError: The file cannot be used, or was made with another checkpoint.
@@ -95,7 +95,7 @@ def open_library(library: Path, space: LatentSpace, smiles_column: str | None = 
 
 @contextmanager
 def _rows(files: Sequence[Path], smiles_column: str | None) -> Iterator[Iterator[Row | Rejection]]:
-    """The rows of files, one file after the other, under a bar that tells the time left by what was read."""
+    """The rows of files, one file after the other, with a progress bar by the share read."""
     from molgen.chem.table import read_rows
 
     with show.progress(len(files), "Encoding") as advance:

@@ -1,11 +1,11 @@
-"""The app `molgen`, its commands, and what an error means for the exit code.
+"""The app `molgen`, its commands, and the exit codes of errors.
 
 | code | meaning |
 | --- | --- |
 | 0 | done |
 | 1 | failed |
 | 2 | wrong usage, specification or input |
-| 3 | it ran, but nothing valid came out |
+| 3 | ran, but nothing valid came out |
 | 130 | interrupted, state saved |
 """
 
@@ -38,15 +38,15 @@ from . import (
 )
 from .benchmark import app as benchmark
 from .console import show
-from .console.renamed import note_renames
+from .console.renamed import note_renames, replace_old_options
 from .explore import app as explore
 from .results import report
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
 
 _DISK_REMEDIES = {
-    errno.ENOSPC: "The disk is full: free some space; a run goes on with --resume.",
-    errno.EDQUOT: "The disk quota is used up: free some space; a run goes on with --resume.",
+    errno.ENOSPC: "The disk is full: free some space, then continue a run with --resume.",
+    errno.EDQUOT: "The disk quota is used up: free some space, then continue a run with --resume.",
     errno.EROFS: "The disk is read-only: name a folder that can be written.",
     errno.EACCES: "Name a file or folder that you may read and write.",
     errno.EPERM: "Name a file or folder that you may read and write.",
@@ -54,13 +54,13 @@ _DISK_REMEDIES = {
 
 
 class Commands(TyperGroup):
-    """The group of commands: what Typer does not handle itself ends here, as a message and an exit code."""
+    """The group of commands: turns errors into a message and an exit code."""
 
     def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:  # type: ignore[override]
         """Runs the command that `args` names, by default those of the process, and exits."""
         try:
             with note_renames():
-                return super().main(args, **options)
+                return super().main(replace_old_options(sys.argv[1:] if args is None else args), **options)
         except Exception as error:
             if "--debug" in (sys.argv if args is None else args):
                 show.note("".join(traceback.format_exception(error)))
@@ -68,12 +68,12 @@ class Commands(TyperGroup):
             show.note(f"molgen: error: {message}")
             show.give_up_data()
             if code == INTERRUPTED and args is None:
-                os._exit(code)  # taking the interpreter down costs a second of computing
+                os._exit(code)  # shutting the interpreter down would take a second
             sys.exit(code)
 
 
 def verdict(error: Exception) -> tuple[int, str]:
-    """The exit code that `error` stands for, and what to tell the user."""
+    """The exit code of `error`, and its message for the user."""
     from molgen import errors
 
     match error:
@@ -111,7 +111,7 @@ app = typer.Typer(
     cls=Commands,
     name="molgen",
     no_args_is_help=True,
-    rich_markup_mode=None,  # a message stays on one line, to be searched for; and help comes in half the time
+    rich_markup_mode=None,  # messages stay on one line, to be searched for; help takes half the time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
@@ -126,8 +126,8 @@ def molgen(
 ) -> None:
     """Design molecules in a learned latent space.
 
-    Files of molecules are read within limits that no real file meets: 1,000,000 characters a line, 10,000,000 an SDF
-    record, 100 times the size of a .gz file. MOLGEN_LIMITS=off in the environment lifts them.
+    Input files are read within limits: 1,000,000 characters a line, 10,000,000 an SDF record, 100 times the size of a
+    .gz file. MOLGEN_LIMITS=off in the environment lifts them.
 
     Example: molgen campaign --maximize qed --budget 500 --out run
     """

@@ -22,15 +22,13 @@ N_SHOWN = 10
 def predict(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .csv or .sdf.")
+        Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the predictions: .csv or .sdf.")
     ],
     checkpoint: options.Checkpoint = None,
-    interval: Annotated[
-        float, typer.Option(help="Share of measurements that an interval is to hold, between 0 and 1.")
-    ] = 0.9,
+    interval: Annotated[float, typer.Option(help="Coverage of the intervals, between 0 and 1.")] = 0.9,
     known: Annotated[
         Path | None,
-        typer.Option("--known", help="Measured compounds (as for `curate`) to look for the nearest one in."),
+        typer.Option("--known", help="File of measured compounds (as for `curate`) in which to find the nearest one."),
     ] = None,
     smiles_column: options.SmilesColumn = None,
     threads: options.Threads = None,
@@ -41,7 +39,7 @@ def predict(  # noqa: PLR0913 - one parameter an option
     """Predict the properties that a checkpoint was fitted to, for every molecule of a file.
 
     Writes mean, standard deviation and interval of a measurement, applicability, and the nearest known compound with
-    its value. Row i of a CSV belongs to row i of the input; one without a forecast says why.
+    its value. Row i of a CSV belongs to row i of the input; a row without a prediction has a reason.
 
     Example: molgen predict ideas.smi --checkpoint runs/d3/model.safetensors -o forecasts.csv
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from molgen.project.folder import ProjectFolder
     from molgen.project.rounds import Compared
 
-app = typer.Typer(no_args_is_help=True, help="A project of rounds: measure, propose, tell, again.")
+app = typer.Typer(no_args_is_help=True, help="Manage a project: rounds of proposals and measurements.")
 
 Folder = Annotated[Path, typer.Option("--project", help="The folder of the project.")]
 SUMMARY = ("round", "proposed", "measured", "error", "rank", "covered", "best", "enrichment")
@@ -29,12 +29,14 @@ SUMMARY = ("round", "proposed", "measured", "error", "rank", "covered", "best", 
 def new(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="Measurements, raw or curated: CSV, TSV or SDF, plain or .gz.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", writable=True, file_okay=False, help="The folder of the project, new.")
+        Path, typer.Option("--out", "-o", writable=True, file_okay=False, help="Folder of the new project.")
     ],
     property: Annotated[
-        str | None, typer.Option("--property", help="Column with measurements; by default the only one with numbers.")
+        str | None, typer.Option("--property", help="Column of measurements; by default the only column of numbers.")
     ] = None,
-    is_minimized: Annotated[bool, typer.Option("--minimize", help="Less is better; else more is.")] = False,
+    is_minimized: Annotated[
+        bool, typer.Option("--minimize", help="Smaller values are better; by default larger ones.")
+    ] = False,
     to_p: ToP = False,
     unit: Unit = "",
     unit_column: UnitColumn = None,
@@ -43,7 +45,7 @@ def new(  # noqa: PLR0913 - one parameter an option
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
 ) -> None:
-    """Begin a project with the compounds that were measured so far.
+    """Start a project with the compounds measured so far.
 
     Example: molgen project new export.csv --property "IC50 (nM)" --to-p --out p38
     """
@@ -58,13 +60,13 @@ def new(  # noqa: PLR0913 - one parameter an option
     direction = "minimize" if is_minimized else "maximize"
     folder, curation = new_project(out, data, spec, ProjectSpec("", direction, path, digest, seed))
     if curation.n_rejected:
-        show.note(f"{curation.n_rejected} of {len(curation.rows)} rows left out; `molgen curate` tells why")
+        show.note(f"{curation.n_rejected} of {len(curation.rows)} rows left out; `molgen curate` reports the reasons")
     show.data(f"{folder.path}: {len(curation.compounds)} compounds, to {direction} {folder.spec.property_name}")
 
 
 @app.command()
 def status(project: Folder = Path(), is_json: options.Json = False) -> None:
-    """Show the rounds of a project: how forecasts and results compare, and what is pending.
+    """Show the rounds of a project: forecasts beside results, and pending compounds.
 
     Example: molgen project status --project p38
     """
@@ -97,20 +99,20 @@ def propose(  # noqa: PLR0913 - one parameter an option
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="Compounds to propose.")] = 20,
     explore: Annotated[
         Literal["safe", "balanced", "bold"],
-        typer.Option(help="Prefer sure compounds, or those that could be much better."),
+        typer.Option(help="Prefer a high predicted mean (safe), or also a high standard deviation (bold)."),
     ] = "balanced",
     library: Annotated[
         Path | None,
         typer.Option(help="Propose only from this catalogue: an index of `molgen index`, or a file of molecules."),
     ] = None,
     exclude: Annotated[
-        list[Path] | None, typer.Option("--exclude", help="File of molecules not to propose, told by InChIKey.")
+        list[Path] | None, typer.Option("--exclude", help="File of molecules not to propose, compared by InChIKey.")
     ] = None,
     constraint: Annotated[
         list[str] | None,
         typer.Option(
             "--constraint",
-            help="What new molecules must keep, as in campaigns; by default sa <= 4.5, trust >= 0.05, no BRENK alert.",
+            help="Constraint on new molecules, as in campaigns; by default sa <= 4.5, trust >= 0.05, no BRENK alert.",
         ),
     ] = None,
     core: options.Core = None,
@@ -119,9 +121,9 @@ def propose(  # noqa: PLR0913 - one parameter an option
     threads: options.Threads = None,
     is_json: options.Json = False,
 ) -> None:
-    """Propose the compounds of the next round, and write their forecasts before any result is known.
+    """Propose the compounds of the next round, and record their forecasts.
 
-    Compounds that are measured, pending or excluded are not proposed; picks differ, and tell most together.
+    Measured, pending and excluded compounds are not proposed. The batch is diverse.
 
     Example: molgen propose --project p38 -n 20 --explore bold --library stock.safetensors
     """
@@ -156,7 +158,7 @@ def tell(  # noqa: PLR0913 - one parameter an option
     results: Annotated[Path, typer.Argument(help="Results: CSV, TSV or SDF, as for `molgen curate`.")],
     project: Folder = Path(),
     property: Annotated[
-        str | None, typer.Option("--property", help="Column with the results; by default the project's property.")
+        str | None, typer.Option("--property", help="Column of the results; by default the property of the project.")
     ] = None,
     to_p: ToP = False,
     unit: Unit = "",
@@ -165,9 +167,9 @@ def tell(  # noqa: PLR0913 - one parameter an option
     smiles_column: options.SmilesColumn = None,
     is_json: options.Json = False,
 ) -> None:
-    """Take in results, and compare them with what was forecast.
+    """Record results, and compare them with the forecasts.
 
-    Compounds that were never proposed are taken as well; a compound told twice counts as measured twice.
+    Compounds that were never proposed are accepted; a compound told twice counts as measured twice.
 
     Example: molgen tell results.csv --project p38
     """
@@ -195,7 +197,7 @@ def _note_rows(rows: Sequence[RowReport], compared: Sequence[Compared]) -> None:
             show.note(f"line {row.line}: {'; '.join(row.notes)}")
     others = [one.compound.id for one in compared if one.proposal is None]
     if others:
-        show.note(f"never proposed, and taken: {', '.join(others)}")
+        show.note(f"never proposed, but accepted: {', '.join(others)}")
     for one in compared:
         before, now = (label_text(label) if label else "" for label in (one.before, one.label))
         if before not in ("", now):

@@ -24,24 +24,33 @@ if TYPE_CHECKING:
 @check_outputs
 def sample(  # noqa: PLR0913 - one parameter an option
     n: Annotated[
-        int, typer.Option("-n", min=1, max=10_000_000, help="Points to draw; with a request, molecules to find.")
+        int,
+        typer.Option(
+            "-n", min=1, max=10_000_000, help="Number of points to sample; with a request, of molecules to find."
+        ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", writable=True, dir_okay=False, help="Where to: .smi or .csv; by default, standard output."
+            "--out",
+            "-o",
+            writable=True,
+            dir_okay=False,
+            help="File for the molecules: .smi or .csv; by default, standard output.",
         ),
     ] = None,
     prior: options.Prior = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(help='What molecules must keep, such as "qed > 0.8" or "2 < logp < 3"; once for each.'),
+        typer.Option(help='Bound on molecules, such as "qed > 0.8" or "2 < logp < 3"; repeatable.'),
     ] = None,
     like: Annotated[
         str | None,
-        typer.Option(help="SMILES of a molecule that all must resemble: Tanimoto 0.4 or what --where asks."),
+        typer.Option(
+            help="SMILES of a molecule that all must resemble, by a Tanimoto similarity of 0.4 or a bound of --where."
+        ),
     ] = None,
-    scaffold: Annotated[str | None, typer.Option(help="SMILES of a substructure that all must hold.")] = None,
+    scaffold: Annotated[str | None, typer.Option(help="SMILES of a substructure that all must contain.")] = None,
     core: options.Core = None,
     vary: options.Vary = None,
     keep: options.Keep = None,
@@ -56,12 +65,12 @@ def sample(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Sample molecules from a prior of the latent space; points that give none are left out.
+    """Sample molecules from a prior of the latent space; invalid ones are left out.
 
     Molecules that are unfamiliar, unstable or charged are left out too, unless they are allowed.
 
-    With a request (--where, --like, --scaffold, --keep), only different molecules that meet it come out, and their
-    share is told. With --core, parts of molecules of the prior come to its open positions.
+    With a request (--where, --like, --scaffold, --keep), only distinct molecules that meet it are written, and their
+    share is reported. With --core, parts of molecules of the prior come to its open positions.
 
     Example: molgen sample -n 1000 --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
@@ -103,7 +112,7 @@ def sample(  # noqa: PLR0913 - one parameter an option
     show.note(summary)
     note_removed(filtered.admission)
     if not smiles:
-        raise NothingValidError("no point met the request" if is_request else "no point gave a molecule")
+        raise NothingValidError("no point met the request" if is_request else "no point decodes to a valid molecule")
 
 
 def _decode_samples(space: LatentSpace, n: int, seed: int, prior: str, temperature: float) -> list[str | None]:
@@ -140,9 +149,9 @@ def _sample_requested(
         "share": found.share,
         "plain_share": found.plain_share,
     }
-    sought = f"{found.share:.1%} of the {found.n_decoded} points decoded for it, " if found.n_decoded else ""
-    plain = f"{found.plain_share:.1%} of {found.n_plain} points of the prior as they come"
-    return found.smiles, report, f"{len(found.smiles)} different molecules meet the request: {sought}{plain}"
+    sought = f"{found.share:.1%} of the {found.n_decoded} points decoded for the request, " if found.n_decoded else ""
+    plain = f"{found.plain_share:.1%} of {found.n_plain} unselected points of the prior"
+    return found.smiles, report, f"{len(found.smiles)} distinct molecules meet the request: {sought}{plain}"
 
 
 def _sample_series(
@@ -157,7 +166,7 @@ def _sample_series(
         )
     report = {"n": len(found.smiles), "decoded": found.n_decoded, "made": found.n_made}
     made = f"{found.n_made} that keep the core were made with parts of {found.n_decoded} points of the prior"
-    return found.smiles, report, f"{len(found.smiles)} different molecules meet the request: {made}"
+    return found.smiles, report, f"{len(found.smiles)} distinct molecules meet the request: {made}"
 
 
 def _summary(quality: Samples) -> str:

@@ -28,17 +28,17 @@ def train(  # noqa: PLR0913 - one parameter an option
     data: Annotated[list[Path] | None, typer.Argument(help="Files of molecules, labelled or not.")] = None,
     init: Annotated[
         str | None,
-        typer.Option(help="Checkpoint to start from; `default` is the one that molgen ships."),
+        typer.Option(help="Checkpoint to start from; `default` is the shipped one."),
     ] = None,
     property: Annotated[
         list[str] | None,
-        typer.Option("--property", help="Column to learn to predict; once for each. Files may lack it."),
+        typer.Option("--property", help="Column to predict; repeatable. Files may lack it."),
     ] = None,
     prior: Annotated[
         list[str] | None,
         typer.Option(
             "--prior",
-            help="Also fit a learned prior: `language` (best; up to an hour), `flow`, `gan`; once for each.",
+            help="Also fit a learned prior: `language` (best; up to an hour), `flow`, `gan`; repeatable.",
         ),
     ] = None,
     regions: Annotated[
@@ -57,31 +57,34 @@ def train(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Time to train, instead of --epochs.")] = None,
-    is_resumed: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, as it began.")] = False,
+    is_resumed: Annotated[bool, typer.Option("--resume", help="Resume the run in --out with its options.")] = False,
     split: Annotated[
-        Literal["random", "scaffold"], typer.Option(help="How labelled molecules are kept out for validation.")
+        Literal["random", "scaffold"], typer.Option(help="How labelled molecules are held out for validation.")
     ] = "random",
     seed: options.Seed = 0,
     threads: options.Threads = None,
     device: options.Device = "auto",
-    workers: Annotated[int, typer.Option(help="Processes that read the files.")] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes that read the files.")] = 1,
     latent_size: Annotated[int | None, typer.Option(help="Dimensions of the latent space.")] = None,
-    encoder_size: Annotated[int | None, typer.Option(help="Units of the encoder, each direction.")] = None,
+    encoder_size: Annotated[int | None, typer.Option(help="Units of the encoder per direction.")] = None,
     decoder_size: Annotated[int | None, typer.Option(help="Units of the decoder.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longer molecules are left out; by default 120.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="By default 0.002, with --init 0.0003.")] = None,
     batch_size: Annotated[int, typer.Option(help="Molecules a step.")] = 64,
     kl_weight: Annotated[float, typer.Option(help="Weight of the KL divergence.")] = 0.05,
-    property_weight: Annotated[float, typer.Option(help="Weight of the predictor's loss.")] = 1.0,
-    patience: Annotated[int, typer.Option(help="Stop after so many validations without improvement.")] = 20,
+    property_weight: Annotated[float, typer.Option(help="Weight of the loss of the predictor.")] = 1.0,
+    patience: Annotated[int, typer.Option(help="Stop after this many validations without improvement.")] = 20,
     geometry_weight: Annotated[
-        float, typer.Option(help="Weight of the loss that ties distances of points to those of molecules.")
+        float, typer.Option(help="Weight of the loss that ties latent distances to Tanimoto distances.")
     ] = 10.0,
     leave_out: Annotated[
-        Path | None, typer.Option(help="File of molecules, such as a benchmark's targets: train on nothing like them.")
+        Path | None,
+        typer.Option(
+            help="File of molecules, such as the targets of a benchmark, to leave out with everything similar."
+        ),
     ] = None,
     leave_out_similarity: Annotated[
-        float, typer.Option(help="Tanimoto similarity (ECFP4) above which a molecule is like one of --leave-out.")
+        float, typer.Option(help="Tanimoto similarity (ECFP4) to --leave-out above which a molecule is left out.")
     ] = 0.323,
     validate_every: Annotated[int | None, typer.Option(help="Steps; by default an epoch, at most 1000.")] = None,
     fragment: options.Fragment = "largest",
@@ -90,7 +93,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     smiles_column: options.SmilesColumn = None,
     rejects: options.Rejects = None,
     baseline: Annotated[
-        bool, typer.Option("--baseline", help="Also fit a random forest on Morgan fingerprints, to compare.")
+        bool, typer.Option("--baseline", help="Also fit a random forest on Morgan fingerprints, for comparison.")
     ] = False,
     licence: Annotated[
         str | None, typer.Option(help="Licence of the data, for the model card; unknown by default.")
@@ -122,7 +125,7 @@ def train(  # noqa: PLR0913 - one parameter an option
 
 
 def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> AbstractContextManager[TrainingRun]:
-    """The run that the command line means; options that were not given are left to the run."""
+    """The run of the command line; options that were not given are those of the run."""
     from molgen.evaluate.regression import require_baseline
     from molgen.train.run import TrainingRun
     from molgen.train.spec import TrainingSpec
@@ -154,7 +157,7 @@ def _note_inputs(experiment: TrainingRun) -> None:
 
 
 def _watch(advance: show.Advance) -> Callable[[TrainingStatus], None]:
-    """Shows the numbers of training live; where nobody looks, one line a validation."""
+    """Shows the progress of training, or one line per validation without a terminal."""
     before: TrainingStatus | None = None
 
     def watch(status: TrainingStatus) -> None:

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 COMMANDS: Mapping[str, str] = MappingProxyType({"layers": "probe-layers", "dims": "units"})
+OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {"": {"--output": "--out"}, "explore neighbours": {"-k": "-n"}, "explore outliers": {"--limit": "--top"}}
+)
+"""Old options by command; "" for all commands."""
 PRIORS: Mapping[str, str] = MappingProxyType({"diffusion": "flow"})
 PREDICTIONS: Mapping[str, str] = MappingProxyType({"lower": "lcb", "upper": "ucb", "spread": "std"})
 

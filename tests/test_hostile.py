@@ -174,7 +174,7 @@ def test_indices(tmp_path: Path, run_molgen: RunMolgen, vectors: dict[str, bytes
     rng = random.Random(seed)
     path = tmp_path / "library.safetensors"
     path.write_bytes(mutate(rng, vectors[".safetensors"]))
-    arguments = ["explore", "neighbours", "CCO", "--library", path, "-k", 3, "-o", tmp_path / "near.sdf"]
+    arguments = ["explore", "neighbours", "CCO", "--library", path, "-n", 3, "-o", tmp_path / "near.sdf"]
     result = run_molgen(*arguments)
     require_manners(result, DONE, USAGE, NOTHING_VALID)
 

@@ -29,6 +29,19 @@ def test_a_command_is_found_under_its_old_name(run_molgen: RunMolgen, tmp_path: 
     assert f"  {old} " not in run_molgen("explore", "--help").stdout
 
 
+@pytest.mark.filterwarnings("default::FutureWarning")
+def test_an_option_is_found_under_its_old_name(run_molgen: RunMolgen, tmp_path: Path) -> None:
+    words = ("explore", "neighbours", "CCO", "--library", tmp_path / "missing.smi")
+    old = run_molgen(*words, "-k", 3, f"--output={tmp_path / 'near.csv'}")
+    new = run_molgen(*words, "-n", 3, f"--out={tmp_path / 'near.csv'}")
+    warned = [("-k", "-n"), ("--output", "--out")]
+    notes = [
+        f"molgen: warning: {a!r} is now called {b!r}; the next release accepts the new name only\n" for a, b in warned
+    ]
+    assert old.stderr == "".join(notes) + new.stderr
+    assert old.exit_code == new.exit_code == 2
+
+
 def test_a_prior_is_trained_and_sampled_under_its_old_name() -> None:
     with pytest.warns(RenamedWarning, match="'diffusion' is now called 'flow'"):
         spec = TrainingSpec.of({"data": ["a.smi"], "epochs": 1, "prior": ["diffusion"]})

@@ -13,7 +13,7 @@ from ..console import options, show
 from ..console.outputs import check_outputs, require_folder, require_free
 from . import instruments, predictors, rounds
 
-app = typer.Typer(no_args_is_help=True, help="Run a benchmark: what molgen's numbers come from.")
+app = typer.Typer(no_args_is_help=True, help="Run the benchmarks of molgen.")
 app.command()(instruments.instruments)
 app.command()(predictors.predictors)
 app.command()(rounds.rounds)
@@ -22,15 +22,15 @@ app.command()(rounds.rounds)
 @app.command()
 def speed(
     data: Annotated[
-        Path | None, typer.Argument(help="File of molecules; by default, MOSES molecules molgen ships.")
+        Path | None, typer.Argument(help="File of molecules; by default, the shipped sample of MOSES.")
     ] = None,
     checkpoint: options.Checkpoint = None,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Length of a round; each task has three.")] = 10.0,
-    limit: Annotated[int, typer.Option(min=2, help="Rows to draw from the file at random.")] = 5000,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Seconds per round; each task has three rounds.")] = 10.0,
+    limit: Annotated[int, typer.Option(min=2, help="Number of random rows of the file.")] = 5000,
     threads: options.Threads = None,
     is_json: options.Json = False,
 ) -> None:
-    """Measure molecules a second of training, encoding and decoding, beside the VAE of MOSES.
+    """Measure molecules per second in training, encoding and decoding, beside the VAE of MOSES.
 
     Example: molgen benchmark speed --threads 1
     """
@@ -65,35 +65,36 @@ def _whole(value: float | None) -> str:
 @check_outputs
 def pmo(  # noqa: PLR0913 - one parameter an option
     tasks: Annotated[str, typer.Option(help="Names of oracles, separated by commas, or `all`.")] = "all",
-    budget: Annotated[int, typer.Option(min=1, help="Molecules that a run may score.")] = 10_000,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each task: seeds 0, 1, ...")] = 3,
+    budget: Annotated[int, typer.Option(min=1, help="Oracle calls of a run.")] = 10_000,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of runs of each task: seeds 0, 1, ...")] = 3,
     sampler: Annotated[
         str,
-        typer.Option(help="Who proposes: latent; random, perturb, cmaes, tpe, gp; or latent without a part, see docs."),
+        typer.Option(
+            help="Sampler: latent; random, perturb, cmaes, tpe, gp; or latent without a part (see the documentation)."
+        ),
     ] = "latent",
     checkpoint: options.Checkpoint = None,
-    workers: Annotated[int, typer.Option(min=1, help="Runs at a time, each on one thread.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of parallel runs, each on one thread.")] = 1,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", writable=True, help="Folder of the runs, new or to be continued; with --score, a CSV."
+            "--out", "-o", writable=True, help="Folder of the runs, new or to be resumed; with --score, a CSV file."
         ),
     ] = None,
     score: Annotated[
-        Path | None, typer.Option("--score", help="Only write every oracle's value for the molecules of this file.")
+        Path | None,
+        typer.Option("--score", help="Only write the value of every oracle for the molecules of this file."),
     ] = None,
     is_self_test: Annotated[
         bool, typer.Option("--self-test", help="Only compare the oracles with reference values.")
     ] = False,
     is_json: options.Json = False,
-    is_forced: Annotated[
-        bool, typer.Option("--force", help="With --score, replace the file that is there already.")
-    ] = False,
+    is_forced: Annotated[bool, typer.Option("--force", help="With --score, replace an existing file.")] = False,
 ) -> None:
-    """Run PMO, practical molecular optimisation: 23 oracles, and how soon a search finds good molecules.
+    """Run PMO (practical molecular optimisation): 23 oracles, and how fast a search finds good molecules.
 
-    Reports the area under the curve of the mean of the ten best, over the calls, beside what was published. A run that
-    was stopped goes on where it stopped when the same command is given again.
+    Reports the area under the curve of the mean score of the ten best molecules over the calls, beside published
+    results. The same command resumes a stopped run.
 
     Example: molgen benchmark pmo --tasks qed,median1 --budget 1000 --seeds 1 --out pmo
     """
@@ -134,11 +135,12 @@ def pmo(  # noqa: PLR0913 - one parameter an option
 
 
 SHOWN = ("NF-BO", "Genetic GFN", "InVirtuoGen")
-"""Published methods beside the result: the best latent one, and the two best that use no label outside the budget."""
+"""Published methods beside the result: the best latent method, and the two best ones that use no label outside the
+budget."""
 
 
 def _score_file(path: Path, out: Path) -> None:
-    """Writes every oracle's value for the molecules of a file."""
+    """Writes the value of every oracle for the molecules of a file."""
     from molgen.bench.pmo.tasks import score_file
 
     with show.progress(None, "Scoring") as advance:
@@ -184,15 +186,15 @@ def _format_with_std(figure: dict[str, float | None]) -> str:
 @app.command()
 def assay(
     data: Annotated[
-        Path | None, typer.Argument(help="File of measured molecules; by default, the D3 assay molgen ships.")
+        Path | None, typer.Argument(help="File of measured molecules; by default, the shipped D3 assay.")
     ] = None,
-    column: Annotated[str, typer.Option("--property", help="Column of the measurements; more is better.")] = "y",
-    budget: Annotated[int, typer.Option(min=20, help="Calls of the oracle.")] = 200,
-    seeds: Annotated[int, typer.Option(min=1, help="Halvings: seeds 0, 1, ...")] = 3,
+    column: Annotated[str, typer.Option("--property", help="Column of the measurements; larger is better.")] = "y",
+    budget: Annotated[int, typer.Option(min=20, help="Oracle calls.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random halvings: seeds 0, 1, ...")] = 3,
     checkpoint: options.Checkpoint = None,
     is_json: options.Json = False,
 ) -> None:
-    """Search by half of an assay, judged by a random forest of the other half: what beats all that was known.
+    """Run a campaign on half of an assay, scored by a random forest of the other half.
 
     Example: molgen benchmark assay data/d3_ki.csv --property y --seeds 1
     """

@@ -16,18 +16,18 @@ from ..console.quality import number
 @check_outputs
 def instruments(  # noqa: PLR0913 - one parameter an option
     data: Annotated[
-        Path | None, typer.Argument(help="File of molecules; by default, MOSES molecules molgen ships.")
+        Path | None, typer.Argument(help="File of molecules; by default, the shipped sample of MOSES.")
     ] = None,
     assay: Annotated[
         list[Path] | None,
-        typer.Option(help="File of measured molecules, once for each; by default, the D3 assay molgen ships."),
+        typer.Option(help="File of measured molecules; repeatable; by default, the shipped D3 assay."),
     ] = None,
-    column: Annotated[str, typer.Option("--property", help="Column of the measurements; more is better.")] = "y",
+    column: Annotated[str, typer.Option("--property", help="Column of the measurements; larger is better.")] = "y",
     only: Annotated[str, typer.Option(help="Instruments, separated by commas, or `all`.")] = "all",
-    limit: Annotated[int, typer.Option(min=100, help="Molecules to draw from the file at random.")] = 6000,
+    limit: Annotated[int, typer.Option(min=100, help="Number of random molecules of the file.")] = 6000,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to write the report: .json."),
+        typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the report: .json."),
     ] = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,

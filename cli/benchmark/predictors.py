@@ -20,15 +20,16 @@ FIGURES = ("r2", "rmse", "spearman", "coverage")
 def predictors(
     data: Annotated[list[Path], typer.Argument(help="Files of measured molecules, as for `molgen curate`.")],
     property: Annotated[
-        str | None, typer.Option("--property", help="Column of the measurements; by default the only one with numbers.")
+        str | None,
+        typer.Option("--property", help="Column of the measurements; by default the only column of numbers."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Splits: seeds 0, 1, ...")] = 3,
-    limit: Annotated[int, typer.Option(min=20, max=5000, help="Compounds to draw from each file at random.")] = 4000,
-    trees: Annotated[int, typer.Option(min=1, help="Trees of the forest.")] = 500,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of splits: seeds 0, 1, ...")] = 3,
+    limit: Annotated[int, typer.Option(min=20, max=5000, help="Number of random compounds of each file.")] = 4000,
+    trees: Annotated[int, typer.Option(min=1, help="Number of trees of the forest.")] = 500,
     checkpoint: options.Checkpoint = None,
     is_json: options.Json = False,
 ) -> None:
-    """Compare the fitted predictor with a random forest on Morgan fingerprints, whole scaffolds left out.
+    """Compare the fitted predictor with a random forest on Morgan fingerprints, on held-out scaffolds.
 
     Example: molgen benchmark predictors data/d3_ki.csv --property y --seeds 1 --limit 500
     """

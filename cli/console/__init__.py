@@ -1,1 +1,1 @@
-"""What the commands share: options, and what they print and write."""
+"""What commands share: options, printing and output files."""

@@ -1,4 +1,4 @@
-"""Molecules as the result of a command: a table, JSON, and a file where one is asked for."""
+"""Molecules as the result of a command: a table or JSON, and optionally a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output",
+        "--out",
         "-o",
         writable=True,
         dir_okay=False,
@@ -27,7 +27,7 @@ Output = Annotated[
 
 
 def require_output(output: Path | None) -> None:
-    """Asks, before the work is done, that the file that is asked for is of a kind that can be written.
+    """Checks that the requested file has a known suffix.
 
     Raises:
         SpecError: Its suffix is unknown.
@@ -39,13 +39,13 @@ def require_output(output: Path | None) -> None:
 
 
 def show_listing(title: str, listing: Listing, report: Mapping[str, Any], output: Path | None, is_json: bool) -> None:
-    """Prints molecules, or `report` and them as JSON, and writes the file that is asked for.
+    """Prints molecules, as a table or as JSON with `report`, and writes the requested file.
 
     Args:
         title: Above the table.
-        listing: What was found.
-        report: Further figures, only for JSON; the title tells them to a reader.
-        output: The file, or None for none.
+        listing: The molecules.
+        report: Further figures for JSON, which the title states in words.
+        output: The file, or None.
         is_json: Whether JSON is printed.
     """
     from molgen.output.listing import write_listing

@@ -9,11 +9,11 @@ import typer
 
 Seed = Annotated[
     int,
-    typer.Option("--seed", min=0, max=2**32 - 1, help="Same seed, same result."),
+    typer.Option("--seed", min=0, max=2**32 - 1, help="Random seed; equal seeds give equal results."),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, max=1024, help="CPU threads; by default as many as this process may use."),
+    typer.Option("--threads", min=1, max=1024, help="CPU threads; by default all that this process may use."),
 ]
 Device = Annotated[
     str,
@@ -24,7 +24,7 @@ Checkpoint = Annotated[
     typer.Option(
         "--checkpoint",
         envvar="MOLGEN_CHECKPOINT",
-        help="The model, a .safetensors file with its .json beside it; by default the one molgen ships.",
+        help="The model, a .safetensors file with its .json beside it; by default the shipped one.",
     ),
 ]
 Prior = Annotated[
@@ -36,32 +36,30 @@ Prior = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 
 Core = Annotated[
     str | None,
     typer.Option(
         "--core",
-        help="What stays, as SMILES or SMARTS with [*:1], [*:2] at the open positions, which alone change. Two parts "
-        "leave open what links them.",
+        help="Core to keep, as SMILES or SMARTS with [*:1], [*:2] at its open positions; only these change. For two "
+        "parts, the linker changes.",
     ),
 ]
 Vary = Annotated[
     list[str] | None,
-    typer.Option(
-        "--vary", help="Number of an open position that changes, once for each; by default all. The others stay."
-    ),
+    typer.Option("--vary", help="Number of an open position that changes; repeatable; by default all."),
 ]
 Keep = Annotated[
     list[str] | None,
-    typer.Option("--keep", help="A substructure, SMILES or SMARTS, that every molecule holds; once for each."),
+    typer.Option("--keep", help="Substructure, SMILES or SMARTS, that every molecule must contain; repeatable."),
 ]
 
 SmilesColumn = Annotated[
     str | None,
     typer.Option(
         "--smiles-column",
-        help="The column that holds SMILES; by default found by its name (smiles, canonical_smiles, ...).",
+        help="Column of SMILES; by default found by its name (smiles, canonical_smiles, ...).",
     ),
 ]
 Rejects = Annotated[
@@ -70,21 +68,21 @@ Rejects = Annotated[
         "--rejects",
         writable=True,
         dir_okay=False,
-        help="List the rows that were left out in this CSV file: line, text, reason.",
+        help="CSV file for the rejected rows: line, text, reason.",
     ),
 ]
 Fragment = Annotated[
     Literal["largest", "keep", "reject"],
     typer.Option(
         "--fragment",
-        help="A row of several fragments (a salt): keep the largest one, keep all, or reject the row.",
+        help="For a row of several fragments, such as a salt: keep the largest one, keep all, or reject the row.",
     ),
 ]
 Charge = Annotated[
     Literal["keep", "neutralise"],
-    typer.Option("--charge", help="Charges: keep them, or neutralise what a proton more or less can."),
+    typer.Option("--charge", help="Keep charges, or neutralise them by adding or removing protons."),
 ]
 Stereo = Annotated[
     Literal["keep", "drop"],
-    typer.Option("--stereo", help="Stereo centres and double bonds: keep or drop."),
+    typer.Option("--stereo", help="Keep or drop stereochemistry."),
 ]

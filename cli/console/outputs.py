@@ -1,4 +1,4 @@
-"""Files that commands write, checked before the work is done."""
+"""Checks of the files that commands write, before any work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Temperature = Annotated[
         "--temperature",
         min=0.0,
         max=100.0,
-        help="0 takes the likeliest token at each step; 1 draws tokens as the model does, above it wilder.",
+        help="0 takes the likeliest token at each step; 1 samples from the model; above 1 is more random.",
     ),
 ]
 
@@ -31,15 +31,15 @@ MOLECULE_SUFFIXES = (".smi", ".csv")
 
 
 def check_outputs(command: Callable[P, None]) -> Callable[P, None]:
-    """The command, begun only when all that it will write can be written and nothing is lost by that.
+    """Decorates a command to start only if all its outputs can be written without losing a file.
 
-    What it writes are its options declared `writable`; what it reads are the files that its other options name. No
-    output may be an input, also through a link, or another output. None may exist already, unless `is_forced` (--force)
-    is given, or the command goes on with a run that made it (`is_resumed`, --resume). A folder (`file_okay` is False)
-    that may be replaced must not hold an input.
+    Outputs are the options declared `writable`; inputs are the files that other options name. No output may be an
+    input, links included, or another output. None may exist, unless `is_forced` (--force) is given or the command
+    resumes a run that made it (`is_resumed`, --resume). A folder (`file_okay` is False) that may be replaced must not
+    hold an input.
 
     Raises:
-        FileError: One of these does not hold, or something cannot be written where it is wanted.
+        FileError: One of these is violated, or an output cannot be written.
     """
 
     @wraps(command)
@@ -51,7 +51,7 @@ def check_outputs(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _roles(command: Callable[..., None]) -> dict[str, ParameterInfo]:
-    """How each parameter of a command was declared, by its name."""
+    """The declaration of each parameter of a command, by name."""
     return {
         name: declared
         for name, hint in get_type_hints(command, include_extras=True).items()
@@ -77,15 +77,15 @@ def _require_safe(roles: Mapping[str, ParameterInfo], given: Mapping[str, object
 
 
 def require_beside(output: Path, values: Iterable[object], is_forced: bool) -> None:
-    """Asks of a file that no option names, such as one beside an output, what is asked of the outputs.
+    """Makes the same checks for a file that no option names, such as one beside an output.
 
     Args:
         output: The file.
-        values: Of the options that may name what the command reads.
+        values: Values of the options that may name inputs.
         is_forced: Whether `output` may exist.
 
     Raises:
-        FileError: It is read by the command, exists already, or cannot be written.
+        FileError: It is an input, exists already, or cannot be written.
     """
     from molgen.paths import require_no_input
 
@@ -94,13 +94,13 @@ def require_beside(output: Path, values: Iterable[object], is_forced: bool) -> N
 
 
 def find_named_files(value: object) -> Iterator[Path]:
-    """The files and folders that the value of an option names: of `file.py:function` the file, of a checkpoint both."""
+    """The files that the value of an option names: that of `file.py:function`, both of a checkpoint."""
     values = value if isinstance(value, list | tuple) else [value]
     texts = [str(each) for each in values if isinstance(each, str | Path)]
     paths = [Path(part) for text in texts for part in (text, text.rpartition(":")[0]) if part]
     paths += [path.with_suffix(".json") for path in paths if path.suffix == ".safetensors"]
     for path in paths:
-        with suppress(OSError):  # a text that is no path, such as a very long SMILES
+        with suppress(OSError):  # the text is no path, such as a very long SMILES
             if path.exists():
                 yield path
 
@@ -115,7 +115,7 @@ def _require_apart(output: Path, others: Sequence[Path]) -> None:
 
 
 def require_free(output: Path, is_forced: bool) -> None:
-    """Asks that the file `output` can be written, and does not exist unless that is forced.
+    """Checks that the file `output` can be written, and does not exist unless `is_forced`.
 
     Raises:
         FileError: It cannot, or it does.
@@ -135,7 +135,7 @@ def require_free(output: Path, is_forced: bool) -> None:
 
 
 def require_folder(output: Path, inputs: Iterable[Path] = ()) -> None:
-    """Asks that the folder `output` can be made, or written to, and holds none of `inputs`.
+    """Checks that the folder `output` can be made or written to, and holds none of `inputs`.
 
     Raises:
         FileError: It cannot, or it does.
@@ -153,7 +153,7 @@ def require_folder(output: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def _require_name(output: Path) -> None:
-    """Asks that the system can tell what `output` is: that its name is not too long, nor a link that leads nowhere."""
+    """Checks that the status of `output` can be read: its name is not too long, and no broken link."""
     from molgen.errors import FileError
 
     try:
@@ -166,7 +166,7 @@ def _require_name(output: Path) -> None:
 
 
 def _require_writable(output: Path, folder: Path) -> None:
-    """Asks that a file can be made in `folder`, by making one without a name."""
+    """Checks that a file can be made in `folder`, by making an unnamed one."""
     from molgen.errors import FileError
 
     try:
@@ -177,7 +177,7 @@ def _require_writable(output: Path, folder: Path) -> None:
 
 
 def require_molecule_file(output: Path) -> None:
-    """Asks that `output` is a .smi or .csv file.
+    """Checks that `output` is a .smi or .csv file.
 
     Raises:
         SpecError: It has another suffix.
@@ -189,11 +189,11 @@ def require_molecule_file(output: Path) -> None:
 
 
 def write_molecules(output: Path, smiles: Sequence[str | None]) -> None:
-    """Writes one molecule a line, an empty one for None; a .csv file numbers its rows from 1."""
+    """Writes one molecule per line, an empty line for None; a .csv file numbers its rows from 1."""
     from molgen.paths import write_text
 
     if output.suffix == ".csv":
-        rows = [f"{row},{text or ''}" for row, text in enumerate(smiles, 1)]  # no SMILES holds a comma or a quote
+        rows = [f"{row},{text or ''}" for row, text in enumerate(smiles, 1)]  # no SMILES contains a comma or a quote
         write_text(output, "\n".join(["row,smiles", *rows]) + "\n")
     else:
         write_text(output, "".join(f"{text or ''}\n" for text in smiles))

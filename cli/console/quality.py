@@ -1,4 +1,4 @@
-"""What commands that judge a model show: rows read, reconstruction, predictions."""
+"""Tables of commands that measure a model: rows read, reconstruction, predictions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FIT_COLUMNS = {
 
 
 def note_rows(path: str | Path, kept: int, read: int, rejected: Mapping[str, int]) -> None:
-    """Tells how many rows of a file were kept, and why the others were not."""
+    """Reports how many rows of a file were kept, and why others were left out."""
     left_out = ", ".join(f"{n} x {reason}" for reason, n in rejected.items())
     show.note(f"{path}: {kept} of {read} rows" + (f"; left out: {left_out}" if left_out else ""))
 
 
 def show_reconstruction(title: str, measured: Mapping[str, Any]) -> None:
-    """Prints how well molecules come back."""
+    """Prints the reconstruction."""
     show.table(
         title,
         ["exact reconstruction", "NLL, nats a molecule", "KL, nats a molecule", "active units"],
@@ -30,11 +30,11 @@ def show_reconstruction(title: str, measured: Mapping[str, Any]) -> None:
 
 
 def show_fits(title: str, fits: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Prints how well properties are predicted, each with the model that does."""
+    """Prints the scores of predictions, by property and model."""
     rows = [[fit["name"], model, str(fit["n"]), *(number(fit[key]) for key in FIT_COLUMNS)] for model, fit in fits]
     show.table(title, ["property", "model", "n", *FIT_COLUMNS.values()], rows)
 
 
 def number(value: float | None) -> str:
-    """A number for a table; empty where there is none."""
+    """A number for a table; empty for a missing one."""
     return "" if value is None else f"{value:.3f}"

@@ -1,9 +1,9 @@
-"""Old names of commands, and what the user is told of old names."""
+"""Old names of commands and options, and warnings of old names."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TextIO
@@ -15,7 +15,7 @@ from . import show
 
 @contextmanager
 def note_renames() -> Iterator[None]:
-    """Shows warnings of old names as notes inside the block, in one line; others as they come."""
+    """Shows warnings of old names as one-line notes during the block; other warnings are unchanged."""
     from molgen.renames import RenamedWarning
 
     with warnings.catch_warnings():
@@ -38,8 +38,18 @@ def note_renames() -> Iterator[None]:
         yield
 
 
+def replace_old_options(arguments: Sequence[str]) -> list[str]:
+    """The arguments of the command line with old options under their current names, with a warning for each."""
+    from molgen.renames import OPTIONS, current_name
+
+    command = " ".join([word for word in arguments if not word.startswith("-")][:2])
+    names = {**OPTIONS[""], **OPTIONS.get(command, {})}
+    options = [word.partition("=") for word in arguments]
+    return ["".join((current_name(option, names), *rest)) for option, *rest in options]
+
+
 def keep_old_name(app: typer.Typer, old: str, command: Callable[..., Any]) -> None:
-    """Keeps `command` under an old name too, which is not listed and tells the new one."""
+    """Registers `command` under an old name too, hidden and with a warning that names the new one."""
 
     @wraps(command)
     def call(*arguments: Any, **options: Any) -> Any:

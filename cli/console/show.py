@@ -21,31 +21,31 @@ class Advance(Protocol):
     """Moves a progress bar."""
 
     def __call__(self, completed: float, status: str = "") -> None:
-        """Sets what is done so far, in units of the total, and the numbers to show beside it."""
+        """Sets the amount done so far, in units of the total, and a text to show beside it."""
 
 
 def data(text: str) -> None:
-    """Prints a result, and at once, so that a closed pipe is noticed here rather than at exit.
+    """Prints a result and flushes it, so that a closed pipe is noticed here and not at exit.
 
-    Here and in what follows, characters that a terminal would obey are written as JSON writes them.
+    As in all functions here, control characters are escaped as in JSON.
     """
     print(printable(text), flush=True)
 
 
 def as_json(value: object) -> None:
-    """Prints a result as JSON; NaN and infinite numbers, which JSON does not have, become null."""
+    """Prints a result as JSON; NaN and infinite numbers become null."""
     from molgen.json_values import replace_nan
 
     data(json.dumps(replace_nan(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def note(text: str) -> None:
-    """Tells the user something that is not the result."""
+    """Prints a message to standard error."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def give_up_data() -> None:
-    """Drops what standard output does not take any more, which would fail once again at exit."""
+    """Discards pending standard output, which would fail again at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -71,11 +71,11 @@ def _one_line(cells: Sequence[str]) -> list[str]:
 
 @contextmanager
 def progress(total: float | None, description: str) -> Iterator[Advance]:
-    """A bar with the time left, on standard error; silent where that is no terminal.
+    """A progress bar with the remaining time, on standard error; silent if that is no terminal.
 
     Args:
-        total: What `completed` reaches at the end, in any unit; None where nobody knows.
-        description: What is being done.
+        total: Final value of `completed`, in any unit; None if unknown.
+        description: Text before the bar.
     """
     with _bar() as bar:
         task = bar.add_task(description, total=total, status="")

@@ -29,9 +29,11 @@ def analogy(  # noqa: PLR0913 - one parameter an option
     ],
     pairs: Annotated[
         Path | None,
-        typer.Option(help="Learn the change from the pairs of a CSV file (columns smiles_a, smiles_b): far surer."),
+        typer.Option(
+            help="Learn the change from the pairs of a CSV file (columns smiles_a, smiles_b); far more reliable."
+        ),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=10_000, help="Answers to show.")] = 10,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, max=10_000, help="Answers to show.")] = 10,
     decodes: Annotated[int, typer.Option(min=3, max=100_000, help="Points to decode.")] = 1200,
     allow_unfamiliar: AllowUnfamiliar = False,
     allow_unstable: AllowUnstable = False,
@@ -43,7 +45,7 @@ def analogy(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Answer what is to C as B is to A, by the difference of points: changed alike, and like C.
+    """Answer "A is to B as C is to what?" by the difference of latent vectors.
 
     Example: molgen explore analogy "c1ccccc1CCN" "Fc1ccc(CCN)cc1" "c1ccccc1CCNC(C)=O" --top 5
     """
@@ -64,10 +66,10 @@ def analogy(  # noqa: PLR0913 - one parameter an option
     answers = find_analogues(filtered, change, molecule, point, n_decodes=decodes, seed=seed)[:top]
     note_removed(filtered.admission)
     if not answers:
-        raise NothingValidError("no point gave another molecule", remedy="Raise --decodes.")
+        raise NothingValidError("no point decodes to another molecule", remedy="Raise --decodes.")
     report = {"molecule": molecule.smiles, "pairs": len(change.origins), "decodes": decodes}
     learned = "1 pair" if len(change.origins) == 1 else f"{len(change.origins)} pairs"
-    title = f"What follows from {molecule.smiles} as in {learned}: {len(answers)} best of {decodes} points"
+    title = f"The change of {learned} applied to {molecule.smiles}: {len(answers)} best of {decodes} points"
     show_listing(title, _make_listing(answers), report, output, is_json)
 
 

@@ -1,4 +1,4 @@
-"""The commands `molgen explore ...`: the instruments of the latent space, one file each."""
+"""The commands `molgen explore ...`, the instruments of the latent space."""
 
 from __future__ import annotations
 

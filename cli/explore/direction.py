@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 def direction(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     property_: Annotated[
-        str | None, typer.Option("--property", help="Column with the concept: measured values, or labels 0 and 1.")
+        str | None, typer.Option("--property", help="Column of the concept: measured values, or labels 0 and 1.")
     ] = None,
     descriptor: Annotated[
-        str | None, typer.Option("--descriptor", help="Descriptor to take as the concept, such as logp.")
+        str | None, typer.Option("--descriptor", help="Descriptor as the concept, such as logp.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .json.")
+        Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the direction: .json.")
     ] = Path("direction.json"),
-    limit: Annotated[int, typer.Option(min=20, help="Rows to draw from the file at random.")] = 5000,
+    limit: Annotated[int, typer.Option(min=20, help="Number of random rows of the file.")] = 5000,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
     seed: options.Seed = 0,
@@ -38,10 +38,10 @@ def direction(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Find the direction of the latent space along which a concept grows, apart from the size of molecules.
+    """Find the direction of the latent space along which a concept grows, with molecular size regressed out.
 
-    The result is a small file for `molgen explore steer`. It tells how far the concept can be read off latent points
-    at all: R2, or AUROC for labels 0 and 1, of molecules left out. A concept that cannot be read has no direction.
+    The result is a small file for `molgen explore steer`. The command reports how well a probe predicts the concept:
+    R2, or AUROC for labels 0 and 1, on held-out molecules. Near 0 (or 0.5), the concept has no direction.
 
     Example: molgen explore direction assay.csv --property pKi -o potency.json
     """
@@ -72,7 +72,7 @@ def direction(  # noqa: PLR0913 - one parameter an option
 
 
 def _read(data: Path, property_: str | None, smiles_column: str | None, limit: int, seed: int) -> list[Record]:
-    """Molecules of rows drawn from a file."""
+    """Random molecules of a file."""
     from molgen.chem.sampling import draw_items
     from molgen.chem.table import Tally, read_molecules
 
@@ -89,7 +89,7 @@ def _read(data: Path, property_: str | None, smiles_column: str | None, limit: i
 def _labels(
     records: list[Record], property_: str | None, descriptor: str | None
 ) -> tuple[str, str, list[float], MolFunction | None]:
-    """Name, unit and values of the concept, and what tells it of any molecule."""
+    """Name, unit and values of the concept, and its function if it is a descriptor."""
     from molgen.chem.properties import DESCRIPTORS
     from molgen.errors import SpecError
 
@@ -111,7 +111,7 @@ def _report(found: Direction) -> dict[str, Any]:
         "strength": strength.plain,
         "strength_of_size_alone": strength.confounds,
         "strength_without_size": strength.cleaned,
-        "taken_out": ", ".join(found.confounds) or "nothing: it is a size itself",
+        "taken_out": ", ".join(found.confounds) or "nothing, since it is a size itself",
         "change_a_step": found.scale,
         "reach": found.reach,
         "checkpoint_sha256": found.checkpoint_sha256,

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-MEANING = "how near neighbours in the picture are in the latent space: 1 at best, 0.5 by chance"
-CAUTION = "Who is near whom is what this picture keeps; how far groups are apart, and how wide they are, means little."
+MEANING = "whether neighbours in the picture are neighbours in the latent space: 1 at best, 0.5 by chance"
+CAUTION = "This picture preserves neighbourhoods; distances between groups and widths of groups mean little."
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,17 @@ class Located:
 def map_(  # noqa: PLR0913 - one parameter an option
     data: Annotated[list[Path], typer.Argument(help="Files of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="Where to: .html, .png, .svg or .csv.")
+        Path,
+        typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the map: .html, .png, .svg or .csv."),
     ],
     method: Annotated[
         str, typer.Option(help="pca, tsne (of the extra molgen[map]) or umap (of the extra molgen[umap]).")
     ] = "pca",
     color: Annotated[
         list[str] | None,
-        typer.Option(help="Column of a file, or descriptor such as qed, to colour by; once for each."),
+        typer.Option(help="Column of a file, or descriptor such as qed, to colour by; repeatable."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=3, help="Rows to draw from each file at random.")] = None,
+    limit: Annotated[int | None, typer.Option(min=3, help="Number of random rows of each file.")] = None,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
     rejects: options.Rejects = None,
@@ -64,12 +65,12 @@ def map_(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Draw the molecules of files as a map of the latent space, and tell how far it can be trusted.
+    """Draw the molecules of files as a map of the latent space, and report its trustworthiness.
 
-    Of several files, the number of the file (from 1) is a colour of its own, `file`.
+    For several files, `file`, the number of the file from 1, is a further colour.
 
-    A .html file is a page of its own, to be opened in a browser: point at a molecule to see it, draw a lasso around
-    some to save them. docs/guides/explore.md tells how to read it.
+    A .html file opens in a browser: point at a molecule to see it, draw a lasso around molecules to save them.
+    docs/guides/explore.md explains how to read a map.
 
     Example: molgen explore map molecules.csv --method tsne --color qed -o map.html
     """
@@ -106,7 +107,7 @@ def map_(  # noqa: PLR0913 - one parameter an option
 
 
 def _join(parts: Sequence[Located]) -> Located:
-    """The molecules of all files; of several, each with the number of its file as one more value."""
+    """The molecules of all files; for several files, the number of the file is a further value."""
     import numpy as np
 
     if len(parts) == 1:
@@ -116,7 +117,7 @@ def _join(parts: Sequence[Located]) -> Located:
 
 
 def _collect_columns(data: Sequence[Path], names: Sequence[str], smiles_column: str | None) -> list[dict[str, bool]]:
-    """Whether each name is a column of each file; what is none is a descriptor, or missing there.
+    """Whether each name is a column of each file; otherwise it is a descriptor, or missing there.
 
     Raises:
         SpecError: A name is neither a column of any file nor a descriptor.
@@ -138,7 +139,7 @@ def _collect_columns(data: Sequence[Path], names: Sequence[str], smiles_column: 
 def _read(
     data: Path, in_file: Mapping[str, bool], smiles_column: str | None, limit: int | None, seed: int, tally: Tally
 ) -> list[Row]:
-    """Rows with canonical SMILES and all values; molecules are let go of, 100,000 of them would fill gigabytes."""
+    """Rows with canonical SMILES and all values, without molecule objects, which would fill gigabytes."""
     from molgen.chem.sampling import draw_items
     from molgen.chem.table import Row, read_rows
 
@@ -178,7 +179,7 @@ def _fill_in(row: Row, in_file: Mapping[str, bool]) -> Row | Rejection:
 
 
 def _locate(space: LatentSpace, rows: Sequence[Row], tally: Tally) -> Located:
-    """The rows that can be encoded, with the encoder's means: a map needs no point to decode exactly."""
+    """The encodable rows and their posterior means, without refinement."""
     import numpy as np
 
     from molgen.chem.molecule import AS_IT_IS

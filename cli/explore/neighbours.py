@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     Neighbour = tuple[Molecule, dict[str, float | str]]
 
 SHOWN = ("qed", "logp", "mw")
-"""Properties of the neighbours that are always told."""
+"""Properties of neighbours that are always shown."""
 BATCH_SIZE = 64
-"""Neighbours whose measures are taken together."""
+"""Number of neighbours measured at once."""
 MAX_LOOKED = 100_000
-"""Neighbours that are looked at before the search for ones that keep all bounds gives up."""
+"""Maximum number of neighbours examined for the bounds."""
 
 
 @check_outputs
 def neighbours(  # noqa: PLR0913 - one parameter an option
     query: Annotated[str, typer.Argument(help="A SMILES.")],
     library: Library = None,
-    k: Annotated[int, typer.Option("-k", min=1, max=MAX_LOOKED, help="How many.")] = 10,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, max=MAX_LOOKED, help="Number of neighbours.")] = 10,
     where: Annotated[
         list[str] | None,
-        typer.Option(help='What neighbours must keep, such as "qed > 0.8" or "2 < logp < 3"; once for each.'),
+        typer.Option(help='Bound on neighbours, such as "qed > 0.8" or "2 < logp < 3"; repeatable.'),
     ] = None,
     smiles_column: options.SmilesColumn = None,
     checkpoint: options.Checkpoint = None,
@@ -46,11 +46,11 @@ def neighbours(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Find the molecules of a library that are nearest to one in the latent space.
+    """Find the molecules of a library nearest to a molecule in the latent space.
 
-    The search is exact. Distances are Euclidean; two molecules drawn at random are 4 to 5 apart.
+    The search is exact. Distances are Euclidean; two random molecules are 4 to 5 apart.
 
-    Example: molgen explore neighbours "CC(=O)Nc1ccc(O)cc1" --library library.safetensors -k 20
+    Example: molgen explore neighbours "CC(=O)Nc1ccc(O)cc1" --library library.safetensors -n 20
     """
     from molgen.device import use_threads
     from molgen.errors import NothingValidError, SpecError
@@ -66,19 +66,19 @@ def neighbours(  # noqa: PLR0913 - one parameter an option
     (molecule,), _ = encode_named(space, [query])
     point = space.encode([molecule.smiles], is_refined=False)[0]
     with open_library(library, space, smiles_column) as index:
-        found = _find(index, point, k, where or [], space)
+        found = _find(index, point, top, where or [], space)
         n_rows = len(index)
     if not found:
-        raise NothingValidError(f"none of the {min(n_rows, MAX_LOOKED)} nearest molecules keeps all bounds")
+        raise NothingValidError(f"none of the {min(n_rows, MAX_LOOKED)} nearest molecules satisfies all bounds")
     title = f"{len(found)} molecules nearest to {molecule.smiles}, of {n_rows}"
     listing = Listing(tuple(each.smiles for each, _ in found), _columns(molecule, found))
     show_listing(title, listing, {"query": molecule.smiles, "n_library": n_rows}, output, is_json)
-    if len(found) < k and where:
-        show.note(f"Only {len(found)} of the {min(n_rows, MAX_LOOKED)} nearest keep all bounds")
+    if len(found) < top and where:
+        show.note(f"Only {len(found)} of the {min(n_rows, MAX_LOOKED)} nearest molecules satisfy all bounds")
 
 
 def _find(index: Index, point: Floats, k: int, where: Sequence[str], space: LatentSpace) -> list[Neighbour]:
-    """At most `k` different molecules that keep all bounds, nearest first, with what is told of each."""
+    """At most `k` distinct molecules that satisfy all bounds, nearest first."""
     from molgen.sample.conditional import SampleRequest
 
     request = SampleRequest(where, space) if where else None
@@ -101,7 +101,7 @@ def _keep(batch: Sequence[Neighbour], request: SampleRequest) -> list[Neighbour]
 
 
 def _nearest(index: Index, point: Floats) -> Iterator[Neighbour]:
-    """All different molecules of an index, nearest first."""
+    """All distinct molecules of an index, nearest first."""
     from molgen.chem.molecule import parse
 
     seen = set()

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from molgen.output.listing import Listing
 
 N_REJECTIONS = 10
-"""Rows left out that are told one by one; all of them are in the file that --rejects names."""
+"""Number of rejected rows shown; --rejects lists all."""
 LOW = 0.05
 
 
 @check_outputs
 def outliers(  # noqa: PLR0913 - one parameter an option
     data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
-    limit: Annotated[int, typer.Option(min=1, help="Molecules to list, at most.")] = 100,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="Maximum number of molecules to list.")] = 100,
     output: Output = None,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
@@ -39,13 +39,14 @@ def outliers(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """List the molecules of a file that are least like those the model knows, the strangest first.
+    """List the molecules of a file by trust, outliers first.
 
-    Trust is the share of molecules kept out of the training that look at least as strange: 0.5 is nothing unusual, and
-    one in twenty usual molecules has less than 0.05. Likelihood, density and consistency are the same by what the
-    decoder makes of a molecule, by where the encoder puts it, and by how well it survives the way there and back.
+    Trust is the share of held-out molecules that are at least as atypical for the model: 0.5 is typical, and one in
+    twenty typical molecules is below 0.05. Likelihood (of the molecule under the decoder), density (of its latent
+    vector under the prior) and consistency (of the vector and that of its reconstruction) are its parts on the same
+    scale.
 
-    Example: molgen explore outliers library.smi --limit 20 -o strange.svg
+    Example: molgen explore outliers library.smi -n 20 -o outliers.svg
     """
     from molgen.device import resolve_device, use_threads
     from molgen.latent.space import LatentSpace
@@ -60,15 +61,15 @@ def outliers(  # noqa: PLR0913 - one parameter an option
         trust = measure_trust(space, [record.molecule.smiles for record in records], on_done=advance)
     n_low, n_lost = int((trust.values < LOW).sum()), sum(map(bool, trust.reasons))
     title = (
-        f"{n_low} of {len(records)} molecules ({n_low / len(records):.1%}) have a trust below {LOW}; of molecules like "
-        f"those of the training, {LOW:.0%} have; {n_lost} cannot be encoded"
+        f"{n_low} of {len(records)} molecules ({n_low / len(records):.1%}) have a trust below {LOW}; of typical "
+        f"molecules, {LOW:.0%} have; {n_lost} cannot be encoded"
     )
     report = {"n": len(records), "below_0.05": n_low, "unencodable": n_lost}
-    show_listing(title, _make_listing(records, trust, limit), report, output, is_json)
+    show_listing(title, _make_listing(records, trust, top), report, output, is_json)
 
 
 def _read(data: Path, smiles_column: str | None, rejects: Path | None) -> list[Record]:
-    """The molecules of a file; tells which rows are none."""
+    """The molecules of a file; reports invalid rows."""
     from molgen.chem.table import Tally, read_molecules, write_rejections
 
     left_out: list[Rejection] = []
@@ -88,12 +89,12 @@ def _read(data: Path, smiles_column: str | None, rejects: Path | None) -> list[R
     return records
 
 
-def _make_listing(records: Sequence[Record], trust: Trust, limit: int) -> Listing:
-    """The molecules that are trusted least."""
+def _make_listing(records: Sequence[Record], trust: Trust, top: int) -> Listing:
+    """The molecules with the least trust."""
     from molgen.latent.trust import PARTS
     from molgen.output.listing import Listing
 
-    rows = list(islice(trust.order().tolist(), limit))
+    rows = list(islice(trust.order().tolist(), top))
     columns = {"trust": tuple(float(trust.values[row]) for row in rows)}
     columns |= {part: tuple(float(trust.parts[row, i]) for row in rows) for i, part in enumerate(PARTS)}
     texts = {

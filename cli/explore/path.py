@@ -25,17 +25,17 @@ PROPERTIES = ("qed", "logp", "sa", "mw")
 
 @check_outputs
 def path(  # noqa: PLR0913 - one parameter an option
-    start: Annotated[str, typer.Argument(metavar="A", help="SMILES of the molecule to start from.")],
-    end: Annotated[str, typer.Argument(metavar="B", help="SMILES of the molecule to reach.")],
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Points on the line between them.")] = 24,
+    start: Annotated[str, typer.Argument(metavar="A", help="SMILES of the first molecule.")],
+    end: Annotated[str, typer.Argument(metavar="B", help="SMILES of the last molecule.")],
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Number of points on the line between them.")] = 24,
     draws: Annotated[
-        int, typer.Option(min=1, max=256, help="Points decoded at each step, on and around the line.")
+        int, typer.Option(min=1, max=256, help="Number of points decoded at each step, on and around the line.")
     ] = 16,
     kind: Annotated[
-        Literal["linear", "spherical"], typer.Option(help="A straight line, or an arc about the prior's mean.")
+        Literal["linear", "spherical"], typer.Option(help="A straight line, or an arc about the mean of the prior.")
     ] = "linear",
     scaffold: Annotated[
-        str | None, typer.Option(help="SMILES of a substructure that every molecule on the way must hold.")
+        str | None, typer.Option(help="SMILES of a substructure that every molecule on the way must contain.")
     ] = None,
     allow_unfamiliar: AllowUnfamiliar = False,
     allow_unstable: AllowUnstable = False,
@@ -47,7 +47,7 @@ def path(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Go from one molecule to another by molecules that become less like the first and more like the second.
+    """Find a path of molecules that become less similar to the first and more similar to the last.
 
     Example: molgen explore path "CC(=O)Oc1ccccc1C(=O)O" "CC(C)Cc1ccc(C(C)C(=O)O)cc1" -o path.svg
     """
@@ -72,11 +72,12 @@ def path(  # noqa: PLR0913 - one parameter an option
         "largest_leap": way.largest_leap,
     }
     title = (
-        f"A {kind} path: {way.n_between} molecules between A and B; Spearman of t with unlikeness to A {leaving:.2f}, "
-        f"with likeness to B {coming:.2f}; confidence at least {way.worst_confidence:.2f}"
+        f"A {kind} path: {way.n_between} molecules between A and B; "
+        f"Spearman of t with dissimilarity to A {leaving:.2f}, with similarity to B {coming:.2f}; "
+        f"confidence at least {way.worst_confidence:.2f}"
     )
     show_listing(
-        title if way.n_between else "Nothing lies between A and B", _make_listing(way), report, output, is_json
+        title if way.n_between else "No molecule lies between A and B", _make_listing(way), report, output, is_json
     )
 
 
@@ -98,7 +99,7 @@ def _find_path(space: LatentSpace, texts: tuple[str, str], route: PathConfig, ru
     note_removed(filtered.admission)
     if route.scaffold is not None and not way.n_between:
         remedy = "Raise --draws or --steps, or ask for a smaller scaffold."
-        raise NothingValidError("no molecule between A and B holds the scaffold", remedy=remedy)
+        raise NothingValidError("no molecule between A and B contains the scaffold", remedy=remedy)
     return way
 
 

@@ -27,20 +27,20 @@ SHIPPED, SHIPPED_PROPERTY = "d3_ki.csv", "y"
 def probe_layers(  # noqa: PLR0913 - one parameter an option
     data: Annotated[
         Path | None,
-        typer.Argument(help="File of molecules; by default, the assay of the dopamine D3 receptor that molgen ships."),
+        typer.Argument(help="File of molecules; by default, the shipped assay of the dopamine D3 receptor."),
     ] = None,
     properties: Annotated[
-        list[str] | None, typer.Option("--property", help="Column of measured values or labels 0 and 1; once for each.")
+        list[str] | None, typer.Option("--property", help="Column of measured values or labels 0 and 1; repeatable.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=50, help="Rows to draw from the file at random.")] = 1500,
+    limit: Annotated[int, typer.Option(min=50, help="Number of random rows of the file.")] = 1500,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output",
+            "--out",
             "-o",
             writable=True,
             dir_okay=False,
-            help="Write the table: .csv; or draw it: .svg, .png or .pdf.",
+            help="File for the table (.csv) or a figure (.svg, .png or .pdf).",
         ),
     ] = None,
     checkpoint: options.Checkpoint = None,
@@ -50,11 +50,10 @@ def probe_layers(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Show what each depth of the encoder knows of molecules: from their tokens to their activity.
+    """Fit linear probes to each layer of the encoder, for targets from tokens to activity.
 
-    A number is how well a weighted sum of what the encoder holds at that depth does on molecules that it was not fitted
-    to: AUROC for tokens and functional groups, where 0.5 is chance, else R2, where 0 is. Shuffled labels show what
-    chance looks like, and the Morgan fingerprint what is known without a model.
+    Scores are for held-out molecules: AUROC for tokens and functional groups, where 0.5 is chance, otherwise R2, where
+    0 is. The controls are shuffled labels and a Morgan fingerprint.
 
     Example: molgen explore probe-layers assay.csv --property pKi -o layers.svg
     """
@@ -84,7 +83,7 @@ def probe_layers(  # noqa: PLR0913 - one parameter an option
 def read_encodable(
     space: LatentSpace, data: Path, properties: Sequence[str], smiles_column: str | None, limit: int, seed: int
 ) -> list[Record]:
-    """Molecules of at most `limit` rows drawn from a file that can be encoded; tells how many were left out."""
+    """Encodable molecules of at most `limit` random rows of a file; reports how many were left out."""
     from molgen.chem.sampling import draw_items
     from molgen.chem.table import Rejection, Tally, read_molecules
 
@@ -118,5 +117,5 @@ def _write(output: Path, depths: Sequence[Layer]) -> None:
 def _show(depths: Sequence[Layer], n: int) -> None:
     columns = ["depth", "size", *depths[0].scores]
     rows = [[d.name, str(d.size), *(f"{v:.2f}" if v == v else "" for v in d.scores.values())] for d in depths]
-    title = f"What each depth knows of {n} molecules: AUROC for tokens, groups and labels 0 and 1, else R2"
+    title = f"Probes on {n} molecules: AUROC for tokens, groups and labels 0 and 1, otherwise R2"
     show.table(title, columns, rows)

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @check_outputs
 def recommend(  # noqa: PLR0913 - one parameter an option
-    like: Annotated[Path, typer.Option("--like", help="File of molecules that you like.")],
-    dislike: Annotated[Path | None, typer.Option("--dislike", help="File of molecules that you do not like.")] = None,
+    like: Annotated[Path, typer.Option("--like", help="File of liked molecules.")],
+    dislike: Annotated[Path | None, typer.Option("--dislike", help="File of disliked molecules.")] = None,
     library: Library = None,
-    n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many to recommend.")] = 20,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, max=10_000, help="Number of molecules.")] = 20,
     shortlist: Annotated[
         int,
-        typer.Option(min=1, help="Rows of a large library that are judged as molecules, not by their points alone."),
+        typer.Option(min=1, help="Rows of a large library scored as molecules, not by their latent vectors alone."),
     ] = 20_000,
     smiles_column: options.SmilesColumn = None,
     checkpoint: options.Checkpoint = None,
@@ -44,11 +44,11 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Recommend molecules of a library, or new ones, by those that you like and dislike.
+    """Recommend molecules of a library, or new ones, from liked and disliked molecules.
 
-    A preference of 1 is like the liked, -1 like the disliked. Without --library, new molecules are made around the
-    liked ones, of which only familiar, stable and neutral ones are kept. Molecules that were given are never
-    recommended.
+    A preference is 1 for molecules like the liked ones, -1 for those like the disliked ones. Without --library, new
+    molecules are decoded around the liked ones; only familiar, stable and neutral ones are kept. Given molecules are
+    never recommended.
 
     Example: molgen explore recommend --like hits.smi --dislike misses.smi --library library.safetensors -n 50
     """
@@ -70,22 +70,22 @@ def recommend(  # noqa: PLR0913 - one parameter an option
         with open_library(library, space, smiles_column) as index:
             total = len(index) + min(len(index), shortlist + len(given))
             with show.progress(total, "Ranking") as advance:
-                n_shortlist = max(n, shortlist)
-                found = rank_library(preference, index, n, n_shortlist=n_shortlist, excluded=given, on_rows=advance)
+                n_shortlist = max(top, shortlist)
+                found = rank_library(preference, index, top, n_shortlist=n_shortlist, excluded=given, on_rows=advance)
     else:
         filtered = filter_space(space, AdmissionRules(allow_unfamiliar, allow_unstable, charge), liked)
-        with show.progress(n, "Making") as advance:
-            made = propose(filtered, preference, z, n, seed, excluded=given, on_found=advance)
+        with show.progress(top, "Decoding") as advance:
+            made = propose(filtered, preference, z, top, seed, excluded=given, on_found=advance)
         note_removed(filtered.admission)
         found, title = list(made.molecules), f"New, from {made.n_decoded} points decoded around the liked ones"
     if not found:
-        raise NothingValidError("nothing was found but the molecules that were given")
+        raise NothingValidError("only the given molecules were found")
     report = {"n_liked": len(liked), "n_disliked": len(disliked)}
     show_listing(title, _make_listing(found, liked), report, output, is_json)
 
 
 def _read_labelled(path: Path, space: LatentSpace, smiles_column: str | None) -> tuple[list[Molecule], Floats]:
-    """The different molecules of a file that can be encoded, and their points (M, D); perhaps none."""
+    """The distinct encodable molecules of a file and their points (M, D), possibly none."""
     import numpy as np
 
     from molgen.chem.molecule import AS_IT_IS
@@ -106,7 +106,7 @@ def _read_labelled(path: Path, space: LatentSpace, smiles_column: str | None) ->
 
 
 def _make_listing(found: Sequence[ScoredMolecule], liked: Sequence[Molecule]) -> Listing:
-    """The molecules with preference, most similar liked molecule, and the similarity to it."""
+    """The molecules with their preference, most similar liked molecule, and the similarity to it."""
     from molgen.chem.molecule import fingerprint, tanimoto_to_many
     from molgen.output.listing import Listing
 

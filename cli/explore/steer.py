@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from molgen.output.listing import Listing
 
 SHOWN = ("logp", "tpsa", "qed", "heavy_atoms")
-"""Properties that are told beside the one that is steered."""
+"""Properties shown beside the steered one."""
 
 
 @check_outputs
@@ -29,12 +29,14 @@ def steer(  # noqa: PLR0913 - one parameter an option
     along: Annotated[
         str, typer.Option(help="File of `molgen explore direction` (.json), or a descriptor such as logp.")
     ],
-    steps: Annotated[int, typer.Option(min=1, max=100, help="Steps to either side.")] = 12,
+    steps: Annotated[int, typer.Option(min=1, max=100, help="Number of steps on each side.")] = 12,
     reach: Annotated[
         float | None,
-        typer.Option(help="Length of either side, in standard deviations of the prior; by default until it changes."),
+        typer.Option(
+            help="Length of each side, in standard deviations of the prior; by default until the molecule changes."
+        ),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, max=1000, help="Points decoded at each step.")] = 12,
+    draws: Annotated[int, typer.Option(min=1, max=1000, help="Number of points decoded at each step.")] = 12,
     allow_unfamiliar: AllowUnfamiliar = False,
     allow_unstable: AllowUnstable = False,
     charge: options.Charge = "neutralise",
@@ -45,12 +47,11 @@ def steer(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Walk a molecule along the direction of a concept, down to one side and up to the other.
+    """Walk from a molecule along the direction of a concept, to both sides.
 
-    Each line is a different molecule decoded on the way: t is the place, 0 the molecule itself. How alike it still is
-    to the first one stands beside the concept and other properties. A concept that has no descriptor is told as the
-    direction's probe reads it off the molecule's own point. A bare descriptor is learned from molecules that molgen
-    ships.
+    Each row is a molecule decoded on the way, at position t, with 0 for the molecule itself, with its similarity to
+    it, the concept and other properties. A concept without a descriptor is predicted by the probe of the direction.
+    The direction of a descriptor is fitted to shipped molecules.
 
     Example: molgen explore steer "CC(=O)Nc1ccc(O)cc1" --along logp -o walk.svg
     """
@@ -74,7 +75,7 @@ def steer(  # noqa: PLR0913 - one parameter an option
     series = walk_of(filtered, start, z[0], direction.vector, walk).different()
     note_removed(filtered.admission)
     title = (
-        f"{direction.name} along its direction, which a probe reads with a strength of {direction.strength.plain:.2f}; "
+        f"{direction.name} along its direction (probe score {direction.strength.plain:.2f}); "
         "t in standard deviations of the prior"
     )
     report = {"start": start.smiles, "concept": direction.name, "strength": direction.strength.plain}
@@ -82,7 +83,7 @@ def steer(  # noqa: PLR0913 - one parameter an option
 
 
 def _direction(space: LatentSpace, along: str, seed: int) -> Direction:
-    """The direction that a file or a descriptor's name stands for."""
+    """The direction of a file or of a descriptor."""
     from molgen.explore.direction import fit_descriptor_direction, read_direction
 
     if along.endswith(".json"):

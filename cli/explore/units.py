@@ -26,15 +26,16 @@ N_CORRELATIONS = 3
 @check_outputs
 def units(  # noqa: PLR0913 - one parameter an option
     data: Annotated[
-        Path | None, typer.Argument(help="File of molecules; by default, a sample of MOSES that molgen ships.")
+        Path | None, typer.Argument(help="File of molecules; by default, the shipped sample of MOSES.")
     ] = None,
     top: Annotated[
-        int, typer.Option(min=1, max=100, help="Units to traverse: those that go most with a descriptor.")
+        int,
+        typer.Option("--top", "-n", min=1, max=100, help="Units to traverse: those most correlated with a descriptor."),
     ] = 6,
     start: Annotated[
-        str | None, typer.Option(help="SMILES of the molecule to change; by default the one nearest to the middle.")
+        str | None, typer.Option(help="SMILES of the molecule to change; by default the one nearest to the origin.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=50, help="Rows to draw from the file at random.")] = 2000,
+    limit: Annotated[int, typer.Option(min=50, help="Number of random rows of the file.")] = 2000,
     output: Output = None,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
@@ -43,12 +44,11 @@ def units(  # noqa: PLR0913 - one parameter an option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Show what each unit of the latent space means, and whether its axes are better than any others.
+    """Measure the meaning of each latent unit, beside a random rotation of the space.
 
-    Of each unit: how much it holds of a molecule, and the descriptors that go with it. The scores of the space as it is
-    stand beside those of the space turned at random: where they are the same, single units have no meaning of their
-    own, and directions (`molgen explore direction`) are what to ask for. With --output, what is decoded while one unit
-    moves and the others stay: a row of five each, as far to either side as it takes to change the molecule.
+    For each unit: its information (KL), and the descriptors that correlate with it. If the scores of the space equal
+    those of its random rotations, single units have no meaning; use directions (`molgen explore direction`). With
+    --out, also draws molecules decoded while one unit moves and the others are fixed, five a row.
 
     Example: molgen explore units --top 4 -o units.svg
     """
@@ -76,7 +76,7 @@ def units(  # noqa: PLR0913 - one parameter an option
 
 
 def _traversals(space: LatentSpace, molecules: list[Molecule], start: str | None, units: tuple[Unit, ...]) -> Listing:
-    """What is decoded along single units."""
+    """Molecules decoded along single units."""
     import numpy as np
 
     from molgen.explore.units import decode_traversal
@@ -114,12 +114,12 @@ def _show(units: Units) -> None:
         ]
         for unit in units.units
     ]
-    title = f"{units.n_active} of {len(units.units)} units in use, on {units.n} molecules"
-    show.table(title, ["unit", "part", "KL, nats", "in use", "goes with (Spearman)"], rows)
+    title = f"{units.n_active} of {len(units.units)} units are active, on {units.n} molecules"
+    show.table(title, ["unit", "part", "KL, nats", "in use", "correlates with (Spearman)"], rows)
     scores = [("as it is", units.score), ("turned at random", units.rotated)]
     columns = ["space", "disentanglement", "completeness", "informativeness"]
     show.table(
-        "Whether units are names of descriptors",
+        "Disentanglement",
         columns,
         [[name, *(f"{value:.3f}" for value in asdict(score).values())] for name, score in scores],
     )

@@ -59,7 +59,7 @@ EXHIBITS = (
     ),
     Exhibit(
         "Neighbours",
-        f"explore neighbours '{PROPRANOLOL}' --library moses_sample.csv -k 5 -o neighbours.svg",
+        f"explore neighbours '{PROPRANOLOL}' --library moses_sample.csv -n 5 -o neighbours.svg",
         "neighbours.svg",
         "neighbours",
         "The molecules of a library nearest to a query, with the similarity of their fingerprints. Latent "
@@ -67,7 +67,7 @@ EXHIBITS = (
     ),
     Exhibit(
         "Outliers",
-        "explore outliers natural_products.smi --limit 10 -o outliers.svg",
+        "explore outliers natural_products.smi -n 10 -o outliers.svg",
         "outliers.svg",
         "outliers",
         "Natural products, those with the least trust first; molecules that cannot be encoded precede the others. "

@@ -1,1 +1,1 @@
-"""Benchmarks: molgen beside the field's methods, on the same molecules and machine."""
+"""Benchmarks: molgen beside published methods."""

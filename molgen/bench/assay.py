@@ -1,8 +1,8 @@
-"""A campaign on an assay, as a chemist would run it, whose outcome can be checked.
+"""A campaign on half of an assay, judged by the other half.
 
 The measured molecules are halved at random. The search knows the measurements of one half; the oracle is a random
-forest fitted to the other half, which the search never sees and may ask a few hundred times. What counts is how many of
-the best molecules it then holds are above every molecule that was known.
+forest fitted to the other half, which the search may call a few hundred times. The score is the number of its best
+molecules that exceed every known molecule.
 
 Notation: N molecules of a half, B the budget, F bits of a fingerprint.
 """
@@ -31,7 +31,7 @@ N_TOP = 20
 BATCH_SIZE = 10
 
 COMPARED = ("latent", "latent-moves-only", "edits-only", "perturb", "random")
-"""Of `proposer.SEARCHES`: the whole search, parts of it, random moves of the best molecules' points, and the prior."""
+"""Names in `proposer.SEARCHES`: the whole search, parts of it, random moves of the best points, and the prior."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Assay:
         measured: (N,) their measurements.
         hidden: The other half.
         hidden_measured: Its measurements.
-        seed: How it was halved.
+        seed: Seed of the split.
     """
 
     known: Sequence[str]
@@ -87,14 +87,14 @@ class Assay:
 
 @dataclass(frozen=True)
 class AssayResult:
-    """What one search made of an assay.
+    """The result of one search on an assay.
 
     Attributes:
         search: One of `COMPARED`.
-        seed: Of the halving and of the search.
-        best_known: The oracle's highest value of a known molecule.
-        n_above: How many of the 20 best molecules that were asked for are above that.
-        best: The highest value that was found.
+        seed: Seed of the split and of the search.
+        best_known: The highest value of the oracle for a known molecule.
+        n_above: Number of the 20 best scored molecules above it.
+        best: The highest value found.
         mean_top: Mean of the 20 best.
         sa: Their mean SA score, 1 (easy to make) to 10.
         passes_brenk: Share of them without a BRENK alert.
@@ -113,7 +113,7 @@ class AssayResult:
 
 
 def search_assay(assay: Assay, space: LatentSpace, search: str, budget: int) -> AssayResult:
-    """Asks the oracle `budget` times, beginning with the measurements of the known half.
+    """Calls the oracle `budget` times, starting with the measurements of the known half.
 
     Raises:
         SpecError: scikit-learn is not installed.

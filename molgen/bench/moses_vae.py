@@ -1,4 +1,4 @@
-"""The VAE of MOSES, rebuilt from its description as something to measure against; molgen itself does not use it.
+"""The VAE of MOSES, rebuilt from its description as a baseline of speed.
 
 A SMILES VAE of characters: a GRU encoder of 256 units, a decoder of three GRU layers of 512, 128 latent dimensions,
 batches of 512, Adam at 3e-4, gradients clipped at 50.
@@ -44,7 +44,7 @@ class Characters:
 
 
 class MosesVae(nn.Module):
-    """Encoder, decoder, and the loss that joins them."""
+    """Encoder, decoder and their joint loss."""
 
     def __init__(self, n_characters: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How well the fitted predictor does on assays, beside a random forest on Morgan fingerprints, on scaffolds left out.
+"""Benchmark of predictors: the fitted predictor beside a random forest on Morgan fingerprints, on held-out scaffolds.
 
 Notation: N molecules of an assay.
 """
@@ -27,14 +27,14 @@ TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class PredictorResult:
-    """What one predictor made of one split of one assay.
+    """The result of one predictor on one split of one assay.
 
     Attributes:
         assay: Name of the file.
         predictor: `process` or `forest`.
-        seed: Of the split and of the fit.
-        n_train: Compounds learned from.
-        fit: On those left out.
+        seed: Seed of the split and of the fit.
+        n_train: Number of training compounds.
+        fit: Scores on held-out compounds.
     """
 
     assay: str
@@ -45,11 +45,11 @@ class PredictorResult:
 
 
 def read_assay(path: Path, column: str | None, limit: int | None = None, seed: int = 0) -> tuple[str, list[Compound]]:
-    """The property and the compounds with exact values of a file, at most `limit`, drawn at random.
+    """The property and the compounds with exact values of a file, or a random `limit` of them.
 
     Raises:
         FileError: The file cannot be used.
-        SpecError: It is not clear which column is meant.
+        SpecError: The column is ambiguous.
     """
     curation = curate(path, CurationSpec((column,) if column else ()))
     name = curation.properties[0]
@@ -61,7 +61,7 @@ def read_assay(path: Path, column: str | None, limit: int | None = None, seed: i
 def compare_predictors(
     assay: str, name: str, compounds: list[Compound], space: LatentSpace, seed: int, n_trees: int
 ) -> list[PredictorResult]:
-    """Process and forest, each fitted to four fifths of the compounds and judged on the scaffolds of the others.
+    """Process and forest, fitted to four fifths of the compounds and scored on the held-out scaffolds.
 
     Raises:
         SpecError: scikit-learn is not installed.
@@ -78,7 +78,7 @@ def compare_predictors(
 
 
 def random_scaffold_split(smiles: list[str], seed: int) -> NDArray[np.bool_]:
-    """Which molecules (N,) are left out: whole scaffolds, in random order, as long as a fifth of all is not passed.
+    """Whether each molecule (N,) is held out: random whole scaffolds, up to a fifth of all.
 
     Source: Bemis & Murcko, J. Med. Chem. 1996, 39, 2887.
     """

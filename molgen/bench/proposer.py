@@ -1,6 +1,6 @@
-"""Who proposes molecules in a benchmark: molgen's own search, parts of it, and samplers of Optuna's.
+"""Proposers of molecules in benchmarks: the search of molgen, parts of it, and samplers of Optuna.
 
-Notation: N molecules asked for.
+Notation: N requested molecules.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "random": {},
     }
 )
-"""molgen's own search and parts of it, by what differs from the whole; other samplers are Optuna's."""
+"""The search of molgen and parts of it, by their settings; other samplers are those of Optuna."""
 OPTUNA = ("cmaes", "tpe", "gp")
 
 
 def require_sampler(name: str) -> None:
-    """Asks for a sampler that there is.
+    """Checks the name of a sampler.
 
     Raises:
         SpecError: There is none of that name.
@@ -55,22 +55,22 @@ def require_sampler(name: str) -> None:
 
 
 def choose_batch_size(n_calls: int) -> int:
-    """Molecules to ask for after `n_calls` calls: a fiftieth of them, 10 to 25."""
+    """Number of molecules to request after `n_calls` calls: a fiftieth of them, 10 to 25."""
     return max(10, min(25, n_calls // 50))
 
 
 class Proposer(Protocol):
-    """Asks for molecules, and is told what they are worth."""
+    """Proposes molecules (ask), and learns their scores (tell)."""
 
     def ask(self, n: int) -> list[Molecule | None]:
-        """About `n` molecules, which need not be new; None where a proposal was not a molecule."""
+        """About `n` molecules, not necessarily new; None for an invalid proposal."""
 
     def tell(self, values: Sequence[float | None]) -> None:
-        """The worth of what was asked for last, None where it was not scored."""
+        """The scores of the last proposals; None for one that was not scored."""
 
 
 class _LatentProposer:
-    """molgen's own search."""
+    """The search of molgen."""
 
     def __init__(self, space: LatentSpace, name: str, seed: int, budget: int) -> None:
         config = replace(search_config(name, budget), **SEARCHES[name])
@@ -87,7 +87,7 @@ class _LatentProposer:
 
 
 class _OptunaProposer:
-    """A sampler of Optuna's, over decoded points."""
+    """A sampler of Optuna, over decoded points."""
 
     def __init__(self, space: LatentSpace, name: str, seed: int, budget: int) -> None:
         request = SamplerConfig(
@@ -111,5 +111,5 @@ class _OptunaProposer:
 
 
 def make_proposer(space: LatentSpace, name: str, seed: int, budget: int) -> Proposer:
-    """The proposer of a name that `require_sampler` lets pass, for `budget` molecules to be scored."""
+    """The proposer of a name that `require_sampler` accepts, for a budget of `budget` molecules."""
     return (_LatentProposer if name in SEARCHES else _OptunaProposer)(space, name, seed, budget)

@@ -1,6 +1,6 @@
-"""How fast training, encoding and decoding are here, beside the VAE of MOSES on the same threads and molecules.
+"""Speed of training, encoding and decoding, beside the VAE of MOSES on the same threads and molecules.
 
-Rounds of one and the other alternate, so that a busy machine slows both; the median of the rounds counts.
+Rounds of both alternate, so that a busy machine slows both; the result is the median over rounds.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ N_WARM_UP = 2
 """Steps before the clock starts: first calls allocate memory."""
 
 Step = Callable[[], int]
-"""Does a piece of work and returns its number of molecules."""
+"""Does some work and returns its number of molecules."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Molecules a second of one task.
+    """Molecules per second of one task.
 
     Attributes:
-        task: What was done.
-        molgen: Of molgen.
-        moses: Of the VAE of MOSES, or None where it has nothing to compare.
+        task: Name of the task.
+        molgen: Speed of molgen.
+        moses: Speed of the VAE of MOSES, or None if it has no such task.
     """
 
     task: str
@@ -47,20 +47,20 @@ class Speed:
 
     @property
     def ratio(self) -> float | None:
-        """How many times faster molgen is."""
+        """Speed ratio of molgen to MOSES."""
         return self.molgen / self.moses if self.moses else None
 
 
 def measure_speeds(
     space: LatentSpace, smiles: Sequence[str], seconds: float, on_done: Callable[[float, str], object] = lambda *_: None
 ) -> list[Speed]:
-    """The speeds of the model of `space` on molecules that it can encode, at least a thousand or so.
+    """The speeds of the model of `space` on molecules that it can encode, about a thousand at least.
 
     Args:
         space: Its sizes and vocabulary are used; a model like it is trained from scratch.
         smiles: Canonical SMILES.
         seconds: Length of a round.
-        on_done: Called with the share done, in [0, 1], and what is measured.
+        on_done: Called with the share done, in [0, 1], and the current task.
     """
     points = space.encode(smiles)
     kept = [text for text, z in zip(smiles, points, strict=True) if np.isfinite(z).all()]
@@ -124,7 +124,7 @@ def _time_moses_training(model: MosesVae, characters: Characters, smiles: Sequen
 
 
 def _time_decoding(space: LatentSpace, points: Floats) -> Step:
-    """Points to SMILES text as the vocabulary gives it, not canonical, like that of MOSES."""
+    """Points to SMILES of the vocabulary, not canonical, as for MOSES."""
     vae, vocabulary = space.model.vae, space.model.vocabulary
 
     def write(rows: slice) -> None:

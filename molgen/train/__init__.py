@@ -1,1 +1,1 @@
-"""From files of molecules to a trained model: all that changes weights."""
+"""Training: from files of molecules to a trained model."""

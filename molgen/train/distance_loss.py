@@ -1,7 +1,7 @@
-"""A loss that ties distances of the latent space to those of chemistry.
+"""The geometry loss: ties latent distances to Tanimoto distances.
 
-Reconstruction alone scatters like molecules: nothing tells the encoder that they should lie close. The loss asks
-that Euclidean distances between the points of a batch correlate with Tanimoto distances between its molecules.
+Reconstruction alone does not place similar molecules near each other. The loss rewards a correlation of the Euclidean
+distances between the points of a batch with the Tanimoto distances between its molecules.
 
 Notation: B molecules, D latent dimensions, F fingerprint bits, M pairs of molecules.
 """
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 _SMALL = 1e-6
-"""Added under square roots, whose gradient has no bound at 0."""
+"""Added under square roots, whose gradient is unbounded at 0."""
 
 
 def tanimoto_distances(fingerprints: Tensor) -> Tensor:
-    """Tanimoto distances (B, B), in [0, 1], of packed fingerprints (B, F / 8); 0 between two without any bit.
+    """Tanimoto distances (B, B), in [0, 1], of packed fingerprints (B, F / 8); 0 between two molecules without bits.
 
     Source: Willett, Barnard & Downs 1998 (doi:10.1021/ci9800211), table 6.
     """
@@ -29,7 +29,7 @@ def tanimoto_distances(fingerprints: Tensor) -> Tensor:
 
 
 def euclidean_distances(points: Tensor) -> Tensor:
-    """Distances (B, B) of points (B, D), with a gradient everywhere."""
+    """Distances (B, B) of points (B, D), differentiable everywhere."""
     return ((points[:, None] - points).square().sum(dim=2) + _SMALL).sqrt()
 
 
@@ -46,7 +46,7 @@ def geometry_loss(points: Tensor, fingerprints: Tensor) -> Tensor:
 
 
 def _pairs(distances: Tensor) -> Tensor:
-    """The distances (M,) of different molecules, their mean removed."""
+    """The centred distances (M,) of pairs of different molecules."""
     n = len(distances)
     row, column = torch.triu_indices(n, n, offset=1, device=distances.device)
     pairs = distances[row, column]

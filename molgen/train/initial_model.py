@@ -1,4 +1,4 @@
-"""Where a training begins: with which model, and what its card says of where it comes from."""
+"""The initial model of a training, and the origin in its card."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from molgen.train.loop import make_model
 from molgen.train.spec import SIZES, TrainingSpec
 
 HIDDEN_SIZE, N_MEMBERS = 256, 10
-"""Of the predictor. Measured on the dopamine D3 assay with scaffolds held out: where 90 % of molecules lie in the 90 %
-interval, ten members' intervals are an eighth narrower than five members'."""
+"""Members of the predictor. On the dopamine D3 assay with scaffolds held out, 90 % intervals of ten members are an
+eighth narrower than those of five, at equal coverage."""
 
 
 def load_initial_model(spec: TrainingSpec) -> MolecularModel | None:
@@ -41,13 +41,13 @@ def load_initial_model(spec: TrainingSpec) -> MolecularModel | None:
 def make_initial_model(
     spec: TrainingSpec, vocabulary: Vocabulary, init: MolecularModel | None, inputs: Sequence[Mapping[str, Any]]
 ) -> MolecularModel:
-    """The model before the first step: that of `init` with a fresh predictor, or a new one; the seed decides.
+    """The model before the first step: that of `init` with a new predictor, or a new one; initialised by the seed.
 
     Args:
-        spec: What is asked, resolved.
-        vocabulary: Of the prepared molecules.
-        init: What `load_initial_model` gave.
-        inputs: The manifest's entries on the files.
+        spec: The resolved options.
+        vocabulary: Vocabulary of the prepared molecules.
+        init: Result of `load_initial_model`.
+        inputs: Manifest entries of the files.
     """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(spec.seed)
@@ -57,7 +57,7 @@ def make_initial_model(
             size = model.vae.config.latent_size
             predictor = Predictor(PredictorConfig(spec.property, size, HIDDEN_SIZE, N_MEMBERS))
     max_tokens = spec.max_tokens or model.max_tokens
-    priors = model.priors if spec.epochs == 0 else {}  # another encoder has other points
+    priors = model.priors if spec.epochs == 0 else {}  # they belong to another encoder
     applicability = model.applicability if spec.epochs == 0 else None
     return replace(
         model,
@@ -71,14 +71,14 @@ def make_initial_model(
 
 
 def with_data(model: MolecularModel, data: TokenSet) -> MolecularModel:
-    """`model` as the result of a training of no steps on `data`, which it knows from then on."""
+    """`model` as the result of zero training steps on `data`, whose molecules become known to it."""
     keys = (data.keys[~data.is_validation] >> np.uint64(32)).astype(np.uint32)
     card = {**model.card, "steps": 0, "molecules_seen": 0, "minutes": 0.0}
     return replace(model, known=np.union1d(model.known, keys), card=card)
 
 
 def describe_files(inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What a card says of files by their manifest entries: names without folders, which are nobody's business."""
+    """The files of a card, from their manifest entries: names without folders, which may be private."""
     return [{"file": Path(e["path"]).name, "sha256": e["sha256"], "rows": e["rows_kept"]} for e in inputs]
 
 

@@ -1,4 +1,4 @@
-"""`metrics.csv`: a line for each validation of a training, the step first."""
+"""`metrics.csv`: one line per validation of a training, the step first."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NAME = "metrics.csv"
 
 
 class TrainingLog:
-    """Appends lines to a file, which is there from the first one on."""
+    """Appends lines to a file, which is made with the first one."""
 
     def __init__(self, path: Path) -> None:
         """The metrics at `path`, old lines included."""
         self.path = path
 
     def append(self, row: Mapping[str, object]) -> None:
-        """Adds a line, and waits until it is on the disk. All rows have the same columns."""
+        """Adds a line, synced to disk. All rows have the same columns."""
         is_new = not self.path.exists()
         with self.path.open("a", encoding="utf-8", newline="") as handle:
             writer = csv.DictWriter(handle, row.keys(), lineterminator="\n")
@@ -31,7 +31,7 @@ class TrainingLog:
             os.fsync(handle.fileno())
 
     def cut_after(self, step: int) -> None:
-        """Removes lines of later steps, and one that a crash cut off."""
+        """Removes lines of later steps, and a line that a crash cut off."""
         if not self.path.exists():
             return
         text = self.path.read_text(encoding="utf-8", errors="replace")

@@ -1,6 +1,6 @@
-"""The training loop, for big unlabelled and small labelled data alike, stopped and resumed at will.
+"""The training loop, for large unlabelled and small labelled data, which can be stopped and resumed.
 
-A training folder holds the loop's state, its `metrics.csv`, and two checkpoints: `model` (best on the validation
+A training folder holds the state of the loop, its `metrics.csv`, and two checkpoints: `model` (best on the validation
 molecules) and `last`.
 """
 
@@ -39,9 +39,9 @@ from molgen.train.validation import (
 __all__ = ["Training", "TrainingConfig", "TrainingStatus", "make_model"]
 
 N_VALIDATION = 512
-"""Validation molecules that each validation looks at."""
+"""Number of validation molecules per validation."""
 N_PRIOR = 4096
-"""Training molecules whose posteriors the prior of a checkpoint is fitted to."""
+"""Number of training molecules whose posteriors the Gaussian prior is fitted to."""
 SAVE_EVERY_S = 60.0
 
 
@@ -51,9 +51,9 @@ class TrainingStatus:
 
     Attributes:
         step: Steps done.
-        fraction: Part of the training done, in [0, 1].
+        fraction: Share of the training done, in [0, 1].
         molecules: Molecules seen.
-        seconds: Time spent training, over all parts.
+        seconds: Training time, over all parts.
         loss: Mean training loss since the last validation, in nats a molecule.
         reconstruction: From the last validation, or None before the first.
     """
@@ -69,8 +69,7 @@ class TrainingStatus:
 class Training:
     """One training in one folder.
 
-    Where no molecule was kept out for validation, the training molecules are validated on, and the checkpoints'
-    cards say so.
+    If no molecule is held out, validation uses the training molecules, and the cards of the checkpoints say so.
     """
 
     def __init__(
@@ -84,16 +83,16 @@ class Training:
         bf16: bool = False,
         save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Prepares the loop; nothing is written yet.
+        """Prepares the loop without writing anything.
 
         Args:
             folder: Existing folder of this training.
-            config: How to train.
-            data: What to train on.
-            model: Where to start; its weights are changed in place. A predictor's scale is set from the labels.
+            config: Options of the loop.
+            data: Training data.
+            model: Initial model; its weights are changed in place. A predictor's scale is set from the labels.
             device: Torch device.
             bf16: Compute matrix products in bfloat16.
-            save_every_s: Time between two savings of the state: what a crash may cost.
+            save_every_s: Seconds between two savings of the state, the most that a crash can lose.
 
         Raises:
             RunError: `data` and `model` do not fit each other.
@@ -110,11 +109,11 @@ class Training:
 
     @property
     def is_validated_on_training(self) -> bool:
-        """Whether the data are too few for molecules to have been kept out."""
+        """Whether the data are too few to hold molecules out."""
         return not self.data.is_validation.any()
 
     def run(self, on_status: Callable[[TrainingStatus], object], is_stop_requested: Callable[[], bool]) -> None:
-        """Trains to the end, from wherever the state stands.
+        """Trains to the end, from the saved state.
 
         Raises:
             InterruptedRunError: A stop was requested; the state is saved.
@@ -152,7 +151,7 @@ class Training:
         return TrainingStatus(p.step, self.fraction(), p.molecules, p.seconds, loss, p.reconstruction)
 
     def fits(self) -> list[Fit]:
-        """How well the predictor does on the molecules kept out of training."""
+        """Scores of the predictor on the held-out molecules."""
         if self.model.predictor is None:
             return []
         rows = np.flatnonzero(self.data.is_validation)
@@ -161,7 +160,7 @@ class Training:
         return measure_predictor(self.model, self.data, rows)
 
     def restore_state(self) -> None:
-        """Takes up the state that `run` left in the folder, if there is one.
+        """Restores the state that `run` left in the folder, if there is one.
 
         Raises:
             RunError: The state is damaged, or belongs to another configuration.
@@ -182,7 +181,7 @@ class Training:
         self.progress.loss_steps += 1
 
     def _validate(self) -> None:
-        """Measures, writes a line of metrics, keeps the best model, and decides whether to go on."""
+        """Validates, writes a line of metrics, keeps the best model, and returns whether to continue."""
         p = self.progress
         p.reconstruction = measure_reconstruction(self.model.vae.eval(), self.data, self._validation_rows())
         fits = self.fits()
@@ -201,7 +200,7 @@ class Training:
         return np.random.default_rng(self.config.seed).permutation(rows)[:N_VALIDATION]
 
     def _validation_loss(self, reconstruction: ReconstructionScores, fits: list[Fit]) -> float:
-        """Reconstruction and KL in nats a molecule, plus each property's error in its standard deviations."""
+        """Reconstruction and KL in nats per molecule, plus the error of each property in its standard deviations."""
         loss = reconstruction.nll + self.config.kl_weight * reconstruction.kl
         if not isinstance(self.model.predictor, Predictor):
             return loss
@@ -249,7 +248,7 @@ class Training:
 
 
 def make_model(vocabulary: Vocabulary, vae: Vae, max_tokens: int, predictor: Predictor | None = None) -> MolecularModel:
-    """An untrained checkpoint, its prior the standard normal."""
+    """An untrained checkpoint with a standard normal prior."""
     size = vae.config.latent_size
     return MolecularModel(
         vocabulary=vocabulary,
@@ -262,7 +261,7 @@ def make_model(vocabulary: Vocabulary, vae: Vae, max_tokens: int, predictor: Pre
 
 
 def _require_fit(folder: Path, data: TokenSet, model: MolecularModel) -> None:
-    remedy = "Start the training anew."
+    remedy = "Start the training again."
     if int(data.tokens.max()) >= len(model.vocabulary):
         raise RunError(folder, "the data hold tokens that the model does not know", remedy=remedy)
     if model.predictor and data.labels.shape[1] != len(model.properties):
@@ -270,5 +269,5 @@ def _require_fit(folder: Path, data: TokenSet, model: MolecularModel) -> None:
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with None, which JSON has, in place of NaN."""
+    """The values with None in place of NaN, which JSON lacks."""
     return {key: None if value != value else value for key, value in values.items()}

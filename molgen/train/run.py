@@ -1,8 +1,8 @@
-"""One training run in one folder: started from files, resumed from what it left, finished with a checkpoint.
+"""A training run in a folder: started from files, resumed from its state, finished with a checkpoint.
 
-The folder holds, besides what every run has, `vocabulary.json`, `data.npz` (the prepared molecules; with `inputs` in
-the manifest, it says that preparation is complete) and what `Training` keeps there. Molecules that an earlier run
-prepared in the same way are taken from the cache.
+The folder holds, besides the files of every run, `vocabulary.json`, `data.npz` (the prepared molecules; preparation is
+complete once the manifest has `inputs`) and the files of `Training`. Molecules that an earlier run prepared in the
+same way come from the cache.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ MODEL = "model.safetensors"
 _SUFFIXES = (".safetensors", ".json", ".familiarity.safetensors")
 CHECKPOINTS = tuple(f"{name}{suffix}" for name in ("model", "last") for suffix in _SUFFIXES)
 FILES = (VOCABULARY, DATA, state.NAME, log.NAME, *CHECKPOINTS, "report.json")
-"""What a training leaves in its folder, besides what every run has."""
+"""The files of a training, besides those of every run."""
 
 MAX_UNVALIDATED_STEPS = 1000
 
 
 class TrainingRun:
-    """A training run; call `prepare`, then `train`. Killed at any time, it is resumed as what it was."""
+    """A training run; call `prepare`, then `train`. It can be resumed after a kill at any time."""
 
     def __init__(self, run: RunFolder, spec: TrainingSpec, init: MolecularModel | None) -> None:
-        """A run whose folder exists and is held by this process; see `start` and `resume`.
+        """Opens a run whose folder exists and is held by this process; see `start` and `resume`.
 
         Args:
             run: Its folder.
-            spec: What is asked, resolved.
-            init: The checkpoint to start from; its weights are changed in place.
+            spec: The resolved options.
+            init: The initial checkpoint; its weights are changed in place.
         """
         self.run = run
         self.spec = spec
@@ -70,17 +70,17 @@ class TrainingRun:
     @classmethod
     @contextmanager
     def start(cls, folder: Path, spec: TrainingSpec, *, is_forced: bool = False) -> Iterator[TrainingRun]:
-        """A new run in `folder`, for the length of a block; one that fails before its first step leaves no folder.
+        """A new run in `folder`, for the duration of a block; one that fails before its first step leaves no folder.
 
         Args:
-            folder: One that does not exist or is empty.
-            spec: What is asked.
+            folder: A folder that does not exist or is empty.
+            spec: The options.
             is_forced: Replace an earlier training in `folder`, once the first step is done.
 
         Raises:
             SpecError: `spec` lacks something, or contradicts its `init`.
-            FileError: A file to train on does not exist, or `init` cannot be used.
-            RunError: Something is in `folder`.
+            FileError: A training file does not exist, or `init` cannot be used.
+            RunError: `folder` is not empty.
         """
         init = load_initial_model(spec)
         spec = spec.resolve(init)
@@ -96,11 +96,11 @@ class TrainingRun:
     @classmethod
     @contextmanager
     def resume(cls, folder: Path, options: Mapping[str, Any] | None = None) -> Iterator[TrainingRun]:
-        """The run in `folder`, to go on with, for the length of a block.
+        """The run in `folder`, to be resumed, for the duration of a block.
 
         Args:
-            folder: What `start` made.
-            options: Options given once more, by name; they must say what they said then.
+            folder: The folder of `start`.
+            options: Repeated options by name; they must not have changed.
 
         Raises:
             RunError: There is no run, or its options, inputs, checkpoint or versions changed, or another process
@@ -130,11 +130,11 @@ class TrainingRun:
 
     @property
     def best(self) -> Path:
-        """The checkpoint that was best on the validation molecules."""
+        """The best checkpoint on the validation molecules."""
         return self.run.path / MODEL
 
     def prepare(self, on_row: Callable[[], object] = lambda: None) -> None:
-        """Reads the files into the run, unless that was done before.
+        """Reads the files into the run, unless done before.
 
         Args:
             on_row: Called for each row read.
@@ -142,7 +142,7 @@ class TrainingRun:
         Raises:
             FileError: A file cannot be used, or no row of it can.
             SpecError: No file has one of the properties.
-            InterruptedRunError: A signal came; resumed, the run reads from the beginning.
+            InterruptedRunError: A signal came; a resumed run reads from the beginning.
         """
         if self._is_prepared():
             self._prepared = prepared.read_vocabulary(self.run.path), TokenSet.load(self.run.path / DATA)
@@ -181,18 +181,18 @@ class TrainingRun:
         *,
         save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Trains to the end, from wherever the run stands, then fits predictor and priors, and measures what is usual.
+        """Trains to the end, then fits predictor and priors and calibrates trust.
 
         Args:
             on_status: Called after each step.
-            on_prior: Called with the kind of prior that is being fitted, `familiarity` or `trust`, and the share done.
+            on_prior: Called with the kind of prior being fitted, `familiarity` or `trust`, and the share done.
             save_every_s: Time between two savings of the state: what a crash may cost.
 
         Raises:
             InterruptedRunError: A signal came; the state is saved.
             RunError: The saved state is damaged.
             MolgenError: The training diverged.
-            SpecError: Only what is usual was to be measured, on molecules that `init` was trained on.
+            SpecError: Only a calibration was requested, on molecules that `init` was trained on.
         """
         inputs = self.run.manifest()["inputs"]
         if self._init and self.spec.only_measures():
@@ -217,24 +217,24 @@ class TrainingRun:
         self._finish(model if model.applicability else self._calibrated(model, on_prior))
 
     def _with_regions(self, model: MolecularModel, watch: Callable[[str, float], object]) -> MolecularModel:
-        """The model with regions, and before that with a language model where one was asked for."""
+        """The model with regions, and before that with a language model if requested."""
         if "language" in self.spec.prior:
             model = fit_prior(model, "language", self.data, self.spec.seed, partial(watch, "language"))
         config = RegionConfig(count_region_steps(self.data), seed=self.spec.seed)
         return fit_regions(model, self.data, config, partial(watch, "regions"))
 
     def _calibrated(self, model: MolecularModel, watch: Callable[[str, float], object]) -> MolecularModel:
-        """The model, told what is usual among molecules kept out; where nothing was fitted, they all are."""
+        """The model with trust calibrated on held-out molecules, or on all if nothing was fitted."""
         rows = np.arange(len(self.data)) if self.spec.only_measures() else np.flatnonzero(self.data.is_validation)
         model = calibrate_trust(model, self.data, rows, self.spec.seed, partial(watch, "trust"))
         if model.applicability is None and self.spec.only_measures():
             message = f"must hold {MIN_MOLECULES} molecules or more that the checkpoint was not trained on"
-            raise SpecError("data", message, remedy="Give molecules that were kept out of its training.")
+            raise SpecError("data", message, remedy="Give molecules that were held out of its training.")
         return model
 
     def _finish(self, model: MolecularModel) -> None:
         self.run.keep()
-        model.save(self.best)  # done twice, after a crash, it changes nothing
+        model.save(self.best)  # repeated after a crash, it changes nothing
         self.run.update(end=now())
         self.run.log(f"finished: {self.best.name} has SHA-256 {model.digest}")
 
@@ -257,11 +257,11 @@ class TrainingRun:
             training.run(on_step, is_stop_requested)
 
     def _is_prepared(self) -> bool:
-        """Whether both the molecules and what the manifest says of their files are there."""
+        """Whether the molecules and the manifest entries of their files exist."""
         return (self.run.path / DATA).exists() and "inputs" in self.run.manifest()
 
     def _content(self) -> dict[str, Any]:
-        """All that decides what `prepare` makes of the files."""
+        """Everything that determines the result of `prepare`."""
         source = self.spec.source()
         vocabulary = asdict(self._init.vocabulary) if self._init else None
         return {
@@ -302,7 +302,7 @@ class TrainingRun:
 
 
 def _collect_facts(spec: TrainingSpec, init: MolecularModel | None) -> dict[str, Any]:
-    """What must stay as it is for a run to be resumed, besides versions, specification and inputs."""
+    """What must not change for a run to be resumed, besides versions, specification and inputs."""
     return {
         "init_sha256": init.digest if init else None,
         "leave_out_sha256": file_digest(Path(spec.leave_out)) if spec.leave_out else None,

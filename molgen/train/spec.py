@@ -1,4 +1,4 @@
-"""What can be asked of a training run, by the names of the options, and what is meant where nothing is said."""
+"""The options of a training run, and their defaults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from molgen.train.loop import TrainingConfig
 SIZES = ("latent_size", "encoder_size", "decoder_size")
 FINE_TUNING_EPOCHS = 10.0
 FINE_TUNING_RATE = 3e-4
-"""Longer or faster, an assay's molecules come back better still, but what the model knew before is forgotten."""
+"""With more epochs or a larger step size, molecules of an assay are reconstructed better, but others are forgotten."""
 DEFAULT_MAX_TOKENS = 120
 UNKNOWN_LICENCE = "unknown: depends on the training data"
 
@@ -46,32 +46,31 @@ _RANGES = (
     ("patience", 1, 10**6),
     ("validate_every", 1, 10**9),
 )
-"""Options that are numbers, with their least and greatest values."""
+"""Numeric options with their bounds."""
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What is asked of a training run; a field has the name of its option. None is filled in by `resolve`.
+    """The options of a training run; a field has the name of its option. `resolve` replaces None.
 
     Attributes:
         data: Files of molecules, unlabelled and labelled.
-        property: Columns to learn to predict; a predictor of `init` is not carried over.
-        prior: Kinds of learned priors to fit when the model stands.
-        regions: Train the autoencoder further together with a language model that its coarse dimensions condition.
-        init: Checkpoint to start from, `default` for the one that is shipped.
-        epochs: Passes over the molecules; by default 10 where `init` and `property` are given. With 0, `init` stays
-            as it is, and only predictor and priors are fitted; with neither of these, it is told what is usual among
-            those of the molecules that it was not trained on.
+        property: Columns to predict; a predictor of `init` is dropped.
+        prior: Kinds of learned priors to fit after training.
+        regions: Train the autoencoder further with a language model that its coarse dimensions condition.
+        init: Initial checkpoint, `default` for the shipped one.
+        epochs: Passes over the molecules; by default 10 if `init` and `property` are given. With 0, `init` is not
+            changed, and only predictor and priors are fitted; with neither of these, trust is calibrated on those of
+            the molecules that it was not trained on.
         minutes: Wall-clock time, instead of `epochs`.
         learning_rate: By default 2e-3, with `init` 3e-4.
         validate_every: Steps; by default an epoch, at most 1000.
         latent_size: Like the other sizes and `max_tokens`, by default that of `init`.
-        leave_out: File of molecules that must stay unknown, such as targets of benchmarks; what is like one of them is
-            not trained on.
-        leave_out_similarity: Tanimoto similarity (ECFP4) above which it is.
-        rejects: CSV file in which rows left out are listed.
-        baseline: Also fit a random forest, to compare the predictor with.
-        licence: Of the training data, for the model card.
+        leave_out: File of molecules to leave out with similar ones, such as targets of benchmarks.
+        leave_out_similarity: Tanimoto similarity (ECFP4) above which a molecule is left out.
+        rejects: CSV file of rejected rows.
+        baseline: Also fit a random forest, for comparison.
+        licence: Licence of the training data, for the model card.
 
     Raises:
         SpecError: A value is wrong, or two contradict each other.
@@ -149,7 +148,7 @@ class TrainingSpec:
         return cls(**values)
 
     def resolve(self, init: MolecularModel | None) -> TrainingSpec:
-        """The specification with every default filled in.
+        """The specification with all defaults.
 
         Raises:
             SpecError: Something needed is missing, or a size differs from that of `init`.
@@ -184,14 +183,14 @@ class TrainingSpec:
             return self.epochs
         if self.init and self.property:
             return FINE_TUNING_EPOCHS
-        raise SpecError("epochs", "say how long to train", remedy="Give --minutes or --epochs.")
+        raise SpecError("epochs", "the length of training is missing", remedy="Give --minutes or --epochs.")
 
     def only_measures(self) -> bool:
-        """Whether nothing is trained or fitted, and what is usual is measured anew."""
+        """Whether trust is calibrated and nothing else."""
         return self.epochs == 0 and not (self.property or self.prior or self.regions)
 
     def source(self) -> Source:
-        """How its molecules are read."""
+        """The options of reading its molecules."""
         return Source(
             paths=tuple(map(Path, self.data)),
             properties=self.property,

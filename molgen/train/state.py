@@ -1,4 +1,4 @@
-"""All that a training carries from step to step, in one file: weights, Adam's moments, and counters.
+"""The state of a training in one file: weights, moments of Adam, and counters.
 
 Random numbers and the order of molecules are functions of the step, so they are not part of it.
 """
@@ -34,13 +34,13 @@ class Progress:
     Attributes:
         step: Steps done.
         molecules: Molecules seen.
-        seconds: Time spent, over all parts of the training.
+        seconds: Training time, over all parts.
         loss_sum: Sum of the training losses since the last validation.
-        loss_steps: How many losses that is.
+        loss_steps: Number of these losses.
         best: The best validation loss.
         stale: Validations since then.
-        is_finished: Whether there is nothing left to do.
-        reconstruction: Of the last validation, or None before the first.
+        is_finished: Whether the training is finished.
+        reconstruction: That of the last validation, or None before the first.
     """
 
     step: int = 0
@@ -65,10 +65,10 @@ def save(
 
     Args:
         path: The file.
-        modules: What is trained, by name.
-        optimiser: Of their parameters.
-        progress: Where the training stands.
-        config: What must be the same when it goes on; JSON values.
+        modules: The trained modules by name.
+        optimiser: Optimiser of their parameters.
+        progress: The counters.
+        config: JSON values that must not change on resumption.
     """
     tensors = flatten(modules)
     for i, moments in optimiser.state_dict()["state"].items():
@@ -80,10 +80,10 @@ def save(
 
 
 def restore(path: Path, modules: Mapping[str, nn.Module], optimiser: Optimizer, config: Mapping[str, Any]) -> Progress:
-    """Puts the state at `path` into `modules` and `optimiser`, and returns where the training stands.
+    """Restores the state at `path` into `modules` and `optimiser`, and returns the counters.
 
     Raises:
-        RunError: The state is damaged, or is that of another training.
+        RunError: The state is damaged, or belongs to another training.
     """
     tensors, metadata = _read(path)
     if metadata["config"] != json.dumps(config):
@@ -114,7 +114,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             metadata = dict(handle.metadata() or {})
             tensors = {name: handle.get_tensor(name) for name in sorted(handle.keys())}
         if metadata.pop("sha256") != _digest(tensors, metadata):
-            raise ValueError("its SHA-256 is another")
+            raise ValueError("its SHA-256 differs")
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RunError(path, f"is damaged ({error})", remedy="Start the training anew.") from None
     return tensors, metadata

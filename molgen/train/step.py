@@ -1,6 +1,6 @@
-"""What one training step does to a model.
+"""The training step.
 
-Notation: B molecules, K members of the predictor's ensemble, N molecules of the data.
+Notation: B molecules, K members of the ensemble of the predictor, N molecules of the data.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ COOLDOWN_SHARE = 0.8
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train. Exactly one of `epochs` and `minutes` is given.
+    """Options of a training. Exactly one of `epochs` and `minutes` is given.
 
     Attributes:
         epochs: Passes over the training molecules.
-        minutes: Wall-clock time, in all resumed parts together. Schedules then follow the clock, so that two
-            runs differ; with `epochs` they are the same to the last bit.
-        batch_size: Molecules a step.
-        learning_rate: Peak of Adam's step size: it rises over 200 steps, and falls to 0 over the last 80 %.
+        minutes: Wall-clock time, summed over resumed parts. Schedules then follow the clock, so that two runs differ;
+            with `epochs` runs are identical to the last bit.
+        batch_size: Molecules per step.
+        learning_rate: Peak step size of Adam: it rises over 200 steps, and falls to 0 over the last 80 %.
         kl_weight: Weight of the KL divergence, reached after `kl_warmup` of the training (Bowman et al. 2016,
             arXiv:1511.06349, section 3).
         kl_warmup: Share of the training.
-        token_dropout: Share of the decoder's input tokens that are hidden.
-        property_weight: Weight of the predictor's loss.
+        token_dropout: Share of the input tokens of the decoder that are masked.
+        property_weight: Weight of the loss of the predictor.
         geometry_weight: Weight of the loss that ties latent to Tanimoto distances.
         validate_every: Steps.
         patience: Validations without improvement after which training stops.
-        seed: Source of all randomness.
+        seed: Seed of all randomness.
 
     Raises:
         ValueError: A number is out of range.
@@ -91,17 +91,17 @@ class TrainingStep:
         device: str = "cpu",
         bf16: bool = False,
     ) -> None:
-        """Moves the model to the device, and sets the predictor's scale from the training labels.
+        """Moves the model to the device, and sets the scale of the predictor from the training labels.
 
         Args:
-            config: How to train.
-            data: What to train on.
+            config: Options of the training.
+            data: Training data.
             model: Its weights are changed in place.
             device: Torch device.
             bf16: Compute matrix products in bfloat16.
 
         Raises:
-            ValueError: The model's predictor is one that is fitted, not learned.
+            ValueError: The predictor of the model is a Gaussian process.
         """
         self.config = config
         self.model = model
@@ -128,10 +128,10 @@ class TrainingStep:
         return self.config.learning_rate * rise * fall, kl_weight
 
     def learn(self, step: int, fraction: float) -> tuple[float, int]:
-        """Does step `step`, from 0; returns its loss in nats a molecule, and its number of molecules B.
+        """Performs step `step`, from 0; returns its loss in nats per molecule, and its number of molecules B.
 
         Raises:
-            MolgenError: The loss is no longer finite; the weights are as they were.
+            MolgenError: The loss is no longer finite; the weights are unchanged.
         """
         rate, kl_weight = self.rates(step, fraction)
         for group in self.optimiser.param_groups:
@@ -141,7 +141,7 @@ class TrainingStep:
         with self._precision():
             loss = self._loss(batch, kl_weight, self.schedule.generator(step))
         if not torch.isfinite(loss):
-            remedy = "Train anew with a lower --learning-rate."
+            remedy = "Train again with a lower --learning-rate."
             raise MolgenError(f"the loss is no longer finite at step {step}", remedy=remedy)
         self.optimiser.zero_grad()
         loss.backward()

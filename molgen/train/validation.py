@@ -1,4 +1,4 @@
-"""What a model in training is worth, on molecules kept out of training.
+"""Validation of a model on held-out molecules.
 
 Notation: N molecules, D latent dimensions, P properties.
 """
@@ -23,19 +23,19 @@ from molgen.tokens.selfies_vocabulary import EOS
 from molgen.train.data.dataset import TokenSet
 
 ACTIVE_VARIANCE = 0.01
-"""A latent unit is active if the variance of its posterior mean, as a share of the prior's, is above this (Burda et
-al. 2016, arXiv:1509.00519, section 5.2)."""
+"""A latent unit is active if the variance of its posterior mean, relative to the variance of the prior, is above this
+(Burda et al. 2016, arXiv:1509.00519, section 5.2)."""
 
 
 @dataclass(frozen=True)
 class ReconstructionScores:
-    """How well molecules come back.
+    """Reconstruction of molecules.
 
     Attributes:
         nll: Nats a molecule, teacher-forced, decoded from the posterior mean.
         kl: Nats a molecule.
-        exact: Share of molecules whose every token came back, decoded greedily.
-        active_units: Latent units in use, of D.
+        exact: Share of molecules whose tokens are all correct in greedy decoding.
+        active_units: Number of active latent units, of D.
     """
 
     nll: float
@@ -67,7 +67,7 @@ def measure_reconstruction(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) ->
 
 
 def find_exact(decoded: Tensor, wanted: Tensor) -> Tensor:
-    """Which rows (B,) of `decoded` (B, at most L) equal `wanted` (B, L) up to and including EOS."""
+    """Whether rows (B,) of `decoded` (B, at most L) equal `wanted` (B, L) up to and including EOS."""
     missing = wanted.shape[1] - decoded.shape[1]
     padded = torch.nn.functional.pad(decoded, (0, missing))
     after_end = (wanted == EOS).cumsum(dim=1) - (wanted == EOS).long() > 0
@@ -100,7 +100,7 @@ def aggregate_posterior(mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Ten
 
 
 def measure_predictor(model: MolecularModel, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:
-    """How well each property with 2 labels or more is predicted for the molecules `rows` (N,) of `data`.
+    """Scores of each property with 2 labels or more, for the molecules `rows` (N,) of `data`.
 
     Raises:
         ValueError: `model` predicts nothing.

@@ -56,7 +56,7 @@ def test_rounds(run_molgen: RunMolgen, tmp_path: Path, project: Path, assay: lis
     results = write(tmp_path / "results.csv", "id,smiles,pKi", [*told, "extra,CCO,3.0", "bad,C(,5"])
     result = run_molgen("tell", results, "--project", project)
     assert result.exit_code == 0, result.stderr
-    assert "never proposed, and taken: extra" in result.stderr
+    assert "never proposed, but accepted: extra" in result.stderr
     assert "not a SMILES" in result.stderr
     compared = read(project / "results" / "001.comparison.csv")
     assert [row["proposal"] for row in compared] == ["R1-01", "R1-02", "R1-03", ""]

@@ -91,7 +91,7 @@ def test_what_a_flag_leaves_open_is_what_the_specification_does(app: Typer) -> N
     [
         (("--epochs", 1), "data: name at least one file"),
         (("absent.csv", "--epochs", 1), "absent.csv: is not a file"),
-        (("{molecules}",), "epochs: say how long to train"),
+        (("{molecules}",), "epochs: the length of training is missing"),
         (("{molecules}", "--epochs", "nan"), "epochs: must be from"),
         (("{molecules}", "--epochs", 1, "--learning-rate", "inf"), "learning_rate: must be from"),
         (("{molecules}", "--epochs", 1, "--property", "sice"), "no file has a column 'sice'"),

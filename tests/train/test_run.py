@@ -165,7 +165,7 @@ def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": None}, "epochs: say how long"),
+        ({"epochs": None}, "epochs: the length of training"),
         ({"epochs": 1.0, "minutes": 1.0}, "not both"),
         ({"learning_rate": float("nan")}, "learning_rate: must be from"),
         ({"kl_weight": -1.0}, "kl_weight: must be from 0"),

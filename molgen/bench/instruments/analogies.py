@@ -1,9 +1,9 @@
-"""How often a change learned from some molecules comes out right on others.
+"""Benchmark of analogies: how often a change learned from some molecules is correct for others.
 
-Six changes that medicinal chemists make are applied to the molecules of one part of a list, as reactions; of these
-pairs the latent difference is learned. It is then carried over to molecules of the other part, by points alone, and the
-answers are compared with what the same reaction gives there. Controls do the same with all differences turned in one
-random direction, with steps in any direction, and with the difference of a single pair.
+Six changes of medicinal chemistry are applied as reactions to the molecules of one part of a list, and the latent
+change is learned from these pairs. It is then applied to the latent vectors of the other part, and the answers are
+compared with the products of the same reaction. The controls use all differences rotated to one random direction,
+steps in random directions, and the difference of a single pair.
 
 Notation: N molecules, M pairs, D latent dimensions.
 """
@@ -29,15 +29,15 @@ from molgen.explore.analogy import Analogue, Change, find_analogues, learn_chang
 from molgen.latent.space import LatentSpace
 
 SIMILAR = 0.6
-"""Tanimoto similarity (ECFP4) to the molecule that was to be changed, from which an answer counts."""
+"""Minimum Tanimoto similarity (ECFP4) of an answer to the changed molecule."""
 N_TOP = 10
 N_TEST = 35
-"""Molecules changed, of each kind."""
+"""Number of molecules changed, per kind."""
 N_LEARN, N_SITES = 600, 3
-"""Molecules learned from, of each kind, and sites of each at most."""
+"""Number of molecules learned from, per kind, and maximum number of sites of each."""
 LEARN_SHARE = 2 / 3
 STEP = 0.3
-"""Of points without a direction, in standard deviations of the prior."""
+"""Step in random directions, in standard deviations of the prior."""
 
 ARMS = ("learned", "one pair", "random direction", "no direction")
 
@@ -50,9 +50,9 @@ class ChangeKind:
     """One kind of change.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         reactions: SMARTS of reactions that make it at one site.
-        group: SMARTS of what a molecule has one more of afterwards.
+        group: SMARTS of the group that a molecule gains.
     """
 
     name: str
@@ -82,7 +82,7 @@ CHANGE_KINDS = (
 
 @dataclass(frozen=True)
 class Hits:
-    """How often the wanted came out.
+    """Hit rates.
 
     Attributes:
         alike_1: Share of molecules whose best answer gained the group and has a Tanimoto similarity of 0.6 or more.
@@ -99,7 +99,7 @@ class Hits:
 
 @dataclass(frozen=True)
 class KindScore:
-    """The outcome for one kind of change.
+    """The result for one kind of change.
 
     Attributes:
         name: The kind.
@@ -116,7 +116,7 @@ class KindScore:
 
 @dataclass(frozen=True)
 class AnalogyScore:
-    """The outcome for all kinds.
+    """The result for all kinds.
 
     Attributes:
         n: Molecules changed.
@@ -139,12 +139,12 @@ def score_analogies(
     kinds: Sequence[ChangeKind] = CHANGE_KINDS,
     arms: Sequence[str] = ARMS,
 ) -> AnalogyScore:
-    """How often changes come out right on molecules that they were not learned from.
+    """Hit rates of changes on molecules that they were not learned from.
 
     Args:
-        space: Where the changes are made.
+        space: The latent space.
         smiles: N canonical SMILES; some thousands, since two thirds are learned from, and few have an ester.
-        seed: Draws the parts, the sites that are learned from, and what is decoded.
+        seed: Seed of the split, the sites and the decoding.
         on_done: Called with the share that is done, from 0 to 1.
         n_test: Molecules changed, of each kind, at most.
         kinds: Which changes.
@@ -169,7 +169,7 @@ def score_analogies(
 
 
 def make_products(kind: ChangeKind, smiles: str) -> list[str]:
-    """Canonical SMILES of what a kind of change makes of a molecule, at any one site, in order of the alphabet."""
+    """Canonical SMILES of the products of a kind of change of a molecule, at any one site, sorted."""
     mol = parse(smiles, AS_IT_IS).mol
     found = set()
     with BlockLogs():
@@ -177,7 +177,7 @@ def make_products(kind: ChangeKind, smiles: str) -> list[str]:
             for (product,) in reaction.RunReactants((mol,)):
                 try:
                     found.add(parse(Chem.MolToSmiles(product), AS_IT_IS).smiles)
-                except MoleculeError:  # such as an aromatic ring that is none any more
+                except MoleculeError:  # such as a broken aromatic ring
                     continue
     return sorted(found - {smiles})
 
@@ -214,7 +214,7 @@ def _outcomes(
 
 
 def _changeable(kind: ChangeKind, smiles: Sequence[str], n: int) -> Iterator[tuple[str, list[str]]]:
-    """The first `n` molecules that a kind can change, each with what it becomes."""
+    """The first `n` molecules that a kind can change, each with its products."""
     changed = ((text, make_products(kind, text)) for text in smiles)
     yield from islice(((text, products) for text, products in changed if products), n)
 
@@ -227,7 +227,7 @@ def _reactions(kind: ChangeKind) -> tuple[rdChemReactions.ChemicalReaction, ...]
 def _choose_change(
     space: LatentSpace, learned: Change, pairs: Sequence[tuple[str, str]], arm: str, rng: np.random.Generator
 ) -> Change:
-    """The change that an arm works with; all are ranked by what was learned, but the single pair by itself."""
+    """The change of an arm; all answers are ranked by the learned change, those of the single pair by that pair."""
     if arm == "one pair":
         return learn_change(space, [pairs[int(rng.integers(len(pairs)))]])
     deviation = space.prior_deviation
@@ -245,7 +245,7 @@ def _single(values: NDArray[np.floating[Any]]) -> Floats:
 
 
 def _hit(kind: ChangeKind, text: str, products: Sequence[str], answers: Sequence[Analogue]) -> Hits:
-    """Whether, as 0 or 1, the wanted is among the answers for one molecule."""
+    """Whether, as 0 or 1, the answers for one molecule are hits."""
     group = Chem.MolFromSmarts(kind.group)
 
     def count(smiles: str) -> int:

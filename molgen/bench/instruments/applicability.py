@@ -1,8 +1,8 @@
-"""Whether trust tells molecules like those of the training from others, and good predictions from bad ones.
+"""Benchmark of trust: how well it separates molecules like the training molecules from outliers.
 
-The others are of five kinds, none of which is used to make trust: natural products, peptides, molecules that carry an
-element which drugs do not, macrocycles, and molecules made of the SELFIES symbols of real ones in random order. A
-molecule that cannot be encoded has a trust of 0, of whichever kind it is.
+The outliers are of five kinds, none of which is used for the calibration of trust: natural products, peptides,
+molecules with an element that drugs lack, macrocycles, and molecules made of the SELFIES symbols of real ones in
+random order. A molecule that cannot be encoded has a trust of 0.
 
 Notation: N molecules, M outliers.
 """
@@ -29,9 +29,9 @@ from molgen.paths import find_shipped
 from molgen.tokens.selfies_vocabulary import from_selfies, split, to_selfies
 
 N_OUTLIERS = 200
-"""Of each kind; of natural products there are fewer."""
+"""Number of outliers per kind; there are fewer natural products."""
 MAX_MOLECULES = 2000
-"""Molecules told from the outliers, and as many that fingerprints are compared with."""
+"""Number of molecules compared with outliers, and of reference molecules for fingerprints."""
 RESIDUES = tuple("ACDEFGHIKLMNPQRSTVWY")
 RESIDUES_OF_PEPTIDE, RESIDUES_OF_CYCLE = (4, 10), (4, 8)
 MIN_RING = 12
@@ -40,9 +40,9 @@ GROUPS = (
     *("B(O)O", "[B-](F)(F)F", "[Si](C)(C)C", "[Ge](C)(C)C", "[Sn](C)(C)C", "[Pb](C)(C)C"),
     *("[As](C)C", "[Sb](C)C", "[Se]C", "[Te]C", "[Hg]Cl", "[Zn]Cl"),
 )
-"""Grafted in place of a hydrogen: metalloids and metals."""
+"""Groups with metalloids and metals, which replace a hydrogen."""
 LINKS = ("C", "C", "C", "C(C)", "C(O)", "C(=O)", "C=C", "O", "C(OC)", "C(c2ccccc2)")
-"""Of which the chains of macrolactones and macrolactams are made."""
+"""Units of the chains of macrolactones and macrolactams."""
 _UNLIKE_NEIGHBOURS = ("C(=O)", "C=C", "O")
 LINKS_OF_CYCLE = (9, 16)
 
@@ -51,12 +51,12 @@ Draw = np.random.Generator
 
 @dataclass(frozen=True)
 class Discrimination:
-    """How well one number tells molecules from outliers.
+    """How well one number separates molecules from outliers.
 
     Attributes:
-        by_kind: Area under the receiver operating characteristic for each kind: the probability that a molecule has
-            more of it than an outlier, ties counted half; 0.5 by chance.
-        mean: Over the kinds.
+        by_kind: AUROC for each kind: the probability that a molecule has a larger value than an outlier, ties counting
+            half; 0.5 by chance.
+        mean: Mean over the kinds.
     """
 
     by_kind: Mapping[str, float]
@@ -65,7 +65,7 @@ class Discrimination:
 
 @dataclass(frozen=True)
 class Applicability:
-    """How well trust tells molecules from outliers, beside what it is made of and what needs no model.
+    """How well trust, its parts and fingerprints separate molecules from outliers.
 
     Attributes:
         n: Molecules.
@@ -94,17 +94,17 @@ class Applicability:
 def score_applicability(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda share: None
 ) -> Applicability:
-    """How well trust tells molecules from outliers.
+    """How well trust separates molecules from outliers.
 
     Args:
-        space: Its checkpoint knows what is usual.
-        smiles: Canonical SMILES of molecules like those of the training that were kept out of it, at least two: half of
-            them, 2,000 at most, are told from the outliers, the other half is what fingerprints are compared with.
-        seed: Draws halves and outliers.
-        on_done: Called with the share that is done.
+        space: A space with an applicability domain.
+        smiles: Canonical SMILES of at least two held-out molecules like the training molecules: half of them, 2,000 at
+            most, are compared with outliers, the other half is the reference of fingerprints.
+        seed: Seed of halves and outliers.
+        on_done: Called with the share done.
 
     Raises:
-        SpecError: The checkpoint does not know what is usual.
+        SpecError: The checkpoint has no applicability domain.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(smiles))
@@ -134,7 +134,7 @@ def score_applicability(
 
 
 def make_outliers(smiles: Sequence[str], rng: Draw) -> dict[str, list[str]]:
-    """Canonical SMILES of outliers of each kind, at most 200; some are made of molecules in `smiles`."""
+    """Canonical SMILES of outliers of each kind, at most 200; some are made from molecules in `smiles`."""
     residues = partial(_residues, rng)
     return {
         "natural products": read_natural_products()[:N_OUTLIERS],
@@ -149,7 +149,7 @@ def make_outliers(smiles: Sequence[str], rng: Draw) -> dict[str, list[str]]:
 
 
 def read_natural_products() -> list[str]:
-    """Canonical SMILES of the well-known natural products that molgen ships."""
+    """Canonical SMILES of the shipped natural products."""
     items = read_molecules(find_shipped("data") / "natural_products.smi", AS_IT_IS)
     return [item.molecule.smiles for item in items if isinstance(item, Record)]
 
@@ -184,7 +184,7 @@ def make_macrolactone(rng: Draw) -> str:
 
 
 def add_inorganic_group(smiles: str, rng: Draw) -> str | None:
-    """Canonical SMILES of a molecule with an inorganic group in place of a hydrogen; None where there is no room."""
+    """Canonical SMILES of a molecule with an inorganic group in place of a hydrogen; None if it has no hydrogen."""
     mol = parse(smiles, AS_IT_IS).mol
     sites = [a.GetIdx() for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetIsAromatic() and a.GetTotalNumHs()]
     if not sites:
@@ -199,7 +199,7 @@ def add_inorganic_group(smiles: str, rng: Draw) -> str | None:
 
 
 def shuffle_symbols(smiles: str, rng: Draw) -> str | None:
-    """Canonical SMILES of the molecule of the same SELFIES symbols in random order; None where that is none."""
+    """Canonical SMILES of the SELFIES symbols of a molecule in random order; None if invalid."""
     try:
         symbols = split(to_selfies(smiles))
         return parse(saturate(from_selfies("".join(rng.permutation(symbols))))).smiles
@@ -223,7 +223,7 @@ def _nearest(smiles: Sequence[str], reference: Sequence[str]) -> Doubles:
 
 
 def _discriminate_kinds(columns: Sequence[Doubles], kinds: Sequence[str]) -> Discrimination:
-    """How well a number, of the molecules first and then of each kind, tells them apart."""
+    """How well a number, given for the molecules first and then for each kind, separates them."""
     own, *others = columns
     by_kind = {kind: discriminate(own, other) for kind, other in zip(kinds, others, strict=True)}
     return Discrimination(by_kind, float(np.mean(list(by_kind.values()))))

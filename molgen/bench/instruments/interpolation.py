@@ -1,4 +1,4 @@
-"""How good paths between molecules are: linear against spherical, and both against the bare line.
+"""Benchmark of paths: linear against spherical, and both against the bare line.
 
 Notation: N molecules, M pairs.
 """
@@ -21,13 +21,13 @@ N_PAIRS = 60
 
 @dataclass(frozen=True)
 class Figures:
-    """What a path is judged by, or means of that over pairs.
+    """The figures of a path, or their means over pairs.
 
     Attributes:
-        between: Different molecules between the ends.
-        leaving: Spearman's correlation of t with unlikeness to the start; 0 where nothing lies between.
-        coming: Spearman's correlation of t with likeness to the end; 0 where nothing lies between.
-        confidence: The least on the way, see `latent.path.confidence_of`; 0 where nothing lies between.
+        between: Number of distinct molecules between the ends.
+        leaving: Spearman's correlation of t with dissimilarity to the start; 0 if there is nothing between.
+        coming: Spearman's correlation of t with similarity to the end; 0 if there is nothing between.
+        confidence: The least on the way, see `explore.path.measure_confidence`; 0 if there is nothing between.
         leap: The largest Tanimoto distance of two neighbours.
     """
 
@@ -44,8 +44,8 @@ class InterpolationScore:
 
     Attributes:
         n: Pairs that can be encoded and differ, M.
-        means: By way: `linear`, `spherical`, and `linear line`, `spherical line` for what the line alone decodes to.
-        p_values: By figure, that of Wilcoxon's signed-rank test, two-sided, of linear against spherical paths; 1 where
+        means: By kind: `linear`, `spherical`, and `linear line`, `spherical line` for the bare lines.
+        p_values: By figure, that of Wilcoxon's signed-rank test, two-sided, of linear against spherical paths; 1 if
             they never differ.
     """
 
@@ -69,14 +69,14 @@ def score_interpolation(
     *,
     n_pairs: int = N_PAIRS,
 ) -> InterpolationScore:
-    """How good paths between random molecules of a list are.
+    """Measures paths between random molecules of a list.
 
     Args:
-        space: Where the paths are.
+        space: The latent space.
         smiles: N canonical SMILES.
-        seed: Draws the pairs, and the points around the lines.
-        on_done: Called with the share that is done, from 0 to 1.
-        n_pairs: Pairs drawn, at most.
+        seed: Seed of the pairs, and of the points around the lines.
+        on_done: Called with the share done, from 0 to 1.
+        n_pairs: Maximum number of pairs.
 
     Raises:
         SpecError: No two of them can be encoded.

@@ -1,4 +1,4 @@
-"""What the encoder knows at each depth, and what latent units mean, as scores and as a picture."""
+"""Benchmark of probes of layers and of latent units, with a figure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Probing:
 
     Attributes:
         n: Molecules.
-        layers: From the surface on; the fingerprint and the shuffled labels last.
+        layers: Scores from input to output, then of the fingerprint and the shuffled labels.
     """
 
     n: int
@@ -40,9 +40,9 @@ class UnitScore:
 
     Attributes:
         n: Molecules.
-        active: Units in use.
-        score: Of the units.
-        rotated: Of the space turned at random.
+        active: Number of active units.
+        score: Score of the units.
+        rotated: Mean score of random rotations of the space.
     """
 
     n: int
@@ -52,7 +52,7 @@ class UnitScore:
 
 
 def select_encodable(space: LatentSpace, smiles: Sequence[str], limit: int | None = N_PROBED) -> list[Molecule]:
-    """Those of canonical SMILES that can be encoded, the first `limit` of them."""
+    """The first `limit` encodable ones of canonical SMILES."""
     reasons = space.explain(smiles, AS_IT_IS, is_refined=False).reasons
     kept = [text for text, reason in zip(smiles, reasons, strict=True) if not reason]
     return [parse(text, AS_IT_IS) for text in kept[:limit]]
@@ -61,7 +61,7 @@ def select_encodable(space: LatentSpace, smiles: Sequence[str], limit: int | Non
 def score_probing(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda _: None
 ) -> Probing:
-    """What each depth of the encoder knows of the first 2,000 of canonical SMILES that can be encoded.
+    """Scores of probes of each layer, on the first 2,000 encodable ones of canonical SMILES.
 
     Args:
         space: What is judged.
@@ -79,7 +79,7 @@ def score_probing(
 def score_units(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda _: None
 ) -> UnitScore:
-    """Whether units are names of descriptors, on the first 2,000 of canonical SMILES that can be encoded.
+    """Disentanglement of units, on the first 2,000 encodable ones of canonical SMILES.
 
     Args:
         space: What is judged.
@@ -96,7 +96,7 @@ def score_units(
 
 
 def draw_layers(layers: Sequence[Layer], path: Path) -> None:
-    """Draws scores over depths, the fingerprint and the shuffled labels set apart.
+    """Draws scores by layer, with the fingerprint and the shuffled labels set apart.
 
     Raises:
         OSError: The file cannot be written.
@@ -113,13 +113,13 @@ def draw_layers(layers: Sequence[Layer], path: Path) -> None:
         axes.plot(outer, scores[outer], linestyle="", marker="D", markersize=5, color=line.get_color())
     axes.axvline(len(inner) - 0.5, color="0.8", linewidth=1)
     axes.set_xticks(range(len(layers)), [depth.name.replace(" ", "\n") for depth in layers], fontsize=8)
-    axes.set(title="What each depth knows", ylabel="R2, or AUROC for tokens and groups", ylim=(-0.12, 1.02))
+    axes.set(title="Probes of layers", ylabel="R2, or AUROC for tokens and groups", ylim=(-0.12, 1.02))
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save_figure(figure, path)
 
 
 def write_layers(layers: Sequence[Layer], path: Path) -> None:
-    """Writes one row a layer as CSV: its name, its size and its scores, empty where there is none.
+    """Writes one row per layer as CSV: its name, its size and its scores, empty if missing.
 
     Raises:
         OSError: The file cannot be written.

@@ -1,8 +1,7 @@
-"""Whether a preference profile finds actives: an assay of which a user has seen twenty molecules.
+"""Benchmark of recommendation: whether a preference profile finds the actives of an assay.
 
 Ten actives are liked and ten inactives disliked, drawn at random; the rest of the assay is the library. The score is
-the share of actives among the first twenty. Beside it stand rankings by fingerprint, which know the same labels, and
-chance.
+the share of actives among the first twenty. The controls are rankings by fingerprint with the same labels, and chance.
 
 Notation: N molecules of an assay, L liked, M disliked.
 """
@@ -22,7 +21,7 @@ from molgen.explore.preference import NOISE, Labelled, Preference
 from molgen.latent.space import LatentSpace
 
 N_LABELS = 10
-"""Molecules that are liked, and disliked."""
+"""Number of liked, and of disliked molecules."""
 N_TOP = 20
 N_DRAWS = 20
 ACTIVE, INACTIVE = 0.75, 0.5
@@ -32,7 +31,7 @@ PROFILE, LATENT_ONLY, CHANCE = "profile", "profile of the latent space alone", "
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one way of ranking finds.
+    """The result of one ranking.
 
     Attributes:
         name: Which.
@@ -49,7 +48,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A profile against fingerprints on one assay.
+    """A profile beside fingerprints on one assay.
 
     Attributes:
         n: Molecules of the assay.
@@ -76,13 +75,13 @@ def score_recommendation(
     seed: int,
     on_done: Callable[[int], object] = lambda _n: None,
 ) -> Recommendation:
-    """How many actives a profile and fingerprints find.
+    """Shares of actives that a profile and fingerprints find.
 
     Args:
-        space: Where the profile is.
-        smiles: N different canonical SMILES.
-        measured: N measurements; more is better.
-        seed: Draws the labels.
+        space: The latent space.
+        smiles: N distinct canonical SMILES.
+        measured: N measurements; larger is better.
+        seed: Seed of the labels.
         on_done: Called with the number of draws done, of `N_DRAWS`.
 
     Raises:
@@ -121,7 +120,7 @@ def score_recommendation(
 def _by_fingerprint(bits: Sequence[ExplicitBitVect], liked: Integers, disliked: Integers) -> dict[str, Doubles]:
     """Scores (N,) from Tanimoto similarity (ECFP4) to the labels.
 
-    The profile without its latent half, and what similarity searches make of several queries.
+    The profile without its latent part, and similarity searches with several queries.
 
     Source: mean and maximum, Hert et al., J. Chem. Inf. Comput. Sci. 2004, 44, 1177.
     """

@@ -1,4 +1,4 @@
-"""Whether the search of a library finds the nearest points, how fast, and whether these are like molecules.
+"""Benchmark of neighbours: recall and speed of a library search, and similarity of the molecules found.
 
 Notation: N molecules, Q queries among them, k neighbours.
 """
@@ -25,17 +25,17 @@ from molgen.latent.space import LatentSpace
 K = 10
 N_QUERIES = 100
 ROUNDING = 1e-3
-"""By how much a squared distance may be off in float32; rows nearer together than that count as equally near."""
+"""Tolerance of squared distances in float32."""
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What the search of an index gives, each a mean over the queries unless it says otherwise.
+    """Figures of the search of an index, means over queries unless stated otherwise.
 
     Attributes:
         n: Molecules in the library.
-        n_queries: Molecules of it that were looked for; none counts as its own neighbour.
-        recall: Share of the 10 nearest points that are found; 1 where the search is exact.
+        n_queries: Number of query molecules, which are not their own neighbours.
+        recall: Share of the 10 nearest points found; 1 if the search is exact.
         query_ms: Milliseconds a search takes: the median.
         brute_force_ms: The same for all distances by one matrix product, in the same run.
         tanimoto: Tanimoto similarity (ECFP4) of the 10 nearest points' molecules.
@@ -62,7 +62,7 @@ class Retrieval:
 def score_retrieval(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[int], object] = lambda _n: None
 ) -> Retrieval:
-    """How well an index of molecules answers queries that are among them.
+    """Measures an index of molecules on queries among them.
 
     Args:
         space: Encodes.

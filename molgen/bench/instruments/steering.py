@@ -1,10 +1,9 @@
-"""How well molecules can be steered: whether a property follows a walk along its direction, and what is kept meanwhile.
+"""Benchmark of steering: whether a property follows a walk along its direction, and how similar molecules stay.
 
-Monotonicity is Spearman's correlation, over the steps of a walk, of the place with the property of the decoded
-molecule. Steps that give no molecule are left out; repeated molecules stay, as ties; a walk on which the property never
-changes, or that has fewer than three molecules, counts as 0. The property is never looked at on the way, only when
-the direction is learned from other molecules: who chooses among decoded molecules by it gets a high correlation on any
-direction (0.7 to 0.9 on random ones), which says nothing.
+Monotonicity is Spearman's correlation, over the steps of a walk, of the position with the property of the decoded
+molecule. Invalid steps are left out; repeated molecules are ties; a walk on which the property never changes, or with
+fewer than three molecules, counts as 0. The property is used only to learn the direction, from other molecules:
+choosing among decoded molecules by it would give a high correlation on any direction (0.7 to 0.9 on random ones).
 
 Notation: N molecules, D latent dimensions.
 Source of the protocol: decoded traversals, Elabid et al. 2026 (arXiv:2605.06303).
@@ -30,13 +29,13 @@ N_STEERED = 200
 
 @dataclass(frozen=True)
 class WalkFigures:
-    """What walks do on average.
+    """Means over walks.
 
     Attributes:
         monotonicity: Mean of Spearman's correlation of place and property, in [-1, 1].
-        kept_half: Mean Tanimoto similarity (ECFP4) to the start halfway to either end; 0 where nothing was decoded.
+        kept_half: Mean Tanimoto similarity (ECFP4) to the start halfway to either end; 0 if invalid.
         kept_end: The same at the ends.
-        different: Mean number of different molecules on a walk of nine steps.
+        different: Mean number of distinct molecules on a walk of nine steps.
         change: Median difference of the property between the ends, in its unit.
     """
 
@@ -49,14 +48,14 @@ class WalkFigures:
 
 @dataclass(frozen=True)
 class SteeredProperty:
-    """How well one property is steered.
+    """The steering of one property.
 
     Attributes:
-        name: The property's.
-        strength: R2 with which the probe reads it off latent points.
+        name: Name of the property.
+        strength: R2 of the probe.
         reach: Median length of a side of a walk, in standard deviations of the prior.
         along: Along its direction.
-        control: Along a random direction for each molecule, as far.
+        control: Along a random direction per molecule, of the same length.
     """
 
     name: str
@@ -68,7 +67,7 @@ class SteeredProperty:
 
 @dataclass(frozen=True)
 class Steering:
-    """How well a space steers.
+    """The steering of all properties.
 
     Attributes:
         n: Molecules that were steered.
@@ -88,12 +87,12 @@ def score_steering(
     names: Sequence[str] = STEERED,
     n_surrogate: int = N_SHIPPED,
 ) -> Steering:
-    """How well the first 200 of the molecules that can be encoded are steered.
+    """Measures steering on the first 200 encodable molecules.
 
     Args:
         space: What is judged.
         smiles: Canonical SMILES, at least one that can be encoded.
-        seed: Draws the molecules that directions are fitted to, the points around each step, and random directions.
+        seed: Seed of the molecules of the fits, the points around each step, and random directions.
         on_done: Called with the share done, in [0, 1].
         names: Descriptors to steer by.
         n_surrogate: Shipped molecules that each direction is fitted to.
@@ -118,7 +117,7 @@ def score_steering(
 
 
 def monotonicity(t: Sequence[float], values: Doubles) -> float:
-    """Spearman's correlation of places (T,) with values (T,), NaN left out; 0 where fewer than three differ at all."""
+    """Spearman's correlation of positions (T,) and values (T,), NaN left out; 0 for constant or fewer than 3 values."""
     from scipy.stats import spearmanr
 
     known = np.isfinite(values)

@@ -1,4 +1,4 @@
-"""The instruments of the latent space, each with its score, beside what it must be better than."""
+"""The scores of all instruments of the latent space, beside their controls."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
     "like celecoxib": {"texts": (), "like": "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"},
     "with an indole": {"texts": (), "scaffold": "c1ccc2[nH]ccc2c1"},
 }
-"""What is asked for of the Gaussian prior."""
+"""The request to samples of the Gaussian prior."""
 
 
 @dataclass(frozen=True)
 class SuiteConfig:
-    """What the instruments are scored on.
+    """Inputs of the benchmark.
 
     Attributes:
-        molecules: File of molecules, best of some that the checkpoint was not trained on.
+        molecules: File of molecules, preferably outside the training data.
         assays: Files of measured molecules.
-        column: Of the measurements in them; more is better.
-        limit: Molecules to draw from the first file.
-        seed: Source of all draws.
+        column: Their column of measurements; larger is better.
+        limit: Number of random molecules of the first file.
+        seed: Seed of all sampling.
     """
 
     molecules: Path
@@ -58,15 +58,15 @@ class SuiteConfig:
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """One figure beside what it is compared with.
+    """One figure and its control.
 
     Attributes:
-        instrument: Which.
-        measure: What the figure is.
-        figure: It.
-        control: What it is compared with; "" for nothing.
-        control_figure: The same of that; NaN for nothing.
-        aim: What was aimed at; NaN for nothing.
+        instrument: Its name.
+        measure: Name of the figure.
+        figure: Its value.
+        control: Name of the control; "" for none.
+        control_figure: Its value; NaN for none.
+        aim: Target value; NaN for none.
     """
 
     instrument: str
@@ -78,7 +78,7 @@ class ScoreLine:
 
 
 ScoreReport = tuple[Any, list[ScoreLine]]
-"""The whole score, to be written as JSON, and its lines."""
+"""The complete report for JSON, and its lines."""
 
 
 def _path(space: LatentSpace, smiles: Sequence[str], inputs: SuiteConfig, on_done: OnDone) -> ScoreReport:
@@ -217,7 +217,7 @@ INSTRUMENTS: Mapping[str, Callable[[LatentSpace, Sequence[str], SuiteConfig, OnD
     "units": _units,
     "sample": _sample,
 }
-"""What scores each instrument."""
+"""Benchmark function of each instrument."""
 
 
 def score_instruments(
@@ -226,13 +226,13 @@ def score_instruments(
     names: Sequence[str] = tuple(INSTRUMENTS),
     on_done: Callable[[float, str], object] = lambda *_: None,
 ) -> tuple[dict[str, Any], list[ScoreLine]]:
-    """The report on the instruments `names`, to be written as JSON, and its lines.
+    """The report on the instruments `names` for JSON, and its lines.
 
     Args:
-        space: What is judged.
-        inputs: What on.
-        names: Of `INSTRUMENTS`.
-        on_done: Called with the share done, in [0, 1], and the instrument at work.
+        space: The latent space.
+        inputs: The inputs.
+        names: Names in `INSTRUMENTS`.
+        on_done: Called with the share done, in [0, 1], and the current instrument.
 
     Raises:
         SpecError: A name is unknown, or there are too few molecules for an instrument.

@@ -1,6 +1,6 @@
-"""The three learned oracles of PMO, DRD2, GSK3B and JNK3, as plain arrays and without the library that trained them.
+"""The three learned oracles of PMO, DRD2, GSK3B and JNK3, as plain arrays, without the library that trained them.
 
-Notation: T trees of M nodes together, S support vectors, F features.
+Notation: T trees of M nodes in total, S support vectors, F features.
 Sources: Olivecrona et al., J. Cheminform. 2017, 9, 48 (DRD2: a support vector classifier on FCFP6 counts); Li et al.,
 J. Cheminform. 2018, 10, 33 (GSK3B, JNK3: random forests on ECFP4 bits); the arrays are exported from the Python package
 molscore 1.9.5 (MIT).
@@ -87,7 +87,7 @@ class SupportVectors:
         return _couple(1.0 / (1.0 + np.exp(self._a * decision + self._b)))
 
     def _counts(self, mol: Chem.Mol) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Features that a molecule has, and how often."""
+        """Features of a molecule, with their counts."""
         elements = self._fingerprint.GetSparseCountFingerprint(mol).GetNonzeroElements()
         found = np.array([bit % self._vectors.shape[1] for bit in elements], dtype=np.int64)
         columns, place = np.unique(found, return_inverse=True)
@@ -96,7 +96,7 @@ class SupportVectors:
 
 
 def _couple(pairwise: float) -> float:
-    """The chance of the second of two classes, given that of the first, as libsvm answers it: it stops early.
+    """The probability of the second of two classes, given that of the first, with the early stopping of libsvm.
 
     Source: Wu, Lin & Weng, J. Mach. Learn. Res. 2004, 5, 975, algorithm 2, for two classes.
     """
@@ -140,4 +140,4 @@ def _arrays(name: str) -> Mapping[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError) as error:
-        raise MolgenError(f"{path}: cannot be read ({error})", remedy="Install molgen anew.") from error
+        raise MolgenError(f"{path}: cannot be read ({error})", remedy="Install molgen again.") from error

@@ -1,7 +1,7 @@
 """Gobbi's two-dimensional pharmacophores, all pairs and triples of features at once.
 
-RDKit's `Generate.Gen2DFingerprint` walks through them one by one, in tens of milliseconds for a druglike molecule;
-the bits here are the same ones under other numbers, so that similarities are equal.
+RDKit's `Generate.Gen2DFingerprint` enumerates them one by one, in tens of milliseconds for a druglike molecule. The
+bits here are the same ones with other numbers, so that similarities are equal.
 
 Notation: N features of a molecule, each an atom with a family.
 Source: Gobbi & Poppinger, Biotechnol. Bioeng. 1998, 61, 47; as in RDKit's Pharm2D.
@@ -36,7 +36,7 @@ def pharmacophores(mol: Chem.Mol) -> Integers:
 
 
 def pharmacophore_similarity(a: Integers, b: Integers) -> float:
-    """Tanimoto similarity of two molecules' pharmacophores; 0 where neither has any."""
+    """Tanimoto similarity of the pharmacophores of two molecules; 0 if neither has any."""
     n_common = len(np.intersect1d(a, b, assume_unique=True))
     n_all = len(a) + len(b) - n_common
     return n_common / n_all if n_all else 0.0
@@ -86,7 +86,7 @@ def _number(families: Integers, distances: Integers) -> Integers:
 
 
 def _order(families: Integers, distances: Integers) -> Integers:
-    """How to order the three distances (M, 3), 0-1, 0-2, 1-2, where features of one family can change places.
+    """Canonical order of the three distances (M, 3), 0-1, 0-2, 1-2, if features of one family can be exchanged.
 
     Source: RDKit's `Pharm2D.Utils.OrderTriangle`.
     """

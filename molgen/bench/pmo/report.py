@@ -1,4 +1,4 @@
-"""What runs of PMO amount to: areas under the curve by task and seed, what the best molecules are like, and the field.
+"""The report on runs of PMO: areas under the curve, properties of the best molecules, and published results.
 
 Notation: R runs, N calls, K molecules at the top.
 """
@@ -65,7 +65,7 @@ class RunResult:
 
 
 def summarise_run(run: PmoRun, space: LatentSpace) -> RunResult:
-    """The figures of a run, as far as it went.
+    """The figures of a run, finished or not.
 
     Raises:
         FileError: Its file is damaged.
@@ -94,10 +94,10 @@ def summarise_run(run: PmoRun, space: LatentSpace) -> RunResult:
 
 
 def summarise_runs(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
-    """Results by run and by task, their sums, and what was published of the same tasks; for JSON.
+    """Results by run and by task, their sums, and published results of the same tasks, for JSON.
 
-    A sum is over tasks, of the means over seeds; its deviation is that of the sums of single seeds, which all need to
-    have all tasks, else None.
+    A sum is over tasks, of the means over seeds; its deviation is that of the sums of single seeds, or None unless all
+    seeds have all tasks.
     """
     tasks = list(dict.fromkeys(result.task for result in results))
     seeds = list(dict.fromkeys(result.seed for result in results))
@@ -119,7 +119,7 @@ def summarise_runs(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
 
 
 def _summarise_seeds(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:
-    """Mean, and deviation over seeds where there are several, of every figure."""
+    """Mean of every figure, and deviation over several seeds."""
     figures: dict[str, dict[str, float | None]] = {}
     for name in asdict(results[0]):
         if name not in ("task", "seed", "best"):

@@ -1,7 +1,7 @@
-"""The twenty rule-based oracles of PMO: what each rewards, written as GuacaMol defines it and PyTDC computes it.
+"""The twenty rule-based oracles of PMO: as defined by GuacaMol and computed by PyTDC.
 
-An oracle maps a molecule to a number in [0, 1], the more the better. Most are the mean of a few parts, each of them a
-raw value brought to [0, 1] by a modifier.
+An oracle maps a molecule to a number in [0, 1], larger is better. Most are the mean of a few parts, each of them a raw
+value mapped to [0, 1] by a modifier.
 
 Sources: Brown et al., GuacaMol, J. Chem. Inf. Model. 2019, 59, 1096 (targets, modifiers, means); Gao et al., PMO, 2022
 (arXiv:2206.12411), section 3 (which tasks); the values are those of PyTDC 0.3.7 to 1.1.15, which corrected the tasks
@@ -106,19 +106,19 @@ def similarity(target: str, kind: str) -> Part:
 
 
 def holds(pattern: str) -> Part:
-    """1 where a SMARTS matches, else 0."""
+    """1 if a SMARTS matches, else 0."""
     query = Chem.MolFromSmarts(pattern)
     return lambda mol: float(mol.HasSubstructMatch(query))
 
 
 def lacks(pattern: str) -> Part:
-    """1 where a SMARTS does not match, else 0."""
+    """1 if a SMARTS does not match, else 0."""
     query = Chem.MolFromSmarts(pattern)
     return lambda mol: float(not mol.HasSubstructMatch(query))
 
 
 def match_formula(formula: str) -> Part:
-    """How near to a molecular formula: geometric mean of a bell around each element's count and around their sum."""
+    """Closeness to a molecular formula: geometric mean of a Gaussian of each element count and of their sum."""
     wanted = {element: int(count or 1) for element, count in re.findall(r"([A-Z][a-z]?)(\d*)", formula)}
     bells = {element: gaussian(count, 1.0) for element, count in wanted.items()}
     total = gaussian(sum(wanted.values()), 2.0)

@@ -1,7 +1,7 @@
-"""Runs of PMO: one oracle, one seed, one sampler; and what many of them amount to.
+"""Runs of PMO: one oracle, one seed, one sampler.
 
-Each run appends its calls to a file of its own, `TASK-SEED.csv`. A run that was stopped is taken up by replaying the
-search with the values in that file in place of the oracle's.
+Each run appends its calls to a file of its own, `TASK-SEED.csv`. A stopped run is resumed by replaying the search with
+the values of that file instead of calls of the oracle.
 
 Notation: N calls, K molecules at the top.
 """
@@ -49,11 +49,11 @@ class PmoRun:
 
     Attributes:
         task: Name of the oracle.
-        seed: Source of all randomness.
+        seed: Seed of all randomness.
         budget: Unique valid molecules to be scored.
         sampler: One of those of `molgen.bench.proposer`.
-        checkpoint: The model, or None for the one that molgen ships.
-        folder: Where its file is.
+        checkpoint: The model, or None for the shipped one.
+        folder: Folder of its file.
     """
 
     task: str
@@ -69,7 +69,7 @@ class PmoRun:
         return self.folder / f"{self.task}-{self.seed}.csv"
 
     def calls(self) -> list[Call]:
-        """What was scored so far, in order; a line that was cut off at the end of the file is left out.
+        """The calls so far, in order; an incomplete last line is left out.
 
         Raises:
             FileError: The file is damaged.
@@ -89,7 +89,7 @@ class PmoRun:
 
 
 def require_tasks(names: Sequence[str]) -> list[str]:
-    """The oracles of those names, all where it is only `all`.
+    """The oracles of those names; `all` stands for all.
 
     Raises:
         SpecError: A name is unknown.
@@ -105,7 +105,7 @@ def require_tasks(names: Sequence[str]) -> list[str]:
 
 
 def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
-    """The folder for runs of these options, new or as it was left.
+    """The folder of runs with these options, new or existing.
 
     Args:
         path: Folder.
@@ -113,7 +113,7 @@ def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
         options: Sampler and budget.
 
     Raises:
-        RunError: It holds something else, or runs of other options, versions or another checkpoint.
+        RunError: It holds other files, or runs with other options, versions or another checkpoint.
     """
     if (path / SPEC).is_file():
         folder = RunFolder.open(path)
@@ -125,15 +125,15 @@ def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
 
 
 def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> None:
-    """Runs until the budget is spent, from where its file ends.
+    """Resumes and runs until the budget is spent.
 
     Args:
-        run: What to do.
+        run: The run.
         on_calls: Called with the number of calls so far, after each batch.
 
     Raises:
         FileError: Its file is damaged.
-        RunError: The replay does not give what the file holds, or another process works on it.
+        RunError: The replay does not reproduce the file, or another process works on it.
     """
     with hold(run.folder, f".{run.path.name}.lock"):
         recorded = run.calls()
@@ -150,7 +150,7 @@ def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> 
 
 
 def enumerate_new(run: PmoRun, proposer: Proposer, recorded: Sequence[Call]) -> Iterator[tuple[int, list[Call]]]:
-    """Calls the oracle on what is new, batch by batch: the number of calls so far, and those not in `recorded`."""
+    """Calls the oracle on new molecules, batch by batch; yields the number of calls, and those not in `recorded`."""
     oracle = make_oracles()[run.task]
     known: dict[str, float] = {}
     idle = 0
@@ -174,7 +174,7 @@ def _recorded_value(run: PmoRun, recorded: Sequence[Call], index: int, smiles: s
     if expected != smiles:
         raise RunError(
             run.path,
-            f"the search no longer proposes what it holds ({smiles} for {expected}): it was made by another version, "
+            f"the search does not reproduce it ({smiles} for {expected}): it was made by another version, "
             "on another machine, or with other options",
             line=index + 2,
             remedy="Use another folder.",
@@ -200,9 +200,9 @@ def execute_all(runs: Sequence[PmoRun], workers: int, on_calls: Callable[[int], 
     """Executes all runs, `workers` at a time, each on one thread.
 
     Args:
-        runs: What to do.
-        workers: Processes.
-        on_calls: Called now and then with the number of calls of all runs together.
+        runs: The runs.
+        workers: Number of processes.
+        on_calls: Called repeatedly with the total number of calls.
 
     Raises:
         FileError: See `execute`.
@@ -224,7 +224,7 @@ def execute_all(runs: Sequence[PmoRun], workers: int, on_calls: Callable[[int], 
 
 
 def _begin_worker(counts: Array[c_longlong]) -> None:
-    """Takes the shared counters, leaves Ctrl-C to the parent, and ends when the parent was killed."""
+    """Sets the shared counters, leaves Ctrl-C to the parent, and ends when the parent is killed."""
     global _counts
     _counts = counts
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""PMO, practical molecular optimisation: its 23 oracles, its accounting, and what others reached.
+"""PMO, practical molecular optimisation: its 23 oracles, its accounting, and published results.
 
-A run calls one oracle for a budget of unique valid molecules; what counts is how soon the best ten are good. Notation:
-N calls of a run, B the budget, K molecules at the top.
+A run calls one oracle for a budget of unique valid molecules; the score is the area under the curve of the ten best.
+Notation: N calls of a run, B the budget, K molecules at the top.
 
 Source: Gao et al., Sample Efficiency Matters, NeurIPS 2022 (arXiv:2206.12411), section 3 and its code, mol_opt.
 """
@@ -26,7 +26,7 @@ from molgen.errors import MoleculeError, MolgenError
 from molgen.paths import find_shipped, replace_file
 
 LOG_EVERY = 100
-"""Calls between two points of the curve that the area lies under."""
+"""Calls between two points of the curve."""
 SELF_TEST_TOLERANCE = 1e-6
 
 
@@ -55,7 +55,7 @@ def self_test() -> float:
             rows = list(csv.DictReader(handle))
         wanted = [(row["smiles"], name, float(row[name])) for row in rows for name in make_oracles()]
     except (OSError, ValueError, KeyError) as error:
-        raise MolgenError(f"{path}: cannot be read ({error})", remedy="Install molgen anew.") from error
+        raise MolgenError(f"{path}: cannot be read ({error})", remedy="Install molgen again.") from error
     mols = {smiles: parse(smiles).mol for smiles in {row["smiles"] for row in rows}}
     for smiles, name, value in wanted:
         found = make_oracles()[name](mols[smiles])
@@ -69,9 +69,9 @@ def self_test() -> float:
 
 
 def score_file(path: Path, out: Path, on_row: Callable[[int], object] = lambda n: None) -> tuple[int, int]:
-    """Writes a CSV file with every oracle's value for each row of a file of molecules, in its order.
+    """Writes a CSV file with the value of every oracle for each row of a file of molecules, in order.
 
-    Molecules are scored as they stand, salts included. A row that is no molecule is kept, without values, with the
+    Molecules are scored without standardisation, salts included. An invalid row is kept without values, with the
     reason in the last column.
 
     Args:
@@ -114,13 +114,13 @@ def mean_of_best(values: ArrayLike, k: int, every: int = LOG_EVERY) -> NDArray[n
 def auc(values: ArrayLike, budget: int, k: int = 10, every: int = LOG_EVERY) -> float:
     """Area under the curve of the mean of the `k` best, over the calls, divided by the budget: in [0, 1].
 
-    The curve begins at 0, is taken every 100 calls, and joined by straight lines; that of a run that ended early stays
-    where it ended. Of a longer run only the first `budget` calls count.
+    The curve starts at 0 and is linear between points at every 100 calls; it is constant after the end of a run that
+    ended early. Only the first `budget` calls count.
 
     Args:
-        values: (N,) what the oracle gave, in the order of the calls.
+        values: (N,), values of the oracle in the order of the calls.
         budget: B.
-        k: K; a run with fewer calls takes the mean of what there is.
+        k: K; a run with fewer calls uses the mean of all.
         every: Calls between two points.
     """
     scores = np.asarray(values, dtype=np.float64)[:budget]

@@ -1,1 +1,1 @@
-"""From files to the batches a training step sees."""
+"""From files to training batches."""

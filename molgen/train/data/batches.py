@@ -1,6 +1,6 @@
-"""Which molecules a training step sees, and with which noise: functions of the seed and the step alone.
+"""Molecules and noise of each training step, as functions of the seed and the step alone.
 
-Nothing is carried from step to step, so a resumed training needs only the number of the step it stopped at.
+There is no state between steps, so a resumed training needs only the number of its last step.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from molgen.tokens.selfies_vocabulary import pad
 from molgen.train.data.dataset import TokenSet
 
 POOL_BATCHES = 20
-"""Batches that are cut, by length, from one random pool of molecules."""
+"""Number of batches per random pool of molecules; a pool is split into batches by length."""
 
 LABELLED_SHARE = 0.25
 MAX_REPEATS = 20
@@ -24,17 +24,17 @@ MAX_REPEATS = 20
 
 
 _ORDER, _NOISE, _BOOTSTRAP = range(3)
-"""Uses of the seed, each with random numbers of its own."""
+"""Uses of the seed, each with an independent stream."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step needs.
+    """The inputs of one training step.
 
     Attributes:
         tokens: (B, L) padded ids.
         lengths: (B,).
-        labels: (B, P), NaN where missing.
+        labels: (B, P), NaN if missing.
         fingerprints: (B, F / 8), packed bits.
         rows: (B,) indices into the token set.
     """
@@ -70,25 +70,25 @@ class Schedule:
         """Makes the schedule.
 
         Args:
-            data: The molecules; those kept out for validation are never drawn.
+            data: The molecules; those held out for validation are never used.
             batch_size: B.
-            seed: Source of the order and of all noise.
+            seed: Seed of the order and of all noise.
 
         Raises:
-            ValueError: All molecules are kept out of training.
+            ValueError: All molecules are held out.
         """
         self.data = data
         self.batch_size = batch_size
         self.seed = seed
         self._rows = _training_rows(data)
         if not len(self._rows):
-            raise ValueError("all molecules are kept out of training")
+            raise ValueError("all molecules are held out of training")
         self._epoch = -1
         self._batches: list[NDArray[np.int64]] = []
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches that show every training molecule once, labelled ones perhaps more often."""
+        """Number of batches per epoch; every training molecule occurs once, labelled ones possibly more often."""
         pool = POOL_BATCHES * self.batch_size
         full, rest = divmod(len(self._rows), pool)
         return full * POOL_BATCHES + -(-rest // self.batch_size)
@@ -101,12 +101,12 @@ class Schedule:
         return collate(self.data, self._batches[position])
 
     def generator(self, step: int) -> torch.Generator:
-        """The source of noise of step `step`."""
+        """The random generator of step `step`."""
         entropy = _stream(self.seed, _NOISE, step).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(entropy[0] >> np.uint64(1)))
 
     def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
-        """The batches of one epoch: random pools, each cut into batches of like length, in random order."""
+        """The batches of one epoch: random pools, each split into batches of similar length, in random order."""
         rng = np.random.default_rng(_stream(self.seed, _ORDER, epoch))
         order = rng.permutation(self._rows)
         pool = POOL_BATCHES * self.batch_size
@@ -119,7 +119,7 @@ class Schedule:
 
 
 def bootstrap(n_members: int, n_molecules: int, seed: int) -> Tensor:
-    """How often the sample of each of K members holds each of N molecules, (K, N) (Poisson bootstrap, mean 1)."""
+    """Multiplicity (K, N) of N molecules in the bootstrap samples of K members (Poisson bootstrap, mean 1)."""
     rng = np.random.default_rng(_stream(seed, _BOOTSTRAP))
     return torch.from_numpy(rng.poisson(1.0, (n_members, n_molecules)).astype(np.uint8))
 
@@ -129,7 +129,7 @@ def _stream(seed: int, *key: int) -> np.random.SeedSequence:
 
 
 def _training_rows(data: TokenSet) -> NDArray[np.int64]:
-    """The rows that an epoch goes through, labelled ones repeated."""
+    """The rows of an epoch, labelled ones repeated."""
     is_labelled = ~np.isnan(data.labels).all(axis=1)
     unlabelled = np.flatnonzero(~data.is_validation & ~is_labelled)
     labelled = np.flatnonzero(~data.is_validation & is_labelled)

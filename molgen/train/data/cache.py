@@ -1,7 +1,7 @@
-"""Prepared molecules, kept in the user's cache: what was read and tokenised once is not read again.
+"""A cache of tokenised molecules, so that the same files are not read twice.
 
-An entry is a folder named by a digest of all that decides its content: input files, options, versions. Its files are
-hard links to those of the run that made it, where the disk allows, and cost no room of their own.
+An entry is a folder named by a digest of everything that determines its content: input files, options, versions. Where
+the disk allows, its files are hard links to those of the run that made it, and need no space of their own.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from molgen.train.data.dataset import TokenSet
 
 DATA, VOCABULARY, INPUTS = "data.npz", "vocabulary.json", "inputs.json"
 FORMAT = 1
-"""Raised when the same files and options begin to give other token sets."""
+"""To be raised whenever the same files and options give different token sets."""
 
 
 def make_key(facts: Mapping[str, Any]) -> str:
-    """The name of the entry that `facts`, JSON values, decide."""
+    """The name of the entry of `facts`, which are JSON values."""
     return sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True).encode()).hexdigest()
 
 
 def fetch(key: str, folder: Path) -> list[dict[str, Any]] | None:
-    """Puts the entry `key` into `folder`, and returns what the manifest says of its inputs; None where there is none.
+    """Copies the entry `key` into `folder` and returns the manifest entry of its inputs; None if there is no entry.
 
-    A damaged entry is as good as none.
+    A damaged entry counts as missing.
     """
     entry = cache_folder() / key
     try:
@@ -49,7 +49,7 @@ def fetch(key: str, folder: Path) -> list[dict[str, Any]] | None:
 
 
 def keep(key: str, folder: Path, inputs: Sequence[Mapping[str, Any]]) -> None:
-    """Adds what lies in `folder` to the cache as the entry `key`; a cache that cannot be written is left alone."""
+    """Adds the files of `folder` to the cache as the entry `key`; a read-only cache is ignored."""
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
         temporary = Path(mkdtemp(dir=cache_folder()))

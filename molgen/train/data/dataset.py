@@ -1,6 +1,6 @@
-"""Files of molecules -> token arrays ready for training, made once a run and kept in it.
+"""Files of molecules -> token arrays for training, made once per run and kept in it.
 
-Notation: N molecules, P properties, T tokens or symbols of all molecules together.
+Notation: N molecules, P properties, T tokens or symbols in total.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from molgen.train.data.splits import Split, validation_rows
 __all__ = ["Source", "Split", "TokenSet", "prepare"]
 
 MAX_PROVISIONAL = 1 << 16
-"""Different symbols that are told apart before the vocabulary is made."""
+"""Maximum number of distinct symbols before the vocabulary is made."""
 N_BPE_TOKENS = 512
 N_BPE_MOLECULES = 100_000
-"""Molecules that the pieces of a new vocabulary are learned from."""
+"""Number of molecules from which the BPE tokens of a new vocabulary are learned."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class TokenSet:
     """Molecules as token ids, with labels.
 
     Attributes:
-        tokens: (T,) uint16, the molecules one after another, without BOS and EOS.
+        tokens: (T,) uint16, the molecules concatenated, without BOS and EOS.
         offsets: (N + 1,) int64; molecule i is `tokens[offsets[i]:offsets[i + 1]]`.
         labels: (N, P) float32, NaN where missing.
         keys: (N,) uint64 hashes of the canonical SMILES.
         fingerprints: (N, F / 8) uint8, the F ECFP4 bits of each molecule, packed; F may be 0.
-        is_validation: (N,) bool, the molecules kept out of training.
+        is_validation: (N,) bool, the held-out molecules.
 
     Raises:
-        ValueError: The arrays are of other types, or do not fit each other.
+        ValueError: The arrays have other types, or do not match.
     """
 
     tokens: NDArray[np.uint16]
@@ -67,14 +67,14 @@ class TokenSet:
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.tokens) or (np.diff(self.offsets) < 1).any():
             raise ValueError("offsets must rise from 0 to the number of tokens")
         if self.tokens.min() < N_SPECIAL:
-            raise ValueError("special tokens stand in no molecule")
+            raise ValueError("molecules hold no special tokens")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens (N,) of each molecule."""
+        """Number of tokens (N,) of each molecule."""
         return np.diff(self.offsets)
 
     def __getitem__(self, i: int) -> NDArray[np.uint16]:
@@ -98,7 +98,7 @@ class TokenSet:
                 return cls(**{name: arrays[name] for name, _, _ in _ARRAYS})
         except _DAMAGE as error:
             reason = f"is not a token set ({error})"
-            raise FileError(path, reason, remedy="Start the training anew.") from None
+            raise FileError(path, reason, remedy="Start the training again.") from None
 
 
 _ARRAYS = (
@@ -117,7 +117,7 @@ _DAMAGE = (
 
 
 class _Collector:
-    """Grows the arrays of a token set, its symbols under provisional ids."""
+    """Collects the arrays of a token set, with provisional ids of symbols."""
 
     def __init__(self, n_properties: int) -> None:
         self.ids: dict[str, int] = {}
@@ -136,13 +136,13 @@ class _Collector:
         return len(self.keys)
 
     def add(self, item: TokenisedMolecule, labels: Sequence[float], file: int) -> str:
-        """Takes a molecule of a file, given by number, or returns the reason why not."""
+        """Adds a molecule of a file, given by number, or returns the reason for rejecting it."""
         if item.key in self._seen and all(map(math.isnan, labels)):
             return "duplicate"
         for symbol in item.symbols:
             if self.ids.setdefault(symbol, len(self.ids)) >= MAX_PROVISIONAL:
                 del self.ids[symbol]
-                return "too many different tokens"
+                return "too many distinct tokens"
         self._seen.add(item.key)
         self.symbols.extend(self.ids[symbol] for symbol in item.symbols)
         self.offsets.append(len(self.symbols))
@@ -155,20 +155,20 @@ class _Collector:
         return ""
 
     def vocabulary(self, min_count: int) -> Vocabulary:
-        """The symbols that occur `min_count` times, where none does those that occur most often, and pieces of them."""
+        """A vocabulary of the symbols that occur `min_count` times, or the most frequent ones, and BPE tokens."""
         counts = np.bincount(np.frombuffer(self.symbols, dtype=np.uint16))
         by_name = {name: int(counts[i]) for name, i in self.ids.items()}
         vocabulary = Vocabulary.from_counts(by_name, min_count=min(min_count, int(counts.max())))
         return vocabulary.with_tokens(self._bpe_tokens(vocabulary))
 
     def has_known_symbols(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
-        """Which molecules (N,) the vocabulary can express."""
+        """Whether the vocabulary can express each molecule (N,)."""
         is_known = np.array([name in vocabulary.tokens for name in self.ids])
         symbols = np.frombuffer(self.symbols, dtype=np.uint16)
         return np.logical_and.reduceat(is_known[symbols], np.frombuffer(self.offsets, dtype=np.int64)[:-1])
 
     def rejection(self, i: int, vocabulary: Vocabulary) -> tuple[int, Rejection]:
-        """The number of the file that molecule i came from, and why it is left out."""
+        """The number of the file of molecule i, and why it is left out."""
         symbols = self._symbols(i, list(self.ids))
         rare = next(symbol for symbol in symbols if symbol not in vocabulary.tokens)
         return self.files[i], Rejection(self.lines[i], "".join(symbols), f"rare token {rare}")
@@ -192,7 +192,7 @@ class _Collector:
         )
 
     def _bpe_tokens(self, vocabulary: Vocabulary) -> list[str]:
-        """Pieces of the vocabulary's symbols, learned from some of the molecules."""
+        """BPE tokens of the symbols of the vocabulary, learned from some of the molecules."""
         names = list(self.ids)
         is_known = np.array([name in vocabulary.tokens for name in names])
         rows = np.random.default_rng(0).permutation(len(self))[:N_BPE_MOLECULES]
@@ -217,16 +217,16 @@ def prepare(
 ) -> tuple[Vocabulary, TokenSet]:
     """Reads, standardises and tokenises the molecules of `source`, in the order of the files.
 
-    The result does not depend on the number of workers. An unlabelled molecule that came before is left out
-    as a duplicate; labelled ones are measurements and all stay.
+    The result does not depend on the number of workers. Repeated unlabelled molecules are left out as duplicates;
+    labelled ones are measurements and are all kept.
 
     Args:
         source: What to read.
-        tallies: One for each path, to count its rows in.
-        vocabulary: Tokens to use, or None to take the symbols that occur `min_count` times or more, and pieces of
-            them; a molecule with a rarer symbol is then rejected, by its SELFIES text, after all rows are read.
+        tallies: One per path, to count its rows.
+        vocabulary: Tokens to use, or None for the symbols that occur `min_count` times or more, with BPE tokens; a
+            molecule with a rarer symbol is then rejected, by its SELFIES text, after all rows are read.
         min_count: See `vocabulary`.
-        split_by: How labelled molecules are split: at random, or with whole scaffolds kept out.
+        split_by: How labelled molecules are split: at random, or with whole scaffolds held out.
         on_row: Called for each row.
 
     Raises:
@@ -258,7 +258,7 @@ def _collect(
     columns: Sequence[str],
     file: int,
 ) -> Row | Rejection:
-    """Adds a molecule of a file that has the properties `columns`; returns the row, or why it is left out."""
+    """Adds a molecule of a file with the properties `columns`; returns the row, or why it is left out."""
     if isinstance(item, Rejection):
         return item
     values = dict(zip(columns, item.row.values, strict=True))

@@ -1,4 +1,4 @@
-"""Which molecules are kept out of training: functions of the molecules alone, not of the order of their rows.
+"""Validation splits, which depend on the molecules alone, not on the order of their rows.
 
 Notation: N molecules.
 """
@@ -23,10 +23,10 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 def validation_rows(
     keys: NDArray[np.uint64], scaffolds: NDArray[np.uint64], is_labelled: NDArray[np.bool_], split_by: Split
 ) -> NDArray[np.bool_]:
-    """Which molecules (N,) are kept out of training; at least one is not.
+    """Whether each molecule (N,) is held out; at least one is not.
 
-    A twentieth of the unlabelled ones at random, 2,000 at the most, and a tenth of the labelled ones, at random
-    or by scaffold. A molecule that is both is treated everywhere as the labelled one is.
+    A random twentieth of the unlabelled molecules, at most 2,000, and a tenth of the labelled ones, at random or by
+    scaffold. A molecule that occurs both with and without labels is treated as labelled.
     """
     is_out = np.zeros(len(keys), dtype=bool)
     labelled, unlabelled = np.flatnonzero(is_labelled), np.flatnonzero(~is_labelled)
@@ -42,7 +42,7 @@ def validation_rows(
 
 
 def random_split(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """The molecules (N,) kept out of training: `share` of all keys, below 1, those that hash lowest."""
+    """Whether each molecule (N,) is held out: a `share` of all keys, below 1, those with the lowest hashes."""
     if not len(keys):
         return np.zeros(0, dtype=bool)
     mixed = np.sort(np.unique(keys) * _MIX)
@@ -51,9 +51,9 @@ def random_split(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
 
 
 def scaffold_split(scaffolds: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """The molecules (N,) kept out of training: whole scaffolds, the rarest first, about `share` of all.
+    """Whether each molecule (N,) is held out: whole scaffolds, rarest first, about a `share` of all.
 
-    One scaffold at the least is kept out, unless there is only one.
+    At least one scaffold is held out, unless there is only one.
 
     Source: Wu et al. 2018, MoleculeNet (doi:10.1039/C7SC02664A), section 3.2, after Bemis & Murcko 1996.
     """

@@ -1,1 +1,1 @@
-"""What is fitted to the latent vectors of a finished autoencoder."""
+"""Fits to a finished autoencoder: predictors, priors, calibration."""

@@ -1,4 +1,4 @@
-"""What is usual to a finished autoencoder, by molecules that it was never trained on."""
+"""Calibration of the applicability domain of a finished autoencoder."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def calibrate_trust(
     seed: int,
     watch: Callable[[float], object] = lambda _: None,
 ) -> MolecularModel:
-    """The same model with the scale that those of the molecules `rows` (N,) make which it does not know.
+    """The model with trust calibrated on those of the molecules `rows` (N,) that it was not trained on.
 
-    With fewer than 20 of them it has none.
+    With fewer than 20 of them, there is no calibration.
 
     Args:
-        model: Its encoder and decoder are what they are.
+        model: Its encoder and decoder are not changed.
         data: Molecules, as its tokens.
-        rows: Which of them may be used.
-        seed: Draws 5,000 where there are more.
-        watch: Called with the share that is done, in [0, 1].
+        rows: Rows that may be used.
+        seed: Seed of a sample of 5,000 if there are more.
+        watch: Called with the share done, in [0, 1].
     """
     hashes = (data.keys[rows] >> np.uint64(32)).astype(np.uint32)
     unknown = rows[~np.isin(hashes, model.known)]

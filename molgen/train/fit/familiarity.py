@@ -1,4 +1,4 @@
-"""What is familiar to a model: the parts of the molecules that it was trained on, or of others that stand for them."""
+"""Familiarity of a model: collects the parts of its training molecules, or of a reference set."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from molgen.model.checkpoint import MolecularModel
 from molgen.train.data.dataset import TokenSet
 
 MIN_MOLECULES = 20_000
-"""Fewer leave too many parts of real molecules out."""
+"""Minimum number of molecules; fewer lack too many parts of real molecules."""
 N_WATCHED = 256
-"""Molecules between two calls of `watch`."""
+"""Number of molecules between two calls of `watch`."""
 
 
 def gather_familiarity(
     model: MolecularModel, data: TokenSet, *, is_new: bool, watch: Callable[[float], object] = lambda _: None
 ) -> MolecularModel:
-    """The same model with the parts of its training molecules added to what it holds.
+    """The model with the parts of its training molecules added to its reference.
 
-    A new model of fewer than 20,000 molecules holds none, and so does one that goes on from a model without any, since
-    most of what that was trained on is not at hand.
+    A new model of fewer than 20,000 molecules gets no reference, nor does one initialised from a model without one,
+    since most of its training molecules are unknown.
 
     Args:
         model: Its vocabulary is that of `data`.
-        data: Molecules, as its tokens; those of validation are not looked at.
+        data: Molecules, as its tokens; validation molecules are not used.
         is_new: Whether the model was trained on nothing else.
-        watch: Called with the share that is done, in [0, 1].
+        watch: Called with the share done, in [0, 1].
     """
     rows = np.flatnonzero(~data.is_validation)
     if model.familiarity is None and (not is_new or len(rows) < MIN_MOLECULES):
@@ -53,14 +53,14 @@ def read_reference(
     on_file: Callable[[Path, Tally], object] = lambda _path, _tally: None,
     watch: Callable[[float], object] = lambda _: None,
 ) -> Reference:
-    """The parts that at least `min_count` molecules of files have; charged molecules count in their neutral form too.
+    """The parts of at least `min_count` molecules of files; charged molecules also contribute their neutral form.
 
     Args:
         paths: Files of molecules.
         min_count: At least 1.
-        smiles_column: Of tables; see `read_rows`.
-        on_file: Called with each file that was read, and what of it was kept.
-        watch: Called with the share that is done, in [0, 1].
+        smiles_column: Column of tables; see `read_rows`.
+        on_file: Called with each file and its tally.
+        watch: Called with the share done, in [0, 1].
 
     Raises:
         FileError: A file cannot be used, or holds no molecule.

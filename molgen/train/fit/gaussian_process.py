@@ -1,4 +1,4 @@
-"""Gaussian processes fitted to the points of labelled molecules, and told how wrong they are where they did not look.
+"""Gaussian processes fitted to points of labelled molecules, calibrated on held-out clusters.
 
 Notation: N labelled molecules, D latent dimensions, P properties, G groups of dimensions.
 """
@@ -20,14 +20,14 @@ from molgen.model.gaussian_process import (
 )
 
 N_SEARCHED = 800
-"""Molecules that the kernel is chosen with; the processes themselves take them all."""
+"""Number of molecules used to fit the kernel; the processes use all."""
 N_STEPS = 12
 FIRST_NOISE, MIN_NOISE = 0.1, 0.01
 MIN_VARIANCE = 1e-6
 
 N_FOLDS = 4
 CELL_SIZE = 20
-"""Molecules of a cell, on average."""
+"""Mean number of molecules of a cell."""
 COVERAGE = 0.9
 """Share of a normal distribution within `STDS_OF_90_PERCENT` of its mean."""
 
@@ -35,15 +35,15 @@ COVERAGE = 0.9
 def fit_gaussian_process(
     properties: tuple[str, ...], z: Tensor, y: Tensor, prior_scale: Tensor, seed: int
 ) -> GaussianProcess:
-    """Processes of `y` given `z`, their standard deviations calibrated; a function of its arguments alone.
+    """Calibrated processes of `y` given `z`; a deterministic function of the arguments.
 
     Args:
         properties: P names.
         z: (N, D) points, on the CPU; each is kept.
-        y: (N, P) labels, NaN where missing.
-        prior_scale: (D,) standard deviations of the prior: dimensions with the same one get the same length, those with
+        y: (N, P) labels, NaN if missing.
+        prior_scale: (D,) standard deviations of the prior: dimensions with equal ones share a length scale, those with
             the greatest are coarse.
-        seed: Decides which molecules choose the kernel, and which the spread knows of.
+        seed: Selects the molecules for the kernel, and those for the posterior variance.
     """
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))
     process = GaussianProcess(GaussianProcessConfig(properties, z.shape[1], len(z)))
@@ -93,10 +93,10 @@ def _solve(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> tuple[Tensor
 
 
 def _maximise_posterior(z: Tensor, y: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
-    """Lengths (2, D), one for each of G groups of dimensions, and noise: those of the greatest posterior density.
+    """Length scales (2, D), one per group of dimensions, and noise, with the greatest posterior density.
 
-    That is the marginal likelihood, its mean and variance the likeliest, times a normal density of the logarithm of
-    each number, with a standard deviation of 2 ** 0.5: it decides where the labels do not.
+    That is the marginal likelihood, at its likeliest mean and variance, times a normal density of the logarithm of
+    each parameter, with a standard deviation of 2 ** 0.5.
     Source: Rasmussen & Williams 2006, equation 5.8.
 
     Args:
@@ -131,10 +131,10 @@ def _maximise_posterior(z: Tensor, y: Tensor, group: Tensor) -> tuple[Tensor, Te
 
 
 def _scale(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> float:
-    """The scale at which 90 % of molecules lie in the 90 % interval of a process that knows nothing like them.
+    """The factor at which 90 % of molecules lie in the 90 % interval of a process without their cell.
 
-    Molecules are left out with the others of their cell: those nearest to the same of some molecules drawn at random.
-    Left out one by one, most would be predicted from the rest of their series, which a new series does not have.
+    Molecules are held out by cells: all molecules nearest to the same one of some random molecules. Held out singly,
+    most would be predicted from the rest of their series, which is not possible for a new series.
     Source: Roberts et al. 2017, Ecography 40, 913 (cross-validation in blocks).
     """
     centres = z[: max(N_FOLDS, len(z) // CELL_SIZE)]

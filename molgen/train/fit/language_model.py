@@ -28,11 +28,11 @@ WARMUP_STEPS, COOLDOWN_SHARE = 200, 0.8
 MAX_GRADIENT = 5.0
 
 Watch = Callable[[float], object]
-"""Told the share of a fit that is done, in [0, 1]."""
+"""Called with the share of a fit that is done, in [0, 1]."""
 
 
 def draw_training_smiles(vocabulary: Vocabulary, data: TokenSet, seed: int) -> list[str]:
-    """Canonical SMILES of the training molecules of `data`, of 600,000 drawn at random where there are more."""
+    """Canonical SMILES of the training molecules of `data`, or of a random 600,000 if there are more."""
     rows = np.flatnonzero(~data.is_validation)
     rows = np.random.default_rng(seed).permutation(rows)[:N_MOLECULES]
     texts = []
@@ -52,10 +52,9 @@ def fit_language_model(
     hidden_size: int = SmilesLanguageModelConfig.hidden_size,
     n_steps: int | None = None,
 ) -> SmilesLanguageModel:
-    """A language model of canonical SMILES, on the CPU; a function of its arguments alone.
+    """A language model of canonical SMILES, on the CPU; a deterministic function of the arguments.
 
-    Without `n_steps` it reads each molecule six times, within bounds: three quarters of an hour for 600,000 on one
-    core.
+    Without `n_steps` it reads each molecule six times, within bounds: 45 minutes for 600,000 on one core.
     """
     tokens = SmilesVocabulary.from_smiles(smiles, N_BPE_TOKENS)
     data = _token_set(tokens, smiles)
@@ -79,7 +78,7 @@ def fit_language_model(
 
 
 def _token_set(tokens: SmilesVocabulary, smiles: Sequence[str]) -> TokenSet:
-    """Molecules as tokens; those with a symbol of none, or too long, are left out."""
+    """Molecules as tokens; those with an unknown symbol or too many tokens are left out."""
     sequences = []
     for text in smiles:
         try:

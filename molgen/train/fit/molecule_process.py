@@ -1,4 +1,4 @@
-"""Processes of molecules fitted to measurements: weights of the kernels by likelihood, intervals by what was left out.
+"""Gaussian processes of molecules fitted to measurements, with intervals calibrated on held-out clusters.
 
 Notation: N molecules, D latent dimensions, P properties, n labelled molecules, G groups of dimensions.
 """
@@ -33,24 +33,24 @@ from molgen.train.fit.gaussian_process import CELL_SIZE, N_FOLDS
 from molgen.train.fit.tobit import sites_of_bounds
 
 N_SEARCHED = 800
-"""Molecules that the kernel is chosen with; the processes themselves take them all."""
+"""Number of molecules used to fit the kernel; the processes use all."""
 N_STEPS = 15
 FIRST_NOISE, MIN_NOISE = 0.1, 0.01
-"""Variance of a measurement, over that of all labels: where the search begins, and the least."""
+"""Variance of a measurement, relative to that of all labels: initial value and lower bound."""
 MIN_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """Labels of N different molecules.
+    """Labels of N distinct molecules.
 
     Attributes:
-        smiles: Canonical.
-        z: (N, D) points; NaN where a molecule cannot be encoded.
-        values: (N, P), NaN where there is none.
-        relations: (N, P), each `EXACT`, `BELOW` or `ABOVE` where there is a value.
-        counts: (N, P), measurements behind a value, at least 1.
-        replicate_variance: (P,), of single measurements about their compound's mean; 0 where that is not known.
+        smiles: Canonical SMILES.
+        z: (N, D) points; NaN for a molecule that cannot be encoded.
+        values: (N, P), NaN if missing.
+        relations: (N, P), each `EXACT`, `BELOW` or `ABOVE` if there is a value.
+        counts: (N, P), number of measurements of a value, at least 1.
+        replicate_variance: (P,), variance of single measurements about the mean of their compound; 0 if unknown.
     """
 
     smiles: Sequence[str]
@@ -62,7 +62,7 @@ class Measurements:
 
     @classmethod
     def exact(cls, smiles: Sequence[str], z: NDArray[np.float32], values: NDArray[np.float64]) -> Measurements:
-        """Single measurements (N, P), NaN where missing; those of one molecule are merged to their median."""
+        """Labels from single measurements (N, P), NaN if missing; those of one molecule are merged to their median."""
         rows: dict[str, list[int]] = {}
         for i, text in enumerate(smiles):
             rows.setdefault(text, []).append(i)
@@ -84,14 +84,14 @@ class Measurements:
 def fit_molecule_process(
     properties: tuple[str, ...], data: Measurements, prior_scale: Tensor, seed: int
 ) -> MoleculeProcess:
-    """Processes of measured molecules, their intervals calibrated; a function of its arguments alone.
+    """Calibrated processes of measured molecules; a deterministic function of the arguments.
 
     Args:
         properties: P names.
-        data: At least one molecule; each is kept. Kernels are chosen by values; bounds alone tell none.
-        prior_scale: (D,) standard deviations of the prior: dimensions with the same one get the same length, those with
+        data: At least one molecule; each is kept. Kernels are fitted to values; bounds alone do not determine one.
+        prior_scale: (D,) standard deviations of the prior: dimensions with equal ones share a length scale, those with
             the greatest are coarse.
-        seed: Decides which molecules choose the kernel.
+        seed: Selects the molecules for the kernel.
     """
     order = np.random.default_rng(seed).permutation(len(data.smiles))
     smiles = [data.smiles[i] for i in order]
@@ -138,7 +138,7 @@ class _Labels:
 
 @dataclass
 class _Fit:
-    """What `MoleculeProcess` keeps of one property; `values` to `variances` are (n,)."""
+    """The parameters of one property; `values` to `variances` are (n,)."""
 
     values: Tensor
     targets: Tensor
@@ -192,8 +192,8 @@ def _likeliest(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Shares (6,), lengths (2, D), descriptor length, variances of signal and noise, of the greatest posterior density.
 
-    That is the marginal likelihood, its mean the likeliest, times a normal density of each number's logarithm, with a
-    standard deviation of 2 ** 0.5: it decides where the labels do not.
+    That is the marginal likelihood, at its likeliest mean, times a normal density of the logarithm of each parameter,
+    with a standard deviation of 2 ** 0.5.
     Source: Rasmussen & Williams 2006, equation 5.8.
 
     Args:
@@ -201,7 +201,7 @@ def _likeliest(
         features: Similarities and distances (n, n).
         z: (n, D).
         group: (D,) the group of each dimension, from 0; the last is of the coarse ones.
-        fixed_noise: (n,) variances that are known.
+        fixed_noise: (n,) known variances.
     """
     n_groups = int(group.max()) + 1
     variance = z.var(dim=0, correction=0)
@@ -241,7 +241,7 @@ def _likeliest_mean(covariance: Tensor, variances: Tensor, y: Tensor) -> float:
 
 
 def _with_sites(labels: _Labels, covariance: Tensor, variances: Tensor, location: float) -> tuple[Tensor, Tensor]:
-    """Targets and variances (n,): values as they are, bounds as sites."""
+    """Targets and variances (n,): values unchanged, bounds as sites."""
     is_exact = labels.is_exact
     if is_exact.all():
         return labels.values, variances
@@ -265,10 +265,10 @@ def _conditioned(
 
 
 def _widths(fit: _Fit, labels: _Labels, covariance: Tensor) -> Tensor:
-    """Half-widths (101,) of intervals in standard deviations, by the share of left-out values that they hold.
+    """Half-widths (101,) of intervals in standard deviations, by the share of held-out values that they contain.
 
-    Molecules are left out with the others of their cell: those most similar to the same of some drawn at random. Left
-    out one by one, most would be predicted from the rest of their series, which a new series does not have.
+    Molecules are held out by cells: all molecules most similar to the same one of some random molecules. Held out
+    singly, most would be predicted from the rest of their series, which is not possible for a new series.
     Source: Roberts et al. 2017, Ecography 40, 913 (cross-validation in blocks).
     """
     n_cells = max(N_FOLDS, len(covariance) // CELL_SIZE)

@@ -1,8 +1,8 @@
-"""The predictor, fitted anew to the points of a finished autoencoder, and told how wrong it is where it did not look.
+"""The predictor, refitted to the points of a finished autoencoder, with calibrated standard deviations.
 
-While the autoencoder learns, the predictor follows moving points and lags behind. Once they stand still, a fit
-takes seconds and costs no reconstruction. Of a few thousand molecules Gaussian processes learn more than networks do
-(docs/benchmarks/predictors.md); of more, they would keep too many points.
+During training, the predictor follows points that still move. Afterwards, a fit takes seconds and does not affect
+reconstruction. For a few thousand molecules, Gaussian processes predict better than networks
+(docs/benchmarks/predictors.md); for more, they would keep too many points.
 
 Notation: N labelled molecules, D latent dimensions, P properties, K members.
 """
@@ -36,21 +36,21 @@ COOLDOWN_SHARE = 0.4
 MAX_LOG_SCALE = 6.0
 
 MAX_GP_PROPERTIES = 16
-"""Properties; each takes seconds."""
+"""Maximum number of properties of Gaussian processes; each takes seconds."""
 
 
 def fit_predictor(model: MolecularModel, data: TokenSet, seed: int) -> MolecularModel:
-    """The same model with its predictor fitted to the molecules of `data`, as its encoder places them.
+    """The model with its predictor fitted to the posterior means of the molecules of `data`.
 
-    A predictor of the training molecules alone is judged on those kept out for validation; then all are learned from.
+    A predictor of the training molecules is scored on the held-out ones; the final predictor is fitted to all.
 
     Args:
-        model: One that predicts the labels of `data`; its card gets the `validation_fits` of the first predictor.
+        model: A model that predicts the labels of `data`; its card gets the `validation_fits` of the first predictor.
         data: Molecules with labels.
         seed: See `fit_ensemble`.
 
     Raises:
-        ValueError: `model` has no predictor that learned along.
+        ValueError: `model` has no predictor.
     """
     is_labelled = ~np.isnan(data.labels).all(axis=1)
     is_small = int(is_labelled.sum()) <= MAX_MOLECULES and len(model.properties) <= MAX_GP_PROPERTIES
@@ -65,7 +65,7 @@ def fit_predictor(model: MolecularModel, data: TokenSet, seed: int) -> Molecular
 def _with_predictor(
     model: MolecularModel, data: TokenSet, rows: NDArray[np.int64], seed: int, is_process: bool
 ) -> MolecularModel:
-    """The model with a process or networks fitted to molecules `rows`, on the device of the predictor that it had."""
+    """The model with a process or networks fitted to molecules `rows`, on the device of its old predictor."""
     if not isinstance(model.predictor, Predictor):
         raise ValueError("the model has no predictor that learned along")
     z, _ = encode_rows(model.vae, data, rows)
@@ -81,13 +81,13 @@ def _with_predictor(
 
 
 def fit_ensemble(config: PredictorConfig, z: Tensor, y: Tensor, seed: int) -> Predictor:
-    """An ensemble of `y` from `z`, its standard deviation calibrated; a function of its arguments alone.
+    """A calibrated ensemble that predicts `y` from `z`; a deterministic function of the arguments.
 
     Args:
         config: Its sizes.
         z: (N, D) points, on the CPU.
-        y: (N, P) labels, NaN where missing.
-        seed: Source of first weights, order and bootstrap samples.
+        y: (N, P) labels, NaN if missing.
+        seed: Seed of initial weights, order and bootstrap samples.
     """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
@@ -118,7 +118,7 @@ def _fit(predictor: Predictor, z: Tensor, y: Tensor, weight: Tensor, rng: np.ran
 
 @torch.no_grad()
 def _calibrate(predictor: Predictor, z: Tensor, y: Tensor, weight: Tensor) -> None:
-    """Scales each property's noise until 90 % of molecules lie in the 90 % interval of the members that left them out.
+    """Scales noise until 90 % of molecules lie in the 90 % interval of the members that did not use them.
 
     Source: out-of-bag estimates, Breiman 1996 (https://www.stat.berkeley.edu/~breiman/OOBestimation.pdf).
     """

@@ -1,4 +1,4 @@
-"""Learned priors fitted to the points or the molecules of a finished autoencoder.
+"""Learned priors, fitted to the points or the molecules of a finished autoencoder.
 
 Notation: N points, D latent dimensions.
 """
@@ -21,22 +21,22 @@ N_POINTS = 200_000
 BATCH_SIZE = 256
 N_STEPS: dict[PriorKind, int] = {"flow": 12_000, "gan": 3_000}
 SIZES: dict[PriorKind, tuple[int, int]] = {"flow": (384, 3), "gan": (256, 2)}
-"""Hidden units and residual blocks; both fits take five minutes or so on one core."""
+"""Hidden units and residual blocks; both fits take about five minutes on one core."""
 RATES: dict[PriorKind, float] = {"flow": 1e-3, "gan": 1e-4}
 N_CRITIC = 5
-"""Steps of the critic for each of the generator (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1)."""
+"""Steps of the critic per step of the generator (Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1)."""
 
 
 def fit_prior(
     model: MolecularModel, kind: PriorKind, data: TokenSet, seed: int, watch: Watch = lambda _: None
 ) -> MolecularModel:
-    """The same model with a learned prior of that kind, fitted to the training molecules of `data`.
+    """The model with a learned prior of that kind, fitted to the training molecules of `data`.
 
     Args:
-        model: Its encoder and its best Gaussian are what they are.
-        kind: What to fit; one of that kind that the model has is replaced.
-        data: Molecules; those kept out for validation are not used.
-        seed: Source of the points drawn, of first weights and of noise.
+        model: Its encoder and its Gaussian prior are not changed.
+        kind: Kind of the prior; an existing one of this kind is replaced.
+        data: Molecules; validation molecules are not used.
+        seed: Seed of points, initial weights and noise.
         watch: Called after each step.
     """
     prior: Prior
@@ -52,7 +52,7 @@ def fit_prior(
 
 
 def whiten(z: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
-    """Points (N, D) in units in which the Gaussian of `mean` (D,) and Cholesky factor (D, D) is the standard one."""
+    """Points (N, D) whitened by the Gaussian of `mean` (D,) and Cholesky factor (D, D)."""
     white: Tensor = torch.linalg.solve_triangular(factor, (z - mean).t(), upper=False)
     return white.t()
 
@@ -66,7 +66,7 @@ def fit_point_prior(
     config: PriorConfig | None = None,
     n_steps: int | None = None,
 ) -> PointPrior:
-    """A transport to whitened points (N, D), on the CPU; a function of its arguments alone."""
+    """A prior over whitened points (N, D), on the CPU; a deterministic function of the arguments."""
     config = config or PriorConfig(points.shape[1], *SIZES[kind])
     n_steps = n_steps or N_STEPS[kind]
     with torch.random.fork_rng(devices=()):
@@ -79,7 +79,7 @@ def fit_point_prior(
 
 
 class _Draws:
-    """Batches of points and the noise to go with them, from one seed."""
+    """Batches of points and noise, from one seed."""
 
     def __init__(self, points: Tensor, seed: int) -> None:
         self.points = points

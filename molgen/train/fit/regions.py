@@ -1,9 +1,9 @@
-"""Regions: an autoencoder trained further together with a language model that its coarse dimensions condition.
+"""Regions: further training of an autoencoder with a language model that its coarse dimensions condition.
 
-The code of a molecule has two parts. The coarse dimensions say what the molecule is: a language model of SMILES,
-conditioned on them, must be able to write it, and their divergence from the prior is weighed more than that of the
-fine ones. The fine dimensions hold what else the SELFIES decoder needs to return the molecule exactly. One molecule in
-ten is shown to the language model without its coarse part, so that the same network is also an unconditional prior.
+A latent vector has two parts. A language model of SMILES is conditioned on the coarse dimensions, whose divergence
+from the prior has a larger weight than that of the fine ones. The fine dimensions hold the further information that
+the SELFIES decoder needs for exact reconstruction. One molecule in ten is given to the language model without its
+coarse part, so that the same network is also an unconditional prior.
 
 Notation: B molecules, C coarse dimensions, D latent dimensions.
 Source: a latent code with an autoregressive model beside it, van den Oord et al. 2017 (arXiv:1711.00937); weights of
@@ -44,22 +44,22 @@ N_POSTERIORS = 4096
 
 @dataclass(frozen=True)
 class RegionConfig:
-    """How regions are trained.
+    """Options of the training of regions.
 
     Attributes:
-        n_steps: Steps in all.
-        coarse_size: C; the first C latent dimensions become coarse ones, their prior of standard deviation 1.
+        n_steps: Number of steps.
+        coarse_size: C; the first C latent dimensions become coarse, with a prior of standard deviation 1.
         batch_size: B.
-        learning_rate: Peak of Adam's step size: it rises over 200 steps, and falls to 0 over the last 70 %.
-        coarse_weight: Weight of the coarse dimensions' divergence, reached after `warmup` of the steps.
+        learning_rate: Peak step size of Adam: it rises over 200 steps, and falls to 0 over the last 70 %.
+        coarse_weight: Weight of the divergence of the coarse dimensions, reached after `warmup` of the steps.
         first_coarse_weight: Its weight at the first step.
         warmup: Share of the steps.
-        fine_weight: Weight of the fine dimensions' divergence.
-        exact_share: Share of a batch that the SELFIES decoder also learns to return.
+        fine_weight: Weight of the divergence of the fine dimensions.
+        exact_share: Share of a batch that the SELFIES decoder is also trained on.
         geometry_weight: Weight of the loss that ties distances of coarse parts to Tanimoto distances.
-        token_dropout: Share of the SELFIES decoder's input tokens that are hidden.
-        unconditional_share: Share of molecules that the language model reads without their coarse part.
-        seed: Source of all randomness.
+        token_dropout: Share of the input tokens of the SELFIES decoder that are masked.
+        unconditional_share: Share of molecules given to the language model without their coarse part.
+        seed: Seed of all randomness.
 
     Raises:
         ValueError: A number is out of range.
@@ -92,7 +92,7 @@ class RegionConfig:
 
 
 def count_region_steps(data: TokenSet) -> int:
-    """Steps that read each training molecule four times, from 2,000 to 40,000."""
+    """Number of steps that use each training molecule four times, from 2,000 to 40,000."""
     n_steps = EPOCHS * int((~data.is_validation).sum()) // RegionConfig.batch_size
     return max(MIN_STEPS, min(MAX_STEPS, n_steps))
 
@@ -100,13 +100,13 @@ def count_region_steps(data: TokenSet) -> int:
 def fit_regions(
     model: MolecularModel, data: TokenSet, config: RegionConfig, watch: Watch = lambda _: None
 ) -> MolecularModel:
-    """A model with regions, from one that has a language model; a function of its arguments alone.
+    """A model with regions, from one with a language model; a deterministic function of the arguments.
 
     Args:
-        model: Its weights are left as they are. Its predictor, its other priors and its calibration belong to another
-            encoder and are left out of the result.
-        data: Molecules; those kept out for validation are not used.
-        config: How to train.
+        model: Its weights are not changed. Its predictor, other priors and calibration belong to the old encoder and
+            are dropped.
+        data: Molecules; validation molecules are not used.
+        config: Options of the training.
         watch: Called after each step.
 
     Raises:
@@ -181,7 +181,7 @@ class _RegionStep:
         return loss
 
     def _exact_loss(self, batch: Batch, z: Tensor, generator: torch.Generator) -> Tensor:
-        """Of the SELFIES decoder, on some molecules of the batch."""
+        """The loss of the SELFIES decoder, on some molecules of the batch."""
         rows = torch.randperm(len(z), generator=generator)[: int(self.config.exact_share * len(z))]
         if not len(rows):
             return z.new_zeros(())
@@ -201,14 +201,14 @@ def _rate_share(number: int, n_steps: int) -> float:
 
 
 def _with_coarse_size(vae: Vae, coarse_size: int) -> Vae:
-    """A copy with so many coarse dimensions: the same network in units of the new prior."""
+    """A copy with this number of coarse dimensions: the same network in units of the new prior."""
     result = Vae(replace(vae.config, coarse_size=coarse_size))
     result.load_state_dict(copy.deepcopy(vae.state_dict()))
     return result.train()
 
 
 def _conditioned(language: SmilesLanguageModel, coarse_size: int) -> SmilesLanguageModel:
-    """A copy that can be conditioned; its conditional weights are new where they do not fit."""
+    """A copy that can be conditioned; conditional weights of other sizes are initialised again."""
     result = SmilesLanguageModel(replace(language.config, coarse_size=coarse_size))
     fits = language.config.coarse_size in (0, coarse_size)
     result.load_state_dict(copy.deepcopy(language.state_dict()) if fits else {}, strict=False)
@@ -216,7 +216,7 @@ def _conditioned(language: SmilesLanguageModel, coarse_size: int) -> SmilesLangu
 
 
 def _with_texts_only(data: TokenSet, texts: SmilesTokens) -> TokenSet:
-    """The same rows, those whose SMILES the language model cannot read kept out of training."""
+    """The same rows; those whose SMILES the language model cannot read are held out."""
     is_unreadable = np.array([not len(ids) for ids in texts.sequences])
     return replace(data, is_validation=data.is_validation | is_unreadable)
 

@@ -1,4 +1,4 @@
-"""Bounds in a Gaussian process: each becomes the Gaussian measurement that says as much.
+"""Bounds in a Gaussian process, each replaced by an equivalent Gaussian measurement (Tobit likelihood).
 
 Notation: C bounds, f their latent values, with a normal prior; s is +1 for a lower bound b, f + noise > b, and -1 for
 an upper one. A site is a Gaussian factor with precision tau and precision times mean nu.
@@ -16,16 +16,16 @@ MAX_ROUNDS = 100
 DAMPING = 0.7
 TOLERANCE = 1e-6
 LEAST_PRECISION = 1e-8
-"""Of a site, over the prior's mean precision: what a bound that is met anyway says."""
+"""Minimum precision of a site, relative to the mean precision of the prior."""
 
 
 def sites_of_bounds(
     mean: Tensor, covariance: Tensor, bounds: Tensor, signs: Tensor, noise: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance (C,) of the Gaussian measurements that stand for bounds.
+    """Means and variances (C,) of the Gaussian sites of bounds.
 
     Args:
-        mean: (C,) of f, given all that was measured.
+        mean: (C,) of f, given all values.
         covariance: (C, C) of f.
         bounds: (C,).
         signs: (C,), +1 or -1.

@@ -36,7 +36,7 @@ def test_a_change_is_learned_from_a_file_of_pairs(run_molgen: RunMolgen, tmp_pat
     pairs.write_text("\n".join(["smiles_a,smiles_b", *lines]) + "\n")
     result = run_molgen("explore", "analogy", C, "--pairs", pairs)
     assert result.exit_code == 0, result.stderr
-    assert "as in 7 pairs" in " ".join(result.stdout.split())
+    assert "The change of 7 pairs" in " ".join(result.stdout.split())
     assert parse("Fc1ccc(NC(=O)CC)cc1").smiles in result.stdout
 
 

@@ -33,7 +33,7 @@ def index(run_molgen: RunMolgen, library: Path) -> Path:
 def test_an_index_and_its_molecules_give_the_same(run_molgen: RunMolgen, library: Path, index: Path) -> None:
     told = {}
     for source in (library, index):
-        result = run_molgen("explore", "neighbours", QUERY, "--library", source, "-k", 6, "--json")
+        result = run_molgen("explore", "neighbours", QUERY, "--library", source, "-n", 6, "--json")
         assert result.exit_code == 0, result.stderr
         told[source.suffix] = json.loads(result.stdout)
     assert told[".smi"] == told[".safetensors"]
@@ -51,7 +51,7 @@ def test_an_index_and_its_molecules_give_the_same(run_molgen: RunMolgen, library
 
 
 def test_neighbours_keep_all_bounds(run_molgen: RunMolgen, index: Path, tmp_path: Path) -> None:
-    arguments = ("explore", "neighbours", QUERY, "--library", index, "-k", 100, "--json")
+    arguments = ("explore", "neighbours", QUERY, "--library", index, "-n", 100, "--json")
     plain = json.loads(run_molgen(*arguments).stdout)["molecules"]
     result = run_molgen(*arguments, "--where", "1 < logp < 3", "--where", "tpsa < 60", "-o", tmp_path / "near.csv")
     assert result.exit_code == 0, result.stderr

@@ -56,7 +56,7 @@ def test_a_file_is_written_with_as_many_as_are_asked_for(
     run_molgen: RunMolgen, tmp_path: Path, molecules: Path
 ) -> None:
     output = tmp_path / "strange.csv"
-    result = run_molgen("explore", "outliers", molecules, "--limit", 2, "-o", output)
+    result = run_molgen("explore", "outliers", molecules, "--top", 2, "-o", output)
     assert result.exit_code == 0, result.stderr
     with output.open() as handle:
         rows = list(csv.DictReader(handle))

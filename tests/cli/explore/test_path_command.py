@@ -41,7 +41,7 @@ def test_every_molecule_on_the_way_holds_the_scaffold(run_molgen: RunMolgen, tmp
 def test_a_scaffold_that_nothing_holds_is_told(run_molgen: RunMolgen) -> None:
     result = run_molgen("explore", "path", A, B, "--steps", 2, "--draws", 2, "--scaffold", "C1CC2CCC1C2")
     assert result.exit_code == 3
-    assert "holds the scaffold" in result.stderr
+    assert "contains the scaffold" in result.stderr
 
 
 @pytest.mark.parametrize(

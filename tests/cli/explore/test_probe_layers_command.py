@@ -17,7 +17,7 @@ def test_the_shipped_assay_is_looked_at_by_default(run_molgen: RunMolgen, tmp_pa
     assert report["n"] <= 80
     assert "y" in report["depths"][0]["scores"]
     assert report["depths"][-1]["name"] == "shuffled labels"
-    assert "What each depth knows" in figure.read_text()
+    assert "Probes of layers" in figure.read_text()
 
 
 def test_a_file_without_labels_will_do(run_molgen: RunMolgen, tmp_path: Path) -> None:

@@ -82,4 +82,4 @@ def test_a_library_of_nothing_new_gives_nothing(run_molgen: RunMolgen, like: Pat
     (tmp_path / "known.smi").write_text(f"{LIKED[0]}\n")
     result = run_molgen("explore", "recommend", "--like", like, "--library", tmp_path / "known.smi")
     assert result.exit_code == 3
-    assert "nothing was found but" in result.stderr
+    assert "only the given molecules were found" in result.stderr
