@@ -24,18 +24,20 @@ N_REFERENCE = 2000
 def report(
     run: Annotated[Path, typer.Argument(help="The folder of a campaign, a training or a project.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", writable=True, dir_okay=False, help="A file that ends in .html.")
+        Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the page: .html.")
     ],
-    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="Molecules to show, at most.")] = 100,
+    top: Annotated[
+        int, typer.Option("--top", "-n", min=1, max=1000, help="Maximum number of molecules to show.")
+    ] = 100,
     checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="Where the campaign's checkpoint is now, if it moved.")
+        Path | None, typer.Option("--checkpoint", help="The checkpoint of the campaign, if it was moved.")
     ] = None,
     is_forced: Force = False,
 ) -> None:
     """Write one page about a campaign, a training or a project, to read in a browser, send and print.
 
-    The page needs no network. It tells what was asked, how it went and from what, and shows the best molecules, which
-    can be sorted and filtered.
+    The page needs no network. It shows the specification, the progress, and the best molecules, which can be sorted
+    and filtered.
 
     Example: molgen report run -o report.html
     """

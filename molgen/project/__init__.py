@@ -1,1 +1,1 @@
-"""Measured compounds, round after round: curated measurements, forecasts, proposals, results."""
+"""Projects: curated measurements, and rounds of forecasts, proposals and results."""

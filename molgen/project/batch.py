@@ -1,8 +1,8 @@
-"""Which candidates to make next: good ones, unlike one another, that tell most together.
+"""Selection of a diverse batch of candidates by a Gaussian process.
 
-Candidates are picked one after another by the upper (or lower) end of what they may be. After each pick, the variance
-of all others is what would be left if the pick were measured, whatever its value: so near twins of a pick are worth
-little, and so are those of compounds that are being made already.
+Candidates are picked one after another by a confidence bound. After each pick, the posterior variance of the others is
+reduced as if the pick had been measured, which does not depend on its value. So compounds similar to a pick, or to
+pending compounds, become less likely picks.
 
 Notation: N candidates.
 Source: Desautels et al. 2014, JMLR 15, 4053 (GP-BUCB), equations 6 and 7.
@@ -22,7 +22,7 @@ from molgen.chem.molecule import tanimoto_to_many
 Exploration = Literal["safe", "balanced", "bold"]
 
 BOLDNESS: dict[Exploration, float] = {"safe": -0.5, "balanced": 0.5, "bold": 2.0}
-"""Standard deviations added to the mean: below 0, sure candidates are preferred to unsure ones."""
+"""Standard deviations added to the mean; below 0, uncertain candidates are avoided."""
 MAX_SIMILARITY = 0.8
 """Tanimoto similarity (ECFP4) of two picks, as long as others are left."""
 MIN_VARIANCE = 1e-12
@@ -37,16 +37,16 @@ def pick_batch(
     boldness: float,
     pending: Sequence[int] = (),
 ) -> list[int]:
-    """The indices of up to `n` candidates, in the order in which they were picked.
+    """The indices of up to `n` candidates, in the order of picking.
 
     Args:
-        mean: (N,) of what is to be maximised.
+        mean: (N,), to be maximised.
         covariance: (N, N).
         noise: Variance of a measurement.
         bits: N fingerprints.
-        n: How many to pick.
+        n: Number of picks.
         boldness: Standard deviations added to the mean.
-        pending: Candidates that are being measured already, and are not picked.
+        pending: Candidates that are already being measured, and are not picked.
     """
     variance = covariance.diagonal().copy()
     reach = np.zeros((0, len(mean)))

@@ -1,4 +1,4 @@
-"""Where proposals come from: a catalogue, or new molecules that the latent search finds for the model's forecasts."""
+"""Candidates of a proposal: from a catalogue, or new molecules that the latent search finds by the forecasts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.study import search_config
 
 N_KEPT = 1500
-"""Candidates, the best by themselves, among which a batch is picked."""
+"""Number of best candidates among which a batch is picked."""
 N_SEARCHED = 400
-"""Forecasts that the search for new molecules may ask for."""
+"""Number of forecasts that the search for new molecules may use."""
 BATCH_SIZE, CHUNK = 20, 256
 USUAL_CONSTRAINTS = ("sa <= 4.5", "trust >= 0.05", "alerts:brenk == 0")
-"""What new molecules must keep where nothing is asked of them."""
+"""Default constraints on new molecules."""
 
 Valuation = Callable[[Sequence[str]], NDArray[np.float64]]
-"""From canonical SMILES (N,) to what is to be maximised (N,); NaN where there is no forecast."""
+"""From canonical SMILES (N,) to values (N,) to be maximised; NaN without a forecast."""
 
 
 def catalogue_texts(path: Path) -> Iterator[str]:
@@ -47,7 +47,7 @@ def catalogue_texts(path: Path) -> Iterator[str]:
 
 
 def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[[Molecule], bool]) -> list[Molecule]:
-    """The best molecules of a catalogue, at most `N_KEPT`, best first; those that cannot be read are passed over."""
+    """The best molecules of a catalogue, at most `N_KEPT`, best first; invalid rows are ignored."""
     kept: dict[str, tuple[float, Molecule]] = {}
     for chunk in _chunks(_readable(texts)):
         new = [molecule for molecule in chunk if molecule.smiles not in kept and allowed(molecule)]
@@ -146,7 +146,7 @@ def pick_jointly(
 
 
 def _broken(request: SampleRequest, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
-    """By how much each molecule (N,) misses the constraints, in all."""
+    """Total violation (N,) of the constraints by each molecule."""
     values, names = request.values(molecules), list(request.measures)
     parts = [constraint.violation(values[:, names.index(constraint.name)]) for constraint in request.constraints]
     return np.asarray(np.sum(parts, axis=0), dtype=np.float64)

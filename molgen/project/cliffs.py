@@ -1,4 +1,4 @@
-"""Activity cliffs: similar compounds with very different values, which tell most, or are a mistake.
+"""Activity cliffs: similar compounds with very different values.
 
 Source: Stumpfe & Bajorath, J. Med. Chem. 2012, 55, 2932: ECFP4 Tanimoto similarity of 0.55 or more, and potencies that
 differ by a factor of 100 or more.
@@ -22,11 +22,12 @@ class Cliff:
     """A pair of compounds.
 
     Attributes:
-        property: In which they differ.
-        one: Id of the compound that comes first.
+        property: The property.
+        one: Id of the first compound.
         other: Id of the other.
         similarity: Tanimoto similarity of their ECFP4.
-        difference: Of their values, in steps: decades of a concentration, standard deviations of other properties.
+        difference: Difference of their values in steps: decades of a concentration, standard deviations of other
+            properties.
     """
 
     property: str
@@ -40,9 +41,9 @@ def activity_cliffs(name: str, ids: Sequence[str], smiles: Sequence[str], steps:
     """The cliffs among N compounds, steepest first.
 
     Args:
-        name: Of the property.
-        ids: N.
-        smiles: N canonical ones.
+        name: Name of the property.
+        ids: N ids.
+        smiles: N canonical SMILES.
         steps: N values, in steps.
     """
     bits = [fingerprint(parse(text, AS_IT_IS).mol) for text in smiles]

@@ -1,4 +1,4 @@
-"""Which columns of a file hold measurements, and what stands beside them: relation, unit, replicates, spread."""
+"""The columns of measurements in a file, with their columns of relation, unit, replicates and standard deviation."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _TRAILING = re.compile(r"(?P<base>.*?\S)[\s_/]+(?P<unit>\S{2,})")
 
 @dataclass(frozen=True)
 class CurationSpec:
-    """How measurements are read.
+    """Options of reading measurements.
 
     Attributes:
-        properties: Columns with measurements; where none is named, the only one that holds numbers.
-        to_p: Convert concentrations to their negative decadic logarithm in mol a litre, such as pIC50.
-        unit: Of numbers that state none, as in `quantity.MOLAR` or `quantity.MASS`; "" for none.
-        unit_column: Column with a unit a row; by default one that is named so.
-        relation_column: Column with a relation a row; by default one that is named so.
-        smiles_column: Column with the SMILES; by default found by its name.
+        properties: Columns of measurements; by default the only column of numbers.
+        to_p: Convert concentrations to -log10 of mol/L, such as pIC50.
+        unit: Unit of numbers that state none, as in `quantity.MOLAR` or `quantity.MASS`; "" for none.
+        unit_column: Column of units; by default found by its name.
+        relation_column: Column of relations; by default found by its name.
+        smiles_column: Column of SMILES; by default found by its name.
 
     Raises:
         SpecError: The unit is not known.
@@ -61,16 +61,16 @@ class CurationSpec:
 
 @dataclass(frozen=True)
 class Column:
-    """Where the measurements of one property stand.
+    """The columns of one property.
 
     Attributes:
-        name: Of the property, without a unit.
+        name: Name of the property, without a unit.
         values: Column of the numbers.
         relation: Column of the relations, or None.
         unit: Column of the units, or None.
-        n: Column with the number of replicates behind a value, or None.
-        std: Column with their standard deviation, or None.
-        default_unit: Of numbers that state none; "" where that is not known.
+        n: Column of the number of replicates, or None.
+        std: Column of their standard deviation, or None.
+        default_unit: Unit of numbers that state none; "" if unknown.
         has_decimal_comma: Whether 1,5 is one and a half.
     """
 
@@ -88,7 +88,7 @@ def read_texts(path: Path, smiles_column: str | None) -> TextTable:
     """A table or SDF with all its columns.
 
     Raises:
-        FileError: The file cannot be used, or is of a kind that holds no measurements.
+        FileError: The file cannot be used, or its format holds no measurements.
     """
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
     if kind in (".sdf", ".sd"):
@@ -99,7 +99,7 @@ def read_texts(path: Path, smiles_column: str | None) -> TextTable:
 
 
 def locate_columns(path: Path, texts: TextTable, spec: CurationSpec) -> tuple[Column, ...]:
-    """The columns that `spec` means.
+    """The columns of `spec`.
 
     Raises:
         MissingColumnError: The file lacks one.
@@ -148,7 +148,7 @@ def split_unit(column: str) -> tuple[str, str]:
 
 
 def name_in_p(name: str) -> str:
-    """What the negative logarithm of a property is called: pIC50 of IC50, p_value of value.
+    """Name of the negative logarithm of a property: pIC50 of IC50, p_value of value.
 
     Raises:
         SpecError: The property is a negative logarithm already.
@@ -160,7 +160,7 @@ def name_in_p(name: str) -> str:
 
 
 def is_logarithm(name: str) -> bool:
-    """Whether a property is by its name a decadic logarithm of a concentration, such as pIC50."""
+    """Whether the name of a property is that of a decadic logarithm of a concentration, such as pIC50."""
     try:
         name_in_p(name)
     except SpecError:

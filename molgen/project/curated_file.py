@@ -1,4 +1,4 @@
-"""Curated measurements as CSV, which `curate` reads back as they are, and the report of every row."""
+"""Curated measurements as CSV, which `curate` reads without changes, and the report on every row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from molgen.quoting import csv_cell
 
 
 def write_compounds(path: Path, compounds: Sequence[Compound], properties: Sequence[str]) -> None:
-    """Writes one row a compound: id, smiles, and of each property P the columns P, P_relation, P_n and P_std.
+    """Writes one row per compound: id, smiles, and for each property P the columns P, P_relation, P_n and P_std.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -28,7 +28,7 @@ def write_compounds(path: Path, compounds: Sequence[Compound], properties: Seque
 
 
 def write_report(path: Path, rows: Sequence[RowReport]) -> None:
-    """Writes one line a row of the file that was curated, in its order.
+    """Writes one line per row of the curated file, in order.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -49,7 +49,7 @@ def csv_text(rows: Sequence[Sequence[str]]) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number with six digits; "" for what is not finite."""
+    """A number with six digits; "" unless finite."""
     return f"{value + 0.0:.6g}" if math.isfinite(value) else ""
 
 

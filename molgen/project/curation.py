@@ -1,7 +1,7 @@
-"""Measurements as they come, made into what can be learned from: one row a compound, and a line on every row.
+"""Curation of measurements: one row per compound, and a report on every row of the file.
 
 Structures are registered (`project.structure`), numbers read with relation and unit (`project.quantity`), replicates
-merged. Nothing is left out without a reason that the report gives.
+merged. The report has the reason for every rejected row.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Compound:
     Attributes:
         id: Its name in the file, or `line7` after its first line; unique.
         smiles: Canonical SMILES of the registered structure.
-        lines: Lines of the file that speak of it.
-        labels: By property; those without one are left out.
+        lines: Its lines in the file.
+        labels: By property; missing ones are left out.
     """
 
     id: str
@@ -43,16 +43,16 @@ class Compound:
 
 @dataclass
 class RowReport:
-    """What became of one row.
+    """The report on one row.
 
     Attributes:
-        line: 1-based.
+        line: 1-based line.
         name: As in the file.
         structure: As in the file.
         values: The measurements, as in the file.
-        outcome: `kept` as a compound's first or only row, `merged` into a compound, or `rejected`.
-        compound: The compound's id; "" of a rejected row.
-        notes: What was done, and why it was rejected.
+        outcome: `kept` as the first or only row of a compound, `merged` into a compound, or `rejected`.
+        compound: Id of the compound; "" for a rejected row.
+        notes: Changes, or the reason for rejection.
     """
 
     line: int
@@ -73,7 +73,7 @@ class Curation:
         compounds: In the order of their first rows.
         rows: One for each row of the file, in order.
         cliffs: Pairs of similar compounds with very different values.
-        notes: What concerns the file as a whole.
+        notes: Notes on the whole file.
     """
 
     properties: tuple[str, ...]
@@ -84,7 +84,7 @@ class Curation:
 
     @property
     def n_rejected(self) -> int:
-        """Rows that no compound was made of."""
+        """Number of rejected rows."""
         return sum(row.outcome == "rejected" for row in self.rows)
 
 
@@ -103,7 +103,7 @@ def curate(path: Path, spec: CurationSpec, on_row: Callable[[int], object] = lam
 
     Args:
         path: A table or SDF.
-        spec: Which columns, and how.
+        spec: Options of reading.
         on_row: Called with the number of rows registered.
 
     Raises:
@@ -134,7 +134,7 @@ def curate(path: Path, spec: CurationSpec, on_row: Callable[[int], object] = lam
 
 
 def require_learnable(path: Path, compounds: Sequence[Compound], name: str) -> None:
-    """Asks for labels that a model can learn an order from.
+    """Checks that the labels have at least two different values.
 
     Raises:
         FileError: There are fewer than two compounds, only bounds, or all values are equal.
@@ -168,7 +168,7 @@ def _registered(row: TextRow, report: RowReport) -> _Reading | None:
 
 
 def _read_column(path: Path, readings: Sequence[_Reading], column: Column, spec: CurationSpec) -> tuple[str, list[str]]:
-    """Adds the labels of a property to the readings; returns its name, and what to tell of the whole column."""
+    """Adds the labels of a property to the readings; returns its name and notes on the column."""
     quantities: list[tuple[_Reading, Quantity]] = []
     for reading in readings:
         try:
@@ -183,7 +183,7 @@ def _read_column(path: Path, readings: Sequence[_Reading], column: Column, spec:
     unit = units.most_common(1)[0][0] if units else ""
     name = name_in_p(column.name) if spec.to_p else f"{column.name}_{unit}" if unit else column.name
     if spec.to_p and set(units) == {""}:
-        remedy = "Say it with --unit, such as --unit nM."
+        remedy = "State it by --unit, such as --unit nM."
         raise SpecError("unit", f"{column.values!r} states no unit, which --to-p needs", remedy=remedy)
     for reading, quantity in quantities:
         try:
@@ -207,7 +207,7 @@ def _notes(name: str, column: Column, units: Mapping[str, int], unit: str, to_p:
 
 
 def _quantity(row: TextRow, column: Column) -> Quantity | None:
-    """The measurement of a row with its relation and unit, from its own text or the columns beside it.
+    """The measurement of a row with relation and unit, from its text or from other columns.
 
     Raises:
         ValueError: It cannot be read; the message is a short reason.
@@ -228,7 +228,7 @@ def _require_units(path: Path, quantities: Sequence[tuple[_Reading, Quantity]], 
     if without and stated:
         text, line = without[0].report.values, without[0].row.line
         reason = f"{column.values} {text!r} states no unit, but other rows say {', '.join(stated)}"
-        remedy = "Say the unit of numbers that state none with --unit, or name the column of units with --unit-column."
+        remedy = "State the unit of numbers without one by --unit, or name the column of units by --unit-column."
         raise FileError(path, reason, line=line, remedy=remedy)
 
 
@@ -266,7 +266,7 @@ def _beside(row: TextRow, column: str | None, has_decimal_comma: bool) -> float:
 
 
 def _compounds(measured: Sequence[_Reading], names: Sequence[str]) -> tuple[Compound, ...]:
-    """The compounds, replicates merged, with ids that differ; what was done is added to the rows' reports."""
+    """The compounds with unique ids and merged replicates; changes are added to the reports on rows."""
     keys, flat_keys = same_compounds([reading.structure.molecule for reading in measured])
     groups: dict[str, list[_Reading]] = defaultdict(list)
     for key, reading in zip(keys, measured, strict=True):
@@ -303,9 +303,9 @@ def _merged(group: Sequence[_Reading], name: str, unit_of_difference: float) -> 
 
 
 def _unit_of_difference(name: str, measured: Sequence[_Reading]) -> float:
-    """What counts as one step between two values: 1 of a logarithm, 0 (a factor of ten) of a concentration.
+    """The unit of differences between values: 1 for a logarithm, 0 (a factor of ten) for a concentration.
 
-    Of other properties it is the standard deviation of all values.
+    For other properties it is the standard deviation of all values.
     """
     if is_logarithm(name):
         return 1.0
@@ -341,7 +341,7 @@ def _cliffs(compounds: Sequence[Compound], names: Sequence[str], measured: Seque
 
 
 def _note_cliffs(cliffs: Sequence[Cliff], measured: Sequence[_Reading]) -> None:
-    """Adds to the report of each compound the steepest of its cliffs."""
+    """Adds the steepest cliff of each compound to its report."""
     steepest: dict[str, tuple[Cliff, str]] = {}
     for cliff in cliffs:
         steepest.setdefault(cliff.one, (cliff, cliff.other))

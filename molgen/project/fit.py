@@ -1,4 +1,4 @@
-"""A predictor fitted to curated compounds, on the fixed space of a checkpoint."""
+"""A predictor fitted to curated compounds on the fixed latent space of a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _CODES = {"=": EXACT, "~": EXACT, "<": BELOW, ">": ABOVE}
 def fitted_space(
     space: LatentSpace, compounds: Sequence[Compound], properties: Sequence[str], seed: int
 ) -> LatentSpace:
-    """The same space with processes fitted to the labels of compounds.
+    """The space with Gaussian processes fitted to the labels of compounds.
 
     Args:
-        space: Its encoder places the compounds; those it cannot encode are known by their structure alone.
+        space: The latent space; compounds that it cannot encode enter by their structure alone.
         compounds: At least one.
         properties: Names of labels.
         seed: See `fit_molecule_process`.

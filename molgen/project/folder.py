@@ -1,8 +1,8 @@
-"""The folder of a project, and the chain that says what was written in it, when, and that nothing was changed since.
+"""The folder of a project, and the hash chain that protects its files against changes.
 
-`chain.jsonl` has a line for each step, in order: what was done, the SHA-256 of every file that the step wrote, and that
-of the line before. A forecast so stands written before its result, and a changed file or line is found. It holds no
-dates: the same steps give the same bytes.
+`chain.jsonl` has a line for each step, in order: the action, the SHA-256 of every file that it wrote, and that of the
+line before. This proves that a forecast precedes its result, and detects a changed file or line. It holds no
+dates: equal steps give equal bytes.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ ProjectStep = Literal["new", "propose", "tell"]
 
 @dataclass(frozen=True)
 class ProjectSpec:
-    """What a project is about.
+    """The specification of a project.
 
     Attributes:
         property_name: The measured property, as in the curated data.
-        direction: Whether more of it is better, or less.
-        checkpoint: Path of the checkpoint whose space is used; "" for the shipped one.
-        checkpoint_sha256: Of its weights.
-        seed: Same seed, same proposals.
+        direction: Whether larger or smaller values are better.
+        checkpoint: Path of the checkpoint; "" for the shipped one.
+        checkpoint_sha256: SHA-256 of its weights.
+        seed: Seed of the proposals.
 
     Raises:
-        SpecError: A value is none that it may be.
+        SpecError: A value is invalid.
     """
 
     property_name: str
@@ -56,7 +56,7 @@ class ProjectSpec:
 
     @property
     def sign(self) -> float:
-        """1 where more is better, else -1."""
+        """1 if larger is better, else -1."""
         return 1.0 if self.direction == "maximize" else -1.0
 
 
@@ -69,10 +69,10 @@ class ProjectFolder:
 
     @classmethod
     def create(cls, path: Path, spec: ProjectSpec) -> ProjectFolder:
-        """A new project, its folders made, its chain not begun.
+        """A new project with its folders and without a chain.
 
         Raises:
-            RunError: Something other than an interrupted beginning is at `path`.
+            RunError: `path` holds anything but an interrupted start.
         """
         if (path / CHAIN).exists():
             raise RunError(path, "holds a project already", remedy="Name another folder.")
@@ -87,7 +87,7 @@ class ProjectFolder:
 
     @classmethod
     def open(cls, path: Path) -> ProjectFolder:
-        """The project at `path`, every file of which is as it was written.
+        """The project at `path`, with all files verified.
 
         Raises:
             RunError: There is none, it is damaged, or a file was changed; the message names it.
@@ -103,10 +103,10 @@ class ProjectFolder:
         return folder
 
     def entries(self) -> list[dict[str, Any]]:
-        """The steps so far, checked.
+        """The verified steps so far.
 
         Raises:
-            RunError: A line or a file is not what was written.
+            RunError: A line or a file was changed.
         """
         entries, before = [], _NO_LINE
         for number, line in enumerate(self._lines(), 1):
@@ -124,7 +124,7 @@ class ProjectFolder:
         return entries
 
     def append(self, step: ProjectStep, details: Mapping[str, Any], files: Sequence[Path]) -> None:
-        """Adds a step to the chain, with the digests of the files that it wrote; in one step."""
+        """Adds a step to the chain, with the digests of its files, atomically."""
         lines = self._lines() if (self.path / CHAIN).exists() else []
         entry = {
             "step": step,
@@ -135,7 +135,7 @@ class ProjectFolder:
         write_text(self.path / CHAIN, "".join(f"{line}\n" for line in [*lines, json.dumps(entry, sort_keys=True)]))
 
     def number_of(self, step: ProjectStep) -> int:
-        """How many steps of a kind were made."""
+        """Number of steps of a kind."""
         return sum(entry["step"] == step for entry in self.entries())
 
     def _lines(self) -> list[str]:

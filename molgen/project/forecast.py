@@ -1,4 +1,4 @@
-"""What a model says of molecules: mean, standard deviation, interval, applicability, and the nearest known compound.
+"""Forecasts for molecules: mean, standard deviation, interval, applicability, and the nearest known compound.
 
 Notation: N molecules, P properties, K known compounds.
 """
@@ -27,7 +27,7 @@ from molgen.project.replicates import Label
 
 BATCH_SIZE = 256
 INTERVAL = 0.9
-"""Share of values that an interval is to hold, unless another is asked for."""
+"""Default coverage of intervals."""
 
 RELATIONS: dict[int, Relation] = {EXACT: "=", BELOW: "<", ABOVE: ">"}
 
@@ -47,9 +47,9 @@ class Known:
     """K compounds with measured properties.
 
     Attributes:
-        ids: What to call them.
-        smiles: Canonical.
-        labels: By property, of each.
+        ids: Names.
+        smiles: Canonical SMILES.
+        labels: Labels of each, by property.
     """
 
     ids: tuple[str, ...] = ()
@@ -65,21 +65,20 @@ class Known:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is said of N molecules, in their order.
+    """Forecasts for N molecules, in their order.
 
     Attributes:
-        smiles: Canonical SMILES; "" for a text that is no molecule.
-        reasons: Why there is no forecast; "" where there is one.
+        smiles: Canonical SMILES; "" for an invalid text.
+        reasons: Why there is no forecast; "" if there is one.
         properties: P names.
-        mean: (N, P), NaN where there is no forecast.
-        std: (N, P) of a measurement, its noise included.
-        lower: (N, P), the lower end of the central interval of a measurement.
+        mean: (N, P), NaN without a forecast.
+        std: (N, P), standard deviation of a measurement, noise included.
+        lower: (N, P), lower end of the central interval of a measurement.
         upper: (N, P), its upper end.
-        applicability: (N,) in [0, 1], the share of molecules like those of the training that are as unusual, or more;
-            NaN where the checkpoint does not know.
-        nearest: Index (N,) of the most similar known compound; -1 where there is none.
-        similarity: (N,) Tanimoto similarity of ECFP4 to it; NaN where there is none.
-        known: What `nearest` counts.
+        applicability: (N,) in [0, 1], the trust in the molecule; NaN without an applicability domain.
+        nearest: Index (N,) of the most similar known compound, or -1.
+        similarity: (N,) Tanimoto similarity (ECFP4) to it, or NaN.
+        known: The known compounds.
     """
 
     smiles: tuple[str, ...]
@@ -97,8 +96,8 @@ class Forecast:
     def columns(self) -> dict[str, list[float | str]]:
         """Named columns of N values, as a data frame takes them; NaN for a missing number, "" for a missing text.
 
-        `smiles`; of each property P `P_mean`, `P_std`, `P_lower`, `P_upper`; `applicability`; if there are known
-        compounds `nearest`, `nearest_smiles`, `nearest_similarity` and of each property `nearest_P`, such as ">5";
+        `smiles`; for each property P `P_mean`, `P_std`, `P_lower`, `P_upper`; `applicability`; if there are known
+        compounds `nearest`, `nearest_smiles`, `nearest_similarity` and for each property `nearest_P`, such as ">5";
         `reason`.
         """
         columns: dict[str, list[float | str]] = {"smiles": list(self.smiles)}
@@ -136,13 +135,13 @@ def forecast(
     interval: float = INTERVAL,
     on_done: Callable[[int], object] = lambda n_done: None,
 ) -> Forecast:
-    """Forecasts for N texts; what is no molecule or cannot be encoded has none, and a reason.
+    """Forecasts for N texts; invalid or unencodable ones have a reason instead.
 
     Args:
         space: Its checkpoint predicts properties.
         smiles: N texts.
-        known: Compounds to look for the nearest one in; by default those that the checkpoint keeps.
-        interval: Share of measurements that the intervals are to hold, above 0 and below 1.
+        known: Compounds in which to find the nearest one; by default those of the checkpoint.
+        interval: Coverage of the intervals, above 0 and below 1.
         on_done: Called with the number of molecules done.
 
     Raises:
@@ -181,7 +180,7 @@ def forecast(
 
 
 def known_of(space: LatentSpace) -> Known:
-    """The measured compounds that a checkpoint keeps; none, where its predictor keeps none."""
+    """The measured compounds of a checkpoint, possibly none."""
     predictor = space.model.predictor
     if not isinstance(predictor, MoleculeProcess):
         return Known()
@@ -193,7 +192,7 @@ def known_of(space: LatentSpace) -> Known:
 
 
 def _half_width(space: LatentSpace, interval: float) -> Doubles:
-    """Half-width (P,) of an interval in standard deviations: as calibrated, or of a normal distribution."""
+    """Half-width (P,) of an interval in standard deviations, calibrated or that of a normal distribution."""
     predictor = space.model.predictor
     if isinstance(predictor, MoleculeProcess):
         return np.asarray(predictor.half_width(interval).numpy(), dtype=np.float64)
@@ -201,9 +200,9 @@ def _half_width(space: LatentSpace, interval: float) -> Doubles:
 
 
 def nearest_known(molecules: Sequence[Molecule | str], known: Known) -> tuple[NDArray[np.int64], Doubles]:
-    """Of each molecule (N,), the index of the most similar known compound, and the similarity; the first of equals.
+    """For each molecule (N,), the index of the most similar known compound, the first of equals, and the similarity.
 
-    Texts in place of molecules have none: -1 and NaN.
+    Texts instead of molecules give -1 and NaN.
     """
     nearest, similarity = np.full(len(molecules), -1), np.full(len(molecules), math.nan)
     bits = [fingerprint(parse(text, AS_IT_IS).mol) for text in known.smiles]
@@ -222,13 +221,13 @@ def predict(
     interval: float = INTERVAL,
     smiles_column: str = "smiles",
 ) -> dict[str, list[float | str]]:
-    """Named columns of forecasts, as `pandas.DataFrame` takes them; row i is of molecule i.
+    """Forecasts as named columns, the input of `pandas.DataFrame`; row i belongs to molecule i.
 
     Args:
-        table: SMILES, or columns by name such as a data frame, one of which holds them.
+        table: SMILES, or columns by name, such as a data frame, with a column of SMILES.
         checkpoint: A space, or the path of a checkpoint that predicts properties.
-        interval: Share of measurements that the intervals are to hold.
-        smiles_column: Which column holds the SMILES.
+        interval: Coverage of the intervals.
+        smiles_column: Name of the column of SMILES.
 
     Raises:
         SpecError: The table has no such column, or the checkpoint predicts nothing.
@@ -247,7 +246,7 @@ def predict(
 
 
 def _parsed(text: str) -> Molecule | str:
-    """The molecule, or why there is none."""
+    """The molecule, or the reason why the text is invalid."""
     try:
         return parse(text)
     except MoleculeError as error:

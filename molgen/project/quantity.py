@@ -1,4 +1,4 @@
-"""One measurement as people write it: `> 10`, `12,5 nM`, `ca. 3`, `1.2e-7 M`, `8.1 ± 0.2`."""
+"""Parsing of one measurement: `> 10`, `12,5 nM`, `ca. 3`, `1.2e-7 M`, `8.1 ± 0.2`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RELATIONS: dict[str, Relation] = {
 }  # fmt: skip
 
 FLIPPED: dict[Relation, Relation] = {"=": "=", "<": ">", ">": "<", "~": "~"}
-"""A relation after the sign of the scale changed."""
+"""The relation after a change of sign."""
 
 MOLAR = {"M": 1.0, "mM": 1e-3, "uM": 1e-6, "nM": 1e-9, "pM": 1e-12, "fM": 1e-15}
 """Mol a litre."""
@@ -48,9 +48,9 @@ class Quantity:
     """A number with its relation and unit.
 
     Attributes:
-        value: Finite.
-        relation: `<` and `>` for a bound, `~` for what is only about so.
-        unit: One of `MOLAR`, `MASS` or `%`; "" where none is stated.
+        value: Finite number.
+        relation: `<` and `>` for a bound, `~` for an approximate value.
+        unit: One of `MOLAR`, `MASS` or `%`; "" if missing.
     """
 
     value: float
@@ -59,13 +59,13 @@ class Quantity:
 
 
 def parse_quantity(text: str, *, has_decimal_comma: bool = False) -> Quantity | None:
-    """The measurement that a text states; None where it stands for a missing one.
+    """The measurement in a text; None for a missing one.
 
     >>> parse_quantity("> 12,5 nM", has_decimal_comma=True)
     Quantity(value=12.5, relation='>', unit='nM')
 
     Raises:
-        ValueError: It states none, or in a unit that is not known; the message is a short reason.
+        ValueError: There is none, or its unit is unknown; the message is a short reason.
     """
     text = text.strip().strip("'\"").strip()
     if text.casefold() in MISSING or text in ("-", "n/a", "N/A"):
@@ -78,10 +78,10 @@ def parse_quantity(text: str, *, has_decimal_comma: bool = False) -> Quantity | 
 
 
 def parse_relation(text: str) -> Relation:
-    """The relation that a text such as `>=` or `'='` states.
+    """The relation in a text such as `>=` or `'='`.
 
     Raises:
-        ValueError: It states none.
+        ValueError: There is none.
     """
     plain = text.strip().strip("'\"").strip().casefold()
     if plain not in _RELATIONS:
@@ -90,7 +90,7 @@ def parse_relation(text: str) -> Relation:
 
 
 def parse_unit(text: str) -> str:
-    """The unit as `MOLAR` and `MASS` spell it; "" for an empty text.
+    """The unit as spelled in `MOLAR` and `MASS`; "" for an empty text.
 
     Raises:
         ValueError: The unit is not known.
@@ -106,9 +106,8 @@ def parse_unit(text: str) -> str:
 def uses_decimal_comma(texts: Iterable[str], delimiter: str) -> bool:
     """Whether commas in a column of numbers are decimal ones.
 
-    They are where one of them is followed by other than three digits. Where all are followed by three digits, as in
-    1,200, they are decimal in a file whose columns are separated by semicolons, as Excel writes where commas are
-    decimal.
+    They are if one of them is not followed by exactly three digits. If all are followed by three digits, as in 1,200,
+    they are decimal in a file with columns separated by semicolons, as Excel writes in such locales.
     """
     numbers = [match["number"].strip() for text in texts if (match := _QUANTITY.fullmatch(text.strip()))]
     with_comma = [number for number in numbers if "," in number]
@@ -118,11 +117,11 @@ def uses_decimal_comma(texts: Iterable[str], delimiter: str) -> bool:
 
 
 def in_molar(quantity: Quantity, weight_da: float) -> Quantity:
-    """A concentration in mol a litre.
+    """A concentration in mol/L.
 
     Args:
         quantity: In a unit of `MOLAR` or `MASS`.
-        weight_da: Molecular weight of the substance that was weighed.
+        weight_da: Molecular weight of the weighed substance.
 
     Raises:
         ValueError: The unit is no concentration.

@@ -1,4 +1,4 @@
-"""Several measurements of one compound as one: the median, and how far they spread."""
+"""Merging of replicates: their median and standard deviation."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from statistics import median, stdev
 from molgen.project.quantity import Relation
 
 CONTRADICTION = 1.0
-"""Steps between two replicates, above which they contradict each other; a step of a logarithm is 1."""
+"""Difference of two replicates, in steps, above which they are contradictory; a step of a logarithm is 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What is known of one property of one compound.
+    """The merged measurements of one property of one compound.
 
     Attributes:
-        value: In the property's unit; of a bound, the bound.
+        value: In the unit of the property; for a bound, the bound.
         relation: `<` and `>` for a bound.
-        n: Measurements behind it, at least 1.
-        std: Their sample standard deviation; NaN where that is not known.
+        n: Number of measurements, at least 1.
+        std: Their sample standard deviation; NaN if unknown.
     """
 
     value: float
@@ -31,16 +31,16 @@ class Label:
 
 
 def merge_replicates(labels: Sequence[Label], name: str, step: float) -> tuple[Label, str]:
-    """One label for several, at least one, and a note on what was done; "" where there was nothing to do.
+    """Merges labels, at least one, to one, with a note on the change; "" without a change.
 
-    Values count before bounds. The median of the values is taken; bounds that it violates are reported. Of bounds alone
-    the tightest is taken, and of a lower and an upper one the middle, with the standard deviation of a uniform
-    distribution between them.
+    Values take precedence over bounds: the result is the median of the values, and bounds that it violates are
+    reported. Bounds alone give the tightest one; a lower and an upper bound give their mean, with the standard
+    deviation of a uniform distribution between them.
 
     Args:
         labels: In the order of the file.
-        name: Of the property.
-        step: Difference that counts as one step, or 0 for a factor of ten.
+        name: Name of the property.
+        step: The unit of differences, or 0 for a factor of ten.
     """
     if len(labels) == 1:
         return labels[0], ""

@@ -1,13 +1,13 @@
-"""The assay loop: propose compounds with forecasts, take in results, compare, again.
+"""The assay loop: rounds of proposals with forecasts, and of results.
 
 Files of a project (see `project.folder` for the chain that guards them):
 
 | file | holds |
 | --- | --- |
-| `measurements.csv` | the curated compounds that it began with |
+| `measurements.csv` | the initial curated compounds |
 | `proposals/001.csv` | the proposals of round 1, each with its forecast |
 | `proposals/001.safetensors` | the model that made them |
-| `results/001.csv` | the first results that came back, curated |
+| `results/001.csv` | the first results, curated |
 | `results/001.comparison.csv` | each of them beside its forecast |
 """
 
@@ -49,16 +49,16 @@ from molgen.sample.series import keep_constraints, read_series
 
 @dataclass(frozen=True)
 class Proposal:
-    """A proposed compound, and what was forecast before it was measured.
+    """A proposed compound and its forecast.
 
     Attributes:
         id: Such as R1-03: the third of round 1.
-        smiles: Canonical.
-        inchikey: Standard InChIKey; "" where there is none.
-        mean: Of a measurement.
-        std: Of a measurement.
-        lower: Of the interval of 90 %.
-        upper: Likewise.
+        smiles: Canonical SMILES.
+        inchikey: Standard InChIKey, or "".
+        mean: Predicted mean of a measurement.
+        std: Its standard deviation.
+        lower: Lower end of the 90 % interval.
+        upper: Upper end.
     """
 
     id: str
@@ -76,7 +76,7 @@ class Compared:
 
     Attributes:
         proposal: The proposal; None for a compound that was never proposed.
-        compound: As it was measured.
+        compound: The measured compound.
         label: Its result.
         before: What it was measured to be before; None for the first time.
     """
@@ -88,7 +88,7 @@ class Compared:
 
     @property
     def is_covered(self) -> bool | None:
-        """Whether the result lies in the interval; None for a bound within it, or a compound never proposed."""
+        """Whether the result lies in the interval; None for a bound inside it, or a compound without a proposal."""
         if self.proposal is None:
             return None
         low, high = self.proposal.lower, self.proposal.upper
@@ -105,8 +105,8 @@ def new_project(
     """A new project with the curated compounds of `data`.
 
     Raises:
-        FileError: `data` cannot be used, or nothing can be learned from it.
-        RunError: Something is at `path`.
+        FileError: `data` cannot be used, or has too few different values.
+        RunError: `path` exists.
     """
     curation = curate(data, curation_spec)
     (name,) = curation.properties
@@ -121,7 +121,7 @@ def open_space(spec: ProjectSpec) -> LatentSpace:
     """The space of a project.
 
     Raises:
-        CheckpointError: The checkpoint is missing, damaged, or another one than the project began with.
+        CheckpointError: The checkpoint is missing, damaged, or not the original one.
     """
     path = Path(spec.checkpoint) if spec.checkpoint else default_checkpoint()
     space = LatentSpace.load(path)
@@ -131,7 +131,7 @@ def open_space(spec: ProjectSpec) -> LatentSpace:
 
 
 def known_compounds(folder: ProjectFolder) -> list[Compound]:
-    """All measured compounds, the results of a compound merged."""
+    """All measured compounds, with merged results."""
     name = folder.spec.property_name
     files = [folder.path / MEASUREMENTS, *_files(folder, RESULTS)]
     found = [compound for path in files for compound in _read_compounds(path, name)]
@@ -139,7 +139,7 @@ def known_compounds(folder: ProjectFolder) -> list[Compound]:
 
 
 def merge_compounds(found: Sequence[Compound], name: str) -> list[Compound]:
-    """Compounds of several files, tautomers as one, the labels of each merged."""
+    """Compounds of several files, with merged tautomers and labels."""
     keys, _ = same_compounds([parse(compound.smiles, AS_IT_IS) for compound in found])
     groups: dict[str, list[Compound]] = {}
     for key, compound in zip(keys, found, strict=True):
@@ -168,7 +168,7 @@ def pending(folder: ProjectFolder) -> list[Proposal]:
 
 
 def compound_key(smiles: str) -> str:
-    """What tells compounds apart: the InChIKey, or the SMILES where there is none."""
+    """The identity of a compound: its InChIKey, or its SMILES if it has none."""
     try:
         return parse(smiles, AS_IT_IS).inchikey
     except MoleculeError:
@@ -177,17 +177,17 @@ def compound_key(smiles: str) -> str:
 
 @dataclass(frozen=True)
 class ProposeSpec:
-    """How a round is proposed.
+    """Options of a proposal.
 
     Attributes:
-        n: Compounds.
-        exploration: Sure ones, or ones that could be much better.
+        n: Number of compounds.
+        exploration: How much a high standard deviation is preferred.
         library: Catalogue to choose from; None for new molecules.
-        exclude: Files of molecules that are not to be proposed.
-        constraints: What candidates must keep, as in campaigns.
-        core: What stays of them, with open positions; see `sample.series.read_series`.
+        exclude: Files of molecules not to propose.
+        constraints: Constraints on candidates, as in campaigns.
+        core: Core of candidates, with open positions; see `sample.series.read_series`.
         vary: Numbers of the open positions that change.
-        keep: Substructures that they hold.
+        keep: Substructures that they must contain.
     """
 
     n: int = 20
@@ -203,7 +203,7 @@ class ProposeSpec:
 def propose_round(
     folder: ProjectFolder, ask: ProposeSpec, on_done: Callable[[float], object] = lambda share: None
 ) -> tuple[Path, Forecast]:
-    """Proposes a round: fits the model, picks compounds, and writes their forecasts before any result.
+    """Proposes a round: fits the model, picks compounds, and writes their forecasts.
 
     Returns:
         The file of the proposals, and their forecasts.
@@ -242,14 +242,14 @@ def propose_round(
 
 
 def take_results(folder: ProjectFolder, results: Path, spec: CurationSpec) -> tuple[Path, list[Compared], Curation]:
-    """Takes in results, and sets each beside its forecast.
+    """Records results and compares them with their forecasts.
 
     Returns:
-        The file of the comparison, what was compared, and how the results were read.
+        The file of the comparison, the comparison, and the curation of the results.
 
     Raises:
         FileError: The results cannot be used.
-        SpecError: They are of another property.
+        SpecError: They belong to another property.
     """
     name, number = folder.spec.property_name, folder.number_of("tell") + 1
     curation = curate(results, spec)
@@ -274,11 +274,11 @@ def take_results(folder: ProjectFolder, results: Path, spec: CurationSpec) -> tu
 
 
 def summary_of(folder: ProjectFolder) -> list[dict[str, float | int]]:
-    """Round by round, how forecasts and results compare.
+    """The comparison of forecasts and results by round.
 
-    Each row has the round, how many compounds were proposed and measured, of those measured as values the mean absolute
-    error, the rank correlation and the share within the interval of 90 %, the best result, and the enrichment: the
-    share of results beyond what the best tenth of compounds known before had, over a tenth.
+    Each row has the round, the numbers of proposed and measured compounds, for those measured as values the mean
+    absolute error, the rank correlation and the share inside the 90 % interval, the best result, and the enrichment:
+    the share of results better than the best tenth of the compounds known before, divided by a tenth.
     """
     sign, name = folder.spec.sign, folder.spec.property_name
     known = {compound_key(compound.smiles): compound.labels[name] for compound in known_compounds(folder)}
@@ -388,7 +388,7 @@ def _comparison_rows(compared: Sequence[Compared]) -> list[list[str]]:
 
 
 def _files(folder: ProjectFolder, kind: str) -> list[Path]:
-    """The chained tables of proposals or results, in their order."""
+    """The chained tables of proposals or results, in order."""
     step: ProjectStep = "propose" if kind == PROPOSALS else "tell"
     return [folder.path / kind / f"{number:03d}.csv" for number in range(1, folder.number_of(step) + 1)]
 

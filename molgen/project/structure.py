@@ -1,4 +1,4 @@
-"""Structures as a chemist registers them: the parent without its salt, neutral, one drawing a compound.
+"""Registration of structures: the neutral parent without its salt, in one standard form.
 
 Source of the steps: Bento et al. 2020, J. Cheminform. 12, 51 (the ChEMBL structure pipeline), done with RDKit's
 `rdMolStandardize`.
@@ -23,12 +23,12 @@ _PARENT, _NEUTRAL = Policy(), Policy(charge="neutralise")
 
 @dataclass(frozen=True)
 class Structure:
-    """A compound as registered.
+    """A registered structure.
 
     Attributes:
         molecule: The parent.
-        weight_da: Average molecular weight of the substance as it was written, its salt included.
-        changes: What was done to the text's structure, in words; empty where nothing.
+        weight_da: Average molecular weight of the substance as written, salt included.
+        changes: Changes to the structure in words; empty if none.
     """
 
     molecule: Molecule
@@ -63,8 +63,8 @@ def register(text: str) -> Structure:
 def same_compounds(molecules: Sequence[Molecule]) -> tuple[list[str], list[str]]:
     """Two keys for each of N molecules: equal for tautomers, and equal for tautomers and stereoisomers.
 
-    Canonical tautomers are slow to find, so they are looked for only among molecules that a hash of their skeleton,
-    the same for all tautomers, puts together.
+    Canonical tautomers are slow to compute, so they are computed only among molecules with equal hashes of the
+    skeleton, which all tautomers share.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for i, molecule in enumerate(molecules):
@@ -106,7 +106,7 @@ def _flat(mol: Chem.Mol) -> Chem.Mol:
 
 def _canonical_tautomer(mol: Chem.Mol) -> str:
     enumerator = rdMolStandardize.TautomerEnumerator()
-    enumerator.SetRemoveSp3Stereo(False)  # else L- and D-alanine would be tautomers
+    enumerator.SetRemoveSp3Stereo(False)  # otherwise L- and D-alanine would be tautomers
     enumerator.SetRemoveBondStereo(False)
     with BlockLogs():
         return str(Chem.MolToSmiles(enumerator.Canonicalize(mol)))

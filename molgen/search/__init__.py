@@ -1,1 +1,1 @@
-"""The search through the latent space: what to propose, what was found, how to resume."""
+"""The search of the latent space: proposals, the ledger, resumption."""

@@ -1,8 +1,8 @@
-"""A campaign: propose points, decode, score what is new, tell the sampler, until the budget is spent.
+"""A campaign: propose points, decode, score new molecules and tell the sampler, until the budget is spent.
 
-Everything is a function of the specification, the checkpoint and the scores, so the ledger is all the state there
-is: a campaign is resumed by running it again with the ledger's values in place of the oracle's, and goes on where
-they end. The finished ledger is then the same as that of a campaign that was never stopped.
+A campaign is a deterministic function of the specification, the checkpoint and the scores, so the ledger is its only
+state. It is resumed by running it again with the values of the ledger instead of calls of the oracle, and continues
+where they end. The finished ledger equals that of a campaign that was never stopped.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from molgen.search.start import StartMolecule, limit_start
 from molgen.search.study import Journal, LatentStudy, Outcome, SamplerConfig
 
 MAX_IDLE_BATCHES = 50
-"""Batches without a new molecule after which a campaign gives up."""
+"""Number of batches without a new molecule after which a campaign ends."""
 PROBE_AFTER = 50
-"""Molecules that miss a constraint, none keeping all, after which is looked for ones that do."""
+"""Number of infeasible molecules, without a feasible one, after which a search for feasible molecules starts."""
 MAX_PROPOSALS = 256
-"""Decoded at once, at most, when few proposals keep the constraints."""
+"""Maximum number of proposals decoded at once if few are feasible."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ class CampaignStatus:
 
     Attributes:
         n_scored: Molecules scored, of the budget.
-        best: Highest total among molecules that keep the constraints, NaN before there is one.
+        best: Highest total among feasible molecules, NaN before the first.
         top_10: Mean of the ten highest such totals.
         n_proposed: Points decoded.
-        n_invalid: Of these, that gave no molecule.
-        n_duplicate: That gave a molecule met before.
-        n_filtered: That gave a new molecule which misses a constraint that costs nothing to check.
-        n_known: Start molecules whose values were read, not scored.
-        n_failed: Of the molecules scored, that a user's scorer has no value for.
-        hypervolume: Of the Pareto front, NaN where objectives are not kept apart.
-        seconds: Since the loop began.
+        n_invalid: Points that gave no valid molecule.
+        n_duplicate: Points that gave a known molecule.
+        n_filtered: Points that gave a new molecule that violates a constraint on a built-in measure.
+        n_known: Starting molecules with known values, which were not scored.
+        n_failed: Scored molecules that a scorer of the user has no value for.
+        hypervolume: That of the Pareto front, NaN unless objectives are kept apart.
+        seconds: Since the start of the loop.
     """
 
     n_scored: int
@@ -70,14 +70,14 @@ class CampaignStatus:
 
     @property
     def unique_rate(self) -> float:
-        """New molecules among valid proposals."""
+        """Share of new molecules among valid proposals."""
         valid = self.n_proposed - self.n_invalid
         return (valid - self.n_duplicate) / valid if valid else math.nan
 
 
 @dataclass
 class _Proposal:
-    """One trial on its way through a batch."""
+    """One trial of a batch."""
 
     trial: Trial
     smiles: str
@@ -98,22 +98,22 @@ class Campaign:
         extensions: Sequence[int] = (),
         series: CoreSeries | None = None,
     ) -> None:
-        """Prepares the loop; what the folder's ledger holds will be replayed.
+        """Prepares the loop; the ledger of the folder will be replayed.
 
         Args:
             folder: Existing folder of this campaign.
-            spec: What to do.
-            space: The latent space to search.
-            oracle: What to search for.
-            start: Molecules to begin with. At most `spec.start_limit` of them are used, those with the best known
-                values first. One whose values are known (see `Oracle.is_known`) is told to the search, and takes no
-                call and no line of the ledger; one that misses a constraint takes none either.
-            extensions: Budgets to go on with, one after the other, when that of `spec` is spent.
-            series: Its core is kept by all proposals.
+            spec: The specification.
+            space: The latent space.
+            oracle: The oracle.
+            start: Starting molecules, of which at most `spec.start_limit` are used, those with the best known values
+                first. A molecule with known values (see `Oracle.is_known`) is told to the search without a call or a
+                line of the ledger; a molecule that violates a constraint costs no call either.
+            extensions: Further budgets, one after the other, after that of `spec`.
+            series: A series whose core all proposals keep.
 
         Raises:
             RunError: The ledger is damaged.
-            SpecError: Objectives are to be kept apart, but one has no scale.
+            SpecError: Objectives are kept apart, but one has no scale.
         """
         self.spec, self.space, self.oracle = spec, space, oracle
         limit = spec.start_limit or max(1, spec.budget // 2)
@@ -149,20 +149,21 @@ class Campaign:
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """What was scored so far, in order."""
+        """The evaluations so far, in order."""
         return list(self._evaluations)
 
     def run(self, on_status: Callable[[CampaignStatus], object], is_stop_requested: Callable[[], bool]) -> None:
-        """Runs until the budgets are spent, one after the other, or until nothing new comes any more.
+        """Runs until the budgets are spent, one after the other, or no new molecules are found.
 
-        A batch ends where a budget does, so that what was scored under a smaller one is the same under a larger.
+        A batch ends at the end of a budget, so that the evaluations under a smaller budget are the first ones under a
+        larger budget.
 
         Raises:
-            InterruptedRunError: A stop was requested; everything scored is in the ledger.
-            NothingValidError: Nothing could be scored, or nothing keeps the constraints that cost nothing to check;
-                what was scored, such as the molecules to begin with, is in the ledger.
-            RunError: The replay does not give what the ledger holds.
-            ScorerError: A scorer failed; everything scored before is in the ledger.
+            InterruptedRunError: A stop was requested; all evaluations are in the ledger.
+            NothingValidError: No molecule could be scored, or none satisfies the constraints on built-in measures;
+                evaluations, such as those of starting molecules, are in the ledger.
+            RunError: The replay does not reproduce the ledger.
+            ScorerError: A scorer failed; earlier evaluations are in the ledger.
         """
         self._ledger.begin(self._recorded)
         self._began = time.monotonic()
@@ -170,14 +171,14 @@ class Campaign:
             self._search(on_status, is_stop_requested)
         except InterruptedRunError:
             what = f"stopped after {len(self._evaluations)} calls; all of them are saved"
-            raise InterruptedRunError(what, remedy="It goes on with --resume.") from None
+            raise InterruptedRunError(what, remedy="Continue it with --resume.") from None
         self._require_found()
 
     def _require_found(self) -> None:
-        """Refuses, by a NothingValidError, to have found nothing."""
-        remedy = "Loosen the constraints, or begin with molecules that keep them (--start)."
+        """Raises a NothingValidError if nothing was found."""
+        remedy = "Loosen the constraints, or start from molecules that satisfy them (--start)."
         if self.feasibility.is_hopeless:
-            raise NothingValidError(f"no molecule keeps all constraints: {self.feasibility}", remedy=remedy)
+            raise NothingValidError(f"no molecule satisfies all constraints: {self.feasibility}", remedy=remedy)
         if not self._evaluations:
             proposals = f"{self._counts['proposed']} proposals, {self._counts['invalid']} of them invalid"
             raise NothingValidError(f"none of {proposals}, could be scored: {self.feasibility}", remedy=remedy)
@@ -232,13 +233,13 @@ class Campaign:
         return neutralise(parse(smiles, AS_IT_IS)).smiles if smiles and self.spec.is_neutralised else smiles
 
     def _n_proposals(self) -> int:
-        """As many as should give one batch of molecules to score, going by what became of those before."""
+        """Number of proposals expected to give one batch of molecules to score, from the rates so far."""
         batch = self.spec.batch_size
         per_call = (self._counts["proposed"] + batch) / (len(self._evaluations) + batch)
         return min(max(batch, MAX_PROPOSALS), math.ceil(batch * per_call))
 
     def _settle(self, proposals: list[_Proposal], on_status: Callable[[CampaignStatus], object]) -> None:
-        """Scores what is new and keeps the constraints, writes it down, and tells every trial its worth."""
+        """Scores new feasible molecules, adds them to the ledger, and tells every trial its score."""
         self._counts["proposed"] += len(proposals)
         new = self._sort_out(proposals)
         kept, missed = self._filter(new)
@@ -258,7 +259,7 @@ class Campaign:
         on_status(self.status())
 
     def _sort_out(self, proposals: list[_Proposal]) -> list[_Proposal]:
-        """Answers invalid and known ones at once; returns the first of each new molecule."""
+        """Tells invalid and known ones at once; returns the first trial of each new molecule."""
         new: dict[str, _Proposal] = {}
         for proposal in proposals:
             if not proposal.smiles:
@@ -272,7 +273,7 @@ class Campaign:
         return list(new.values())
 
     def _filter(self, new: list[_Proposal]) -> tuple[list[_Proposal], list[tuple[_Proposal, float]]]:
-        """Those that keep every constraint that costs nothing to check, and the others with what they miss."""
+        """Those that satisfy every constraint on built-in measures, and the others with their violations."""
         if not new:
             return [], []
         violations = self.feasibility.violations([parse(proposal.smiles) for proposal in new]).tolist()
@@ -302,11 +303,11 @@ class Campaign:
             self._answer(proposal, Outcome(proposal.smiles, tuple(values), float(score.violation[row])))
 
     def _answer(self, proposal: _Proposal, outcome: Outcome) -> None:
-        """Answers a proposal, and remembers what to tell those that repeat it."""
+        """Tells a proposal, and remembers the answer for repetitions."""
         self._met[proposal.smiles] = proposal.outcome = outcome
 
     def _score(self, kept: list[_Proposal]) -> None:
-        """Scores, from the ledger as far as it goes, and writes down the rest."""
+        """Scores, from the ledger as far as it goes, and appends new evaluations."""
         first = len(self._evaluations)
         recorded = self._recorded[first : first + len(kept)]
         self._require_same(recorded, kept)
@@ -328,14 +329,14 @@ class Campaign:
             if evaluation.smiles != proposal.smiles:
                 raise RunError(
                     self._ledger.path,
-                    f"the search no longer proposes what it holds ({proposal.smiles} for {evaluation.smiles}): "
+                    f"the search does not reproduce it ({proposal.smiles} for {evaluation.smiles}): "
                     "it was made on another machine, or with other threads",
                     line=evaluation.index + 1,
-                    remedy=f"Begin a new campaign with --start {self._ledger.path}.",
+                    remedy=f"Start a new campaign with --start {self._ledger.path}.",
                 )
 
     def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:
-        """One molecule's line in the ledger; its trial is answered, and it joins the front."""
+        """The ledger line of a molecule; its trial is told, and it is added to the front."""
         total, violation = float(score.total[row]), float(score.violation[row])
         values: tuple[float, ...] = (total,)
         if self.spec.pareto:
@@ -362,7 +363,7 @@ class Campaign:
         return evaluation
 
     def _worth(self, evaluation: Evaluation, values: tuple[float, ...]) -> Outcome:
-        """What the search is told; of a molecule without a value nothing, or that it is as bad as the worst so far."""
+        """The score for the search: for a molecule without a value none, or that of the worst so far."""
         raw = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
         if math.isfinite(evaluation.total + evaluation.violation):
             return Outcome(evaluation.smiles, values, evaluation.violation, raw)

@@ -1,7 +1,7 @@
-"""Whether there are molecules that keep the constraints which cost nothing to check, and what removes the others.
+"""A search for molecules that satisfy the constraints on built-in measures, and counts of the violated ones.
 
-Where the first proposals keep none of them, a genetic algorithm on molecular graphs looks for molecules that do. It
-checks thousands in the time in which the search proposes a hundred.
+If no early proposal is feasible, a genetic algorithm on molecular graphs searches for feasible molecules. It checks
+thousands in the time in which the search proposes a hundred.
 
 Notation: N molecules.
 """
@@ -24,19 +24,19 @@ from molgen.score.constraint import Constraint
 from molgen.score.oracle import Oracle
 
 PATIENCE = 10_000
-"""Molecules checked without one that is nearer to keeping the constraints, after which none is expected."""
+"""Number of molecules without a smaller violation after which the search stops."""
 N_PARENTS, N_CHILDREN = 100, 250
-"""Molecules nearest to the constraints that are changed, and changes tried, in one round."""
+"""Number of parents (smallest violations), and of offspring, per round."""
 CROSS_SHARE = 0.3
-"""Of the children, those of two parents."""
+"""Share of offspring from two parents."""
 
 
 class Feasibility:
-    """Checks molecules against the constraints that need no scorer, and counts what came of it.
+    """Checks molecules against the constraints that need no scorer, and counts the results.
 
     Attributes:
-        n_checked: Molecules checked; one that came twice counts twice.
-        removed: How many of these each constraint removed.
+        n_checked: Molecules checked, repetitions included.
+        removed: Number of these that each constraint removed.
     """
 
     def __init__(self, oracle: Oracle, *, is_neutralised: bool = False) -> None:
@@ -50,19 +50,19 @@ class Feasibility:
 
     @property
     def is_met(self) -> bool:
-        """Whether a molecule kept all constraints."""
+        """Whether a feasible molecule was found."""
         return self._least <= 0.0
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether no molecule kept all constraints, and the last `PATIENCE` came no nearer to it than those before."""
+        """Whether none was feasible, and the last `PATIENCE` molecules did not reduce the smallest violation."""
         return not self.is_met and self._n_since_gain >= PATIENCE
 
     def violations(self, molecules: Sequence[Molecule]) -> Doubles:
-        """By how much molecules (N,) miss the constraints, in widths of the measures' scales: 0 where they keep them.
+        """Violation (N,) of the constraints, in widths of the scales of the measures; 0 if feasible.
 
         Raises:
-            ScorerError: A measure gave something other than one number a molecule.
+            ScorerError: A measure did not give one number per molecule.
         """
         if self._is_neutralised:
             molecules = [neutralise(molecule) for molecule in molecules]
@@ -76,12 +76,12 @@ class Feasibility:
         return total
 
     def probe(self, smiles: Sequence[str], seed: int, is_stop_requested: Callable[[], bool]) -> None:
-        """Changes molecules until one keeps the constraints, or until none is expected to.
+        """Evolves molecules until one is feasible, or until the search gives up.
 
         Args:
-            smiles: Molecules to begin with, at least one.
-            seed: Source of randomness.
-            is_stop_requested: Asked after each round; a probe that is stopped early says nothing.
+            smiles: Starting molecules, at least one.
+            seed: Random seed.
+            is_stop_requested: Called after each round; a probe that is stopped early is inconclusive.
         """
         rng = np.random.default_rng(seed)
         known: dict[str, float] = {}
@@ -92,13 +92,13 @@ class Feasibility:
             fresh = _children(rng, parents)
 
     def __str__(self) -> str:
-        """How many molecules each constraint removed."""
+        """The counts of removed molecules in words."""
         parts = [f'"{constraint}" removed {n:,}' for constraint, n in self.removed.most_common() if n]
         return f"of {self.n_checked:,} molecules checked, {', '.join(parts) or 'no constraint removed any'}"
 
 
 def _children(rng: np.random.Generator, parents: Sequence[str]) -> list[Molecule]:
-    """Different molecules that random changes make of parents."""
+    """Distinct molecules from random changes of parents."""
     children: dict[str, Molecule] = {}
     for _ in range(N_CHILDREN):
         one, other = (parents[int(rng.integers(len(parents)))] for _ in range(2))

@@ -1,4 +1,4 @@
-"""From a specification to a running campaign: a new one, or one that is taken up again."""
+"""Start and resumption of campaigns from a specification."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from molgen.search.start import StartMolecule, parse_option, start_molecules, wr
 
 EXPORTS = tuple(f"candidates{suffix}" for suffix in (".sdf", ".csv", ".smi", ".svg", ".png"))
 FILES = (ledger.NAME, start.NAME, study.NAME, f"{study.NAME}.lock*", *EXPORTS)
-"""What a campaign leaves in its folder, besides what every run has."""
+"""The files of a campaign, besides those of every run."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a campaign computes on: it may change speed, and the last digits of a number, but not what is asked.
+    """Device and threads of a campaign; they affect speed and last digits only.
 
     Attributes:
         device: Torch device of the model.
@@ -53,11 +53,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Reports:
-    """Where news of a campaign goes.
+    """Callbacks of a campaign.
 
     Attributes:
         on_status: Called after each batch.
-        on_note: Called with what the user should know.
+        on_note: Called with messages for the user.
     """
 
     on_status: Callable[[CampaignStatus], object]
@@ -66,7 +66,7 @@ class Reports:
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished campaign leaves besides its folder."""
+    """The result of a finished campaign."""
 
     status: CampaignStatus
     evaluations: Sequence[Evaluation]
@@ -77,7 +77,7 @@ def launch(out: Path, spec: CampaignSpec, machine: Machine, reports: Reports, *,
 
     Raises:
         RunError: `out` exists.
-        MolgenError: Anything in `spec` is wrong or fails; see `Campaign.run`.
+        MolgenError: `spec` is wrong, or the campaign fails; see `Campaign.run`.
     """
     with ExitStack() as stack:
         parts = _assemble(spec, machine, stack)
@@ -98,18 +98,17 @@ def resume(
     budget: int | None = None,
     accepts_changed_scorer: bool = False,
 ) -> Result:
-    """Takes up the campaign in the folder `out` where it stopped, with the threads that it began with.
+    """Resumes the campaign in the folder `out`, with its original number of threads.
 
-    One that is finished is left as it is, unless the budget grows: it then goes on as it would have gone on, had it
-    been asked for both budgets, one after the other, from the beginning.
+    A finished campaign is not changed, unless the budget grows; it then continues as a campaign with both budgets, one
+    after the other.
 
     Args:
         out: Folder of the campaign.
-        machine: What to compute on.
-        reports: Where news goes.
-        budget: Molecules to be scored, those scored before included; by default as many as before.
-        accepts_changed_scorer: Go on although the file of a scorer is not what it was. What it gave stays in the
-            ledger.
+        machine: Device and threads.
+        reports: Callbacks.
+        budget: Total number of molecules to score; by default unchanged.
+        accepts_changed_scorer: Continue although the file of a scorer changed; its earlier values stay in the ledger.
 
     Raises:
         RunError: `out` is no campaign, or its inputs, checkpoint, scorers or versions changed, or another process
@@ -138,7 +137,7 @@ def resume(
 
 @dataclass(frozen=True)
 class _Parts:
-    """What a specification names, made."""
+    """The objects that a specification names."""
 
     space: LatentSpace
     oracle: Oracle
@@ -149,7 +148,7 @@ class _Parts:
 
 
 def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
-    """Makes everything that `spec` names, so that a mistake in it shows before a folder is made."""
+    """Makes the objects that `spec` names, so that mistakes are found before a folder is made."""
     objectives = parse_objectives(
         maximize=spec.maximize,
         minimize=spec.minimize,
@@ -215,7 +214,7 @@ def _require_pareto_makes_sense(spec: CampaignSpec, oracle: Oracle) -> None:
 
 
 def _scorer_digest(scorer: Scorer) -> str:
-    """SHA-256 of a Python scorer's file; a program is known by its command line, in the specification."""
+    """SHA-256 of the file of a Python scorer; a program is identified by its command line in the specification."""
     return file_digest(scorer.path) if isinstance(scorer, PythonScorer) else ""
 
 
@@ -233,7 +232,7 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
         reports.on_status(status)
 
     for smiles, reason in _unencodable(campaign):
-        reports.on_note(f"start molecule {smiles} has no place in the latent space: {reason}")
+        reports.on_note(f"start molecule {smiles} cannot be encoded: {reason}")
     with stop_requested() as is_stop_requested:
         campaign.run(on_status, is_stop_requested)
     status = campaign.status()
@@ -241,7 +240,7 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
         reports.on_note(str(campaign.feasibility))
     if status.n_scored < budgets[-1]:
         reports.on_note(
-            f"stopped at {status.n_scored} of {budgets[-1]} calls: nothing new came any more; {campaign.feasibility}"
+            f"stopped at {status.n_scored} of {budgets[-1]} calls: no new molecules were found; {campaign.feasibility}"
         )
     counts = {"scored": status.n_scored, "proposed": status.n_proposed, "invalid": status.n_invalid}
     counts |= {"duplicate": status.n_duplicate, "filtered": status.n_filtered, "failed": status.n_failed}

@@ -1,6 +1,6 @@
-"""`evaluations.csv`: one line for each unique molecule that was scored, in order. It is the budget and the state.
+"""`evaluations.csv`: one line per unique scored molecule, in order. It is the state of a campaign.
 
-A line is written whole or, after a crash, cut off at the end of the file; a cut-off line is dropped when read.
+After a crash, the last line may be incomplete; it is dropped when the file is read.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Evaluation:
 
     Attributes:
         index: Number of the call, from 1.
-        smiles: Canonical.
-        values: Raw value of each measure; NaN where it has none for this molecule.
-        desirabilities: In [0, 1], of each objective that has a scale.
-        total: What is maximised.
-        violation: How far constraints are missed; 0 where all hold.
-        hypervolume: Of the Pareto front so far, NaN where objectives are not kept apart.
-        parent: Canonical SMILES it was derived from, or "".
-        failure: Why a user's scorer has no value for it, or "".
+        smiles: Canonical SMILES.
+        values: Raw value of each measure; NaN if missing.
+        desirabilities: In [0, 1], of each objective with a scale.
+        total: The maximised number.
+        violation: Violation of the constraints; 0 if feasible.
+        hypervolume: That of the Pareto front so far, NaN unless objectives are kept apart.
+        parent: Canonical SMILES of the parent, or "".
+        failure: Why a scorer of the user has no value for it, or "".
     """
 
     index: int
@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def is_feasible(self) -> bool:
-        """Whether all constraints hold."""
+        """Whether all constraints are satisfied."""
         return self.violation <= 0.0
 
 
@@ -59,20 +59,20 @@ class Ledger:
     def __init__(
         self, path: Path, measures: Sequence[str], objectives: Sequence[str], *, has_failures: bool = False
     ) -> None:
-        """A ledger at `path`, new or to be continued, with a column for each measure and each desirability.
+        """Opens a ledger at `path`, new or existing, with a column per measure and per desirability.
 
         Args:
             path: The file.
             measures: Names.
-            objectives: Names of those that have a desirability.
-            has_failures: Whether there is a column for why a molecule has no value.
+            objectives: Names of objectives with a desirability.
+            has_failures: Whether there is a column of failures.
 
         Raises:
             SpecError: A measure has the name of another column.
         """
         for name in measures:
             if name in (*_HEAD, *_TAIL, _FAILURE) or name.startswith(_DESIRABILITY):
-                raise SpecError("scorer", f"{name!r} is the name of a column of its own", remedy="Name it otherwise.")
+                raise SpecError("scorer", f"{name!r} is the name of a column of its own", remedy="Choose another name.")
         self.path = path
         self.fields = [*_HEAD, *measures, *(_DESIRABILITY + name for name in objectives), *_TAIL]
         self.fields += [_FAILURE] * has_failures
@@ -81,14 +81,14 @@ class Ledger:
         self.objectives = objectives
 
     def begin(self, evaluations: Iterable[Evaluation] = ()) -> None:
-        """Writes the file anew, with `evaluations` in it, in one step."""
+        """Replaces the file by one with `evaluations`, in one step."""
         write_text(self.path, "".join([_line(self.fields), *map(self._format, evaluations)]))
 
     def append(self, evaluations: Sequence[Evaluation]) -> None:
-        """Adds lines, and waits until they are on the disk."""
+        """Adds lines, synced to disk."""
         lines = "".join(map(self._format, evaluations)).encode()
         with self.path.open("ab", buffering=0) as handle:  # one write, so that a kill cannot cut it
-            while lines:  # a disk that is nearly full takes a part, and says so at the next write
+            while lines:  # a nearly full disk takes a part, and fails at the next write
                 lines = lines[handle.write(lines) or 0 :]
             os.fsync(handle.fileno())
 
@@ -109,7 +109,7 @@ class Ledger:
 
 
 def read_evaluations(path: Path) -> list[Evaluation]:
-    """What a ledger holds, without a last line that was cut off.
+    """The evaluations of a ledger, without an incomplete last line.
 
     Raises:
         RunError: The file is missing, or a line in the middle is damaged.
@@ -155,7 +155,7 @@ def _parse(path: Path, number: int, header: Sequence[str], measured: Sequence[st
 
 
 def _number(value: float) -> str:
-    """The shortest text that reads back as the same number; empty for NaN."""
+    """The shortest text that parses to the same number; empty for NaN."""
     return "" if value != value else repr(float(value))
 
 

@@ -1,4 +1,4 @@
-"""Several objectives kept apart: fronts, crowding and hypervolume. All objectives are maximised, in [0, 1].
+"""Multi-objective ranking: fronts, crowding distance and hypervolume. All objectives are maximised, in [0, 1].
 
 Notation: N points, M objectives.
 """
@@ -12,7 +12,7 @@ from molgen.arrays import Doubles
 
 
 def is_dominated(points: Doubles, by: Doubles) -> NDArray[np.bool_]:
-    """Which of `points` (N, M) some point of `by` (K, M) matches everywhere and beats somewhere."""
+    """Whether each of `points` (N, M) is dominated by a point of `by` (K, M)."""
     is_no_worse = np.all(by[None, :, :] >= points[:, None, :], axis=2)
     is_better = np.any(by[None, :, :] > points[:, None, :], axis=2)
     is_one: NDArray[np.bool_] = np.any(is_no_worse & is_better, axis=1)
@@ -20,7 +20,7 @@ def is_dominated(points: Doubles, by: Doubles) -> NDArray[np.bool_]:
 
 
 def rank_fronts(points: Doubles) -> NDArray[np.int64]:
-    """Front (N,) of each point (N, M): 0 for the non-dominated, 1 for those that only they dominate, and so on.
+    """Front (N,) of each point (N, M): 0 for non-dominated points, 1 for those dominated only by these, and so on.
 
     Source: non-dominated sorting, Deb et al. 2002 (doi:10.1109/4235.996017), section III.A.
     """
@@ -34,7 +34,7 @@ def rank_fronts(points: Doubles) -> NDArray[np.int64]:
 
 
 def crowding_distances(points: Doubles) -> Doubles:
-    """How much room (N,) each point (N, M) has on its front; infinite at the ends of each objective.
+    """Crowding distance (N,) of each point (N, M) on its front; infinite at the ends of each objective.
 
     Source: crowding distance, Deb et al. 2002, section III.B.
     """
@@ -51,7 +51,7 @@ def crowding_distances(points: Doubles) -> Doubles:
 def hypervolume(points: Doubles) -> float:
     """The volume of [0, 1]^M that N points (N, M) dominate, measured from the origin.
 
-    By slicing along the last objective; in two dimensions by a sweep. Exact, and quick for fronts of some
+    Computed by slicing along the last objective, in two dimensions by a sweep. Exact, and fast for fronts of some
     hundred points in up to four dimensions.
     Source: hypervolume by slicing objectives, While et al. 2006 (doi:10.1109/TEVC.2005.851275).
     """
@@ -73,12 +73,12 @@ class Front:
     """The non-dominated points seen so far, and their hypervolume."""
 
     def __init__(self, n_objectives: int) -> None:
-        """An empty front in M dimensions."""
+        """Makes an empty front in M dimensions."""
         self.points: Doubles = np.zeros((0, n_objectives))
         self.hypervolume = 0.0
 
     def add(self, point: Doubles) -> bool:
-        """Takes a point (M,) if nothing dominates or equals it; says whether it did."""
+        """Adds a point (M,) unless a point dominates or equals it; returns whether it was added."""
         if (self.points >= point).all(axis=1).any():
             return False
         self.points = np.vstack([self.points[~(self.points <= point).all(axis=1)], point])

@@ -1,6 +1,6 @@
-"""What may change when a campaign is taken up again: its budget may grow, and a scorer's file may be repaired.
+"""Changes allowed when a campaign is resumed: a larger budget, and a repaired file of a scorer.
 
-The manifest keeps the history of both; the specification stays what was asked at the beginning.
+The manifest keeps the history of both; the specification does not change.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from molgen.search.spec import CampaignSpec
 
 
 def find_changed_scorers(folder: RunFolder, scorers: Mapping[str, str], *, is_accepted: bool) -> list[str]:
-    """Names of the scorers whose files are not what they were when the campaign began, or were last accepted.
+    """Names of the scorers whose files differ from those at the start, or from the last accepted ones.
 
     Raises:
-        RunError: There are some, and that is not accepted.
+        RunError: There are some, and changes are not accepted.
     """
     before = folder.manifest().get("scorers")
     if not isinstance(before, dict) or before.keys() != scorers.keys():
@@ -28,14 +28,14 @@ def find_changed_scorers(folder: RunFolder, scorers: Mapping[str, str], *, is_ac
         raise RunError(
             folder.path,
             f"the file of scorer {', '.join(changed)} changed since this run began",
-            remedy=f"Go on with --resume {folder.path} --accept-changed-scorer, which keeps the values that the scorer "
+            remedy=f"Continue with --resume {folder.path} --accept-changed-scorer, which keeps the values that it "
             "gave before, or start a new run in another folder.",
         )
     return changed
 
 
 def find_larger_budget(folder: RunFolder, spec: CampaignSpec, budget: int | None) -> int | None:
-    """The budget to extend to, None where it stays.
+    """The budget to extend to; None if unchanged.
 
     Raises:
         SpecError: It is smaller than before, or too large.
@@ -49,7 +49,7 @@ def find_larger_budget(folder: RunFolder, spec: CampaignSpec, budget: int | None
 
 
 def write_changes(folder: RunFolder, scorers: Mapping[str, str] | None, budget: int | None) -> None:
-    """Writes into manifest and log what a run goes on with, other than before; the history of both is kept."""
+    """Records the changes of a resumed run in manifest and log."""
     manifest = folder.manifest()
     about = {"time": now(), "command": sys.argv}
     if scorers:
@@ -62,7 +62,7 @@ def write_changes(folder: RunFolder, scorers: Mapping[str, str] | None, budget: 
 
 
 def read_budgets(folder: RunFolder, spec: CampaignSpec) -> list[int]:
-    """The budgets of a campaign: that of its specification, and those to which it was extended, growing.
+    """The growing budgets of a campaign: that of its specification, and its extensions.
 
     Raises:
         RunError: The manifest is damaged.

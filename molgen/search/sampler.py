@@ -1,4 +1,4 @@
-"""The latent search behind Optuna's `BaseSampler`: a molecule is a trial, its point the trial's parameters.
+"""The latent search as a sampler of Optuna: a molecule is a trial, its point the parameters of the trial.
 
 Notation: D latent dimensions.
 """
@@ -23,17 +23,17 @@ from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.evolution.operators import Offspring
 
 SMILES, VIOLATION = "smiles", "violation"
-"""Trial attributes that the sampler reads: the molecule that was scored, and by how much it misses the constraints."""
+"""Trial attributes that the sampler reads: the scored molecule, and its violation of the constraints."""
 
 
 @dataclass(frozen=True)
 class LatentBox:
-    """Where points are looked for, and what they are called as Optuna's parameters.
+    """The search box, and its parameters in Optuna.
 
-    Parameter `zi` is dimension i in units of the prior's standard deviation, from the centre.
+    Parameter `zi` is dimension i in standard deviations of the prior, from the centre.
 
     Attributes:
-        centre: (D,) middle of the box, mostly the prior's mean.
+        centre: (D,) centre of the box, usually the mean of the prior.
         deviation: (D,) standard deviation of the prior, above 0.
         half_width: Parameters lie between plus and minus this.
     """
@@ -44,11 +44,11 @@ class LatentBox:
 
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """One float parameter a dimension."""
+        """One float parameter per dimension."""
         return {f"z{i}": FloatDistribution(-self.half_width, self.half_width) for i in range(len(self.centre))}
 
     def parameters(self, z: NDArray[np.floating]) -> dict[str, float]:
-        """The parameters of a point (D,), brought into the box."""
+        """The parameters of a point (D,), clipped to the box."""
         scaled = np.clip((z - self.centre) / self.deviation, -self.half_width, self.half_width)
         return dict(zip(self.distributions, map(float, scaled), strict=True))
 
@@ -60,15 +60,15 @@ class LatentBox:
 
 
 class LatentSampler(BaseSampler):
-    """`LatentSearch` behind Optuna's interface: parameters z0 to z(D-1), one float each.
+    """`LatentSearch` with the interface of Optuna: parameters z0 to z(D-1), one float each.
 
-    The parameters are where the space puts the proposed molecule; `smiles` tells which molecule it is. The caller sets
-    the trial attributes `SMILES`, where it scored another molecule than that, and `VIOLATION`, where there are
-    constraints, before it tells a trial's values.
+    The parameters are the point of the proposed molecule; `smiles` returns the molecule. Before telling the values of
+    a trial, the caller sets the trial attributes `SMILES`, if it scored a different molecule, and `VIOLATION`, if
+    there are constraints.
     """
 
     def __init__(self, search: LatentSearch, space: LatentSpace, box: LatentBox, seed: int) -> None:
-        """A sampler that asks `search` for `generation_size` molecules at a time."""
+        """Makes a sampler that asks `search` for `generation_size` molecules at a time."""
         self.search = search
         self.box = box
         self.generation_size = 1
@@ -79,11 +79,11 @@ class LatentSampler(BaseSampler):
         self._offspring: dict[int, Offspring] = {}
 
     def smiles(self, number: int) -> str:
-        """The molecule that trial `number` stands for, "" for one that brought its own point, or where none was new."""
+        """The molecule of trial `number`; "" for an enqueued point, or if no molecule was new."""
         return self._offspring[number].molecule.smiles if number in self._offspring else ""
 
     def parent(self, number: int) -> str:
-        """The molecule that trial `number` was made from, "" for one that was given or came from the prior."""
+        """The parent of the molecule of trial `number`; "" for a given molecule or a prior sample."""
         return self._offspring[number].parent if number in self._offspring else ""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -94,7 +94,7 @@ class LatentSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The next molecule of the generation; a new generation is asked for when none is left."""
-        if "fixed_params" in trial.system_attrs:  # an enqueued trial brings its own point
+        if "fixed_params" in trial.system_attrs:  # an enqueued trial has its own point
             return {}
         if not self._queue:
             self._begin_generation()
@@ -110,7 +110,7 @@ class LatentSampler(BaseSampler):
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Remembers what became of a molecule, for the next generation."""
+        """Records the score of a molecule for the next generation."""
         smiles = trial.user_attrs.get(SMILES, self.smiles(trial.number))
         if smiles:
             self._told.append((smiles, tuple(values or ()), float(trial.user_attrs.get(VIOLATION, 0.0))))

@@ -1,4 +1,4 @@
-"""What a campaign is asked to do: the same names on the command line and in TOML."""
+"""The specification of a campaign, with the same names on the command line and in TOML."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class CampaignSpec:
         minimize: Measures to make as small as possible.
         target: Measures to bring to a value, such as `logp = 2.5`.
         range: Measures to bring into a range, such as `mw = 300..450`.
-        weight: Weights of objectives, such as `qed = 2`; 1 where none is given.
-        scale: Where an objective's desirability begins and ends, such as `penalized_logp = -5..5`.
-        constraint: What must hold, such as `sa <= 4`.
-        record: Further measures to write into the ledger.
-        scorer: The user's Python functions, `file.py:function`.
-        scorer_command: The user's programs, with arguments.
-        time_limit_s: Seconds that one call of a scorer may take.
-        on_failure: Where a scorer has no value for a molecule, `stop` ends the campaign, `skip` passes it over,
-            `penalise` tells the search that it is as bad as the worst so far. It counts as a call all the same.
+        weight: Weights of objectives, such as `qed = 2`; by default 1.
+        scale: Values of desirability 0 and 1, such as `penalized_logp = -5..5`.
+        constraint: Bounds, such as `sa <= 4`.
+        record: Further measures of the ledger.
+        scorer: Python functions of the user, `file.py:function`.
+        scorer_command: Programs of the user, with arguments.
+        time_limit_s: Time limit of a scorer call.
+        on_failure: Where a scorer has no value for a molecule, `stop` ends the campaign, `skip` ignores it, `penalise`
+            tells the search the worst score so far. It counts as a call in any case.
         start: Molecules to begin with: SMILES, or files of them. They come first; see `Campaign`.
         start_limit: How many of these at most; by default half of the budget.
         reference: The molecule that `similarity` compares with; by default the only one of `start`.
@@ -55,9 +55,9 @@ class CampaignSpec:
         budget: Unique valid molecules to score.
         batch: Molecules proposed at once, such as the number of workers that score them; by default a hundredth of the
             budget, 10 to 50.
-        sampler: Who proposes.
-        checkpoint: The model; the one that comes with molgen where none is given.
-        seed: Source of all randomness.
+        sampler: Name of the sampler.
+        checkpoint: The model; by default the shipped one.
+        seed: Seed of all randomness.
 
     Raises:
         SpecError: A value is out of range.
@@ -153,7 +153,7 @@ class CampaignSpec:
 
         Args:
             options: Values by name.
-            source: Where they come from, for messages.
+            source: Their origin, for messages.
 
         Raises:
             SpecError: A name is unknown, or a value of the wrong type or out of range.
@@ -185,7 +185,7 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 
 def _convert(key: str, value: object, kind: str) -> Any:
-    """`value` as the dataclass wants it; TOML may give one text where several are allowed."""
+    """`value` in the type of the field; TOML may give one text for a list."""
     if kind.startswith("tuple"):
         texts = [value] if isinstance(value, str) else value
         if isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts):
@@ -200,7 +200,7 @@ def _convert(key: str, value: object, kind: str) -> Any:
 
 
 def _unicode(key: str, text: str) -> str:
-    """The text, if TOML can hold it: a name of a file may be bytes that are no text."""
+    """The text, if TOML can represent it: file names may be undecodable bytes."""
     try:
         text.encode()
     except UnicodeEncodeError:

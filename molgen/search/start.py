@@ -108,11 +108,11 @@ def read_start(path: Path) -> list[StartMolecule]:
 
 
 def parse_option(key: str, text: str, policy: Policy = DEFAULT_POLICY) -> Molecule:
-    """The molecule that an option `key` gives as SMILES.
+    """The molecule of an option `key`, given as SMILES.
 
     Raises:
-        SpecError: It is none.
-        FileError: It looks like a file, but there is none of that name.
+        SpecError: It is invalid.
+        FileError: It looks like a file that does not exist.
     """
     try:
         return parse(text, policy)

@@ -1,7 +1,7 @@
-"""Optuna's side of a campaign: the samplers, the study in memory, and the journal of finished trials.
+"""Optuna in a campaign: the samplers, the study in memory, and the journal of finished trials.
 
-The study lives in memory, where asking costs milliseconds; finished trials are appended to a journal file that
-Optuna's dashboard opens.
+The study is in memory, where asking takes milliseconds; finished trials are appended to a journal file for
+optuna-dashboard.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NAME = "journal"
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Optuna from announcing a new study on standard error."""
+    """Silences the message of Optuna about a new study."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -43,17 +43,17 @@ def _quiet() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    """What a sampler is made from.
+    """Options of a sampler.
 
     Attributes:
         name: One of `spec.SAMPLERS`.
         n_objectives: M.
-        batch_size: Proposals between two rounds of telling.
-        budget: Molecules to be scored.
-        seed: Source of randomness.
-        start: (K, D) points of given molecules, perhaps none.
-        violations: Of constraints that cost nothing to check; only the latent sampler asks.
-        series: Its core is kept by all proposals of the latent sampler.
+        batch_size: Proposals per batch.
+        budget: Molecules to score.
+        seed: Random seed.
+        start: (K, D) points of given molecules, possibly none.
+        violations: Violations of constraints on built-in measures, used by the latent sampler.
+        series: A series whose core all proposals of the latent sampler keep.
     """
 
     name: str
@@ -67,10 +67,10 @@ class SamplerConfig:
 
 
 def latent_box(space: LatentSpace, request: SamplerConfig) -> LatentBox:
-    """Where points of the space are looked for: around the prior's mean.
+    """The search box of the latent space, around the mean of the prior.
 
-    CMA-ES begins in the middle, with steps of a third of the reach (Optuna's rule), so its box is smaller, and lies
-    around the first given molecule where there is one.
+    CMA-ES starts at the centre with steps of a third of the half-width (default of Optuna), so its box is smaller, and
+    centred on the first given molecule if there is one.
     """
     centre, deviation = space.model.prior_mean.double().numpy(), space.prior_deviation.astype(np.float64)
     if request.name != "cmaes":
@@ -82,7 +82,7 @@ def latent_box(space: LatentSpace, request: SamplerConfig) -> LatentBox:
 def make_sampler(space: LatentSpace, box: LatentBox, request: SamplerConfig) -> BaseSampler:
     """The sampler of that name over `box`.
 
-    `latent` is molgen's own, `random` draws from the prior, the others are Optuna's.
+    `latent` is that of molgen, `random` samples the prior, the others are those of Optuna.
     """
     seed = request.seed
     if request.name == "cmaes":
@@ -103,10 +103,10 @@ def make_sampler(space: LatentSpace, box: LatentBox, request: SamplerConfig) -> 
 
 
 def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentSearchConfig:
-    """How the latent search behaves under a sampler's name.
+    """The settings of the latent search for a sampler name.
 
-    `latent` is the whole of it; `random` only draws from the prior; `perturb` moves the points of the best molecules at
-    random, and asks no surrogate.
+    `latent` is the whole search; `random` only samples the prior; `perturb` moves the points of the best molecules at
+    random, without a surrogate.
     """
     if name == "random":
         return LatentSearchConfig(n_initial=max(budget, 1), restart_operators={})
@@ -130,10 +130,10 @@ class Outcome:
     """What a trial is told.
 
     Attributes:
-        smiles: What it stands for, "" for nothing.
-        values: (M,) to be maximised; empty for a trial that failed.
-        violation: Of the constraints.
-        raw: Raw values by measure, which the journal shows beside it.
+        smiles: The molecule, or "".
+        values: (M,) to be maximised; empty for a failed trial.
+        violation: Violation of the constraints.
+        raw: Raw values by measure, for the journal.
     """
 
     smiles: str = ""
@@ -143,10 +143,10 @@ class Outcome:
 
 
 class LatentStudy:
-    """Ask for molecules of the latent space and tell what they were worth."""
+    """Ask for molecules of the latent space and tell their scores."""
 
     def __init__(self, space: LatentSpace, request: SamplerConfig) -> None:
-        """A study that has seen nothing. With Optuna's samplers it begins with points of the prior."""
+        """Makes an empty study. With samplers of Optuna it starts with points of the prior."""
         self._space = space
         self._box = latent_box(space, request)
         self._takes_constraints = request.name != "cmaes"
@@ -158,7 +158,7 @@ class LatentStudy:
             self._enqueue(space.sample_points(n, request.seed, prior=GAUSSIAN))
 
     def ask(self, n: int) -> list[tuple[Trial, str]]:
-        """`n` trials, one generation of them, each with the molecule it stands for, "" where there is none."""
+        """A generation of `n` trials, each with its molecule, or ""."""
         if isinstance(self._sampler, LatentSampler):
             self._sampler.generation_size = n
             trials = [self._study.ask(self._box.distributions) for _ in range(n)]
@@ -168,7 +168,7 @@ class LatentStudy:
         return [(trial, text or "") for trial, text in zip(trials, texts, strict=True)]
 
     def ask_at(self, points: Doubles) -> list[Trial]:
-        """Trials at given points (n, D), brought into the box."""
+        """Trials at given points (n, D), clipped to the box."""
         self._enqueue(points)
         return [self._study.ask(self._box.distributions) for _ in points]
 
@@ -183,7 +183,7 @@ class LatentStudy:
         return self._study.tell(trial, list(outcome.values))
 
     def parent(self, trial: Trial) -> str:
-        """The molecule a trial was made from, where the sampler says so; else ""."""
+        """The parent of the molecule of a trial, if the sampler knows it; else ""."""
         return self._sampler.parent(trial.number) if isinstance(self._sampler, LatentSampler) else ""
 
     def _enqueue(self, points: NDArray[np.floating]) -> None:
@@ -192,10 +192,10 @@ class LatentStudy:
 
 
 class Journal:
-    """The file of finished trials, readable by Optuna's dashboard."""
+    """The file of finished trials, readable by optuna-dashboard."""
 
     def __init__(self, path: Path, n_objectives: int) -> None:
-        """A new journal at `path`; what was there is derived from the ledger, and is made again."""
+        """Makes a new journal at `path`; an existing one is replaced, since it is derived from the ledger."""
         for old in (path, path.with_name(path.name + ".lock")):
             old.unlink(missing_ok=True)
         with _quiet():

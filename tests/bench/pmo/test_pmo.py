@@ -151,7 +151,7 @@ def test_every_baseline_spends_the_same_budget(tmp_path: Path, sampler: str) -> 
 def test_a_file_of_another_search_is_not_continued(tmp_path: Path) -> None:
     run = run_of(tmp_path)
     run.path.write_text("call,smiles,value\n1,CCO,0.5\n")
-    with pytest.raises(RunError, match="no longer proposes"):
+    with pytest.raises(RunError, match="does not reproduce"):
         execute(run)
 
 
