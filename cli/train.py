@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from molgen.train.loop import TrainingStatus
     from molgen.train.run import TrainingRun
 
+_FIT_INSTEAD = "`molgen fit` fits a predictor on a fixed space; the next release refuses --property with --epochs 0"
+
 
 @check_outputs
 def train(  # noqa: PLR0913 - one parameter an option
@@ -52,8 +54,8 @@ def train(  # noqa: PLR0913 - one parameter an option
     epochs: Annotated[
         float | None,
         typer.Option(
-            help="Passes over the molecules; by default 10 with --init and --property. 0 trains no autoencoder, and "
-            "fits predictor and priors only; with neither, it measures on molecules kept out what trust is told by."
+            help="Passes over the molecules; by default 10 with --init and --property. with 0, the "
+            "autoencoder is not trained: --prior fits priors, and without it trust is calibrated on DATA."
         ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Time to train, instead of --epochs.")] = None,
@@ -137,6 +139,8 @@ def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) 
     }
     if given.get("baseline"):
         require_baseline()
+    if given.get("epochs") == 0 and given.get("property"):
+        show.note(f"molgen: warning: {_FIT_INSTEAD}")
     if is_resumed:
         return TrainingRun.resume(out, given)
     return TrainingRun.start(out, TrainingSpec.of(given), is_forced=is_forced)
