@@ -25,8 +25,8 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 RUN = [ROOT / "README.md", ROOT / "docs" / "getting-started.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 SMALL = {"-n": "5", "--limit": "40", "--samples": "20"}
 """What stands in place of the values of some options, to save time."""
-TOO_LONG = ("--prior language", "benchmark", "--resume --out runs/mine")
-"""Commands of guides that take minutes to hours on the smallest file."""
+TOO_LONG = ("--prior language", "benchmark", "dashboard", "--resume --out runs/mine")
+"""Commands of guides that take minutes to hours on the smallest file, or wait for the user."""
 
 
 def name_of(page: Path) -> str:

@@ -165,6 +165,7 @@ ORDER = [
     "evaluate.training_report",
     "output.report.plot",
     "output.report.drawing",
+    "output.dashboard",
     "output.report.content",
     "output.report.campaign",
     "output.report.training",

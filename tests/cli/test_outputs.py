@@ -46,6 +46,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "campaign": {"maximize": "qed", "budget": "5", "start": "others.smi", "out": "free"} | MODEL,
     "export": {"run": "run"} | MODEL,
     "report": {"run": "run"} | MODEL,
+    "dashboard": {"run": "run"},
     "index": {"files": "molecules.csv"} | MODEL,
     "curate": DATA,
     "familiarise": DATA | {"checkpoints": "tiny.safetensors"},

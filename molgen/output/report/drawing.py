@@ -30,7 +30,7 @@ def draw_slim(mol: Chem.Mol) -> str:
     joined = [
         f'<path {look} d="{"".join(d for _, d in group)}"/>' for look, group in groupby(paths, key=lambda path: path[0])
     ]
-    return f'<svg viewBox="0 0 {WIDTH_PX} {HEIGHT_PX}" role="img">{"".join(joined)}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH_PX} {HEIGHT_PX}" xmlns="http://www.w3.org/2000/svg">{"".join(joined)}</svg>'
 
 
 def _look(style: str) -> str:

@@ -1,0 +1,166 @@
+"""A campaign in Optuna's dashboard: objectives by name, measures and descriptors as parameters, a drawing a trial.
+
+The study is made in memory from the ledger, so that the dashboard shows what chemists know of molecules instead of
+latent coordinates, and nothing that is done in it changes the run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, Literal
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import optuna
+from optuna.distributions import FloatDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from molgen.chem.molecule import AS_IT_IS, parse
+from molgen.chem.properties import DESCRIPTORS
+from molgen.extras import require_package
+from molgen.output.report.drawing import draw_slim
+from molgen.score.objective import Objective, parse_objectives
+from molgen.search.ledger import Evaluation
+from molgen.search.spec import CampaignSpec
+
+HOST = "127.0.0.1"
+SHOWN_DESCRIPTORS = ("mw", "logp", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fsp3")
+"""Descriptors that take microseconds, which every trial has as parameters."""
+_ARTIFACT = "artifacts:"
+"""Prefix of a system attribute that names an artifact. Source: `optuna.artifacts._upload`, Optuna 5.0."""
+
+
+class MoleculeDrawings:
+    """An artifact store, read-only: the id of an artifact is the number of a trial, and it is drawn when it is read."""
+
+    def __init__(self, smiles: Sequence[str]) -> None:
+        self._smiles = smiles
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """The molecule of a trial as SVG.
+
+        Raises:
+            MoleculeError: The SMILES is invalid.
+        """
+        mol = parse(self._smiles[int(artifact_id, 16)], AS_IT_IS).mol
+        return io.BytesIO(draw_slim(mol).encode("ascii"))
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Refuses to store anything by a PermissionError."""
+        raise PermissionError("the dashboard of a campaign is read-only")
+
+    def remove(self, artifact_id: str) -> None:
+        """Refuses to remove anything by a PermissionError."""
+        raise PermissionError("the dashboard of a campaign is read-only")
+
+
+def make_campaign_study(name: str, spec: CampaignSpec, evaluations: Sequence[Evaluation]) -> InMemoryStorage:
+    """A storage with one study, of that name, which has a trial for each line of a ledger, in order.
+
+    Its objectives are those of the campaign if it kept them apart, else the total. The value of an objective with a
+    target or range is its desirability. Parameters are the measures that every molecule has a value of, objectives
+    aside, and `SHOWN_DESCRIPTORS`; the dashboard cannot rank a parameter that a trial lacks. A molecule without a total
+    is a failed trial.
+    """
+    objectives = _objectives(spec)
+    storage = InMemoryStorage()
+    study = optuna.create_study(
+        storage=storage, study_name=name, directions=[direction for _, direction, _ in objectives]
+    )
+    with warnings.catch_warnings(category=ExperimentalWarning, action="ignore"):
+        study.set_metric_names([label for label, _, _ in objectives])
+    parameters = _parameters(evaluations, {label for label, _, _ in objectives})
+    distributions = {key: FloatDistribution(min(values), max(values)) for key, values in parameters.items()}
+    study.add_trials(
+        _trial(
+            evaluation,
+            [value(evaluation) for _, _, value in objectives],
+            {key: values[row] for key, values in parameters.items()},
+            distributions,
+        )
+        for row, evaluation in enumerate(evaluations)
+    )
+    return storage
+
+
+def make_dashboard_server(storage: InMemoryStorage, evaluations: Sequence[Evaluation], port: int) -> WSGIServer:
+    """A server of the dashboard on this machine; port 0 takes a free one.
+
+    Raises:
+        SpecError: optuna-dashboard is not installed.
+        OSError: The port is taken.
+    """
+    require_package("optuna_dashboard", package="optuna-dashboard", extra="dashboard", key="dashboard")
+    from optuna_dashboard import wsgi
+
+    drawings = MoleculeDrawings([evaluation.smiles for evaluation in evaluations])
+    return make_server(HOST, port, wsgi(storage, artifact_store=drawings), handler_class=_SilentHandler)
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Writes no line for each request."""
+
+
+_LabelledObjective = tuple[str, Literal["minimize", "maximize"], Callable[[Evaluation], float]]
+"""Label, direction and value of an objective."""
+
+
+def _objectives(spec: CampaignSpec) -> list[_LabelledObjective]:
+    if not spec.pareto:
+        return [("total", "maximize", lambda evaluation: evaluation.total)]
+    stated = parse_objectives(maximize=spec.maximize, minimize=spec.minimize, target=spec.target, range_=spec.range)
+    return [_raw(objective) if objective.wanted is None else _desirability(objective) for objective in stated]
+
+
+def _raw(objective: Objective) -> _LabelledObjective:
+    direction: Literal["minimize", "maximize"] = "maximize" if objective.goal == "maximize" else "minimize"
+    return objective.name, direction, lambda evaluation: evaluation.values[objective.name]
+
+
+def _desirability(objective: Objective) -> _LabelledObjective:
+    label = f"desirability of {objective.name}"
+    return label, "maximize", lambda evaluation: evaluation.desirabilities[objective.name]
+
+
+def _parameters(evaluations: Sequence[Evaluation], objectives: Iterable[str]) -> dict[str, list[float]]:
+    """A value for each evaluation under each name."""
+    measures = list(evaluations[0].values) if evaluations else []
+    found = {name: [evaluation.values[name] for evaluation in evaluations] for name in measures}
+    mols = [parse(evaluation.smiles, AS_IT_IS).mol for evaluation in evaluations]
+    found |= {
+        name: [DESCRIPTORS[name].function(mol) for mol in mols]
+        for name in SHOWN_DESCRIPTORS
+        if name not in found and mols
+    }
+    return {
+        name: values for name, values in found.items() if name not in objectives and all(map(math.isfinite, values))
+    }
+
+
+def _trial(
+    evaluation: Evaluation,
+    values: Sequence[float],
+    parameters: Mapping[str, float],
+    distributions: Mapping[str, FloatDistribution],
+) -> FrozenTrial:
+    is_complete = all(map(math.isfinite, values))
+    texts: dict[str, Any] = {"SMILES": evaluation.smiles, "parent": evaluation.parent, "failure": evaluation.failure}
+    texts |= {name: value for name, value in evaluation.values.items() if name not in parameters}
+    number = evaluation.index - 1
+    drawing = {"artifact_id": f"{number:08x}", "filename": f"MG-{evaluation.index:06d}.svg"}
+    drawing |= {"mimetype": "image/svg+xml"}
+    return create_trial(
+        state=TrialState.COMPLETE if is_complete else TrialState.FAIL,
+        values=list(values) if is_complete else None,
+        params=dict(parameters),
+        distributions=dict(distributions),
+        user_attrs={name: value for name, value in texts.items() if value != ""},
+        system_attrs={f"{_ARTIFACT}{drawing['artifact_id']}": json.dumps(drawing | {"encoding": None})},
+        constraints={"violation": evaluation.violation},
+    )
