@@ -54,7 +54,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     epochs: Annotated[
         float | None,
         typer.Option(
-            help="Passes over the molecules; by default 10 with --init and --property. with 0, the "
+            help="Passes over the molecules; by default 10 with --init and --property. With 0, the "
             "autoencoder is not trained: --prior fits priors, and without it trust is calibrated on DATA."
         ),
     ] = None,

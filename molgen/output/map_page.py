@@ -37,6 +37,11 @@ UNIT = 0.01
 MAX_ATOMS = 999
 """Maximum number of atoms or bonds of a V2000 block."""
 
+SCRIPT_PARTS = (
+    *("state", "embedded", "structures", "points", "frames", "pointed"),
+    *("selection", "files", "colour", "input", "start"),
+)
+"""Files of the folder `map_script` that are the script of the page, in this order."""
 _HERE = Path(__file__).resolve().parent
 _KINDS = {"f4": np.float32, "i2": np.int16, "u2": np.uint16, "u1": np.uint8}
 _ALIGNED = 8  # alignment of arrays in bytes
@@ -67,7 +72,7 @@ def write_page(path: Path, chart: Chart, *, on_drawn: Callable[[int], object] = 
 
 def render_page(chart: Chart, structures: StructureDrawings) -> str:
     """The text of the page."""
-    script = (_HERE / "map_page.js").read_text(encoding="utf-8")
+    script = "\n".join((_HERE / "map_script" / f"{part}.js").read_text(encoding="utf-8") for part in SCRIPT_PARTS)
     template = (_HERE / "map_page.html").read_text(encoding="utf-8")
     texts = {"smiles": list(chart.smiles), "names": list(chart.names)}
     parts = {
