@@ -114,6 +114,7 @@ ORDER = [
     "score.external.plugin",
     "score.oracle",
     "sample.conditional",
+    "explore.neighbours",
     "sample.series",
     "search.spec",
     "search.ledger",

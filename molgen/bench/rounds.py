@@ -36,7 +36,7 @@ from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Outcome = TypeVar("Outcome", bound="DataclassInstance")
+_Row = TypeVar("_Row", bound="DataclassInstance")
 Beginning = Literal["series", "oldest"]
 BEST_SHARE = 0.05
 """Of an assay: the compounds that are to be found."""
@@ -171,7 +171,7 @@ def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) 
     return RoundsResult(assay.name, proposer, seed, tuple(found), tuple(best))
 
 
-def read_or_make(path: Path, kind: type[Outcome], make: Callable[[], Outcome]) -> Outcome:
+def read_or_make(path: Path, kind: type[_Row], make: Callable[[], _Row]) -> _Row:
     """The result, a dataclass `kind`, that a JSON file holds; where there is none, a new one, which is written there.
 
     Raises:
