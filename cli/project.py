@@ -42,6 +42,9 @@ def new(  # noqa: PLR0913 - one parameter an option
     unit_column: UnitColumn = None,
     relation_column: RelationColumn = None,
     smiles_column: options.SmilesColumn = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Take only the first compounds of the file, as for a rehearsal.")
+    ] = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
 ) -> None:
@@ -58,10 +61,10 @@ def new(  # noqa: PLR0913 - one parameter an option
     digest = LatentSpace.load(checkpoint).model.digest
     path = str(checkpoint.resolve()) if checkpoint else ""
     direction = "minimize" if is_minimized else "maximize"
-    folder, curation = new_project(out, data, spec, ProjectSpec("", direction, path, digest, seed))
+    folder, curation = new_project(out, data, spec, ProjectSpec("", direction, path, digest, seed), limit)
     if curation.n_rejected:
         show.note(f"{curation.n_rejected} of {len(curation.rows)} rows left out; `molgen curate` reports the reasons")
-    show.data(f"{folder.path}: {len(curation.compounds)} compounds, to {direction} {folder.spec.property_name}")
+    show.data(f"{folder.path}: {len(curation.compounds[:limit])} compounds, to {direction} {folder.spec.property_name}")
 
 
 @app.command()
@@ -165,6 +168,9 @@ def tell(  # noqa: PLR0913 - one parameter an option
     unit_column: UnitColumn = None,
     relation_column: RelationColumn = None,
     smiles_column: options.SmilesColumn = None,
+    is_proposed_only: Annotated[
+        bool, typer.Option("--proposed-only", help="Take no compounds that were never proposed.")
+    ] = False,
     is_json: options.Json = False,
 ) -> None:
     """Record results, and compare them with the forecasts.
@@ -180,7 +186,7 @@ def tell(  # noqa: PLR0913 - one parameter an option
     folder = ProjectFolder.open(project)
     column = property or folder.spec.property_name
     spec = CurationSpec((column,), to_p, unit, unit_column, relation_column, smiles_column)
-    path, compared, curation = take_results(folder, results, spec)
+    path, compared, curation = take_results(folder, results, spec, is_proposed_only=is_proposed_only)
     _note_rows(curation.rows, compared)
     if is_json:
         show.as_json({"file": str(path), "rounds": summary_of(folder)})

@@ -128,7 +128,6 @@ def train(  # noqa: PLR0913 - one parameter an option
 
 def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> AbstractContextManager[TrainingRun]:
     """The run of the command line; options that were not given are those of the run."""
-    from molgen.evaluate.regression import require_baseline
     from molgen.train.run import TrainingRun
     from molgen.train.spec import TrainingSpec
 
@@ -137,8 +136,6 @@ def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) 
         for name, value in context.params.items()
         if name in TrainingSpec.__dataclass_fields__ and _is_given(context, name)
     }
-    if given.get("baseline"):
-        require_baseline()
     if given.get("epochs") == 0 and given.get("property"):
         show.note(f"molgen: warning: {_FIT_INSTEAD}")
     if is_resumed:

@@ -22,10 +22,10 @@ from molgen.bench.proposer import SEARCHES
 from molgen.chem.checks import check
 from molgen.chem.properties import synthetic_accessibility
 from molgen.chem.table import Tally, read_molecules
-from molgen.evaluate.regression import FEATURE_SHARE, N_TREES, compute_fingerprints, require_baseline
 from molgen.latent.space import LatentSpace
 from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.study import search_config
+from molgen.train.fit.forest import compute_fingerprints, fit_forest
 
 N_TOP = 20
 BATCH_SIZE = 10
@@ -72,17 +72,10 @@ class Assay:
 
     @cached_property
     def oracle(self) -> Callable[[Sequence[Chem.Mol]], NDArray[np.float64]]:
-        """The forest of the hidden half, from molecules to values.
-
-        Raises:
-            SpecError: scikit-learn is not installed.
-        """
-        require_baseline()
-        from sklearn.ensemble import RandomForestRegressor
-
-        forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=self.seed)
-        forest.fit(compute_fingerprints([Chem.MolFromSmiles(text) for text in self.hidden]), self.hidden_measured)
-        return lambda mols: np.asarray(forest.predict(compute_fingerprints(mols)), dtype=np.float64)
+        """The forest of the hidden half, from molecules to values."""
+        hidden = compute_fingerprints([Chem.MolFromSmiles(text) for text in self.hidden])
+        forest = fit_forest(hidden, self.hidden_measured, self.seed)
+        return lambda mols: forest.predict(compute_fingerprints(mols))[0]
 
 
 @dataclass(frozen=True)
@@ -113,11 +106,7 @@ class AssayResult:
 
 
 def search_assay(assay: Assay, space: LatentSpace, search: str, budget: int) -> AssayResult:
-    """Calls the oracle `budget` times, starting with the measurements of the known half.
-
-    Raises:
-        SpecError: scikit-learn is not installed.
-    """
+    """Calls the oracle `budget` times, starting with the measurements of the known half."""
     n_calls = len(assay.known) + budget
     config = replace(search_config(search, n_calls, has_start=search != "random"), **SEARCHES[search])
     latent = LatentSearch(space, seed=assay.seed, config=config)

@@ -19,12 +19,13 @@ from molgen.bench.rounds import PlayedAssay, RoundsSpec, begin
 from molgen.chem.graph_edits import cross, mutate
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import MoleculeError, NothingValidError
-from molgen.evaluate.regression import FEATURE_SHARE, N_TREES, compute_fingerprints, require_baseline
 from molgen.latent.space import LatentSpace
 from molgen.project.candidate_pool import new_molecules, pick_jointly, read_constraints, value_by_forecast
+from molgen.project.combined_model import fit_combined_model
 from molgen.project.curation import Compound
 from molgen.project.fit import fitted_space
 from molgen.project.replicates import Label
+from molgen.train.fit.forest import N_TREES, compute_fingerprints, fit_forest
 
 N_PARENTS = 10
 """Best known compounds that are edited."""
@@ -63,7 +64,6 @@ def invent(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> In
 
     Raises:
         NothingValidError: No new molecule that keeps the constraints was found.
-        SpecError: scikit-learn is not installed.
     """
     judge = fit_judge(assay, seed)
     known = begin(assay, spec, seed)
@@ -86,16 +86,9 @@ def invent(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> In
 
 
 def fit_judge(assay: PlayedAssay, seed: int) -> Callable[[Sequence[Chem.Mol]], Doubles]:
-    """The forest of a whole assay, from molecules to values.
-
-    Raises:
-        SpecError: scikit-learn is not installed.
-    """
-    require_baseline()
-    from sklearn.ensemble import RandomForestRegressor
-
-    forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=seed).fit(assay.features, assay.y)
-    return lambda mols: np.asarray(forest.predict(compute_fingerprints(mols)), dtype=np.float64)
+    """The forest of a whole assay, from molecules to values."""
+    forest = fit_forest(assay.features, assay.y, seed, N_TREES)
+    return lambda mols: forest.predict(compute_fingerprints(mols))[0]
 
 
 Inventor = Callable[[LatentSpace, Sequence[Compound], int, int], list[str]]
@@ -106,10 +99,11 @@ def _propose(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: in
     """What `molgen propose` would."""
     fitted = fitted_space(space, compounds, [LABEL], seed)
     start = [compound.smiles for compound in compounds]
-    worth = value_by_forecast(fitted, 1.0, "balanced")
-    request = read_constraints(fitted, ())
+    model = fit_combined_model(fitted, compounds, LABEL, seed)
+    worth = value_by_forecast(model, 1.0, "balanced")
+    request = read_constraints(fitted, (), [parse(text) for text in start])
     candidates = new_molecules(fitted, start, worth, lambda molecule: molecule.smiles not in start, request, seed)
-    return [molecule.smiles for molecule in pick_jointly(fitted, candidates, (), n, "balanced", 1.0)]
+    return [molecule.smiles for molecule in pick_jointly(model, candidates, (), n, "balanced", 1.0)]
 
 
 def _edit(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) -> list[str]:
@@ -117,7 +111,7 @@ def _edit(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) 
     rng = np.random.default_rng(seed)
     best = sorted(compounds, key=lambda compound: -compound.labels[LABEL].value)[:N_PARENTS]
     parents = [compound.smiles for compound in best]
-    request = read_constraints(space, ())
+    request = read_constraints(space, (), [parse(compound.smiles) for compound in compounds])
     made: dict[str, Molecule] = {}
     while len(made) < n:
         one, other = (parents[int(rng.integers(len(parents)))] for _ in range(2))

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from molgen.chem.molecule import AS_IT_IS, parse
-from molgen.evaluate.regression import FEATURE_SHARE, compute_fingerprints, require_baseline
 from molgen.latent.space import LatentSpace
 from molgen.metrics import Fit, measure_fit
 from molgen.project.columns import CurationSpec
 from molgen.project.curation import Compound, curate
 from molgen.project.fit import measurements_of
+from molgen.train.fit.forest import compute_fingerprints, fit_forest
 from molgen.train.fit.molecule_process import fit_molecule_process
 
 TEST_SHARE = 0.2
@@ -61,11 +61,7 @@ def read_assay(path: Path, column: str | None, limit: int | None = None, seed: i
 def compare_predictors(
     assay: str, name: str, compounds: list[Compound], space: LatentSpace, seed: int, n_trees: int
 ) -> list[PredictorResult]:
-    """Process and forest, fitted to four fifths of the compounds and scored on the held-out scaffolds.
-
-    Raises:
-        SpecError: scikit-learn is not installed.
-    """
+    """Process and forest, fitted to four fifths of the compounds and scored on the held-out scaffolds."""
     is_test = random_scaffold_split([compound.smiles for compound in compounds], seed)
     train = [compound for compound, out in zip(compounds, is_test, strict=True) if not out]
     test = [compound for compound, out in zip(compounds, is_test, strict=True) if out]
@@ -110,11 +106,6 @@ def _process(
 def _forest(
     name: str, train: list[Compound], test: list[Compound], space: LatentSpace, seed: int, n_trees: int
 ) -> MeanAndStd:
-    require_baseline()
-    from sklearn.ensemble import RandomForestRegressor
-
     x, unseen = (compute_fingerprints([parse(c.smiles, AS_IT_IS).mol for c in part]) for part in (train, test))
-    forest = RandomForestRegressor(n_trees, max_features=FEATURE_SHARE, random_state=seed)
-    forest.fit(x, [compound.labels[name].value for compound in train])
-    trees = np.stack([tree.predict(unseen) for tree in forest.estimators_])
-    return trees.mean(axis=0), trees.std(axis=0)
+    y = np.array([compound.labels[name].value for compound in train])
+    return fit_forest(x, y, seed, n_trees).predict(unseen)

@@ -25,12 +25,13 @@ from rdkit.DataStructs import ExplicitBitVect
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.errors import FileError, SpecError
-from molgen.evaluate.regression import FEATURE_SHARE, compute_fingerprints, require_baseline
 from molgen.latent.space import LatentSpace
 from molgen.model.molecule_process import Kernels, similarities_among
 from molgen.paths import write_text
 from molgen.project.batch import BOLDNESS, pick_batch
+from molgen.project.combined_model import N_TREES_RANKING, combine_means
 from molgen.project.curation import Compound
+from molgen.train.fit.forest import Forest, compute_fingerprints, fit_forest
 from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ SERIES_ROOM = 2
 """Compounds of a series, the nearest to one drawn at random, for each that is known at the beginning."""
 N_JOINT = 400
 """Candidates, the best by themselves, among which a batch is picked jointly."""
-N_TREES = 100
 NOISES = (0.03, 0.1, 0.3, 1.0)
 """Variances of the noise over the signal's that the Tanimoto process chooses among, by likelihood."""
 
@@ -152,7 +152,7 @@ def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) 
     """What a proposer of `PROPOSERS` finds.
 
     Raises:
-        SpecError: There are too few compounds, or scikit-learn is not installed.
+        SpecError: There are too few compounds.
     """
     n_needed = spec.n_start + spec.n_rounds * spec.batch
     if len(assay.y) < n_needed:
@@ -224,15 +224,14 @@ def _pick_by_forest(boldness: float) -> BatchPick:
     """The best by the forest's mean plus `boldness` standard deviations of its trees."""
 
     def pick(assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
-        require_baseline()
-        from sklearn.ensemble import RandomForestRegressor
-
-        forest = RandomForestRegressor(N_TREES, max_features=FEATURE_SHARE, random_state=int(rng.integers(2**31)))
-        forest.fit(assay.features[known], assay.y[known])
-        trees = np.stack([tree.predict(assay.features[others]) for tree in forest.estimators_])
-        return others[np.argsort(-(trees.mean(axis=0) + boldness * trees.std(axis=0)), kind="stable")[:n]]
+        mean, std = _fitted_forest(assay, known, rng).predict(assay.features[others])
+        return others[np.argsort(-(mean + boldness * std), kind="stable")[:n]]
 
     return pick
+
+
+def _fitted_forest(assay: PlayedAssay, known: Indices, rng: np.random.Generator) -> Forest:
+    return fit_forest(assay.features[known], assay.y[known], int(rng.integers(2**31)), N_TREES_RANKING)
 
 
 def _pick_by_tanimoto_process(
@@ -273,12 +272,15 @@ def _pick_by_molgen(assay: PlayedAssay, known: Indices, others: Indices, n: int,
     z = torch.from_numpy(assay.z)
     boldness = BOLDNESS["balanced"]
     mean, std = process.predict_at(_block(assay.kernels, others, columns), z[others])
-    worth = (mean + boldness * std)[:, 0].numpy()
-    top = others[np.argsort(-worth, kind="stable")[:N_JOINT]]
+    of_forest, _ = _fitted_forest(assay, known, rng).predict(assay.features[others])
+    worth = combine_means(mean[:, 0].numpy(), of_forest) + boldness * std[:, 0].numpy()
+    best = np.argsort(-worth, kind="stable")[:N_JOINT]
+    top = others[best]
     near, own = (_block(assay.kernels, top, rows) for rows in (columns, top))
     means, covariance = process.joint_at(near, own, z[top], 0)
     bits = [assay.bits[i] for i in top]
-    picks = pick_batch(means.numpy(), covariance.numpy(), float(process.noise[0]), bits, n, boldness)
+    combined = combine_means(means.numpy(), of_forest[best])
+    picks = pick_batch(combined, covariance.numpy(), float(process.noise[0]), bits, n, boldness)
     return top[picks]
 
 

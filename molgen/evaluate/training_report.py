@@ -23,7 +23,6 @@ def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
 
     Raises:
         CheckpointError: The checkpoint is missing or damaged.
-        SpecError: The baseline was requested, but scikit-learn is not installed.
     """
     spec, data = experiment.spec, experiment.data
     model = checkpoint.load(experiment.best, spec.device)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse
+from molgen.chem.admission import AdmissionRules, extend_reference
+from molgen.chem.molecule import Molecule, fingerprint, parse
 from molgen.chem.table import Rejection, read_rows
 from molgen.errors import MoleculeError
 from molgen.explore.index import Index
 from molgen.latent.space import LatentSpace
-from molgen.model.molecule_process import MoleculeProcess
 from molgen.project.batch import BOLDNESS, Exploration, pick_batch
+from molgen.project.combined_model import CombinedModel
 from molgen.sample.conditional import SampleRequest
 from molgen.sample.series import CoreSeries
+from molgen.score.constraint import Constraint
+from molgen.score.defaults import add_default_constraints
 from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.study import search_config
 
@@ -59,13 +62,19 @@ def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[
     return [molecule for _, (_, molecule) in _best(kept)]
 
 
-def read_constraints(space: LatentSpace, texts: Sequence[str]) -> SampleRequest:
+def read_constraints(space: LatentSpace, texts: Sequence[str], known: Sequence[Molecule]) -> SampleRequest:
     """What new molecules must keep: the constraints, or the usual ones where there are none.
+
+    They must be familiar, stable and neutral as well, unless a constraint names these measures. What `known` compounds
+    consist of is familiar.
 
     Raises:
         SpecError: A constraint cannot be read, or names no measure.
     """
-    return SampleRequest(list(texts or USUAL_CONSTRAINTS), space)
+    stated = [constraint for text in texts or USUAL_CONSTRAINTS for constraint in Constraint.parse(text)]
+    familiarity = extend_reference(space.model.familiarity, known)
+    asked = add_default_constraints(AdmissionRules(), stated, has_reference=familiarity is not None)
+    return SampleRequest([str(one) for one in asked], LatentSpace(replace(space.model, familiarity=familiarity)))
 
 
 def new_molecules(
@@ -104,39 +113,33 @@ def new_molecules(
     return [molecule for _, (_, molecule) in _best(kept)]
 
 
-def value_by_forecast(space: LatentSpace, sign: float, exploration: Exploration) -> Valuation:
-    """What a fitted space expects of molecules: the mean times `sign`, and deviations as `exploration` says."""
+def value_by_forecast(model: CombinedModel, sign: float, exploration: Exploration) -> Valuation:
+    """What a model expects of molecules: the mean times `sign`, and deviations as `exploration` says."""
 
     def worth(smiles: Sequence[str]) -> NDArray[np.float64]:
-        if not smiles:
-            return np.zeros(0)
-        mean, std = space.predict_molecules(smiles)
-        return np.asarray(sign * mean[:, 0] + BOLDNESS[exploration] * std[:, 0])
+        mean, std = model.predict(smiles)
+        return sign * mean + BOLDNESS[exploration] * std
 
     return worth
 
 
 def pick_jointly(
-    space: LatentSpace,
+    model: CombinedModel,
     candidates: Sequence[Molecule],
     pending: Sequence[Molecule],
     n: int,
     exploration: Exploration,
     sign: float,
 ) -> list[Molecule]:
-    """A batch of up to `n` candidates, by the joint distribution of them and of pending compounds in a fitted space."""
-    process = space.model.predictor
-    if not isinstance(process, MoleculeProcess):
-        raise TypeError("the space was not fitted")
+    """A batch of up to `n` candidates, by the joint distribution of them and of pending compounds."""
     if not candidates:
         return []
     together = [*candidates, *pending]
-    z = torch.from_numpy(space.encode([m.smiles for m in together], AS_IT_IS, is_refined=False))
-    mean, covariance = process.joint(z, [molecule.mol for molecule in together], 0)
+    mean, covariance = model.joint(together)
     picks = pick_batch(
-        sign * mean.numpy(),
-        covariance.numpy(),
-        float(process.noise[0]),
+        sign * mean,
+        covariance,
+        float(model.process.noise[0]),
         [fingerprint(molecule.mol) for molecule in together],
         n,
         BOLDNESS[exploration],

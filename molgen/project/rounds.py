@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,11 +36,13 @@ from molgen.project.candidate_pool import (
     value_by_forecast,
 )
 from molgen.project.columns import CurationSpec
+from molgen.project.combined_model import fit_combined_model
 from molgen.project.curated_file import csv_text, number_text, write_compounds
 from molgen.project.curation import Compound, Curation, curate, require_learnable
+from molgen.project.explanation import explain
 from molgen.project.fit import fitted_space
 from molgen.project.folder import MEASUREMENTS, PROPOSALS, RESULTS, ProjectFolder, ProjectSpec, ProjectStep
-from molgen.project.forecast import Forecast, forecast, label_text
+from molgen.project.forecast import Forecast, Known, forecast, label_text
 from molgen.project.replicates import Label, merge_replicates
 from molgen.project.structure import same_compounds
 from molgen.sample.conditional import SampleRequest
@@ -100,9 +102,9 @@ class Compared:
 
 
 def new_project(
-    path: Path, data: Path, curation_spec: CurationSpec, spec: ProjectSpec
+    path: Path, data: Path, curation_spec: CurationSpec, spec: ProjectSpec, limit: int | None = None
 ) -> tuple[ProjectFolder, Curation]:
-    """A new project with the curated compounds of `data`.
+    """A new project with the curated compounds of `data`, or with the first `limit` of them.
 
     Raises:
         FileError: `data` cannot be used, or has too few different values.
@@ -110,10 +112,11 @@ def new_project(
     """
     curation = curate(data, curation_spec)
     (name,) = curation.properties
-    require_learnable(data, curation.compounds, name)
+    compounds = curation.compounds[:limit]
+    require_learnable(data, compounds, name)
     folder = ProjectFolder.create(path, replace(spec, property_name=name))
-    write_compounds(path / MEASUREMENTS, curation.compounds, [name])
-    folder.append("new", {"compounds": len(curation.compounds)}, [path / "project.toml", path / MEASUREMENTS])
+    write_compounds(path / MEASUREMENTS, compounds, [name])
+    folder.append("new", {"compounds": len(compounds)}, [path / "project.toml", path / MEASUREMENTS])
     return folder, curation
 
 
@@ -221,11 +224,16 @@ def propose_round(
     if not picks:
         remedy = "Loosen the constraints, or name another catalogue with --library."
         raise NothingValidError("no candidate is left to propose", remedy=remedy)
-    said = forecast(space, [molecule.smiles for molecule in picks])
+    known = Known(
+        tuple(compound.id for compound in compounds),
+        tuple(compound.smiles for compound in compounds),
+        tuple(compound.labels for compound in compounds),
+    )
+    said = forecast(space, [molecule.smiles for molecule in picks], known)
     stem = folder.path / PROPOSALS / f"{number:03d}"
     model, table = stem.with_suffix(".safetensors"), stem.with_suffix(".csv")
     space.model.save(model)
-    write_text(table, csv_text(_proposal_rows(said, number)))
+    write_text(table, csv_text(_proposal_rows(said, explain(space, said), number)))
     details = {
         "round": number,
         "n": len(picks),
@@ -241,8 +249,16 @@ def propose_round(
     return table, said
 
 
-def take_results(folder: ProjectFolder, results: Path, spec: CurationSpec) -> tuple[Path, list[Compared], Curation]:
+def take_results(
+    folder: ProjectFolder, results: Path, spec: CurationSpec, *, is_proposed_only: bool = False
+) -> tuple[Path, list[Compared], Curation]:
     """Records results and compares them with their forecasts.
+
+    Args:
+        folder: The project.
+        results: A file of measurements.
+        spec: How to read it.
+        is_proposed_only: Take no compounds that were never proposed.
 
     Returns:
         The file of the comparison, the comparison, and the curation of the results.
@@ -256,18 +272,20 @@ def take_results(folder: ProjectFolder, results: Path, spec: CurationSpec) -> tu
     if curation.properties != (name,):
         remedy = f"Name the column with --property, or convert it with --to-p: the project is about {name}."
         raise SpecError("property", f"the results are of {', '.join(curation.properties)}", remedy=remedy)
-    if not curation.compounds:
-        raise FileError(results, f"none of {len(curation.rows)} rows can be used", remedy="See `molgen curate`.")
     by_key = {compound_key(proposal.smiles): proposal for proposal in proposals(folder)}
+    compounds = [c for c in curation.compounds if not is_proposed_only or compound_key(c.smiles) in by_key]
+    if not compounds:
+        what = "is of a proposed compound" if curation.compounds else "can be used"
+        raise FileError(results, f"none of {len(curation.rows)} rows {what}", remedy="See `molgen curate`.")
     before = {compound_key(compound.smiles): compound.labels[name] for compound in known_compounds(folder)}
-    keys = [compound_key(compound.smiles) for compound in curation.compounds]
+    keys = [compound_key(compound.smiles) for compound in compounds]
     compared = [
         Compared(by_key.get(key), compound, compound.labels[name], before.get(key))
-        for key, compound in zip(keys, curation.compounds, strict=True)
+        for key, compound in zip(keys, compounds, strict=True)
     ]
     stem = folder.path / RESULTS / f"{number:03d}"
     table, comparison = stem.with_suffix(".csv"), stem.with_suffix(".comparison.csv")
-    write_compounds(table, curation.compounds, [name])
+    write_compounds(table, compounds, [name])
     write_text(comparison, csv_text(_comparison_rows(compared)))
     folder.append("tell", {"number": number, "results": len(compared)}, [table, comparison])
     return comparison, compared, curation
@@ -330,7 +348,8 @@ def _picked(
     taken = {compound_key(smiles) for smiles in (*(c.smiles for c in compounds), *(p.smiles for p in waiting))}
     taken |= {compound_key(text) for path in ask.exclude for text in _readable(catalogue_texts(path))}
 
-    worth = value_by_forecast(space, sign, ask.exploration)
+    model = fit_combined_model(space, compounds, folder.spec.property_name, folder.spec.seed)
+    worth = value_by_forecast(model, sign, ask.exploration)
     best_first = sorted(compounds, key=lambda compound: -sign * compound.labels[folder.spec.property_name].value)
     series = read_series(ask.core, ask.vary, [parse(compound.smiles, AS_IT_IS) for compound in best_first], space)
     bounds = [str(one) for one in (*([series.constraint] if series else []), *keep_constraints(ask.keep))]
@@ -344,11 +363,12 @@ def _picked(
         candidates = best_of_catalogue(catalogue_texts(ask.library), worth, allowed)
     else:
         start = [member.smiles for member in series.members] if series else [compound.smiles for compound in compounds]
-        asked = read_constraints(space, [*(ask.constraints or USUAL_CONSTRAINTS), *bounds])
+        known = [parse(compound.smiles, AS_IT_IS) for compound in compounds]
+        asked = read_constraints(space, [*(ask.constraints or USUAL_CONSTRAINTS), *bounds], known)
         seed = folder.spec.seed + number
         candidates = new_molecules(space, start, worth, allowed, asked, seed, series, on_done)
     pending = [parse(proposal.smiles, AS_IT_IS) for proposal in waiting]
-    return pick_jointly(space, candidates, pending, ask.n, ask.exploration, sign)
+    return pick_jointly(model, candidates, pending, ask.n, ask.exploration, sign)
 
 
 def _readable(texts: Iterable[str]) -> list[str]:
@@ -361,11 +381,11 @@ def _readable(texts: Iterable[str]) -> list[str]:
     return found
 
 
-def _proposal_rows(said: Forecast, number: int) -> list[list[str]]:
-    columns = said.columns()
+def _proposal_rows(said: Forecast, explanation: Mapping[str, Sequence[float | str]], number: int) -> list[list[str]]:
+    columns = {**said.columns(), **explanation}
     name = said.properties[0]
     shown = [f"{name}_mean", f"{name}_std", f"{name}_lower", f"{name}_upper", "applicability"]
-    shown += ["nearest", "nearest_similarity", f"nearest_{name}"]
+    shown += ["nearest", "nearest_similarity", f"nearest_{name}", *explanation]
     header = ["id", "smiles", "inchikey", *shown]
     rows = []
     for i, smiles in enumerate(said.smiles):

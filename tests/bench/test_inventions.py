@@ -27,7 +27,7 @@ def test_proposals_are_new_and_keep_the_constraints(monkeypatch: pytest.MonkeyPa
     known = {assay.smiles[i] for i in begin(assay, spec, 0)}
     assert len(set(found.smiles)) == len(found.smiles) > 0
     assert not known & set(found.smiles)
-    request = read_constraints(space, ())
+    request = read_constraints(space, (), [parse(text) for text in known])
     assert request.is_met(request.values([parse(text) for text in found.smiles])).all()
     assert 0 <= found.n_better <= len(found.smiles)
     assert found.mean <= found.best

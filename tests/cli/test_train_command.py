@@ -60,7 +60,6 @@ def test_too_few_molecules_to_keep_some_out_are_told(run_molgen: RunMolgen, tmp_
 
 
 def test_the_baseline_stands_beside_the_predictor(run_molgen: RunMolgen, tmp_path: Path, molecules: Path) -> None:
-    pytest.importorskip("sklearn")
     arguments = ("--property", "size", "--split", "scaffold", "--baseline", "--epochs", 1)
     result = run_molgen("train", molecules, *arguments, "--out", tmp_path / "run", *TINY)
     assert result.exit_code == 0, result.stderr

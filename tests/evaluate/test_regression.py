@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -7,7 +5,6 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 
-from molgen.errors import SpecError
 from molgen.evaluate.regression import evaluate_forest, evaluate_predictor, row_fingerprints
 from molgen.latent.space import LatentSpace
 from molgen.model.predictor import Predictor, PredictorConfig
@@ -47,7 +44,6 @@ def test_fingerprints_are_those_of_the_molecules_all_fragments_included(vocabula
 
 
 def test_the_forest_learns_what_the_fingerprint_shows_and_only_that(vocabulary: Vocabulary) -> None:
-    pytest.importorskip("sklearn")
     groups = np.array([sum(text.endswith(end) * i for i, end in enumerate(("O", "N", "]"))) for text in SMILES])
     (seen,) = evaluate_forest(token_set(vocabulary, groups.astype(float)), vocabulary, ["group"], seed=0)
     noise = np.random.default_rng(0).standard_normal(len(SMILES))
@@ -57,21 +53,12 @@ def test_the_forest_learns_what_the_fingerprint_shows_and_only_that(vocabulary: 
 
 
 def test_molecules_without_a_label_are_neither_learnt_nor_judged(vocabulary: Vocabulary) -> None:
-    pytest.importorskip("sklearn")
     y = np.arange(len(SMILES), dtype=float)
     y[8:] = np.nan
     data = token_set(vocabulary, y)
     (fit,) = evaluate_forest(data, vocabulary, ["y"], seed=0)
     assert fit.n == 2
     assert evaluate_forest(token_set(vocabulary, np.full(len(SMILES), np.nan)), vocabulary, ["y"], seed=0) == []
-
-
-def test_the_baseline_without_scikit_learn_names_the_remedy(
-    vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(SpecError, match=r"molgen\[baseline\]"):
-        evaluate_forest(token_set(vocabulary, np.zeros(len(SMILES))), vocabulary, ["y"], seed=0)
 
 
 def test_a_predictor_is_judged_on_what_it_says_property_by_property(vocabulary: Vocabulary) -> None:
@@ -89,7 +76,6 @@ def test_a_predictor_is_judged_on_what_it_says_property_by_property(vocabulary: 
 
 
 def test_nothing_random_is_left_to_torch(vocabulary: Vocabulary) -> None:
-    pytest.importorskip("sklearn")
     data = token_set(vocabulary, np.arange(len(SMILES), dtype=float))
     torch.manual_seed(1)
     first = evaluate_forest(data, vocabulary, ["y"], seed=3)

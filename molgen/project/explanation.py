@@ -1,0 +1,72 @@
+"""Why a candidate is proposed, as columns beside its forecast.
+
+Notation: N candidates.
+"""
+
+from __future__ import annotations
+
+import math
+
+from rdkit import Chem
+from rdkit.Chem.Scaffolds import MurckoScaffold
+
+from molgen.chem.checks import CHECKS, check
+from molgen.chem.molecule import AS_IT_IS, parse
+from molgen.chem.properties import synthetic_accessibility
+from molgen.latent.space import LatentSpace
+from molgen.output.change import describe_change
+from molgen.project.forecast import Forecast
+from molgen.project.replicates import Label
+
+NO_SERIES = "no ring"
+"""The series of molecules without a ring."""
+
+
+def explain(space: LatentSpace, said: Forecast) -> dict[str, list[float | str]]:
+    """Columns of N values about candidates that have a forecast of one property P, or of several, of which the first.
+
+    `change`, what changed from the nearest known compound; `P_gain`, `P_gain_lower` and `P_gain_upper`, the forecast
+    and its interval less that compound's value, NaN where it is a bound; `series`, the scaffold (SMILES); `sa`, the
+    score of synthetic accessibility, 1 (easy) to 10; `alerts`, names of the alerts of all checks; `in_training_data`,
+    whether the checkpoint's training data hold it; `explanation`, the first of these in a sentence.
+
+    Source: scaffolds, Bemis & Murcko, J. Med. Chem. 1996, 39, 2887.
+    """
+    name = said.properties[0]
+    rows = [_row(space, said, i, name) for i in range(len(said.smiles))]
+    return {column: [row[column] for row in rows] for column in (rows[0] if rows else ())}
+
+
+def _row(space: LatentSpace, said: Forecast, i: int, name: str) -> dict[str, float | str]:
+    mol = parse(said.smiles[i], AS_IT_IS).mol
+    place = int(said.nearest[i])
+    label = said.known.labels[place].get(name) if place >= 0 else None
+    value = label.value if label and label.relation in "=~" else math.nan
+    forecast = (float(part[i, 0]) for part in (said.mean, said.lower, said.upper))
+    gain, lower, upper = (number - value for number in forecast)
+    change = describe_change(parse(said.known.smiles[place], AS_IT_IS).mol, mol) if place >= 0 else ""
+    return {
+        "change": change,
+        f"{name}_gain": gain,
+        f"{name}_gain_lower": lower,
+        f"{name}_gain_upper": upper,
+        "series": MurckoScaffold.MurckoScaffoldSmiles(mol=mol) or NO_SERIES,
+        "sa": synthetic_accessibility(mol),
+        "alerts": "; ".join(_alerts(mol)),
+        "in_training_data": str(bool(space.knows([said.smiles[i]])[0])).lower(),
+        "explanation": _sentence(said, i, change, label, (gain, lower, upper)),
+    }
+
+
+def _alerts(mol: Chem.Mol) -> list[str]:
+    return [alert for name in CHECKS for alert in check(mol, name).evidence]
+
+
+def _sentence(said: Forecast, i: int, change: str, label: Label | None, gain: tuple[float, float, float]) -> str:
+    """Such as: Cl to CF3 in D12 (7.10): 7.80 expected, +0.70 [-0.10, +1.50]."""
+    expected = f"{said.mean[i, 0]:.2f} expected"
+    if label is None:
+        return expected
+    known = f"{said.known.ids[int(said.nearest[i])]} ({label.relation.strip('=')}{label.value:.2f})"
+    more = "" if math.isnan(gain[0]) else f", {gain[0]:+.2f} [{gain[1]:+.2f}, {gain[2]:+.2f}]"
+    return f"{change} in {known}: {expected}{more}"
