@@ -31,7 +31,7 @@ from molgen.paths import write_text
 from molgen.project.batch import BOLDNESS, pick_batch
 from molgen.project.combined_model import N_TREES_RANKING, combine_means
 from molgen.project.curation import Compound
-from molgen.train.fit.forest import Forest, compute_fingerprints, fit_forest
+from molgen.train.fit.forest import MorganForest, compute_fingerprints, fit_forest
 from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _pick_by_forest(boldness: float) -> BatchPick:
     return pick
 
 
-def _fitted_forest(assay: PlayedAssay, known: Indices, rng: np.random.Generator) -> Forest:
+def _fitted_forest(assay: PlayedAssay, known: Indices, rng: np.random.Generator) -> MorganForest:
     return fit_forest(assay.features[known], assay.y[known], int(rng.integers(2**31)), N_TREES_RANKING)
 
 

@@ -19,7 +19,7 @@ from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.latent.space import LatentSpace
 from molgen.model.molecule_process import MoleculeProcess
 from molgen.project.curation import Compound
-from molgen.train.fit.forest import Forest, compute_fingerprints, fit_forest
+from molgen.train.fit.forest import MorganForest, compute_fingerprints, fit_forest
 
 FOREST_SHARE = 0.5
 N_TREES_RANKING = 100
@@ -37,7 +37,7 @@ class CombinedModel:
 
     space: LatentSpace
     process: MoleculeProcess
-    forest: Forest
+    forest: MorganForest
 
     def predict(self, smiles: Sequence[str]) -> tuple[Doubles, Doubles]:
         """Mean and standard deviation (N,) of a measurement of canonical SMILES; NaN where there is no forecast."""

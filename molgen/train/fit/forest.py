@@ -28,7 +28,7 @@ FEATURE_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
-class Forest:
+class MorganForest:
     """A fitted forest, each tree grown to single measurements."""
 
     trees: tuple[DecisionTreeRegressor, ...]
@@ -42,12 +42,12 @@ class Forest:
         return each.mean(axis=0), each.std(axis=0)
 
 
-def fit_forest(x: NDArray[np.float32], y: Doubles, seed: int, n_trees: int = N_TREES, threads: int = 1) -> Forest:
+def fit_forest(x: NDArray[np.float32], y: Doubles, seed: int, n_trees: int = N_TREES, threads: int = 1) -> MorganForest:
     """A forest of `n_trees` fitted to fingerprints (N, F) and values (N,), N at least 1."""
     from sklearn.ensemble import RandomForestRegressor
 
     forest = RandomForestRegressor(n_trees, max_features=FEATURE_SHARE, random_state=seed, n_jobs=threads)
-    return Forest(tuple(forest.fit(x, y).estimators_))
+    return MorganForest(tuple(forest.fit(x, y).estimators_))
 
 
 def compute_fingerprints(mols: Sequence[Chem.Mol]) -> NDArray[np.float32]:
