@@ -22,35 +22,44 @@ Play = Callable[..., Any]
 def rounds(  # noqa: PLR0913 - one parameter an option
     data: Annotated[list[Path], typer.Argument(help="Files of measured molecules, as for `molgen curate`.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", writable=True, file_okay=False, help="Folder of the results, new or begun.")
+        Path,
+        typer.Option(
+            "--out", "-o", writable=True, file_okay=False, help="Folder of the results, new or to be resumed."
+        ),
     ],
     property: Annotated[
-        str | None, typer.Option("--property", help="Column of the measurements; by default the only one with numbers.")
+        str | None,
+        typer.Option("--property", help="Column of the measurements; by default the only column of numbers."),
     ] = None,
-    is_minimized: Annotated[bool, typer.Option("--minimize", help="Less is better; else more is.")] = False,
+    is_minimized: Annotated[
+        bool, typer.Option("--minimize", help="Smaller values are better; by default larger ones.")
+    ] = False,
     proposer: Annotated[
-        list[str] | None, typer.Option("--proposer", help="Who proposes, once for each; by default all.")
+        list[str] | None, typer.Option("--proposer", help="Proposer; repeatable; by default all.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each: seeds 0, 1, ...")] = 10,
-    start: Annotated[int, typer.Option(min=2, help="Compounds known at the beginning.")] = 50,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of runs of each: seeds 0, 1, ...")] = 10,
+    start: Annotated[int, typer.Option(min=2, help="Number of compounds known at the start.")] = 50,
     beginning: Annotated[
         Literal["series", "oldest"],
-        typer.Option(help="A series drawn at random, or the first compounds of the file."),
+        typer.Option(help="A random series, or the first compounds of the file."),
     ] = "series",
     n_rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds.")] = 8,
-    n: Annotated[int, typer.Option("-n", min=1, help="Compounds a round.")] = 20,
-    limit: Annotated[int, typer.Option(min=20, help="Compounds to draw from each file at random.")] = 4000,
+    n: Annotated[int, typer.Option("-n", min=1, help="Compounds per round.")] = 20,
+    limit: Annotated[int, typer.Option(min=20, help="Number of random compounds of each file.")] = 4000,
     is_generative: Annotated[
-        bool, typer.Option("--new-molecules", help="One round of new molecules, judged by a forest of the whole assay.")
+        bool,
+        typer.Option(
+            "--new-molecules", help="Propose one round of new molecules, scored by a random forest of the whole assay."
+        ),
     ] = False,
     checkpoint: options.Checkpoint = None,
     is_json: options.Json = False,
 ) -> None:
-    """Play the assay loop on an assay whose results are known, and count how many of its best compounds are found.
+    """Run the assay loop on a measured assay, and report the share of its best compounds found.
 
     The batches of `molgen propose` are compared with those of a random forest, of a Gaussian process on fingerprints,
     and with random ones. With --new-molecules, new molecules are proposed, and compared with edits of the best known
-    ones. A benchmark that was stopped goes on when the same command is given again.
+    ones. The same command resumes a stopped benchmark.
 
     Example: molgen benchmark rounds data/d3_ki.csv --property y --seeds 3 --out rounds
     """
@@ -88,7 +97,7 @@ def rounds(  # noqa: PLR0913 - one parameter an option
 
 
 def _play(names: Sequence[str]) -> tuple[Play, list[str]]:
-    """How rounds are played, and by whom."""
+    """Options of rounds, and proposers."""
     from molgen.bench.rounds import PROPOSERS, RoundsResult, play_rounds, read_or_make, require_proposers
 
     def play(file: Path, *game: Any) -> Any:
@@ -98,7 +107,7 @@ def _play(names: Sequence[str]) -> tuple[Play, list[str]]:
 
 
 def _invent(names: Sequence[str]) -> tuple[Play, list[str]]:
-    """How new molecules are proposed, and by whom."""
+    """Options of new molecules, and proposers."""
     from molgen.bench.inventions import INVENTORS, Inventions, invent
     from molgen.bench.rounds import read_or_make, require_proposers
 
@@ -109,7 +118,7 @@ def _invent(names: Sequence[str]) -> tuple[Play, list[str]]:
 
 
 def _rows(results: Sequence[Any], figures: Sequence[str]) -> list[list[str]]:
-    """A row for each assay and proposer: means over the seeds, with standard errors; of rounds, after the last."""
+    """One row per assay and proposer: means over the seeds with standard errors, after the last round."""
     rows = []
     for assay, proposer in dict.fromkeys((result.assay, result.proposer) for result in results):
         own = [result for result in results if (result.assay, result.proposer) == (assay, proposer)]

@@ -1,4 +1,4 @@
-"""Options of commands that make molecules: which of these are kept, and what the user is told of the others."""
+"""Options of commands that make molecules: rules of admission, and the report on removed molecules."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AllowUnstable = Annotated[
 
 
 def filter_space(space: LatentSpace, rules: AdmissionRules, given: Sequence[Molecule]) -> FilteredSpace:
-    """The space as a command uses it; the parts of `given` molecules are familiar. Says where nothing else is."""
+    """The space under the rules; the parts of `given` molecules are familiar. Notes a missing reference."""
     from molgen.chem.admission import NO_REFERENCE, Admission
     from molgen.latent.filtered_space import FilteredSpace
 
@@ -40,6 +40,6 @@ def filter_space(space: LatentSpace, rules: AdmissionRules, given: Sequence[Mole
 
 
 def note_removed(admission: Admission) -> None:
-    """Tells how many molecules were removed, where there are any."""
+    """Reports how many molecules were removed, if any."""
     if admission.removed:
         show.note(f"{admission}; --allow-unfamiliar, --allow-unstable and --charge keep would keep them")

@@ -117,7 +117,7 @@ def _join(parts: Sequence[Located]) -> Located:
 
 
 def _collect_columns(data: Sequence[Path], names: Sequence[str], smiles_column: str | None) -> list[dict[str, bool]]:
-    """Whether each name is a column of each file; otherwise it is a descriptor, or missing there.
+    """By file, whether each name is one of its columns; a name that is no column of any file is a descriptor.
 
     Raises:
         SpecError: A name is neither a column of any file nor a descriptor.

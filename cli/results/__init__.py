@@ -1,1 +1,1 @@
-"""Commands that show what a run found: a page, a dashboard."""
+"""Commands that show results: a page, a dashboard."""

@@ -12,12 +12,12 @@ from ..console import show
 
 def dashboard(
     run: Annotated[Path, typer.Argument(help="The folder of a campaign, given to it as --out.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the local server; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local server; 0 takes a free one.")] = 8080,
 ) -> None:
     """Show a campaign in Optuna's dashboard, with the molecule of each trial; Ctrl-C ends it.
 
-    Needs the extra molgen[dashboard]. The dashboard shows the ledger as it is when the command begins, and changes
-    nothing in the run.
+    Needs the extra molgen[dashboard]. The dashboard shows the ledger at the start of the command. The run is not
+    changed.
 
     Example: molgen dashboard run
     """

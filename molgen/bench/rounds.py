@@ -1,7 +1,7 @@
-"""The assay loop in retrospect: how much of the best of an assay a few rounds of proposals find.
+"""The assay loop in retrospect: the share of the best compounds of an assay that a few rounds of proposals find.
 
-The measurements of a few compounds are known; in each round a proposer picks a batch of the others, and their
-measurements are told. Every proposer begins with the same compounds.
+The measurements of a few compounds are known. In each round a proposer picks a batch of the others, whose measurements
+become known. All proposers start with the same compounds.
 
 Notation: N compounds of an assay, K known, O the others.
 """
@@ -40,22 +40,22 @@ if TYPE_CHECKING:
 _Row = TypeVar("_Row", bound="DataclassInstance")
 Beginning = Literal["series", "oldest"]
 BEST_SHARE = 0.05
-"""Of an assay: the compounds that are to be found."""
+"""Share of the compounds of an assay that are to be found."""
 SERIES_ROOM = 2
-"""Compounds of a series, the nearest to one drawn at random, for each that is known at the beginning."""
+"""Size of a series (the compounds nearest to a random one), relative to the number of compounds known at the start."""
 N_JOINT = 400
-"""Candidates, the best by themselves, among which a batch is picked jointly."""
+"""Number of best candidates among which a batch is picked."""
 NOISES = (0.03, 0.1, 0.3, 1.0)
-"""Variances of the noise over the signal's that the Tanimoto process chooses among, by likelihood."""
+"""Noise variances, relative to that of the signal, of which the Tanimoto process takes the likeliest."""
 
 
 @dataclass(frozen=True)
 class RoundsSpec:
-    """How an assay is played.
+    """Options of the benchmark.
 
     Attributes:
-        n_start: Compounds known at the beginning.
-        beginning: `series`, drawn at random of the compounds nearest to one drawn at random; `oldest`, the first of the
+        n_start: Compounds known at the start.
+        beginning: `series`, random ones of the compounds nearest to a random compound; `oldest`, the first of the
             file.
         n_rounds: Rounds.
         batch: Compounds a round.
@@ -69,7 +69,7 @@ class RoundsSpec:
 
 @dataclass(frozen=True)
 class PlayedAssay:
-    """An assay whose measurements are all known, and what proposers compare its compounds by.
+    """An assay with known measurements, and the features of its compounds.
 
     Attributes:
         name: Of the file.
@@ -121,7 +121,7 @@ class PlayedAssay:
 
     @cached_property
     def best(self) -> NDArray[np.bool_]:
-        """Which (N,) are among the best twentieth."""
+        """Whether each compound (N,) is among the best twentieth."""
         n = max(1, round(BEST_SHARE * len(self.y)))
         is_best = np.zeros(len(self.y), dtype=bool)
         is_best[np.argsort(-self.y, kind="stable")[:n]] = True
@@ -130,14 +130,13 @@ class PlayedAssay:
 
 @dataclass(frozen=True)
 class RoundsResult:
-    """What one proposer made of an assay.
+    """The result of one proposer on an assay.
 
     Attributes:
         assay: Name of the file.
         proposer: One of `PROPOSERS`.
-        seed: Of the beginning and of the proposer.
-        found: After each round, the share of the best twentieth, without what was known at the beginning, that is
-            known.
+        seed: Seed of the start and of the proposer.
+        found: After each round, the share of the best twentieth that is known, without compounds known at the start.
         best: After each round, the best measurement.
     """
 
@@ -149,7 +148,7 @@ class RoundsResult:
 
 
 def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> RoundsResult:
-    """What a proposer of `PROPOSERS` finds.
+    """Runs a proposer of `PROPOSERS`.
 
     Raises:
         SpecError: There are too few compounds.
@@ -157,7 +156,7 @@ def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) 
     n_needed = spec.n_start + spec.n_rounds * spec.batch
     if len(assay.y) < n_needed:
         what = f"{assay.name} has {len(assay.y)} compounds, and {n_needed} are needed"
-        raise SpecError("data", what, remedy="Ask for fewer rounds, smaller batches or a smaller start.")
+        raise SpecError("data", what, remedy="Use fewer rounds, smaller batches or a smaller start.")
     known = begin(assay, spec, seed)
     wanted = assay.best.copy()
     wanted[known] = False
@@ -172,7 +171,7 @@ def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) 
 
 
 def read_or_make(path: Path, kind: type[_Row], make: Callable[[], _Row]) -> _Row:
-    """The result, a dataclass `kind`, that a JSON file holds; where there is none, a new one, which is written there.
+    """The result in a JSON file, a dataclass `kind`; a missing one is made and written.
 
     Raises:
         FileError: The file is damaged.
@@ -182,14 +181,16 @@ def read_or_make(path: Path, kind: type[_Row], make: Callable[[], _Row]) -> _Row
             row = json.loads(path.read_text(encoding="utf-8"))
             return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
         except (ValueError, TypeError, AttributeError):
-            raise FileError(path, "is not the result of a benchmark", remedy="Remove it; it is made again.") from None
+            raise FileError(
+                path, "is not the result of a benchmark", remedy="Remove it; it will be made again."
+            ) from None
     result = make()
     write_text(path, json.dumps(asdict(result)) + "\n")
     return result
 
 
 def require_proposers(names: Sequence[str], known: Iterable[str]) -> list[str]:
-    """The names of proposers, all that are known where none is named.
+    """The names of proposers, by default all.
 
     Raises:
         SpecError: There is no such proposer.
@@ -202,7 +203,7 @@ def require_proposers(names: Sequence[str], known: Iterable[str]) -> list[str]:
 
 
 def begin(assay: PlayedAssay, spec: RoundsSpec, seed: int) -> NDArray[np.int64]:
-    """The compounds (K,) that are known at the beginning."""
+    """The compounds (K,) known at the start."""
     if spec.beginning == "oldest":
         return np.arange(spec.n_start)
     rng = np.random.default_rng(seed)
@@ -297,4 +298,4 @@ PROPOSERS: Mapping[str, BatchPick] = MappingProxyType(
         "random": _pick_at_random,
     }
 )
-"""The batch of `molgen propose`, and what it is compared with."""
+"""The batches of `molgen propose` and its controls."""

@@ -1,8 +1,8 @@
-"""Admission: which molecules a chemist would keep, as far as structures alone can tell.
+"""Admission: structural rules for plausible molecules.
 
 A molecule is kept when it is familiar (no unknown atom environment of radius 1, no unknown ring system, at most one
-unknown environment of radius 2: see `chem.familiarity`), stable (see `chem.stability`), and neutral once protons were
-added and removed. Each of the three can be switched off.
+unknown environment of radius 2: see `chem.familiarity`), stable (see `chem.stability`), and neutral after adding or
+removing protons. Each rule can be switched off.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ NO_REFERENCE = (
     "this checkpoint has no reference of familiar molecules, so unfamiliar ones are kept; "
     "`molgen familiarise` gives it one"
 )
-"""What the user is told once where unfamiliar molecules cannot be told."""
+"""Message if unfamiliar molecules cannot be recognised."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRules:
-    """What is asked of molecules.
+    """The rules.
 
     Attributes:
         allow_unfamiliar: Keep molecules with parts that the reference lacks.
-        allow_unstable: Keep molecules with groups that do not last.
-        charge: `neutralise` to keep molecules in their neutral form only, `keep` for charges as they come.
+        allow_unstable: Keep molecules with unstable groups.
+        charge: `neutralise` to keep neutral forms only, `keep` to keep charges.
     """
 
     allow_unfamiliar: bool = False
@@ -43,24 +43,24 @@ class AdmissionRules:
 
     @property
     def policy(self) -> Policy:
-        """The standardisation that molecules get: of charges, since all else is as it was decoded."""
+        """The standardisation of molecules: charges only."""
         return Policy(fragment="keep", charge=self.charge)
 
 
 class Admission:
-    """Keeps the molecules that rules ask for, and counts what it removes.
+    """Applies the rules, and counts removed molecules.
 
     Attributes:
-        n_checked: Different molecules that were checked.
-        removed: How many of these were removed, by reason.
+        n_checked: Distinct molecules checked.
+        removed: Number of these that were removed, by reason.
     """
 
     def __init__(self, rules: AdmissionRules, reference: Reference | None, given: Sequence[Molecule] = ()) -> None:
         """Nothing was checked yet.
 
         Args:
-            rules: What is asked.
-            reference: What is familiar; without one, everything is.
+            rules: The rules.
+            reference: Reference of familiar parts; without one, all are familiar.
             given: Molecules of the user, whose parts are familiar.
         """
         self._rules = rules
@@ -70,7 +70,7 @@ class Admission:
         self.removed: Counter[str] = Counter()
 
     def __call__(self, smiles: Sequence[str | None]) -> list[str | None]:
-        """The canonical SMILES that each of N texts is kept as; None where it is removed, or was None.
+        """The admitted canonical SMILES of each of N texts; None if it is removed or None.
 
         Raises:
             MoleculeError: A text is no molecule.
@@ -78,7 +78,7 @@ class Admission:
         return [self._admit(text) if text else None for text in smiles]
 
     def __str__(self) -> str:
-        """How many different molecules were removed for which reason."""
+        """The counts of removed molecules in words."""
         parts = [f"{n} {reason}" for reason, n in self.removed.most_common()]
         return f"of {self.n_checked} different molecules, {', '.join(parts) or 'none'} removed"
 
@@ -103,7 +103,7 @@ class Admission:
 
 
 def extend_reference(reference: Reference | None, given: Sequence[Molecule]) -> Reference | None:
-    """The reference with the parts of given molecules; None where there is none."""
+    """The reference with the parts of given molecules; None without a reference."""
     if reference is None or not given:
         return reference
     return reference.joined(Reference.of(molecule.mol for molecule in given))

@@ -1,8 +1,8 @@
-"""The core of a series: the part of a molecule that stays while its open positions change.
+"""The core of a series: the part of a molecule that is kept while its open positions change.
 
 A core is written as SMILES, or as a SMARTS pattern, with `[*:1]`, `[*:2]`, ... at its open positions. A molecule keeps
-the core if it holds its atoms and bonds, and carries substituents only at open positions, each by a single bond. A core
-of two parts leaves open what links them, at least one atom.
+the core if it contains its atoms and bonds, and has substituents only at open positions, each by a single bond. In a
+core of two parts, the linker is open; it has at least one atom.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from molgen.chem.graph_edits import UNLIKELY
 from molgen.errors import SpecError
 
 MAX_SUBSTITUENT = 14
-"""Heavy atoms of a substituent or linker that is taken from another molecule."""
+"""Maximum number of heavy atoms of a substituent or linker from another molecule."""
 MAX_MATCHES = 1000
-"""Ways in which a molecule may hold the core that are looked at."""
+"""Maximum number of matches of the core in a molecule that are examined."""
 N_ATTEMPTS = 20
-"""Draws of an open position and of what comes there, after which no change is expected."""
+"""Number of random attempts at a change before giving up."""
 
 _OPEN = re.compile(r"\[\*:(\d+)\]")
 _UNLIKELY = tuple(
     Chem.MolFromSmarts(pattern) for pattern in (*UNLIKELY, "[N,O,S]-;!@[O,F,Cl,Br,I]", "[N;X3]-;!@[N;X3]")
 )
-"""What a new bond must not make: what no chemist would keep, and single bonds between most heteroatoms."""
+"""Patterns that a new bond must not form: implausible structures, and single bonds between most heteroatoms."""
 _CHAIN_BOND = Chem.MolFromSmarts("[*]-;!@[*]")
 _HYDROGEN = Chem.MolFromSmiles("[1*][H]", sanitize=False)
 
 HYDROGEN_SHARE = 0.1
-"""Of the substituents that are tried."""
+"""Share of hydrogens among the substituents that are tried."""
 
 Slots = dict[tuple[int, int], int]
-"""Bonds from core atoms to what is at the open positions, hydrogens included: the number of the position of each."""
+"""Bonds from core atoms to the substituents at open positions, hydrogens included, with the number of each
+position."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Core:
     """A core.
 
     Attributes:
-        text: As it was written.
+        text: As written.
         query: Its atoms and bonds, without the open positions.
         positions: Numbers of the open positions at each atom of `query`.
         molecule: The core itself, with a hydrogen at each open position, its two parts joined by a bond; None for a
@@ -60,7 +61,7 @@ class Core:
 
     @classmethod
     def read(cls, text: str) -> Core:
-        """The core that a text states.
+        """The core in a text.
 
         Raises:
             SpecError: It is neither SMILES nor SMARTS, has no open position or the same twice, or no molecule can keep
@@ -70,7 +71,7 @@ class Core:
         query, positions = _without_positions(drawn)
         numbers = [number for own in positions for number in own]
         if not numbers:
-            remedy = "Mark each with [*:1], [*:2], ...; what must be kept anywhere is for --keep."
+            remedy = "Mark each with [*:1], [*:2], ...; use --keep for substructures without open positions."
             raise SpecError("core", f"{text!r} has no open position", remedy=remedy)
         if len(set(numbers)) < len(numbers):
             raise SpecError(
@@ -78,7 +79,7 @@ class Core:
             )
         parts = Chem.GetMolFrags(query)
         if len(parts) > 2 or not all(any(positions[i] for i in part) for part in parts):
-            remedy = "Give one part, or two that are linked, each with an open position."
+            remedy = "Give one part, or two parts to be linked, each with an open position."
             raise SpecError("core", f"{text!r} has parts that cannot be linked", remedy=remedy)
         return cls(text, query, positions, None if _is_pattern(drawn) else _closed(drawn))
 
@@ -92,14 +93,14 @@ class Core:
         return next(self._matches(mol), None) is not None
 
     def require_positions(self, numbers: Sequence[int]) -> None:
-        """Refuses, by a SpecError, a number that is that of no open position."""
+        """Checks that a number is that of an open position; raises SpecError."""
         unknown = sorted(set(numbers) - set(self.numbers))
         if unknown:
             has = ", ".join(map(str, self.numbers))
             raise SpecError("vary", f"the core has no open position {unknown[0]}", remedy=f"It has {has}.")
 
     def closed_but(self, vary: Sequence[int], mol: Chem.Mol) -> Core:
-        """The core with what a molecule has at all other positions than those of numbers `vary`.
+        """The core extended by the substituents of a molecule at all positions not in `vary`.
 
         Raises:
             SpecError: The molecule does not keep the core, or one substituent holds a position that varies and one that
@@ -120,9 +121,9 @@ class Core:
         return Core.read(".".join(map(_to_smiles, parts)))
 
     def substitute(self, rng: np.random.Generator, mol: Chem.Mol, donor: Chem.Mol) -> Chem.Mol | None:
-        """A molecule that keeps the core, with a part of a donor in place of what it has at an open position.
+        """A molecule that keeps the core, with a part of a donor in place of a substituent at an open position.
 
-        None where `mol` does not keep the core, or where nothing of the donor fits.
+        None if `mol` does not keep the core, or if no part of the donor fits.
         """
         matches = list(self._matches(mol))
         if not matches:
@@ -137,13 +138,13 @@ class Core:
         return None
 
     def _matches(self, mol: Chem.Mol) -> Iterator[tuple[int, ...]]:
-        """The atoms of a molecule that are the core, each way in which it keeps the core."""
+        """The atoms of the core in a molecule, for each match that keeps the core."""
         for match in mol.GetSubstructMatches(self.query, uniquify=False, maxMatches=MAX_MATCHES):
             if self._is_closed(mol, match):
                 yield match
 
     def _is_closed(self, mol: Chem.Mol, match: Sequence[int]) -> bool:
-        """Whether the core's atoms have no bonds that the core lacks, but single ones at open positions."""
+        """Whether the atoms of the core have no further bonds, except single ones at open positions."""
         inside = set(match)
         n_inside = 0
         for index, own in zip(match, self.positions, strict=True):
@@ -166,7 +167,7 @@ class Core:
 
 
 def _drawn(text: str) -> Chem.Mol:
-    """The core as it is written, its open positions as atoms; a molecule where it is SMILES, else a query."""
+    """The core as written, with its open positions as atoms: a molecule if it is SMILES, else a query."""
     with BlockLogs():
         mol = Chem.MolFromSmiles(text, sanitize=False)
         if mol is not None and len(_OPEN.findall(text)) == sum(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
@@ -232,13 +233,13 @@ def _closed(drawn: Chem.Mol) -> Chem.Mol:
 
 
 def _to_smiles(part: Chem.Mol) -> str:
-    """SMILES of a part with all its hydrogens and numbered ends, the hydrogens left to the valence."""
+    """SMILES of a part with numbered ends and implicit hydrogens."""
     with BlockLogs():
         return str(Chem.MolToSmiles(Chem.RemoveHs(part)))
 
 
 def _cut(whole: Chem.Mol, slots: Slots) -> list[tuple[Chem.Mol, set[int]]]:
-    """The parts of a molecule cut at slots, and their atoms; both ends of a cut have the slot's number as isotope."""
+    """The parts of a molecule cut at slots, and their atoms; the isotope of both ends of a cut is its number."""
     bonds = [whole.GetBondBetweenAtoms(*slot).GetIdx() for slot in slots]
     labels = [(number, number) for number in slots.values()]
     cut = Chem.FragmentOnBonds(whole, bonds, dummyLabels=labels)
@@ -250,7 +251,7 @@ def _cut(whole: Chem.Mol, slots: Slots) -> list[tuple[Chem.Mol, set[int]]]:
 def _exchange(
     rng: np.random.Generator, whole: Chem.Mol, match: Sequence[int], slots: Slots, donor: Chem.Mol
 ) -> Chem.Mol | None:
-    """A molecule with a part of a donor, as many ends, in place of a substituent or linker, any of them."""
+    """A molecule with a random substituent or linker replaced by a part of a donor with as many ends."""
     inside = set(match)
     parts = _cut(whole, slots)
     outside = [i for i, (_, atoms) in enumerate(parts) if atoms.isdisjoint(inside)]
@@ -280,7 +281,7 @@ def _ends(part: Chem.Mol) -> list[int]:
 
 
 def _piece(rng: np.random.Generator, donor: Chem.Mol, n_ends: int) -> Chem.Mol | None:
-    """A part of a molecule, cut out at so many chain bonds; for one end, now and then a hydrogen."""
+    """A random part of a molecule, cut at `n` chain bonds; for one bond, sometimes a hydrogen."""
     if n_ends == 1 and rng.random() < HYDROGEN_SHARE:
         return _HYDROGEN
     bonds = [donor.GetBondBetweenAtoms(*pair).GetIdx() for pair in donor.GetSubstructMatches(_CHAIN_BOND)]
@@ -297,7 +298,7 @@ def _piece(rng: np.random.Generator, donor: Chem.Mol, n_ends: int) -> Chem.Mol |
 
 
 def _zipped(parts: Chem.Mol) -> Chem.Mol | None:
-    """Parts joined where the ends have the same number; None where that gives nothing that a chemist would keep."""
+    """Parts joined at ends of equal numbers; None if the result is implausible."""
     rules = Chem.MolzipParams()
     rules.label = Chem.MolzipLabel.Isotope
     try:

@@ -38,7 +38,7 @@ def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
         "validation_molecules": len(kept_out),
         "applicability_molecules": model.applicability.n if model.applicability else 0,
         "split": spec.split,
-        "measured_on": "molecules kept out" if len(kept_out) else "training molecules, too few to keep some out",
+        "measured_on": "molecules kept out" if len(kept_out) else "training molecules, too few to hold some out",
         "reconstruction": asdict(measure_reconstruction(model.vae, data, measured)),
         "predictor": [],
     }

@@ -47,7 +47,7 @@ def find_neighbours(
 
 
 def tabulate_neighbours(query: Molecule, found: Sequence[Neighbour]) -> dict[str, tuple[float | str, ...]]:
-    """Columns of at least one neighbour: distance, Tanimoto similarity (ECFP4) to `query`, `SHOWN`, and the rest."""
+    """Columns for at least one neighbour: distance, Tanimoto similarity (ECFP4) to `query`, `SHOWN`, others."""
     own = fingerprint(query.mol)
     rows = [
         {"distance": told["distance"], "tanimoto": tanimoto(own, fingerprint(molecule.mol))}

@@ -1,4 +1,4 @@
-"""A space that gives only molecules that are admitted.
+"""A latent space that decodes to admitted molecules only.
 
 Notation: N points, D latent dimensions.
 """
@@ -12,14 +12,14 @@ from molgen.latent.space import LatentSpace
 
 
 class FilteredSpace(LatentSpace):
-    """The space of the same checkpoint; a point whose molecule is not admitted gives None, as one without a molecule.
+    """A latent space in which points of molecules that are not admitted decode to None.
 
     Attributes:
-        admission: What is admitted, and how many molecules were not.
+        admission: The rules and their counts.
     """
 
     def __init__(self, space: LatentSpace, admission: Admission) -> None:
-        """The space of `space`, seen through an admission."""
+        """Applies an admission to `space`."""
         super().__init__(space.model)
         self.admission = admission
         self._space = space
@@ -27,13 +27,13 @@ class FilteredSpace(LatentSpace):
     def decode(
         self, z: ArrayLike, *, temperature: ArrayLike = 0.0, seed: int = 0, first_row: int = 0
     ) -> list[str | None]:
-        """Canonical SMILES (N) of points (N, D) in the form that is admitted; see `LatentSpace.decode`."""
+        """Canonical SMILES (N,) of points (N, D) in their admitted form; see `LatentSpace.decode`."""
         return self.admission(self._space.decode(z, temperature=temperature, seed=seed, first_row=first_row))
 
     def decode_region(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
-        """The same of points (N, D) near molecules or between them; see `LatentSpace.decode_region`."""
+        """The same by the language model; see `LatentSpace.decode_region`."""
         return self.admission(self._space.decode_region(z, seed=seed))
 
     def vary(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
-        """The same of analogues of what lies at points (N, D); see `LatentSpace.vary`."""
+        """The same for analogues of the molecules at points (N, D); see `LatentSpace.vary`."""
         return self.admission(self._space.vary(z, seed=seed))

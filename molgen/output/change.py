@@ -1,8 +1,8 @@
-"""What changed from one molecule to a like one, in a few words a chemist reads: `Cl to CF3`.
+"""The structural change between two similar molecules in words: `Cl to CF3`.
 
-Matched pairs come first: both molecules are cut at one or two single bonds outside of rings, and the cut is taken that
-leaves the largest part the same. Where there is none, and one molecule lies on the other but for a few atoms, these are
-told; else what lies outside of the largest common part.
+Matched pairs come first: both molecules are cut at one or two acyclic single bonds, and the cut with the largest equal
+part is taken. Without a matched pair, molecules of the same graph are compared atom by atom; otherwise the parts
+outside the largest common substructure are named.
 
 Sources: matched pairs by fragments, Hussain and Rea, J. Chem. Inf. Model. 2010, 50, 339; the largest common part,
 RDKit's rdFMCS.
@@ -18,25 +18,25 @@ from rdkit import Chem
 from rdkit.Chem import rdAbbreviations, rdFMCS, rdMMPA
 
 LEAST_SHARED = 0.5
-"""Share of the heavy atoms of either molecule that must stay the same for a change to be told."""
+"""Minimum share of equal heavy atoms of either molecule."""
 MAX_DIFFERENT = 3
-"""Atoms that may differ where one molecule lies on the other."""
+"""Maximum number of different atoms of molecules with the same graph."""
 MAX_BONDS = 60
-"""Bonds that may be cut, beyond which no matched pair is looked for."""
+"""Maximum number of bonds that may be cut; larger molecules are not searched for matched pairs."""
 _CUT_BONDS = "[*]!@!=!#[*]"
 _TIMEOUT_S = 10
 _HYDROGEN = "[H][*:1]"
 _ATTACHED = re.compile(r"\[\d*\*(:\d)?\]")
 _HALOGENS = ("F", "Cl", "Br", "I")
 OTHER = "another structure"
-"""What is said where molecules have too little in common."""
+"""Text for molecules with too little in common."""
 
 
 def describe_change(before: Chem.Mol, after: Chem.Mol) -> str:
-    """What changed, as `OLD to NEW`; "" where nothing did, "stereochemistry" where only that did.
+    """The change as `OLD to NEW`; "" for equal molecules, "stereochemistry" for stereoisomers.
 
-    Groups are abbreviated as RDKit does, or SMILES in which * stands for where they hang; less than half in common is
-    told as "another structure".
+    Groups have the abbreviations of RDKit, or SMILES with * at their attachment; with less than half in common, the
+    result is "another structure".
 
     >>> describe_change(Chem.MolFromSmiles("Clc1ccccc1C"), Chem.MolFromSmiles("FC(F)(F)c1ccccc1C"))
     'Cl to CF3'
@@ -69,7 +69,7 @@ def _matched_pair(before: Chem.Mol, after: Chem.Mol) -> str:
 
 
 def _cuts(mol: Chem.Mol) -> Iterator[tuple[str, str]]:
-    """What stays and what varies (SMILES), of each way to cut a molecule once or twice, or to take a hydrogen off."""
+    """Constant and variable parts (SMILES) for each way to cut a molecule once or twice, or to remove a hydrogen."""
     for core, sides in rdMMPA.FragmentMol(mol, 2, MAX_BONDS, _CUT_BONDS, resultsAsMols=False):
         if core:
             yield sides, core
@@ -94,7 +94,7 @@ def _without_hydrogen(mol: Chem.Mol, index: int) -> str:
 
 
 def _different_atoms(before: Chem.Mol, after: Chem.Mol) -> str:
-    """The atoms that differ where one molecule lies on the other, or ""."""
+    """The different atoms of molecules with the same graph, or ""."""
     if before.GetNumAtoms() != after.GetNumAtoms() or before.GetNumBonds() != after.GetNumBonds():
         return ""
     common = rdFMCS.FindMCS(
@@ -114,7 +114,7 @@ def _different_atoms(before: Chem.Mol, after: Chem.Mol) -> str:
 
 
 def _fewest_different(before: Chem.Mol, after: Chem.Mol, query: Chem.Mol) -> list[tuple[str, str]]:
-    """Elements of atoms that lie on each other and differ, of the way in which the fewest do."""
+    """Pairs of different elements, for the mapping with the fewest."""
     one = before.GetSubstructMatch(query)
     ways = after.GetSubstructMatches(query, uniquify=False, maxMatches=1000)
     pairs = ([(_element(before, a), _element(after, b)) for a, b in zip(one, way, strict=True)] for way in ways)
@@ -127,7 +127,7 @@ def _element(mol: Chem.Mol, index: int) -> str:
 
 
 def _uncommon(before: Chem.Mol, after: Chem.Mol) -> str:
-    """What lies outside of the largest common part."""
+    """The parts outside the largest common substructure."""
     common = rdFMCS.FindMCS([before, after], ringMatchesRingOnly=True, completeRingsOnly=True, timeout=_TIMEOUT_S)
     if common.numAtoms < LEAST_SHARED * max(before.GetNumHeavyAtoms(), after.GetNumHeavyAtoms()):
         return OTHER
@@ -138,7 +138,7 @@ def _uncommon(before: Chem.Mol, after: Chem.Mol) -> str:
 
 
 def _name(fragments: str) -> str:
-    """Groups as a chemist writes them: `H`, `OMe`, or SMILES with * where they hang."""
+    """Names of groups: `H`, `OMe`, or SMILES with * at the attachment."""
     return ", ".join(sorted(_name_one(_ATTACHED.sub("*", text)) for text in fragments.split(".")))
 
 
@@ -156,6 +156,6 @@ def _n_heavy(fragments: str) -> int:
 
 @cache
 def _abbreviations() -> dict[str, str]:
-    """What RDKit abbreviates, by SMILES, and groups of one heavy atom."""
+    """The abbreviations of RDKit by SMILES, and groups of one heavy atom."""
     known = {Chem.MolToSmiles(one.mol): one.label for one in rdAbbreviations.GetDefaultAbbreviations()}
     return known | {"*C": "Me", "*O": "OH", "*N": "NH2", "*S": "SH"} | {f"*{text}": text for text in _HALOGENS}

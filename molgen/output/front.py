@@ -1,4 +1,4 @@
-"""A Pareto front as a figure: every feasible molecule by its objectives, those that nothing dominates marked."""
+"""A Pareto front as a figure: every feasible molecule by its objectives, with non-dominated ones marked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DPI = 130
 
 
 def require_front_file(path: Path) -> None:
-    """Asks for a kind of figure that can be drawn, and for the library that draws it.
+    """Checks that the format is known and the library is installed.
 
     Raises:
         SpecError: The suffix is unknown, or matplotlib is not installed.
@@ -33,8 +33,7 @@ def draw_front(path: Path, evaluations: Sequence[Evaluation]) -> None:
     """Draws the raw values of every two objectives against each other, in one step.
 
     Raises:
-        SpecError: Objectives were not kept apart.
-        NothingValidError: No molecule is feasible.
+        SpecError: The campaign had no --pareto. NothingValidError: No molecule is feasible.
     """
     ranked = rank_feasible(evaluations)
     names = list(ranked[0][0].desirabilities)

@@ -1,4 +1,4 @@
-"""Known compounds: the molecules that a campaign began with, and which of them is most like a candidate.
+"""Known compounds: the starting molecules of a campaign, and the one most similar to a candidate.
 
 Notation: K known compounds.
 """
@@ -16,12 +16,12 @@ from molgen.search.start import StartMolecule
 
 @dataclass(frozen=True, slots=True)
 class NearestKnown:
-    """The known compound most like a molecule.
+    """The known compound most similar to a molecule.
 
     Attributes:
         known: The compound, with its name and known values.
         similarity: Tanimoto similarity of ECFP4, in [0, 1].
-        change: What changed from it to the molecule; see `describe_change`.
+        change: Change from it to the molecule; see `describe_change`.
         is_same: Whether both are the same compound, by InChIKey.
     """
 
@@ -32,10 +32,10 @@ class NearestKnown:
 
 
 class KnownCompounds:
-    """Compounds to look for the nearest among."""
+    """A set of known compounds."""
 
     def __init__(self, start: Sequence[StartMolecule]) -> None:
-        """K compounds, perhaps none."""
+        """K compounds, possibly none."""
         self._start = list(start)
         self._fingerprints = [fingerprint(one.molecule.mol) for one in start]
 
@@ -44,7 +44,7 @@ class KnownCompounds:
         return bool(self._start) and self._find(molecule)[2]
 
     def nearest(self, molecule: Molecule) -> NearestKnown | None:
-        """The compound most like `molecule`, of equals the same compound or the first; None where there are none."""
+        """The compound most similar to `molecule`, of equals the same compound or the first; None without any."""
         if not self._start:
             return None
         known, similarity, is_same = self._find(molecule)

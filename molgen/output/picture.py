@@ -16,13 +16,13 @@ COLUMNS = 5
 CELL_PX = 240
 LINE_PX = 18
 N_LINES = 3
-"""Objectives told below a structure, a line each; more cannot be read there."""
+"""Maximum number of objectives below a structure, one line each."""
 LONGEST_NAME = 22
-"""Characters of the name of an objective."""
+"""Maximum length of the name of an objective."""
 
 
 def write_picture(path: Path, candidates: Sequence[Candidate]) -> None:
-    """Draws the candidates in rank order, five a row, each above its id and the values of three objectives.
+    """Draws the candidates in rank order, five a row, with id and the values of three objectives below each.
 
     A .svg or .png file, by the suffix of `path`.
     """
@@ -43,7 +43,7 @@ def write_picture(path: Path, candidates: Sequence[Candidate]) -> None:
 
 
 def _objectives(candidate: Candidate) -> list[str]:
-    """Names of the objectives that are told."""
+    """Names of the objectives shown."""
     return list(candidate.evaluation.desirabilities or candidate.evaluation.values)[:N_LINES]
 
 

@@ -63,7 +63,7 @@ def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[
 
 
 def read_constraints(space: LatentSpace, texts: Sequence[str], known: Sequence[Molecule]) -> SampleRequest:
-    """What new molecules must keep: the constraints, or the usual ones where there are none.
+    """The constraints on new molecules, or the default ones if there are none.
 
     They must be familiar, stable and neutral as well, unless a constraint names these measures. What `known` compounds
     consist of is familiar.

@@ -1,4 +1,4 @@
-"""Molecules that keep a core, made of the parts of others, and what a user says of the core.
+"""Molecules that keep a core, made from parts of other molecules, and the options that describe a core.
 
 Notation: N molecules.
 """
@@ -20,13 +20,13 @@ from molgen.sample.conditional import SampleRequest
 from molgen.score.constraint import Constraint
 
 BATCH_SIZE = 128
-"""Points of the prior that are decoded at once."""
+"""Number of points of the prior decoded at once."""
 SUBSTITUTIONS = 8
-"""Molecules made with the parts of each that was decoded."""
+"""Number of molecules made with the parts of each decoded molecule."""
 FOUND_SHARE = 0.5
-"""Of these, the ones made from what was found before; the others begin with the molecules that were given."""
+"""Share of these made from molecules found before; the others are made from the given molecules."""
 MAX_DECODED, MIN_DECODED = 20, 2000
-"""Points decoded for each molecule that is asked for, and in any case, before the search gives up."""
+"""Maximum number of decoded points per requested molecule, and in any case, before the search gives up."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class CoreSeries:
 
     @property
     def constraint(self) -> Constraint:
-        """That a molecule keeps the core."""
+        """The constraint that a molecule keeps the core."""
         return Constraint(f"core:{self.core.text}", ">=", 1.0)
 
     def take(self, rng: np.random.Generator, mol: Chem.Mol, parent: Chem.Mol | None = None) -> Chem.Mol | None:
-        """A molecule as it is where it keeps the core; else a part of it at an open position of another.
+        """The molecule itself if it keeps the core; otherwise another molecule with a part of it at an open position.
 
-        That is of `parent`, or of a member where it does not keep the core. None where no part fits.
+        The other molecule is `parent`, or a member if `parent` does not keep the core. None if no part fits.
         """
         if self.core.is_kept(mol):
             return mol
@@ -61,12 +61,12 @@ class CoreSeries:
 def read_series(
     core: str | None, vary: Sequence[str], given: Sequence[Molecule], space: LatentSpace
 ) -> CoreSeries | None:
-    """What the options `core` and `vary` mean; None where there is no core.
+    """The series of the options `core` and `vary`; None without a core.
 
     Args:
         core: SMILES or SMARTS with open positions.
-        vary: Numbers of the open positions that change; all where none is named. At the others stays what the first
-            of `given` that keeps the core has there.
+        vary: Numbers of the open positions that change; by default all. The others keep the substituents of the first
+            of `given` that keeps the core.
         given: Molecules of the user; those that keep the core are the members.
         space: It must be able to encode the core.
 
@@ -75,7 +75,7 @@ def read_series(
     """
     if core is None:
         if vary:
-            raise SpecError("vary", "names open positions of a core, and there is none", remedy="Add --core.")
+            raise SpecError("vary", "names open positions, but there is no core", remedy="Add --core.")
         return None
     kept = Core.read(core)
     members = [molecule for molecule in given if kept.is_kept(molecule.mol)]
@@ -83,13 +83,13 @@ def read_series(
         numbers = [_number(text) for text in vary]
         kept.require_positions(numbers)
         if not members:
-            what = "no molecule that is given keeps the core, so what stays at its other positions is not known"
+            what = "no given molecule keeps the core, so the substituents at its other positions are unknown"
             raise SpecError("vary", what, remedy="Begin with a molecule that keeps the core.")
         kept = kept.closed_but(numbers, members[0].mol)
         members = [molecule for molecule in members if kept.is_kept(molecule.mol)]
     if not members and kept.molecule is None:
-        what = f"{core!r} is a pattern, and no molecule that is given keeps it"
-        raise SpecError("core", what, remedy="Write the core as SMILES, or begin with a molecule that keeps it.")
+        what = f"{core!r} is a pattern, and no given molecule keeps it"
+        raise SpecError("core", what, remedy="Write the core as SMILES, or start from a molecule that keeps it.")
     members = members or [parse(Chem.MolToSmiles(kept.molecule))]
     (reason,) = space.explain([members[0].smiles], is_refined=False).reasons
     if reason:
@@ -98,7 +98,7 @@ def read_series(
 
 
 def keep_constraints(patterns: Sequence[str]) -> list[Constraint]:
-    """That a molecule holds each substructure, SMILES or SMARTS.
+    """The constraints that a molecule contains each substructure, SMILES or SMARTS.
 
     Raises:
         SpecError: A text is neither.
@@ -115,9 +115,9 @@ class SeriesSamples:
     """What was found.
 
     Attributes:
-        smiles: Different molecules that keep the core and meet the request.
+        smiles: Distinct molecules that keep the core and meet the request.
         n_decoded: Points decoded.
-        n_made: Different molecules made that keep the core.
+        n_made: Distinct molecules made that keep the core.
     """
 
     smiles: list[str] = field(default_factory=list)
@@ -136,9 +136,10 @@ def sample_series(
     admit: Callable[[Sequence[str]], Sequence[str | None]] = list,
     on_found: Callable[[int], object] = lambda _: None,
 ) -> SeriesSamples:
-    """At most `n` different molecules that keep a core and meet a request; fewer where they are too rare.
+    """At most `n` distinct molecules that keep a core and meet a request; fewer if they are too rare.
 
-    Parts of decoded points of the prior come to the open positions of the members, and of what was found before.
+    Parts of molecules decoded from the prior are put at the open positions of the members, and of molecules found
+    before.
 
     Raises:
         SpecError: The checkpoint has no such prior.

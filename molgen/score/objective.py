@@ -35,7 +35,7 @@ class Objective:
         weight: Weight in the geometric mean of several objectives; above 0, at most 1e100.
         scale: (low, high) between which the desirability runs from 0 to 1 (from 1 to 0 where minimised); half
             its width is the tolerance around a target or range. None for the measure's own scale.
-        wanted: (first, last) of a range, twice the target of a target, None for the others.
+        wanted: (first, last) of a range, (target, target) of a target, None otherwise.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Objective:
         if scale is None:
             raise SpecError(
                 self.goal,
-                f"{self.name} has no scale of its own, and several objectives can only be weighed on scales",
+                f"{self.name} has no default scale, which several objectives need",
                 remedy=f'State its useful range: --scale "{self.name} = low..high".',
             )
         try:
@@ -102,7 +102,7 @@ class Objective:
 
 
 def labelled_property(measure: str) -> str:
-    """The property whose known values stand for a measure: of `predicted:pKi` it is `pKi`, of `dock` it is `dock`."""
+    """The property whose known values can replace a measure: `pKi` for `predicted:pKi`, `dock` for `dock`."""
     return measure.rpartition(":")[2]
 
 
@@ -141,10 +141,10 @@ def parse_objectives(
 
 
 def _unique(key: str, stated: Iterable[tuple[str, OptionValue]]) -> dict[str, OptionValue]:
-    """The statement about each name.
+    """The parsed value of each name.
 
     Raises:
-        SpecError: A name is stated twice.
+        SpecError: A name occurs twice.
     """
     found: dict[str, OptionValue] = {}
     for name, value in stated:

@@ -190,7 +190,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
 
 
 def _identify(model: MolecularModel, path: Path) -> dict[str, str]:
-    """Where a checkpoint is, and the SHA-256 of what counts of it."""
+    """The manifest entry of a checkpoint: its path and SHA-256."""
     familiarity = {"familiarity_sha256": model.familiarity.digest} if model.familiarity else {}
     return {"path": str(path.resolve()), "sha256": model.digest, **familiarity}
 
@@ -252,7 +252,7 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
 
 
 def _unencodable(campaign: Campaign) -> list[tuple[str, str]]:
-    """The molecules that a campaign begins with which have no point, and why."""
+    """The starting molecules that cannot be encoded, with reasons."""
     smiles = [one.molecule.smiles for one in campaign.start]
     reasons = campaign.space.explain(smiles, is_refined=False).reasons
     return [pair for pair in zip(smiles, reasons, strict=True) if pair[1]]

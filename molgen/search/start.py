@@ -1,4 +1,4 @@
-"""The molecules a campaign begins with, from SMILES and files, with what is known of them."""
+"""The starting molecules of a campaign, from SMILES and files, with known values."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SMILES, _NAME = "smiles", "name"
 
 @dataclass(frozen=True)
 class StartMolecule:
-    """A molecule that the user gave.
+    """A starting molecule.
 
     Attributes:
         molecule: The molecule.
-        name: What its file calls it, or "".
-        labels: Known values by the property they are of; finite.
+        name: Its name in its file, or "".
+        labels: Known finite values by property.
     """
 
     molecule: Molecule
@@ -44,7 +44,7 @@ def start_molecules(
     Args:
         texts: Each a file of molecules, or a SMILES.
         policy: Standardisation.
-        labels: Columns to read known values from, where a file has them.
+        labels: Columns of known values, if a file has them.
 
     Raises:
         FileError: A file cannot be used.
@@ -69,9 +69,9 @@ def start_molecules(
 def limit_start(
     start: Sequence[StartMolecule], limit: int, objectives: Sequence[Objective], seed: int
 ) -> list[StartMolecule]:
-    """At most `limit` of the molecules: those with the best known value first, the others by chance.
+    """At most `limit` of the molecules: those with the best known values first, then random ones.
 
-    Best is meant in the first objective that there are known values of.
+    The best are those by the first objective with known values.
     """
     order = np.random.default_rng(seed).permutation(len(start)) if len(start) > limit else np.arange(len(start))
     worth = np.full(len(start), -math.inf)
@@ -95,7 +95,7 @@ def write_start(path: Path, start: Sequence[StartMolecule]) -> None:
 
 
 def read_start(path: Path) -> list[StartMolecule]:
-    """The molecules that `write_start` wrote; none where there is no such file, since a campaign began with none.
+    """The molecules that `write_start` wrote; empty if there is no such file.
 
     Raises:
         FileError: The file is damaged.

@@ -204,7 +204,7 @@ class TrainingSpec:
 
 
 def _is_a(value: object, kind: Any) -> bool:
-    """Whether `value` is of the type `kind`, as a field of a specification is annotated."""
+    """Whether `value` has the type `kind`, the annotation of a field."""
     if get_origin(kind) is UnionType:
         return any(_is_a(value, one) for one in get_args(kind))
     if get_origin(kind) is Literal:

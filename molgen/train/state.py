@@ -105,7 +105,7 @@ def restore(path: Path, modules: Mapping[str, nn.Module], optimiser: Optimizer, 
         return Progress(**progress, reconstruction=ReconstructionScores(**last) if last else None)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = f"does not fit this training ({str(error).splitlines()[0]})"
-        raise RunError(path, reason, remedy="Start the training anew.") from None
+        raise RunError(path, reason, remedy="Start the training again.") from None
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -116,7 +116,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         if metadata.pop("sha256") != _digest(tensors, metadata):
             raise ValueError("its SHA-256 differs")
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(path, f"is damaged ({error})", remedy="Start the training anew.") from None
+        raise RunError(path, f"is damaged ({error})", remedy="Start the training again.") from None
     return tensors, metadata
 
 

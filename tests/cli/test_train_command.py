@@ -55,7 +55,7 @@ def test_too_few_molecules_to_keep_some_out_are_told(run_molgen: RunMolgen, tmp_
     few.write_text("smiles,y\n" + "".join(f"{'C' * n}O,{n}\n" for n in range(1, 7)))
     result = run_molgen("train", few, "--property", "y", "--epochs", 2, "--out", tmp_path / "run", *TINY)
     assert result.exit_code == 0, result.stderr
-    assert "6 training molecules, too few to keep some out" in result.stdout
+    assert "6 training molecules, too few to hold some out" in result.stdout
     assert "latent predictor" not in result.stdout  # nothing was measured
 
 

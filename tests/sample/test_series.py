@@ -39,11 +39,11 @@ def test_samples_keep_the_core_and_meet_the_request(space: LatentSpace) -> None:
 @pytest.mark.parametrize(
     ("core", "vary", "told"),
     [
-        (None, ["1"], "names open positions of a core"),
+        (None, ["1"], "names open positions, but there is no core"),
         (CORE, ["3"], "no open position 3"),
         (CORE, ["one"], "not the number of an open position"),
-        (CORE, ["1"], "no molecule that is given keeps the core"),
-        ("c1[c,n]cccc1[*:1]", [], "is a pattern, and no molecule"),
+        (CORE, ["1"], "no given molecule keeps the core"),
+        ("c1[c,n]cccc1[*:1]", [], "is a pattern, and no given molecule"),
         ("[Po]c1ccc([*:1])cc1", [], "cannot encode"),
     ],
 )

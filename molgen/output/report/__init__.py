@@ -1,1 +1,1 @@
-"""One page about a run, a training or a project, to be opened without network, sent and printed."""
+"""Reports on campaigns, trainings and projects as one HTML page without network."""

@@ -1,4 +1,4 @@
-"""The report on a campaign: what was asked, how it went, its best molecules."""
+"""The report on a campaign: its specification, its progress and its best molecules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from molgen.search.ledger import Evaluation
 from molgen.search.spec import CampaignSpec
 
 SHOWN_DESCRIPTORS = ("mw", "logp", "qed", "sa", "tpsa", "hbd", "hba", "rotatable_bonds", "fsp3")
-"""Whose distributions are compared."""
+"""Descriptors whose distributions are compared."""
 MAX_MARKS = 2000
 """Of a plot, besides candidates: every k-th evaluation is drawn beyond that."""
 MAX_PAIRS = 6
@@ -45,10 +45,10 @@ def describe_campaign(
 
     Args:
         title: Its name.
-        spec: What was asked.
-        manifest: Under which circumstances.
-        evaluations: Its ledger.
-        candidates: The best of it, in order of rank.
+        spec: The specification.
+        manifest: The manifest.
+        evaluations: The ledger.
+        candidates: The best molecules, in order of rank.
         reference: Real molecules whose descriptors are compared; at least one.
     """
     asked = [(name, _join(value)) for name, value in spec.to_toml().items()]
@@ -91,7 +91,7 @@ def _figures(evaluations: Sequence[Evaluation], candidates: Sequence[Candidate])
 
 
 def _progress(evaluations: Sequence[Evaluation]) -> Plot:
-    """Totals, the best so far and the mean of the ten best; or the hypervolume where objectives are kept apart."""
+    """Totals, the best so far and the mean of the ten best; with --pareto, the hypervolume."""
     feasible = [e for e in evaluations if e.is_feasible and math.isfinite(e.total)]
     x = Axis("molecules scored", 0.0, float(max(len(evaluations), 1)))
     if feasible and not math.isnan(feasible[-1].hypervolume):
@@ -124,7 +124,7 @@ def _top_means(totals: Sequence[float], n: int = 10) -> list[float]:
 
 
 def _corners(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points between which a line that rises in steps is straight."""
+    """The corners of a line that rises in steps."""
     steps = list(points[:1])
     for x, y in points[1:]:
         if y != steps[-1][1]:
@@ -143,7 +143,7 @@ def _trade_offs(
     *,
     is_pareto: bool,
 ) -> Plots:
-    """Raw values of each pair of objectives, candidates and what else was scored."""
+    """Raw values of each pair of objectives, of candidates and of other scored molecules."""
     chosen = [candidate for candidate in candidates if candidate.pick.is_on_front or not is_pareto]
     rest = _thinned([e for e in evaluations if e.is_feasible])
     names = ["other molecules that keep the constraints", "on the Pareto front" if is_pareto else "candidates below"]
@@ -177,7 +177,7 @@ def _axis_label(objective: Objective) -> str:
 
 
 def _grid(candidates: Sequence[Candidate]) -> Grid:
-    """Candidates with the fields that an export of them has."""
+    """Candidates with the fields of an export."""
     rows = [fields(candidate) for candidate in candidates]
     columns = [name for name in rows[0] if not _LEFT_OUT.fullmatch(name)]
     cells = [[_cell(row[name]) for name in columns] for row in rows]
@@ -197,7 +197,7 @@ def _cell(text: str) -> Cell:
 
 
 def _number_or_text(cell: Cell, column: int, cells: Sequence[Sequence[Cell]]) -> Cell:
-    """NaN for what is missing in a column of numbers."""
+    """NaN for missing entries in a column of numbers."""
     is_missing = cell == "" and any(isinstance(row[column], float) for row in cells)
     return math.nan if is_missing else cell
 
@@ -226,7 +226,7 @@ def _histogram(
 
 
 def _edges(values: Doubles) -> Doubles:
-    """Edges of bins; where all values are whole numbers, one number or some a bin."""
+    """Edges of bins; for whole numbers, each bin holds one or several numbers."""
     low, high = float(values.min()), float(values.max())
     if np.all(values == np.rint(values)) and high - low < N_BINS:
         return np.arange(low - 0.5, high + 1.0)

@@ -1,4 +1,4 @@
-"""What a report says, whatever it is about: facts, tables, plots and molecules, before any markup."""
+"""The content of a report before any markup: facts, tables, plots and molecules."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Card:
     """A molecule of a grid.
 
     Attributes:
-        id: Its name, of its own in the report.
-        smiles: Canonical.
+        id: Its unique name in the report.
+        smiles: Canonical SMILES.
         drawing: An SVG element of `draw_slim`.
-        cells: A value for each column of the grid; NaN for a number, "" for a text that there is not.
+        cells: A value for each column of the grid; NaN or "" if missing.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Card:
         return cls(id, molecule.smiles, draw_slim(molecule.mol), cells)
 
     def texts(self) -> list[str]:
-        """The cells as they are shown."""
+        """The cells as displayed."""
         return [show_cell(cell) for cell in self.cells]
 
 
@@ -74,8 +74,8 @@ class Grid:
     Attributes:
         title: Above it.
         columns: Names.
-        cards: In the order in which they are first shown.
-        note: One line more.
+        cards: In their initial order.
+        note: A further line.
     """
 
     title: str
@@ -84,7 +84,7 @@ class Grid:
     note: str = ""
 
     def is_numeric(self, column: int) -> bool:
-        """Whether all that a column holds are numbers, and not all NaN."""
+        """Whether a column holds only numbers, not all NaN."""
         cells = [card.cells[column] for card in self.cards]
         return any(isinstance(cell, float) and not math.isnan(cell) for cell in cells) and not any(
             isinstance(cell, str) for cell in cells
@@ -99,9 +99,9 @@ class Report:
     """A page.
 
     Attributes:
-        title: What it is about.
-        subtitle: One line more.
-        figures: The few numbers that matter most: name and text.
+        title: Its subject.
+        subtitle: A further line.
+        figures: The most important numbers: name and text.
         sections: In order.
     """
 
@@ -121,7 +121,7 @@ def show_cell(cell: Cell) -> str:
 
 
 def flatten_entries(entries: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The values of nested mappings and lists, each with the names that lead to it, joined by dots."""
+    """The values of nested mappings and lists, each with its path of names, joined by dots."""
     return [(".".join(names), text) for names, text in _flatten((), entries)]
 
 

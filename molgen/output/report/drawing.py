@@ -19,7 +19,7 @@ _BETWEEN = re.compile(r"\s*([MLQCZ]|,|\s)\s*")
 def draw_slim(mol: Chem.Mol) -> str:
     """An SVG element without background, coordinates to a tenth of a pixel.
 
-    Neighbouring paths of one look become one. The element holds numbers and colours alone, no text of a user.
+    Neighbouring paths of one style are merged. The element holds numbers and colours, but no text of a user.
     """
     drawing = rdMolDraw2D.MolDraw2DSVG(WIDTH_PX, HEIGHT_PX)
     drawing.drawOptions().padding = 0.06  # type: ignore[assignment] # RDKit's stub is wrong

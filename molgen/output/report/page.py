@@ -1,7 +1,6 @@
 """A report as one HTML file that needs no network.
 
-Every text goes through the template's escaping; a content security policy that names the script by its hash keeps
-everything else from running.
+The template escapes every text; a content security policy allows only the script with the stated hash.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def write_report_page(path: Path, report: Report) -> None:
 
 
 def render_report_page(report: Report) -> str:
-    """The page's text, in ASCII."""
+    """The text of the page, in ASCII."""
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -1,4 +1,4 @@
-"""Plots as numbers: axes with ticks, lines, areas and marks in the units of a drawing, which the template draws."""
+"""Plots as numbers: axes with ticks, lines, areas and marks in units of the drawing, for the template."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Axis:
     """One axis of a plot.
 
     Attributes:
-        label: What it shows.
-        low: Where it begins, finite.
-        high: Where it ends, finite and above `low`.
+        label: Its name.
+        low: Its lower end, finite.
+        high: Its upper end, finite and above `low`.
     """
 
     label: str
@@ -34,14 +34,14 @@ class Axis:
 
     @classmethod
     def around(cls, label: str, values: Iterable[float]) -> Axis:
-        """An axis that holds all finite `values`; from 0 to 1 without any."""
+        """An axis for all finite `values`; from 0 to 1 without any."""
         known = [value for value in values if math.isfinite(value)]
         low, high = (min(known), max(known)) if known else (0.0, 1.0)
         room = _MARGIN * (high - low) or max(abs(high), 1.0) / 2
         return cls(label, low - room, high + room)
 
     def share(self, value: float) -> float:
-        """Where a value lies, from 0 at `low` to 1 at `high`."""
+        """The position of a value, from 0 at `low` to 1 at `high`."""
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
@@ -55,13 +55,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """Points that are joined.
+    """A line or area.
 
     Attributes:
         name: For the legend.
         points: (x, y), finite.
-        style: How prominent it is.
-        is_area: Whether what lies below it is filled.
+        style: Its style.
+        is_area: Whether the area below it is filled.
     """
 
     name: str
@@ -77,10 +77,10 @@ class Mark:
     Attributes:
         x: Finite.
         y: Finite.
-        text: What a pointer over it tells.
-        style: How prominent it is.
-        card: Id of the molecule that a pointer over it shows, or "".
-        interval: Ends of a bar across it, along the horizontal axis.
+        text: Text under the pointer.
+        style: Its style.
+        card: Id of the molecule shown under the pointer, or "".
+        interval: Ends of a horizontal bar through it.
     """
 
     x: float

@@ -1,4 +1,4 @@
-"""The report on a project: its rounds, forecasts beside results, what waits to be measured, the best compounds."""
+"""The report on a project: its rounds, forecasts beside results, pending and best compounds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def describe_project(folder: ProjectFolder, title: str, top: int) -> Report:
     """The report on a project.
 
     Args:
-        folder: The project, checked by opening it.
+        folder: The opened project.
         title: Its name.
         top: Measured compounds to show, the best ones.
 
@@ -67,7 +67,7 @@ def describe_project(folder: ProjectFolder, title: str, top: int) -> Report:
 
 
 def _compared(folder: ProjectFolder, compounds: Sequence[Compound]) -> list[tuple[Proposal, Compound]]:
-    """The proposals that were measured, each with its result."""
+    """The measured proposals with their results."""
     by_key = {compound_key(compound.smiles): compound for compound in compounds}
     pairs = [(proposal, by_key.get(compound_key(proposal.smiles))) for proposal in proposals(folder)]
     return [(proposal, compound) for proposal, compound in pairs if compound]

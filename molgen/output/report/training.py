@@ -1,4 +1,4 @@
-"""The report on a training: what was asked, the curves, what the model is worth on molecules kept out."""
+"""The report on a training: its options, its curves, and the scores on held-out molecules."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def describe_training(folder: RunFolder, title: str) -> Report:
 
 
 def _read_metrics(path: Path) -> list[dict[str, float]]:
-    """A row for each validation; an epochless training has none."""
+    """One row per validation; a training without epochs has none."""
     if not path.exists():
         return []
     try:
@@ -50,7 +50,7 @@ def _read_metrics(path: Path) -> list[dict[str, float]]:
 
 
 def _read_report(path: Path) -> dict[str, Any]:
-    """What the training left at its end; empty before."""
+    """The final report of the training; empty before its end."""
     if not path.exists():
         return {}
     try:
@@ -75,7 +75,7 @@ def _figures(rows: Sequence[Mapping[str, float]], result: Mapping[str, Any]) -> 
 
 
 def _curves(rows: Sequence[Mapping[str, float]]) -> Iterator[Plot]:
-    """Losses together, and each other measure of a validation."""
+    """A plot of losses, and one of each other measure of a validation."""
     names = [name for name in (rows[0] if rows else {}) if name.startswith("validation_")]
     yield _curve(rows, "loss", {"train_loss": "training", "validation_loss": "validation"})
     for name in names:

@@ -131,10 +131,11 @@ def _maximise_posterior(z: Tensor, y: Tensor, group: Tensor) -> tuple[Tensor, Te
 
 
 def _scale(z: Tensor, y: Tensor, lengths: Tensor, noise: Tensor) -> float:
-    """The factor at which 90 % of molecules lie in the 90 % interval of a process without their cell.
+    """The factor by which 90 % of molecules lie in the 90 % interval of a process without their cell.
 
-    Molecules are held out by cells: all molecules nearest to the same one of some random molecules. Held out singly,
-    most would be predicted from the rest of their series, which is not possible for a new series.
+    Random molecules are the centres of cells, and each molecule belongs to the cell of its nearest centre; a cell is
+    held out at a time. Held out singly, most would be predicted from the rest of their series, which is not possible
+    for a new series.
     Source: Roberts et al. 2017, Ecography 40, 913 (cross-validation in blocks).
     """
     centres = z[: max(N_FOLDS, len(z) // CELL_SIZE)]

@@ -190,7 +190,7 @@ def _fitted(labels: _Labels, features: Kernels, z: Tensor, group: Tensor) -> _Fi
 def _likeliest(
     y: Tensor, features: Kernels, z: Tensor, group: Tensor, fixed_noise: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Shares (6,), lengths (2, D), descriptor length, variances of signal and noise, of the greatest posterior density.
+    """Kernel weights (6,), length scales, signal and noise variances with the greatest posterior density.
 
     That is the marginal likelihood, at its likeliest mean, times a normal density of the logarithm of each parameter,
     with a standard deviation of 2 ** 0.5.
@@ -267,8 +267,9 @@ def _conditioned(
 def _widths(fit: _Fit, labels: _Labels, covariance: Tensor) -> Tensor:
     """Half-widths (101,) of intervals in standard deviations, by the share of held-out values that they contain.
 
-    Molecules are held out by cells: all molecules most similar to the same one of some random molecules. Held out
-    singly, most would be predicted from the rest of their series, which is not possible for a new series.
+    Random molecules are the centres of cells, and each molecule belongs to the cell of its most similar centre; a cell
+    is held out at a time. Held out singly, most would be predicted from the rest of their series, which is not
+    possible for a new series.
     Source: Roberts et al. 2017, Ecography 40, 913 (cross-validation in blocks).
     """
     n_cells = max(N_FOLDS, len(covariance) // CELL_SIZE)
