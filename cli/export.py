@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import show
-from .console.campaign_space import open_campaign_space
 from .console.options import Force, Json, Seed
 from .console.outputs import check_outputs
 
@@ -61,6 +60,7 @@ def export(  # noqa: PLR0913 - one argument an option
     """
     from molgen.latent.trust import make_trust_function
     from molgen.output.candidates import describe, select
+    from molgen.output.finished import open_campaign_space
     from molgen.output.front import draw_front, require_front_file
     from molgen.output.known import KnownCompounds
     from molgen.output.sdf import require_format

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import show
-from ..console.campaign_space import open_campaign_space
 from ..console.options import Force
 from ..console.outputs import check_outputs
 
@@ -79,27 +78,14 @@ def _describe(run: Path, top: int, checkpoint: Path | None) -> Report:
 
 def _describe_campaign(folder: RunFolder, title: str, top: int, checkpoint: Path | None) -> Report:
     from molgen.chem.sampling import draw_shipped_molecules
-    from molgen.latent.trust import make_trust_function
-    from molgen.output.candidates import describe, select
-    from molgen.output.known import KnownCompounds
+    from molgen.output.finished import describe_best
     from molgen.output.report.campaign import describe_campaign
     from molgen.run import SPEC
     from molgen.search.ledger import NAME, read_evaluations
     from molgen.search.spec import CampaignSpec
-    from molgen.search.start import NAME as START
-    from molgen.search.start import read_start
 
     evaluations = read_evaluations(folder.path / NAME)
-    picks = select(evaluations, top).picks
-    space = open_campaign_space(folder, checkpoint)
-    candidates = describe(
-        picks,
-        knows=space.knows,
-        known=KnownCompounds(read_start(folder.path / START)),
-        predict=space.predict_molecules if space.property_names else None,
-        property_names=space.property_names,
-        trust=make_trust_function(space),
-    )
+    candidates = describe_best(folder, evaluations, top, checkpoint)
     spec = CampaignSpec.from_options(folder.spec(), f"{folder.path / SPEC}: ")
     reference = draw_shipped_molecules(N_REFERENCE)
     return describe_campaign(title, spec, folder.manifest(), evaluations, candidates, reference)

@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.extras import require_package
-from molgen.output.report.drawing import draw_slim
+from molgen.output.drawing import draw_slim
 from molgen.score.objective import Objective, parse_objectives
 from molgen.search.ledger import Evaluation
 from molgen.search.spec import CampaignSpec

@@ -1,31 +1,45 @@
-"""Ordered molecules with columns of values: as CSV, SMILES lines, SDF or a picture."""
+"""Ordered molecules with columns of values: as CSV, SMILES lines, SDF, a picture, a data frame or in a notebook."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from molgen.chem.molecule import Molecule, parse
-from molgen.errors import SpecError
+from molgen.chem.properties import DESCRIPTORS
+from molgen.errors import MoleculeError, SpecError
+from molgen.extras import require_package
+from molgen.output.drawing import draw_slim
 from molgen.paths import replace_file, write_text
 from molgen.quoting import csv_cell, sdf_line, sdf_name
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
 LISTING_SUFFIXES = (".csv", ".smi", ".sdf", ".svg", ".png")
 COLUMNS = 5
 CELL_PX = 240
 MAX_DRAWN = 100
 """Maximum number of molecules of a picture."""
+MAX_SHOWN = 20
+"""Molecules that a notebook shows."""
 N_LEGENDS = 3
 """Number of columns below a structure: the first ones with short values."""
 LONGEST_TOLD = 24
 """Maximum length of such a value."""
+
+_GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:8px;font-size:12px"
+_CARD = "border:1px solid #dfe3e8;border-radius:6px;padding:6px 8px;overflow-wrap:anywhere"
 
 Cell = float | str
 
@@ -49,6 +63,54 @@ class Listing:
         for name, values in self.columns.items():
             if len(values) != len(self.smiles):
                 raise ValueError(f"{name} has {len(values)} values for {len(self.smiles)} molecules")
+
+    @classmethod
+    def of(cls, smiles: Iterable[str | None], descriptors: Sequence[str] = ("mw", "logp", "qed", "sa")) -> Listing:
+        """Molecules, such as samples, with descriptors as columns; what is no molecule has a row without one.
+
+        Raises:
+            SpecError: A descriptor is unknown.
+        """
+        for name in descriptors:
+            if name not in DESCRIPTORS:
+                raise SpecError("descriptors", f"unknown {name!r}", remedy=f"Known: {', '.join(DESCRIPTORS)}.")
+        molecules = [_parse_or_none(text) for text in smiles]
+        columns = {
+            name: tuple(DESCRIPTORS[name].function(molecule.mol) if molecule else math.nan for molecule in molecules)
+            for name in descriptors
+        }
+        return cls(tuple(molecule.smiles if molecule else "" for molecule in molecules), columns)
+
+    @classmethod
+    def from_pandas(cls, frame: DataFrame, smiles_column: str = "smiles") -> Listing:
+        """Molecules of a data frame, canonical; its other columns are kept, numbers as numbers, the rest as texts.
+
+        Raises:
+            SpecError: There is no such column.
+        """
+        if smiles_column not in frame.columns:
+            known = ", ".join(map(str, frame.columns))
+            raise SpecError("smiles_column", f"there is no column {smiles_column!r}", remedy=f"Columns: {known}.")
+        molecules = [_parse_or_none(text) for text in frame[smiles_column]]
+        columns = {str(name): _cells(frame[name]) for name in frame.columns if name != smiles_column}
+        return cls(tuple(molecule.smiles if molecule else "" for molecule in molecules), columns)
+
+    def to_pandas(self) -> DataFrame:
+        """A data frame with the column `smiles`, then the others.
+
+        Raises:
+            SpecError: pandas is not installed.
+        """
+        require_package("pandas", package="pandas", extra="notebook", key="to_pandas")
+        from pandas import DataFrame
+
+        return DataFrame({"smiles": list(self.smiles), **{name: list(cells) for name, cells in self.columns.items()}})
+
+    def _repr_html_(self) -> str:
+        """Drawings of the first molecules with their values, for a notebook."""
+        shown = list(islice(((smiles, values) for smiles, values in self.rows() if smiles), MAX_SHOWN))
+        cards = "".join(_card(smiles, values) for smiles, values in shown)
+        return f'<p>{len(shown)} of {len(self.smiles)} rows</p><div style="{_GRID}">{cards}</div>'
 
     def rows(self) -> Iterator[tuple[str, dict[str, Cell]]]:
         """Each row: SMILES and values."""
@@ -153,3 +215,26 @@ def _flat(molecule: Molecule) -> Chem.Mol:
     mol = Chem.Mol(molecule.mol)
     rdDepictor.Compute2DCoords(mol)
     return mol
+
+
+def _parse_or_none(text: object) -> Molecule | None:
+    try:
+        return parse(text) if isinstance(text, str) else None
+    except MoleculeError:
+        return None
+
+
+def _cells(column: Series) -> tuple[Cell, ...]:
+    """Numbers, or texts with "" for what is missing."""
+    from pandas.api.types import is_numeric_dtype
+
+    if is_numeric_dtype(column):
+        return tuple(column.to_numpy(dtype=float, na_value=math.nan).tolist())
+    return tuple("" if is_missing else str(value) for value, is_missing in zip(column, column.isna(), strict=True))
+
+
+def _card(smiles: str, values: Mapping[str, Cell]) -> str:
+    """A molecule of a notebook's grid as HTML."""
+    told = [f"{name} {format_value(value)}" for name, value in values.items() if format_value(value)]
+    texts = "<br>".join(map(escape, [smiles, *told]))
+    return f'<div style="{_CARD}">{draw_slim(parse(smiles).mol)}{texts}</div>'

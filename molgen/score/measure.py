@@ -107,7 +107,7 @@ class MeasureContext:
     def __post_init__(self) -> None:
         """Refuses a scorer with the name of a built-in measure; raises SpecError."""
         for name in self.scorers:
-            if name in DESCRIPTORS or name in _OWN:
+            if is_own(name):
                 raise SpecError("scorer", f"{name} is a measure of molgen's own", remedy=f"Rename it: my_{name}=...")
 
     @cached_property
@@ -123,6 +123,11 @@ class MeasureContext:
         if mean.shape != shape or std.shape != shape:
             raise ScorerError("predicted", f"must be {shape}, but are {mean.shape}, {std.shape}")
         return mean, std
+
+
+def is_own(name: str) -> bool:
+    """Whether molgen has a measure of that name, without an argument."""
+    return name in DESCRIPTORS or name in _OWN
 
 
 def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Measure:

@@ -21,9 +21,9 @@ from molgen.run import SPEC, RunFolder, describe_input, file_digest, now
 from molgen.sample.series import CoreSeries, keep_constraints, read_series
 from molgen.score.constraint import Constraint
 from molgen.score.defaults import add_default_constraints
-from molgen.score.external.plugin import health_check, parse_scorers
-from molgen.score.external.scorer import PythonScorer, Scorer
-from molgen.score.measure import MeasureContext
+from molgen.score.external.plugin import find_installed_scorers, health_check, parse_scorers
+from molgen.score.external.scorer import InstalledScorer, PythonScorer, Scorer
+from molgen.score.measure import MeasureContext, is_own
 from molgen.score.objective import labelled_property, parse_objectives
 from molgen.score.oracle import Oracle
 from molgen.search import ledger, start, study
@@ -160,6 +160,9 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     constraints = [constraint for text in spec.constraint for constraint in Constraint.parse(text)]
     is_tolerant = spec.on_failure != "stop"
     scorers = parse_scorers(spec.scorer, spec.scorer_command, spec.time_limit_s, is_tolerant=is_tolerant)
+    named = [*(each.name for each in objectives), *(each.name for each in constraints), *spec.record]
+    others = [name for name in named if name not in scorers and not is_own(name)]
+    scorers |= find_installed_scorers(others, spec.time_limit_s, is_tolerant=is_tolerant)
     for scorer in scorers.values():
         stack.callback(scorer.close)
     labels = dict.fromkeys([*(labelled_property(objective.name) for objective in objectives), *scorers])
@@ -214,7 +217,9 @@ def _require_pareto_makes_sense(spec: CampaignSpec, oracle: Oracle) -> None:
 
 
 def _scorer_digest(scorer: Scorer) -> str:
-    """SHA-256 of the file of a Python scorer; a program is identified by its command line in the specification."""
+    """What identifies a scorer: the SHA-256 of a file, the version of a package; the specification has a program."""
+    if isinstance(scorer, InstalledScorer):
+        return scorer.version
     return file_digest(scorer.path) if isinstance(scorer, PythonScorer) else ""
 
 

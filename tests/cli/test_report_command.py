@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+import molgen
 from molgen.model.vae import Vae, VaeConfig
 from molgen.project.curated_file import write_compounds
 from molgen.project.curation import Compound
@@ -87,3 +88,11 @@ def test_what_is_wrong_is_told(tmp_path: Path, run_molgen: RunMolgen) -> None:
     assert result.exit_code == 2
     assert "--checkpoint" in result.stderr
     assert not (tmp_path / "report.html").exists()
+
+
+def test_python_gives_the_candidates_that_the_page_shows(tmp_path: Path) -> None:
+    listing = molgen.candidates(make_campaign(tmp_path / "work"), top=3)
+    assert isinstance(listing, molgen.Listing)
+    assert listing.smiles == tuple("C" * n for n in (8, 7, 6))
+    assert listing.columns["qed"] == pytest.approx((8 / 9, 7 / 9, 6 / 9))
+    assert listing.columns["id"] == ("MG-000008", "MG-000007", "MG-000006")

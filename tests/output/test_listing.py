@@ -2,14 +2,16 @@
 
 import csv
 import math
+from html import escape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rdkit import Chem
 
 from molgen.chem.table import Row, read_rows
 from molgen.errors import SpecError
-from molgen.output.listing import Listing, require_listing_file, write_listing
+from molgen.output.listing import MAX_SHOWN, Listing, require_listing_file, write_listing
 
 LISTING = Listing(
     ("CCO", "", "C[C@H](N)C(=O)[O-]"),
@@ -91,3 +93,42 @@ def test_no_cell_is_a_formula_and_names_read_back(tmp_path: Path) -> None:
     assert not [row for row in rows if row[1][0] in "=+-@"]
     names = [row.name for row in read_rows(tmp_path / "a.csv") if isinstance(row, Row)]
     assert names == [name.strip() for name in NASTY]
+
+
+def test_samples_are_described_and_what_is_no_molecule_keeps_its_row() -> None:
+    listing = Listing.of(["OCC", None, "C("], ["heavy_atoms"])
+    assert listing.smiles == ("CCO", "", "")
+    assert listing.columns["heavy_atoms"][0] == 3
+    assert all(math.isnan(float(value)) for value in listing.columns["heavy_atoms"][1:])
+    with pytest.raises(SpecError, match="unknown 'potency'"):
+        Listing.of(["C"], ["potency"])
+
+
+def test_a_notebook_shows_drawings_and_no_text_becomes_markup() -> None:
+    evil = "<script>alert(1)</script>"
+    many = Listing(("CCO",) * (MAX_SHOWN + 5), {evil: (evil,) * (MAX_SHOWN + 5)})
+    shown = many._repr_html_()
+    assert shown.count("<svg") == MAX_SHOWN
+    assert f"{MAX_SHOWN} of {MAX_SHOWN + 5} rows" in shown
+    assert "<script" not in shown
+    assert escape(evil) in shown
+    assert LISTING._repr_html_().count("<svg") == 2
+
+
+def test_data_frames_go_in_and_out() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = LISTING.to_pandas()
+    assert list(frame.columns) == ["smiles", "similarity", "reason"]
+    again = Listing.from_pandas(frame)
+    assert again.smiles == LISTING.smiles
+    assert again.columns["reason"] == LISTING.columns["reason"]
+    np.testing.assert_array_equal(again.columns["similarity"], LISTING.columns["similarity"])
+    gaps = pandas.DataFrame(
+        {"structure": ["OCC", None], "n": pandas.array([1, None], dtype="Int64"), "name": ["a", None]}
+    )
+    read = Listing.from_pandas(gaps, "structure")
+    assert read.smiles == ("CCO", "")
+    assert read.columns["name"] == ("a", "")
+    np.testing.assert_array_equal(read.columns["n"], [1.0, math.nan])
+    with pytest.raises(SpecError, match="no column 'smiles'"):
+        Listing.from_pandas(gaps)

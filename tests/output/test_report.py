@@ -18,9 +18,9 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from molgen.chem.conformer import embed
 from molgen.chem.molecule import parse
 from molgen.output.candidates import describe, select
+from molgen.output.drawing import HEIGHT_PX, WIDTH_PX, draw_slim
 from molgen.output.report.campaign import describe_campaign
 from molgen.output.report.content import Facts, Report, Table, flatten_entries, show_cell
-from molgen.output.report.drawing import HEIGHT_PX, WIDTH_PX, draw_slim
 from molgen.output.report.page import render_report_page, write_report_page
 from molgen.output.report.plot import HEIGHT, N_TICKS, WIDTH, Axis, Line, Plot
 from molgen.search.ledger import Evaluation

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from molgen.chem.molecule import Molecule
+from molgen.output.drawing import draw_slim
 from molgen.output.listing import Cell
-from molgen.output.report.drawing import draw_slim
 from molgen.output.report.plot import Plot
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ import numpy as np
 from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import ScorerError, SpecError
-from molgen.score.external.scorer import TIME_LIMIT_S, CommandScorer, PythonScorer, Scorer
+from molgen.score.external.scorer import TIME_LIMIT_S, CommandScorer, InstalledScorer, PythonScorer, Scorer
+
+GROUP = "molgen.scorers"
+"""Entry points by which a package offers functions from SMILES to numbers as measures."""
 
 _KNOWN_DRUGS = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(C)Cc1ccc(C(C)C(=O)O)cc1")
 """Aspirin, caffeine, ibuprofen."""
@@ -71,6 +75,25 @@ def parse_scorers(
         names = ", ".join(scorer.name for scorer in scorers)
         raise SpecError("scorer", f"two scorers have one name: {names}", remedy="Name one: my_score=...")
     return by_name
+
+
+def find_installed_scorers(
+    names: Iterable[str], time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False
+) -> dict[str, Scorer]:
+    """Those of `names` that an installed package offers as measures, by entry points of the group `molgen.scorers`.
+
+    Raises:
+        SpecError: Two packages offer one name, or an entry point names no function.
+    """
+    found: dict[str, Scorer] = {}
+    for name in dict.fromkeys(names):
+        offers = entry_points(group=GROUP, name=name)
+        if len(offers) > 1:
+            values = ", ".join(offer.value for offer in offers)
+            raise SpecError("scorer", f"several packages offer {name}: {values}", remedy="Uninstall one.")
+        for offer in offers:
+            found[name] = InstalledScorer(offer, time_limit_s, is_tolerant=is_tolerant)
+    return found
 
 
 def health_check(scorer: Scorer) -> str | None:

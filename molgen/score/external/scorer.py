@@ -17,6 +17,7 @@ import shutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Self
 
@@ -164,24 +165,21 @@ class Scorer(ABC):
         return self._error(f"did not answer within {self.time_limit_s:g} s")
 
 
-class PythonScorer(Scorer):
-    """A function from a list of SMILES to a list of numbers, in a Python file of the user."""
+class FunctionScorer(Scorer):
+    """A function from a list of SMILES to a list of numbers, in a worker process."""
 
     def __init__(
         self,
         name: str,
-        path: Path,
+        place: str,
         function: str,
         time_limit_s: float = TIME_LIMIT_S,
         *,
         is_tolerant: bool = False,
     ) -> None:
-        """Checks that the file exists (SpecError); nothing runs before the first call."""
+        """Runs nothing before the first call; `place` is a .py file or an installed module."""
         super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
-        if not path.is_file():
-            raise SpecError("scorer", f"{path} is not a file", remedy="Write it like file.py:function.")
-        self.path = path.resolve()
-        self._command = [sys.executable, "-P", worker.__file__, str(self.path), function]
+        self._command = [sys.executable, "-P", worker.__file__, place, function]
         self._child: Child | None = None
         self._is_over = False
         self._words = ""
@@ -245,6 +243,52 @@ class PythonScorer(Scorer):
             self._child.stop()
             self._words = self._child.tail()
             self._child = None
+
+
+class PythonScorer(FunctionScorer):
+    """A function in a Python file of the user.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        function: str,
+        time_limit_s: float = TIME_LIMIT_S,
+        *,
+        is_tolerant: bool = False,
+    ) -> None:
+        """Checks that the file exists (SpecError); nothing runs before the first call."""
+        if not path.is_file():
+            raise SpecError("scorer", f"{path} is not a file", remedy="Write it like file.py:function.")
+        self.path = path.resolve()
+        super().__init__(name, str(self.path), function, time_limit_s, is_tolerant=is_tolerant)
+
+
+class InstalledScorer(FunctionScorer):
+    """A function that an installed package offers as a measure.
+
+    Attributes:
+        version: Name and version of the package; a campaign is resumed with the same.
+    """
+
+    def __init__(
+        self, entry_point: EntryPoint, time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False
+    ) -> None:
+        """The function that an entry point of the group `molgen.scorers` names, under the name of the entry point.
+
+        Raises:
+            SpecError: It names no function of a module.
+        """
+        if not (entry_point.attr or "").isidentifier():
+            remedy = "The package must write it like package.module:function."
+            raise SpecError("scorer", f"the entry point {entry_point.value!r} names no function", remedy=remedy)
+        package = entry_point.dist
+        self.version = f"{package.name} {package.version}" if package else ""
+        super().__init__(entry_point.name, entry_point.module, entry_point.attr, time_limit_s, is_tolerant=is_tolerant)
 
 
 class CommandScorer(Scorer):

@@ -1,13 +1,15 @@
 """The worker process of a scorer: one JSON line in, one JSON line out.
 
-Started as `python -P worker.py FILE FUNCTION`. It imports only the standard library, so that a scorer starts fast and
-independently of molgen. A request is a list of N SMILES. A reply is `{"values": [...]}` with N items, each a number or
-the text of an invalid answer, or `{"refused": REASON}`. The first reply, `{"values": []}`, reports that the file is
-loaded. Every exception of the scorer, SystemExit included, is a refusal, with the traceback on stderr.
+Started as `python -P worker.py PLACE FUNCTION`, where PLACE is a .py file or an installed module. It imports only the
+standard library, so that a scorer starts fast and independently of molgen. A request is a list of N SMILES. A reply is
+`{"values": [...]}` with N items, each a number or the text of an invalid answer, or `{"refused": REASON}`. The first
+reply, `{"values": []}`, reports that the module is loaded. Every exception of the scorer, SystemExit included, is a
+refusal, with the traceback on stderr.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -22,16 +24,17 @@ _LONGEST_TEXT = 80
 _LONGEST_REASON = 300
 
 
-def main(path: Path, name: str) -> None:
+def main(place: str, name: str) -> None:
     """Answers requests on stdin until it ends."""
     requests, replies = _private_pipes()
     try:
-        function = getattr(_load(path), name, None)
+        module = _load(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+        function = getattr(module, name, None)
     except BaseException as error:
         _reply(replies, _refusal(error))
         return
     if not callable(function):
-        _reply(replies, {"refused": f"has no function {name!r} in {path}"})
+        _reply(replies, {"refused": f"has no function {name!r} in {place}"})
         return
     _reply(replies, {"values": []})
     for line in requests:
@@ -97,4 +100,4 @@ def _reply(replies: BinaryIO, answer: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(sys.argv[1], sys.argv[2])

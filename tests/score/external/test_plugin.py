@@ -17,8 +17,14 @@ from hypothesis import strategies as st
 
 from molgen.chem.molecule import parse
 from molgen.errors import ScorerError, SpecError
-from molgen.score.external.plugin import health_check, parse_command_scorer, parse_python_scorer, parse_scorers
-from molgen.score.external.scorer import CommandScorer, PythonScorer, Scorer
+from molgen.score.external.plugin import (
+    find_installed_scorers,
+    health_check,
+    parse_command_scorer,
+    parse_python_scorer,
+    parse_scorers,
+)
+from molgen.score.external.scorer import CommandScorer, InstalledScorer, PythonScorer, Scorer
 
 MOLECULES = [parse(smiles) for smiles in ("CCO", "c1ccccc1", "CC(=O)O")]
 LENGTHS = [float(len(molecule.smiles)) for molecule in MOLECULES]
@@ -346,3 +352,32 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of an installed package that offers the lengths of SMILES as the measure `length`."""
+    (tmp_path / "lengths").mkdir()
+    (tmp_path / "lengths" / "__init__.py").write_text(PYTHON_LENGTHS)
+    info = tmp_path / "lengths-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lengths\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[molgen.scorers]\nlength = lengths:score\nwhole = lengths\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "lengths"
+
+
+def test_a_package_adds_a_measure_by_name(package: str) -> None:
+    found = find_installed_scorers(["qed", "length", "length"])
+    assert list(found) == ["length"]
+    with found["length"] as scorer:
+        assert scorer(MOLECULES).tolist() == LENGTHS
+        assert isinstance(scorer, InstalledScorer)
+        assert scorer.version == "lengths 1.2"
+    assert package not in sys.modules  # it runs in the worker alone
+
+
+def test_an_entry_point_that_names_no_function_is_refused(package: str) -> None:
+    with pytest.raises(SpecError, match=f"'{package}' names no function"):
+        find_installed_scorers(["whole"])
