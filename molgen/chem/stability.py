@@ -154,7 +154,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "hydrolyses to the aldehyde",
                 (
                     f"[NX3H2;{_N}]-[CX4;{_NO_CF3}]-[OX2H0,SX2,#7X3]",
-                    f"[NX3;{_N};!$(N-c)]-[CX4;!R;{_NO_CF3}]-[NX3,OX2H0;!R;{_N};!$([N,O]-c)]",
+                    f"[NX3;{_N};!$(N-c)]-[CX4;!R;{_NO_CF3}]-[NX3,OX2H0;!R;{_N};!$(N-c)]",
                     f"[NX3;{_N};!$(N-c)]-[CX4;!R;{_NO_CF3}]-[NX3;{_N};!$(N-c)]",
                 ),
             ),

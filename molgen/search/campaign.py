@@ -145,6 +145,7 @@ class Campaign:
         self._met: dict[str, Outcome] = {}
         self._totals: list[float] = []
         self._counts = {"proposed": 0, "invalid": 0, "duplicate": 0, "filtered": 0, "known": 0}
+        self._n_given, self._n_given_scored = 0, 0
         self._began = time.monotonic()
 
     @property
@@ -186,6 +187,7 @@ class Campaign:
     def _search(self, on_status: Callable[[CampaignStatus], object], is_stop_requested: Callable[[], bool]) -> None:
         if self.start:
             self._settle(self._begin_at_start(), on_status)
+            self._n_given, self._n_given_scored = self._counts["proposed"], len(self._evaluations)
         for budget in self._budgets:
             self._budget = budget
             self._spend(on_status, is_stop_requested)
@@ -235,7 +237,8 @@ class Campaign:
     def _n_proposals(self) -> int:
         """Number of proposals expected to give one batch of molecules to score, from the rates so far."""
         batch = self.spec.batch_size
-        per_call = (self._counts["proposed"] + batch) / (len(self._evaluations) + batch)
+        n_proposed, n_scored = self._counts["proposed"] - self._n_given, len(self._evaluations) - self._n_given_scored
+        per_call = (n_proposed + batch) / (n_scored + batch)
         return min(max(batch, MAX_PROPOSALS), math.ceil(batch * per_call))
 
     def _settle(self, proposals: list[_Proposal], on_status: Callable[[CampaignStatus], object]) -> None:

@@ -52,7 +52,7 @@ UNSTABLE = {
     "hemiaminal": ["CC(O)NC", "CC(O)n1cccn1", "CC(O)NC(C)=O", "OC1CCCN1C"],
     "hemiacetal or hydrate": ["CC(O)OC", "CC(O)O", "OC1CO1"],
     "hemithioacetal": ["CC(O)SC", "CC(S)OC"],
-    "aminal": ["CC(N)OC", "CC(N)N", "CNC(C)NC", "CN(C)COC"],
+    "aminal": ["CC(N)OC", "CC(N)N", "CNC(C)NC", "CN(C)COC", "CN(C)COc1ccccc1"],
     "orthoester": ["COC(C)(OC)OC"],
     "alpha-halo ether, thioether or amine": ["COCCl", "CSCCl", "COCF", "CN(C)C(F)F", "ClCn1cccn1"],
     "ketene acetal": ["C=C(OC)OC"],
