@@ -70,7 +70,7 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     sampler: Annotated[
         str,
         typer.Option(
-            help="Sampler: latent; random, perturb, cmaes, tpe, gp; or latent without a part (see the documentation)."
+            help="Sampler: latent, or a part of it; tanimoto-bo, random, perturb, cmaes, tpe, gp (see the documentation)."
         ),
     ] = "latent",
     checkpoint: options.Checkpoint = None,
@@ -134,9 +134,9 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     _show_report(report)
 
 
-SHOWN = ("NF-BO", "Genetic GFN", "InVirtuoGen")
-"""Published methods beside the result: the best latent method, and the two best ones that use no label outside the
-budget."""
+SHOWN = ("NF-BO", "Tanimoto BO", "InVirtuoGen")
+"""Published methods beside the result: the best latent method, and the two best ones that use neither labels outside the
+budget nor a large language model."""
 
 
 def _score_file(path: Path, out: Path) -> None:
@@ -149,19 +149,25 @@ def _score_file(path: Path, out: Path) -> None:
 
 
 def _show_report(report: dict[str, Any]) -> None:
+    from molgen.bench.pmo.report import SET_APART
+
     published = {name: report["published"][name] for name in SHOWN}
     rows = [
         [task, _format_with_std(figures["auc_top_10"]), _format_with_std(figures["auc_1k"]), *_figures(figures)]
         + [f"{table[task]:.3f}" for table in published.values()]
         for task, figures in report["tasks"].items()
     ]
-    sums = report["sums"]
-    total = ["sum", *(_format_with_std(sums[name]) for name in ("auc_top_10", "auc_1k", "final_top_10"))]
-    rows.append([*total, "", "", "", "", "", *(f"{sum(table.values()):.3f}" for table in published.values())])
+    names = ("auc_top_10", "auc_1k", "top_10_after_100", "final_top_10")
+    for label, key, apart in (("sum", "sums", ""), (f"without {SET_APART}", f"sums_without_{SET_APART}", SET_APART)):
+        totals = [sum(value for task, value in table.items() if task != apart) for table in published.values()]
+        if key == "sums" or apart in report["tasks"]:
+            figures = [_format_with_std(report[key][name]) for name in names]
+            rows.append([label, *figures, "", "", "", "", "", *(f"{total:.3f}" for total in totals)])
     columns = [
         "task",
         "AUC top-10",
         "first 1,000",
+        "100 calls",
         "final top-10",
         "diversity",
         "SA",
@@ -174,7 +180,7 @@ def _show_report(report: dict[str, Any]) -> None:
 
 
 def _figures(figures: dict[str, dict[str, float]]) -> list[str]:
-    names = ("final_top_10", "diversity", "sa", "novelty", "passes_brenk", "kept")
+    names = ("top_10_after_100", "final_top_10", "diversity", "sa", "novelty", "passes_brenk", "kept")
     return [f"{figures[name]['mean']:.3f}" for name in names]
 
 

@@ -22,7 +22,17 @@ from molgen.latent.space import LatentSpace
 
 SHORT_BUDGET = 1000
 N_TOP = 100
-SUMMED = ("auc_top_1", "auc_top_10", "auc_top_100", "auc_1k", "final_top_10")
+SUMMED = (
+    "auc_top_1",
+    "auc_top_10",
+    "auc_top_100",
+    "auc_1k",
+    "top_10_after_100",
+    "top_10_after_300",
+    "final_top_10",
+)
+SET_APART = "valsartan_smarts"
+"""The task that most methods do not begin to solve: sums are told without it too."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,9 @@ class RunResult:
         auc_top_10: Of the mean of the 10 best: PMO's own measure.
         auc_top_100: Of the mean of the 100 best.
         auc_1k: `auc_top_10` of the first 1,000 calls alone.
-        final_top_10: Mean of the 10 best at the end.
+        top_10_after_100: Mean of the 10 best of the first 100 calls.
+        top_10_after_300: Of the first 300.
+        final_top_10: Of all.
         best: The best molecule.
         diversity: Of the 100 best: see `molgen.evaluate.samples.internal_diversity`.
         sa: Their mean SA score, 1 (easy to make) to 10.
@@ -54,6 +66,8 @@ class RunResult:
     auc_top_10: float
     auc_top_100: float
     auc_1k: float
+    top_10_after_100: float
+    top_10_after_300: float
     final_top_10: float
     best: str
     diversity: float
@@ -82,7 +96,9 @@ def summarise_run(run: PmoRun, space: LatentSpace) -> RunResult:
         auc_top_10=auc(values, run.budget, 10),
         auc_top_100=auc(values, run.budget, 100),
         auc_1k=auc(values[:SHORT_BUDGET], min(SHORT_BUDGET, run.budget), 10),
-        final_top_10=float(np.mean(sorted(values)[-10:])) if values else 0.0,
+        top_10_after_100=_mean(sorted(values[:100])[-10:]),
+        top_10_after_300=_mean(sorted(values[:300])[-10:]),
+        final_top_10=_mean(sorted(values)[-10:]),
         best=top[0] if top else "",
         diversity=internal_diversity(top) if top else 0.0,
         sa=_mean([synthetic_accessibility(mol) for mol in mols]),
@@ -96,26 +112,31 @@ def summarise_run(run: PmoRun, space: LatentSpace) -> RunResult:
 def summarise_runs(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
     """Results by run and by task, their sums, and published results of the same tasks, for JSON.
 
-    A sum is over tasks, of the means over seeds; its deviation is that of the sums of single seeds, or None unless all
-    seeds have all tasks.
+    A sum is over tasks, of the means over seeds, once of all and once without `SET_APART`.
     """
     tasks = list(dict.fromkeys(result.task for result in results))
-    seeds = list(dict.fromkeys(result.seed for result in results))
     by_task = {task: _summarise_seeds([r for r in results if r.task == task]) for task in tasks}
+    return {
+        "budget": budget,
+        "seeds": list(dict.fromkeys(result.seed for result in results)),
+        "tasks": by_task,
+        "sums": _sum_tasks(results),
+        f"sums_without_{SET_APART}": _sum_tasks([result for result in results if result.task != SET_APART]),
+        "published": {name: {task: table[task] for task in tasks} for name, table in PUBLISHED.items()},
+        "runs": [asdict(result) for result in results],
+    }
+
+
+def _sum_tasks(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:
+    """Sums over tasks, and their deviation over seeds: None where a seed lacks a task, or there is one seed."""
+    tasks, seeds = ({getattr(result, name) for result in results} for name in ("task", "seed"))
     is_full = len(results) == len(tasks) * len(seeds) and len(seeds) > 1
     sums: dict[str, dict[str, float | None]] = {}
     for name in SUMMED:
         by_seed = [sum(getattr(r, name) for r in results if r.seed == seed) for seed in seeds]
-        total = sum(float(np.mean([getattr(r, name) for r in results if r.task == task])) for task in tasks)
+        total = sum(float(np.mean([getattr(r, name) for r in results if r.task == task])) for task in sorted(tasks))
         sums[name] = {"mean": total, "deviation": float(np.std(by_seed, ddof=1)) if is_full else None}
-    return {
-        "budget": budget,
-        "seeds": seeds,
-        "tasks": by_task,
-        "sums": sums,
-        "published": {name: {task: table[task] for task in tasks} for name, table in PUBLISHED.items()},
-        "runs": [asdict(result) for result in results],
-    }
+    return sums
 
 
 def _summarise_seeds(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:

@@ -43,7 +43,7 @@ def make_oracles() -> Mapping[str, Callable[[Chem.Mol], float]]:
 def self_test() -> float:
     """Compares every oracle with reference values; returns the largest difference.
 
-    The values, of 40 molecules, are of PyTDC 1.1.15.
+    The values, of 40 molecules and of 9 that three oracles like, are of PyTDC 1.1.15.
 
     Raises:
         MolgenError: An oracle is off by more than 1e-6, or the file of values is damaged.
@@ -53,7 +53,7 @@ def self_test() -> float:
     try:
         with path.open(encoding="utf-8", newline="") as handle:
             rows = list(csv.DictReader(handle))
-        wanted = [(row["smiles"], name, float(row[name])) for row in rows for name in make_oracles()]
+        wanted = [(row["smiles"], name, float(row[name])) for row in rows for name in make_oracles() if row[name]]
     except (OSError, ValueError, KeyError) as error:
         raise MolgenError(f"{path}: cannot be read ({error})", remedy="Install molgen again.") from error
     mols = {smiles: parse(smiles).mol for smiles in {row["smiles"] for row in rows}}
@@ -143,36 +143,37 @@ def _read_published(columns: str, rows: str) -> Mapping[str, Mapping[str, float]
 
 
 PUBLISHED = _read_published(
-    "GP BO | NF-BO | REINVENT | Graph GA | Genetic GFN | InVirtuoGen",
+    "GP BO | NF-BO | REINVENT | Graph GA | Genetic GFN | InVirtuoGen | Tanimoto BO",
     """
-    albuterol_similarity      0.898 0.817 0.882 0.838 0.949 0.950
-    amlodipine_mpo            0.583 0.672 0.635 0.661 0.761 0.733
-    celecoxib_rediscovery     0.723 0.546 0.710 0.630 0.802 0.798
-    deco_hop                  0.629 0.675 0.666 0.619 0.733 0.748
-    drd2                      0.923 0.875 0.945 0.964 0.974 0.985
-    fexofenadine_mpo          0.722 0.784 0.784 0.760 0.856 0.845
-    gsk3b                     0.851 0.754 0.865 0.788 0.881 0.952
-    isomers_c7h8n2o2          0.680 0.748 0.852 0.862 0.969 0.968
-    isomers_c9h10n2o2pf2cl    0.469 0.842 0.642 0.719 0.897 0.874
-    jnk3                      0.564 0.649 0.783 0.553 0.764 0.825
-    median1                   0.301 0.340 0.356 0.294 0.379 0.342
-    median2                   0.297 0.260 0.276 0.273 0.294 0.288
-    mestranol_similarity      0.627 0.607 0.618 0.579 0.708 0.797
-    osimertinib_mpo           0.787 0.828 0.837 0.831 0.860 0.870
-    perindopril_mpo           0.493 0.586 0.537 0.538 0.595 0.645
-    qed                       0.937 0.941 0.941 0.940 0.942 0.942
-    ranolazine_mpo            0.735 0.698 0.760 0.728 0.819 0.848
-    scaffold_hop              0.548 0.629 0.560 0.517 0.615 0.589
-    sitagliptin_mpo           0.186 0.516 0.021 0.433 0.634 0.709
-    thiothixene_rediscovery   0.559 0.496 0.534 0.479 0.583 0.625
-    troglitazone_rediscovery  0.410 0.375 0.441 0.390 0.511 0.595
-    valsartan_smarts          0.000 0.594 0.178 0.000 0.135 0.210
-    zaleplon_mpo              0.221 0.504 0.358 0.346 0.552 0.536
+    albuterol_similarity      0.898 0.817 0.882 0.838 0.949 0.950 0.964
+    amlodipine_mpo            0.583 0.672 0.635 0.661 0.761 0.733 0.720
+    celecoxib_rediscovery     0.723 0.546 0.710 0.630 0.802 0.798 0.860
+    deco_hop                  0.629 0.675 0.666 0.619 0.733 0.748 0.672
+    drd2                      0.923 0.875 0.945 0.964 0.974 0.985 0.902
+    fexofenadine_mpo          0.722 0.784 0.784 0.760 0.856 0.845 0.806
+    gsk3b                     0.851 0.754 0.865 0.788 0.881 0.952 0.877
+    isomers_c7h8n2o2          0.680 0.748 0.852 0.862 0.969 0.968 0.911
+    isomers_c9h10n2o2pf2cl    0.469 0.842 0.642 0.719 0.897 0.874 0.828
+    jnk3                      0.564 0.649 0.783 0.553 0.764 0.825 0.785
+    median1                   0.301 0.340 0.356 0.294 0.379 0.342 0.415
+    median2                   0.297 0.260 0.276 0.273 0.294 0.288 0.408
+    mestranol_similarity      0.627 0.607 0.618 0.579 0.708 0.797 0.930
+    osimertinib_mpo           0.787 0.828 0.837 0.831 0.860 0.870 0.833
+    perindopril_mpo           0.493 0.586 0.537 0.538 0.595 0.645 0.651
+    qed                       0.937 0.941 0.941 0.940 0.942 0.942 0.947
+    ranolazine_mpo            0.735 0.698 0.760 0.728 0.819 0.848 0.810
+    scaffold_hop              0.548 0.629 0.560 0.517 0.615 0.589 0.529
+    sitagliptin_mpo           0.186 0.516 0.021 0.433 0.634 0.709 0.474
+    thiothixene_rediscovery   0.559 0.496 0.534 0.479 0.583 0.625 0.727
+    troglitazone_rediscovery  0.410 0.375 0.441 0.390 0.511 0.595 0.756
+    valsartan_smarts          0.000 0.594 0.178 0.000 0.135 0.210 0.000
+    zaleplon_mpo              0.221 0.504 0.358 0.346 0.552 0.536 0.499
     """,
 )
 """AUC of the ten best after 10,000 calls by method and task, of methods that use no label outside the budget.
 
 Sources: GP BO, REINVENT, Graph GA: Gao et al. 2022, table 2; NF-BO: Lee et al., ICLR 2025, table 2 (1,000 of the calls
 are random molecules); Genetic GFN: Kim et al. 2024 (arXiv:2402.05961); InVirtuoGen without prescreening: the results
-file of its public repository, 2025.
+file of its public repository, 2025; Tanimoto BO: Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709), mean of five
+published seeds, whose area is that of the tenth best instead of the mean of ten.
 """
