@@ -1,6 +1,6 @@
 """Unfolded count fingerprints and their Tanimoto similarities.
 
-Notation: N and B molecules, F features that occur.
+Notation: N and B molecules, F different features.
 Sources: circular features, Rogers & Hahn, J. Chem. Inf. Model. 2010, 50, 742; atom pairs, Carhart et al., J. Chem. Inf.
 Comput. Sci. 1985, 25, 64; the Tanimoto coefficient of counts as a kernel (MinMax), Ralaivola et al., Neural Networks
 2005, 18, 1093.
@@ -8,85 +8,124 @@ Comput. Sci. 1985, 25, 64; the Tanimoto coefficient of counts as a kernel (MinMa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import rdFingerprintGenerator
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from scipy.sparse import csr_matrix
 
-FeatureKind = Literal["circular", "roles", "pairs"]
+FeatureKind = Literal["circular", "roles", "pairs", "composition"]
 
 RADIUS, ROLE_RADIUS = 3, 2
 """Radius of circular features in bonds; the same for features of pharmacophoric roles (donor, acceptor, aromatic)
 instead of elements."""
+COUNT_BITS = 12
+"""Of an occurrence's number; a molecule has fewer atoms and pairs of a kind than 4,096."""
+AROMATIC_RING, RING = 1 << 10, 1 << 11
+"""Numbers of features of composition beside the atomic numbers; the size of a ring is added to the second."""
+_ELEMENT = re.compile(r"([A-Z][a-z]?)(\d*)")
 
 
+@dataclass(frozen=True, eq=False)
 class CountFingerprints:
-    """Count fingerprints of N molecules, to compare other molecules with.
+    """Counted features of N molecules.
 
-    A feature that occurs n times is stored as n binary columns, one per occurrence, so that the sum over features of
-    the smaller count of two molecules is the scalar product of their rows.
+    A feature that occurs n times is written as n occurrences, its first to its nth. So the sum of the smaller counts of
+    two molecules is the number of the occurrences that they share.
+
+    Attributes:
+        occurrences: Of the first molecule, then of the second, and so on.
+        sizes: (N,), how many each molecule has.
     """
 
-    def __init__(self, mols: Sequence[Chem.Mol], kind: FeatureKind) -> None:
-        """Computes the fingerprints of molecules.
+    occurrences: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, mols: Sequence[Chem.Mol], kind: FeatureKind) -> CountFingerprints:
+        """The fingerprints of molecules.
 
         Args:
             mols: N.
-            kind: Circular features by element, circular features by role, or atom pairs with their distance.
+            kind: Atoms with what is around them (circular), the same by their roles, pairs of atoms with their
+                distance, or elements, hydrogens and rings (composition).
         """
-        self._kind = kind
-        self._columns: dict[tuple[int, int], int] = {}
-        counts = [_counts(mol, kind) for mol in mols]
-        for row in counts:
-            for feature, n in row.items():
-                for occurrence in range(n):
-                    self._columns.setdefault((feature, occurrence), len(self._columns))
-        self._matrix, self._totals = self._rows(counts)
-        self._by_feature = self._matrix.T.tocsr()
+        rows = [_counts(mol, kind) for mol in mols]
+        n_features = sum(map(len, rows))
+        features = np.fromiter((feature for row in rows for feature in row), np.int64, n_features)
+        counts = np.fromiter((n for row in rows for n in row.values()), np.int64, n_features)
+        number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        occurrences = (np.repeat(features, counts) << COUNT_BITS) + number
+        return cls(occurrences, np.array([sum(row.values()) for row in rows], dtype=np.int64))
 
-    def among(self) -> NDArray[np.float64]:
-        """Tanimoto similarities (N, N) in [0, 1] between the molecules."""
-        return _similarities(self._matrix, self._totals, self._by_feature, self._totals)
+    @classmethod
+    def concatenate(cls, parts: Sequence[CountFingerprints]) -> CountFingerprints:
+        """Several groups of molecules as one."""
+        return cls(np.concatenate([part.occurrences for part in parts]), np.concatenate([part.sizes for part in parts]))
 
-    def to(self, mols: Sequence[Chem.Mol]) -> NDArray[np.float64]:
-        """Tanimoto similarities (B, N) in [0, 1] of other molecules to these."""
-        matrix, totals = self._rows([_counts(mol, self._kind) for mol in mols])
-        return _similarities(matrix, totals, self._by_feature, self._totals)
+    def __len__(self) -> int:
+        return len(self.sizes)
 
-    def _rows(self, counts: Sequence[Mapping[int, int]]) -> tuple[csr_matrix, NDArray[np.float64]]:
-        """Binary rows (B, F) over the known columns, and the total count of features of each molecule (B,)."""
-        rows, columns = [], []
-        for i, row in enumerate(counts):
-            for feature, n in row.items():
-                known = [self._columns.get((feature, occurrence)) for occurrence in range(n)]
-                found = [column for column in known if column is not None]
-                columns += found
-                rows += [i] * len(found)
-        shape = (len(counts), max(1, len(self._columns)))
-        matrix = csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=shape)
-        return matrix, np.array([sum(row.values()) for row in counts], dtype=np.float64)
+    def split(self) -> list[NDArray[np.int64]]:
+        """The occurrences of each molecule."""
+        return np.split(self.occurrences, np.cumsum(self.sizes)[:-1]) if len(self) else []
+
+    def take(self, rows: NDArray[np.int64]) -> CountFingerprints:
+        """Those of the molecules numbered `rows`."""
+        sizes = self.sizes[rows]
+        starts = (np.cumsum(self.sizes) - self.sizes)[rows]
+        number = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return CountFingerprints(self.occurrences[np.repeat(starts, sizes) + number], sizes)
+
+    def similarities(self, others: CountFingerprints) -> NDArray[np.float64]:
+        """Tanimoto similarities (N, B) in [0, 1] to other molecules: shared occurrences over all, 1 for none."""
+        known, columns = others._index
+        place = np.minimum(np.searchsorted(known, self.occurrences), max(len(known) - 1, 0))
+        is_known = known[place] == self.occurrences if len(known) else np.zeros(len(place), dtype=bool)
+        rows = np.repeat(np.arange(len(self)), self.sizes)[is_known]
+        shared = (_matrix(rows, place[is_known], len(self), len(known)) @ columns).toarray().astype(np.float64)
+        union = self.sizes[:, None] + others.sizes[None, :] - shared
+        return np.where(union > 0.0, shared / np.maximum(union, 1.0), 1.0)
+
+    @cached_property
+    def _index(self) -> tuple[NDArray[np.int64], csr_matrix]:
+        """The different occurrences (F,), sorted, and which molecule has them (F, N)."""
+        known, place = np.unique(self.occurrences, return_inverse=True)
+        rows = np.repeat(np.arange(len(self)), self.sizes)
+        return known, _matrix(rows, place, len(self), len(known)).T.tocsr()
 
 
-def _similarities(
-    a: csr_matrix, of_a: NDArray[np.float64], b: csr_matrix, of_b: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Shared over united occurrences of rows `a` (A, F) and columns `b` (F, B); 1 if neither molecule has a feature.
-
-    Rows of `b` are features, so that a few molecules touch only the features that they have.
-    """
-    shared = (a @ b).toarray().astype(np.float64)
-    union = of_a[:, None] + of_b[None, :] - shared
-    return np.where(union > 0.0, shared / np.maximum(union, 1.0), 1.0)
+def _matrix(rows: NDArray[np.int64], columns: NDArray[np.int64], n_rows: int, n_columns: int) -> csr_matrix:
+    """1 at rows, which ascend, and columns; else 0."""
+    ends = np.cumsum(np.bincount(rows, minlength=n_rows))
+    ones = np.ones(len(rows), dtype=np.float32)
+    return csr_matrix((ones, columns, np.concatenate([[0], ends])), shape=(n_rows, max(n_columns, 1)))
 
 
 def _counts(mol: Chem.Mol, kind: FeatureKind) -> dict[int, int]:
+    """How often each feature occurs."""
+    if kind == "composition":
+        return _composition(mol)
     counts: dict[int, int] = _generator(kind).GetSparseCountFingerprint(mol).GetNonzeroElements()
     return counts
+
+
+def _composition(mol: Chem.Mol) -> dict[int, int]:
+    """Atoms by element, with hydrogens; rings by size; aromatic rings."""
+    counts = {_atomic_number(e): int(n or 1) for e, n in _ELEMENT.findall(rdMolDescriptors.CalcMolFormula(mol))}
+    for ring in mol.GetRingInfo().AtomRings():
+        counts[RING + len(ring)] = counts.get(RING + len(ring), 0) + 1
+    counts[AROMATIC_RING] = rdMolDescriptors.CalcNumAromaticRings(mol)
+    return {feature: n for feature, n in counts.items() if n}
+
+
+_atomic_number = cache(Chem.GetPeriodicTable().GetAtomicNumber)
 
 
 @cache

@@ -9,6 +9,7 @@ Source: the operators follow graph-based genetic algorithms, Jensen, Chem. Sci. 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -25,6 +26,8 @@ MAX_RING = 8
 CHAIN_SHARE = 0.6
 """Share of crossovers that cut chain bonds; the others cut rings."""
 MAX_ATOMS = 70
+MAX_BRANCHES = 4
+"""Of a ring system that is exchanged."""
 MAX_BRANCH = 13
 """Maximum number of atoms of a grafted branch, and of the remaining molecule."""
 
@@ -43,6 +46,7 @@ UNLIKELY = (
 and chains of nitrogen."""
 
 _UNLIKELY = tuple(Chem.MolFromSmarts(pattern) for pattern in UNLIKELY)
+_DUMMY = Chem.MolFromSmarts("[#0]")
 _CUT = Chem.MolFromSmarts("[*]-;!@[*]")
 _AROMATIC_CH = Chem.MolFromSmarts("[cH]")
 _RING_BOND_PAIR = Chem.MolFromSmarts("[R]@[R]@[R]@[R]")
@@ -68,10 +72,28 @@ def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
     """The larger part of one molecule with the smaller part of another in place of a branch or a hydrogen."""
     with BlockLogs():
         branch = _part(rng, donor, 1, is_small=True)
-        if branch is None or branch.GetNumAtoms() > MAX_BRANCH:
+        if branch is None or branch.mol.GetNumAtoms() > MAX_BRANCH:
             return None
         rest = _part(rng, stock, 1, is_small=False) if rng.random() < 0.5 else _open_at_hydrogen(rng, stock)
         return _join(rng, rest, branch)
+
+
+def swap_rings(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
+    """A molecule with a ring system of another in place of one of its own; what hung on the one hangs on the other."""
+    with BlockLogs():
+        systems, others = _ring_systems(stock), _ring_systems(donor)
+        if not systems or not others:
+            return None
+        _, branches = systems[int(rng.integers(len(systems)))]
+        ring: _Part | None = others[int(rng.integers(len(others)))][0]
+        while ring is not None and len(ring.dummies) < len(branches):
+            ring = _open_part_at_hydrogen(rng, ring)
+        if ring is None:
+            return None
+        joined = ring.mol
+        for place, branch in zip(rng.permutation(ring.dummies).tolist(), branches, strict=False):
+            joined = _attach(joined, place, branch)
+        return _finish(Chem.RWMol(Chem.DeleteSubstructs(joined, _DUMMY)))
 
 
 def join(rng: Generator, one: str, other: str) -> Chem.Mol | None:
@@ -278,43 +300,107 @@ def _finish(mol: Chem.RWMol) -> Chem.Mol | None:
     return mol.GetMol()
 
 
-def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = None) -> Chem.Mol | None:
+@dataclass(frozen=True)
+class _Part:
+    """A part of a molecule, not to be changed, and the dummy atoms at its ends."""
+
+    mol: Chem.Mol
+    dummies: tuple[int, ...]
+
+    @classmethod
+    def of(cls, mol: Chem.Mol) -> _Part:
+        return cls(mol, tuple(place for (place,) in mol.GetSubstructMatches(_DUMMY)))
+
+
+def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = None) -> _Part | None:
     """One side of a molecule cut at a chain bond or at two bonds of a ring; dummy atoms mark the cuts.
 
     `is_small` selects the smaller or the larger side; None a random one.
     """
-    mol = _kekulise(smiles)
     cuts = _cuts(smiles, n_cuts)
     if not cuts:
         return None
-    bonds = cuts[int(rng.integers(len(cuts)))]
-    parts = Chem.GetMolFrags(Chem.FragmentOnBonds(mol, bonds), asMols=True, sanitizeFrags=False)
+    parts = _cut(smiles, cuts[int(rng.integers(len(cuts)))])
     if len(parts) != 2:
         return None
-    by_size = sorted(parts, key=lambda part: part.GetNumAtoms())
-    part = by_size[int(rng.integers(2)) if is_small is None else int(not is_small)]
-    return part if sum(atom.GetAtomicNum() == 0 for atom in part.GetAtoms()) == n_cuts else None
+    part = parts[int(rng.integers(2)) if is_small is None else int(not is_small)]
+    return part if len(part.dummies) == n_cuts else None
 
 
-def _open_at_hydrogen(rng: Generator, smiles: str) -> Chem.Mol | None:
-    """A molecule with a dummy atom in place of one hydrogen."""
+@lru_cache(maxsize=20_000)
+def _cut(smiles: str, bonds: tuple[int, ...]) -> tuple[_Part, ...]:
+    """What a molecule falls into without these bonds, the smaller part first."""
+    parts = Chem.GetMolFrags(Chem.FragmentOnBonds(_kekulise(smiles), bonds), asMols=True, sanitizeFrags=False)
+    return tuple(map(_Part.of, sorted(parts, key=Chem.Mol.GetNumAtoms)))
+
+
+@lru_cache(maxsize=4096)
+def _ring_systems(smiles: str) -> tuple[tuple[_Part, tuple[_Part, ...]], ...]:
+    """Each ring system of a molecule, with dummies where single bonds lead away, and the branches that they lead to."""
     mol = _kekulise(smiles)
-    atom = _draw_atom(rng, mol, lambda a: a.GetTotalNumHs() > 0)
-    return None if atom is None else _with_dummy(mol, atom.GetIdx())
+    systems = []
+    for atoms in _group_rings(mol):
+        bonds = [
+            bond for bond in mol.GetBonds() if (bond.GetBeginAtomIdx() in atoms) != (bond.GetEndAtomIdx() in atoms)
+        ]
+        if not bonds or len(bonds) > MAX_BRANCHES or not all(bond.GetBondType() == ORDERS[0] for bond in bonds):
+            continue
+        places: list[tuple[int, ...]] = []
+        cut = Chem.FragmentOnBonds(mol, [bond.GetIdx() for bond in bonds])
+        parts = Chem.GetMolFrags(cut, asMols=True, sanitizeFrags=False, fragsMolAtomMapping=places)
+        ring = next(i for i, place in enumerate(places) if not atoms.isdisjoint(place))
+        branches = [_Part.of(part) for i, part in enumerate(parts) if i != ring]
+        if all(len(branch.dummies) == 1 for branch in branches):
+            parts[ring].UpdatePropertyCache(strict=False)
+            systems.append((_Part.of(parts[ring]), tuple(branches)))
+    return tuple(systems)
 
 
-def _open_at_aromatic_carbon(rng: Generator, smiles: str) -> Chem.Mol | None:
+def _group_rings(mol: Chem.Mol) -> list[set[int]]:
+    """The atoms of each ring system: rings that share atoms."""
+    groups: list[set[int]] = []
+    for ring in map(set, mol.GetRingInfo().AtomRings()):
+        touching = [group for group in groups if group & ring]
+        groups = [group for group in groups if not group & ring] + [ring.union(*touching)]
+    return groups
+
+
+def _attach(mol: Chem.Mol, dummy: int, branch: _Part) -> Chem.Mol:
+    """A molecule with a branch in place of a dummy atom, the others of which keep their numbers and stay."""
+    joined = Chem.RWMol(Chem.CombineMols(mol, branch.mol))
+    other = branch.dummies[0] + mol.GetNumAtoms()
+    begin, end = (joined.GetAtomWithIdx(i).GetNeighbors()[0].GetIdx() for i in (dummy, other))
+    joined.AddBond(begin, end, ORDERS[0])
+    joined.RemoveBond(begin, dummy)
+    joined.RemoveBond(end, other)
+    return joined.GetMol()
+
+
+def _open_at_hydrogen(rng: Generator, smiles: str) -> _Part | None:
+    """A molecule with a dummy in place of one hydrogen."""
+    return _open_part_at_hydrogen(rng, _Part(_kekulise(smiles), ()))
+
+
+def _open_part_at_hydrogen(rng: Generator, part: _Part) -> _Part | None:
+    """A part with one more dummy, in place of a hydrogen."""
+    atom = _draw_atom(rng, part.mol, lambda a: a.GetTotalNumHs() > 0)
+    return None if atom is None else _with_dummy(part, atom.GetIdx())
+
+
+def _open_at_aromatic_carbon(rng: Generator, smiles: str) -> _Part | None:
     """A molecule with a dummy atom in place of a hydrogen of an aromatic carbon, or of any atom if there is none."""
     places = [place for (place,) in Chem.MolFromSmiles(smiles).GetSubstructMatches(_AROMATIC_CH)]
     if not places:
         return _open_at_hydrogen(rng, smiles)
-    return _with_dummy(_kekulise(smiles), places[int(rng.integers(len(places)))])
+    return _with_dummy(_Part(_kekulise(smiles), ()), places[int(rng.integers(len(places)))])
 
 
-def _with_dummy(mol: Chem.Mol, place: int) -> Chem.Mol:
-    opened = Chem.RWMol(mol)
-    opened.AddBond(place, opened.AddAtom(Chem.Atom(0)), Chem.BondType.SINGLE)
-    return opened.GetMol()
+def _with_dummy(part: _Part, place: int) -> _Part:
+    opened = Chem.RWMol(part.mol)
+    dummy = opened.AddAtom(Chem.Atom(0))
+    opened.AddBond(place, dummy, Chem.BondType.SINGLE)
+    opened.UpdatePropertyCache(strict=False)
+    return _Part(opened.GetMol(), (*part.dummies, dummy))
 
 
 @lru_cache(maxsize=4096)
@@ -327,22 +413,18 @@ def _cuts(smiles: str, n_cuts: int) -> tuple[tuple[int, ...], ...]:
     )
 
 
-def _join(rng: Generator, one: Chem.Mol | None, other: Chem.Mol | None) -> Chem.Mol | None:
+def _join(rng: Generator, one: _Part | None, other: _Part | None) -> Chem.Mol | None:
     """Two parts joined at their dummy atoms, with bond orders of either part; None if a part is missing."""
     if one is None or other is None:
         return None
-    joined = Chem.RWMol(Chem.CombineMols(one, other))
-    dummies = [atom.GetIdx() for atom in joined.GetAtoms() if atom.GetAtomicNum() == 0]
-    n_cuts = len(dummies) // 2
-    left, right = dummies[:n_cuts], dummies[n_cuts:]
-    if rng.random() < 0.5:
-        right = right[::-1]
-    for a, b in zip(left, right, strict=True):
+    joined = Chem.RWMol(Chem.CombineMols(one.mol, other.mol))
+    left, right = one.dummies, tuple(place + one.mol.GetNumAtoms() for place in other.dummies)
+    for a, b in zip(left, right if rng.random() < 0.5 else right[::-1], strict=True):
         (bond_a,), (bond_b,) = (joined.GetAtomWithIdx(i).GetBonds() for i in (a, b))
         ends = bond_a.GetOtherAtomIdx(a), bond_b.GetOtherAtomIdx(b)
         if ends[0] == ends[1] or joined.GetBondBetweenAtoms(*ends) is not None:
             return None
         joined.AddBond(*ends, bond_a.GetBondType() if rng.random() < 0.5 else bond_b.GetBondType())
-    for dummy in sorted(dummies, reverse=True):
+    for dummy in sorted((*left, *right), reverse=True):
         joined.RemoveAtom(dummy)
     return _finish(joined)

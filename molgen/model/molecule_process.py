@@ -234,7 +234,7 @@ class MoleculeProcess(nn.Module):
     @cached_property
     def _fingerprints(self) -> tuple[CountFingerprints, ...]:
         mols = [parse(text, AS_IT_IS).mol for text in self.smiles]
-        return tuple(CountFingerprints(mols, kind) for kind in FEATURES)
+        return tuple(CountFingerprints.of(mols, kind) for kind in FEATURES)
 
     @cached_property
     def _descriptors(self) -> Doubles:
@@ -242,11 +242,12 @@ class MoleculeProcess(nn.Module):
 
     @cached_property
     def _own(self) -> Kernels:
-        similarities = [one.among() for one in self._fingerprints]
+        similarities = [one.similarities(one) for one in self._fingerprints]
         return _tensors([*similarities, descriptor_distances(self._descriptors, self._descriptors)])
 
     def _similarities(self, mols: Sequence[Chem.Mol]) -> Kernels:
-        similarities = [one.to(mols) for one in self._fingerprints]
+        known = zip(FEATURES, self._fingerprints, strict=True)
+        similarities = [CountFingerprints.of(mols, kind).similarities(one) for kind, one in known]
         return _tensors([*similarities, descriptor_distances(compute_descriptors(mols), self._descriptors)])
 
 
@@ -272,7 +273,8 @@ def mixed_kernel(
 def similarities_among(mols: Sequence[Chem.Mol]) -> Kernels:
     """Similarities and distances (B, B) between molecules, as `MoleculeProcess.kernel` takes them."""
     descriptors = compute_descriptors(mols)
-    similarities = [CountFingerprints(mols, kind).among() for kind in FEATURES]
+    fingerprints = [CountFingerprints.of(mols, kind) for kind in FEATURES]
+    similarities = [one.similarities(one) for one in fingerprints]
     return _tensors([*similarities, descriptor_distances(descriptors, descriptors)])
 
 

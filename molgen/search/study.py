@@ -110,17 +110,17 @@ def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentS
     """
     if name == "random":
         return LatentSearchConfig(n_initial=max(budget, 1), restart_operators={})
-    n_initial = 0 if has_start else max(10, min(100, budget // 10))
+    n_initial = 0 if has_start else max(10, min(LatentSearchConfig.n_initial, budget // 10))
     if name == "perturb":
         return LatentSearchConfig(
             n_initial=n_initial,
             n_rounds=1,
             offspring_per_proposal=2,
+            n_early=0,
             operators={LATENT: 1.0},
             restart_operators={},
-            has_surrogate=False,
+            surrogates=(),
             learn_every=0,
-            prior_share=0.0,
         )
     return LatentSearchConfig(n_initial=n_initial)
 

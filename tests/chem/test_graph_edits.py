@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molgen.chem.graph_edits import MAX_ATOMS, MAX_RING, cross, graft, join, mutate
+from molgen.chem.graph_edits import MAX_ATOMS, MAX_RING, cross, graft, join, mutate, swap_rings
 from molgen.chem.molecule import parse
 
 MOLECULES = (
@@ -29,6 +29,7 @@ EDITS: dict[str, Edit] = {
     "cross": cross,
     "graft": graft,
     "join": join,
+    "swap rings": swap_rings,
 }
 
 
@@ -50,7 +51,7 @@ def test_what_comes_out_reads_back_whole_and_without_radicals(name: str, one: st
 def test_the_same_generator_gives_the_same_molecule(name: str) -> None:
     def made(seed: int) -> list[str]:
         rng = np.random.default_rng(seed)
-        mols = [EDITS[name](rng, MOLECULES[0], MOLECULES[1]) for _ in range(30)]
+        mols = [EDITS[name](rng, MOLECULES[0], "c1ccc2ncc(Cc3ccsc3)cc2c1") for _ in range(30)]
         return [Chem.MolToSmiles(mol) if mol else "" for mol in mols]
 
     assert made(1) == made(1)
@@ -103,3 +104,21 @@ def test_two_molecules_joined_are_both_there_whole() -> None:
         sum(Chem.MolFromSmiles(s).GetNumAtoms() for s in (one, other))
     }
     assert all(mol.HasSubstructMatch(Chem.MolFromSmiles(part)) for mol in made if mol for part in (one, other))
+
+
+def test_a_ring_system_is_exchanged_and_what_hung_on_it_stays() -> None:
+    rng = np.random.default_rng(0)
+    stock, donor = "CS(=O)(=O)c1ccc(OCC2CC2)cc1", "Brc1ccc(-c2ccsc2)nc1"
+    made = {Chem.MolToSmiles(mol) for mol in (swap_rings(rng, stock, donor) for _ in range(200)) if mol}
+    expected = (
+        "CS(=O)(=O)c1ccc(OCc2ccsc2)cc1",
+        "CS(=O)(=O)c1ccc(OCc2ccccn2)cc1",
+        "CS(=O)(=O)c1ccc(OCc2cccnc2)cc1",
+        "CS(=O)(=O)c1ccc(OCC2CC2)nc1",
+        "CS(=O)(=O)c1ccc(OCC2CC2)cn1",
+    )
+    assert {Chem.CanonSmiles(text) for text in expected} < made
+    kept = [Chem.MolFromSmiles(part) for part in ("CS(=O)=O", "OC")]
+    mols = [Chem.MolFromSmiles(text) for text in made]
+    assert all(mol.HasSubstructMatch(part) for mol in mols for part in kept)
+    assert {Chem.rdMolDescriptors.CalcNumRings(mol) for mol in mols} == {2}

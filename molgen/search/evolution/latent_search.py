@@ -14,7 +14,8 @@ Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709); training on what was found, we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,22 +23,22 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molgen.arrays import Doubles
+from molgen.chem.count_fingerprints import FeatureKind
 from molgen.chem.graph_edits import join
 from molgen.chem.molecule import Molecule, parse
 from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 from molgen.sample.series import CoreSeries
-from molgen.search.evolution.config import LatentSearchConfig
+from molgen.search.evolution.config import LatentSearchConfig, SurrogateConfig
+from molgen.search.evolution.moves import OperatorSelection
 from molgen.search.evolution.operators import Offspring, bring_into
-from molgen.search.evolution.pool import Judge, Pool
-from molgen.search.evolution.population import Fitness, Population
-from molgen.search.evolution.surrogate import Prediction, Similarities, TanimotoProcess, count_fingerprints
+from molgen.search.evolution.pool import Aim, Judge, Pool
+from molgen.search.evolution.population import N_LEVEL, Fitness, Population
+from molgen.search.evolution.surrogate import FingerprintMemory, Prediction, Similarities, TanimotoProcess
 
 Violations = Callable[[Sequence[Molecule]], Doubles]
 """From P molecules to by how much each misses constraints that cost nothing to check, 0 where it keeps them."""
 
-DRAWS_PER_PROPOSAL = 20
-"""Molecules of the prior that are judged for each that is proposed."""
 JOINED_SHARE = 0.8
 """Of the proposals while all scores are the same, two molecules of the prior in one."""
 PATIENCE = 500
@@ -56,6 +57,7 @@ class LatentSearch:
         config: LatentSearchConfig | None = None,
         violations: Violations | None = None,
         series: CoreSeries | None = None,
+        stock: Sequence[str] = (),
     ) -> None:
         """A search that has seen nothing yet.
 
@@ -65,15 +67,19 @@ class LatentSearch:
             config: How it behaves.
             violations: Checked before anything is proposed.
             series: Its core is kept by all proposals.
+            stock: SMILES of molecules to begin with and to take parts of, in place of those of the prior.
         """
         self.config = config or LatentSearchConfig()
         self._space = space
         self._seed = seed
         self._violations = violations
         self._series = series
+        self._stock = stock
         self._generation = 0
         self._told: dict[str, Fitness] = {}
-        self._bits: dict[str, NDArray[np.float32]] = {}
+        self._fingerprints = FingerprintMemory()
+        self._selection = OperatorSelection([1.0] * max(1, len(self.config.surrogates)))
+        self._judged_by: dict[str, int] = {}
         self._asked: dict[str, Offspring] = {}
         self._n_populations = 0
         self._floor = float("nan")
@@ -84,6 +90,11 @@ class LatentSearch:
         """The best molecules so far, best first."""
         return list(self._population.parents)
 
+    @property
+    def surrogate_chances(self) -> Doubles:
+        """The chance of each of the surrogates to judge the next batch."""
+        return self._selection.probabilities()
+
     def ask(self, n: int) -> list[Offspring]:
         """Up to `n` molecules that were not met before, none twice; fewer, or none, where nothing new came."""
         rng = np.random.default_rng([self._seed, self._generation])
@@ -93,13 +104,15 @@ class LatentSearch:
             return self._new(self._population.sample_prior(2 * n + 8, rng), n)
         if n_initial > 0 and not self._has_slope():
             return self._new(self._join_samples(2 * n + 8, rng), n)
-        judge = self._judge(rng)
-        drawn = Pool(judge, self.config.confidence)
-        n_drawn = int(rng.binomial(n, self.config.prior_share))
-        drawn.add(self._population.sample_prior(n_drawn * DRAWS_PER_PROPOSAL, rng))
-        explored = self._new(drawn.select(2 * n_drawn, rng), n_drawn)
-        n_bred = n - len(explored)
-        return explored + self._new(self._population.breed(n_bred, judge, rng).select(2 * n_bred, rng), n_bred)
+        number = int(rng.choice(max(1, len(self.config.surrogates)), p=self.surrogate_chances))
+        surrogate = self.config.surrogates[number] if self.config.surrogates else None
+        confidence = surrogate.confidence if surrogate else 0.0
+        aims = [Aim.draw(rng, confidence, self._n_scores()) for _ in range(n)]
+        pool = Pool(self._judge(surrogate, rng), aims)
+        self._population.breed(self._n_offspring(n), pool, rng, has_prior=self._has_slope())
+        proposed = self._new(pool.select(2 * n), n)
+        self._judged_by |= {child.molecule.smiles: number for child in proposed}
+        return proposed
 
     def tell(self, smiles: Sequence[str], scores: Sequence[tuple[float, ...]], violations: Sequence[float]) -> None:
         """Takes in what became of N molecules.
@@ -113,9 +126,11 @@ class LatentSearch:
         for text, values, violation in zip(smiles, scores, violations, strict=True):
             if text not in self._told and np.isfinite([*values, violation]).all():
                 fresh[text] = Fitness(tuple(values), float(violation))
-                self._bits[text] = count_fingerprints([Chem.MolFromSmiles(text)])[0]
         self._told |= fresh
         self._population.take(fresh, self._asked, np.random.default_rng([self._seed, self._generation, 1]))
+        best = set(self._population.parents[:N_LEVEL])
+        tried = [text for text in fresh if text in self._judged_by]
+        self._selection.learn(*(self._judges(texts) for texts in (tried, [text for text in tried if text in best])))
         if len(self._told) == len(fresh):
             self._floor = self._population.level()
         if self.config.restart_operators:
@@ -134,10 +149,22 @@ class LatentSearch:
             self._begin(self.config.restart_operators, {text: t for text, t in self._told.items() if text not in bred})
 
     def _begin(self, operators: dict[str, float], founders: dict[str, Fitness]) -> None:
-        self._population = Population(self._space, self.config, operators, founders, self._series)
+        self._population = Population(self._space, self.config, operators, founders, self._stock, self._series)
         self._n_populations += 1
-        self._similarities = Similarities()
-        self._noise, self._n_at_noise = 0.0, 0
+        self._similarities: dict[FeatureKind, Similarities] = defaultdict(Similarities)
+        self._noise: dict[SurrogateConfig, tuple[float, int]] = {}
+
+    def _n_scores(self) -> int:
+        return max((len(told.scores) for told in self._population.members.values()), default=0) or 1
+
+    def _n_offspring(self, n: int) -> int:
+        """Children from which `n` proposals are chosen."""
+        is_early = len(self._told) < self.config.n_early
+        return max(n * self.config.offspring_per_proposal, self.config.early_offspring if is_early else 0)
+
+    def _judges(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Numbers of the surrogates that molecules were proposed by."""
+        return np.array([self._judged_by[text] for text in texts], dtype=np.int64)
 
     def _has_slope(self) -> bool:
         """Whether any molecule is better than another, so that there is something to climb."""
@@ -170,40 +197,41 @@ class LatentSearch:
                 chosen.append(self._asked[molecule.smiles])
         return chosen
 
-    def _judge(self, rng: np.random.Generator) -> Judge:
+    def _judge(self, surrogate: SurrogateConfig | None, rng: np.random.Generator) -> Judge:
         """What judges molecules: by how much they miss constraints, and mean and standard deviation of their scores."""
-        members = self._population.members
-        scored = np.array([i for i, told in enumerate(members.values()) if told.scores], dtype=np.int64)
-        process = None
-        if len(scored) and self.config.has_surrogate:
-            scores = _standardise(np.array([told.scores for told in members.values() if told.scores]))
-            process = self._process(scored, scores)
-            low, high = scores.min(axis=0), scores.max(axis=0)
+        scored = {text: told.scores for text, told in self._population.members.items() if told.scores}
+        process = self._fit(surrogate, scored) if surrogate and scored else None
 
         def judge(molecules: Sequence[Molecule]) -> tuple[Doubles, Prediction]:
             missed = self._violations(molecules) if self._violations else np.zeros(len(molecules))
-            if process is None:
+            if surrogate is None or process is None:
                 return missed, _guess(len(molecules), rng)
-            said = process.predict(count_fingerprints([molecule.mol for molecule in molecules]))
-            width = np.maximum(high - low, 1e-12)
-            return missed, replace(said, mean=(said.mean - low) / width, std=said.std / width)
+            features = tuple(self._fingerprints.of(molecules, kind) for kind in surrogate.features)
+            return missed, process.predict(features)
 
         return judge
 
-    def _process(self, scored: NDArray[np.int64], scores: Doubles) -> TanimotoProcess:
-        """A process fitted to the members numbered `scored` (N,) with these scores (N, M), or to some of them.
+    def _fit(self, surrogate: SurrogateConfig, scored: Mapping[str, tuple[float, ...]]) -> TanimotoProcess:
+        """A process fitted to scored molecules, or to some of them; its scores are 0 for the worst and 1 for the best.
 
         Its noise is chosen anew whenever there is a quarter more of them.
         """
+        scores = _scale(np.array(list(scored.values())))
         chosen = self._choose_fitted(scores)
-        members = list(self._population.members)
-        bits = np.array([self._bits[members[row]] for row in scored[chosen]])
-        kernel = self._similarities.of(scored[chosen], bits)
-        if len(scored) > 1.25 * self._n_at_noise:
-            process, self._noise = TanimotoProcess.likeliest(bits, kernel, scores[chosen])
-            self._n_at_noise = len(scored)
+        members = list(scored)
+        texts = [members[row] for row in chosen]
+        features = tuple(self._fingerprints.of(texts, kind) for kind in surrogate.features)
+        matrices = [
+            self._similarities[kind].of(chosen, fingerprints)
+            for kind, fingerprints in zip(surrogate.features, features, strict=True)
+        ]
+        kernel = np.mean(matrices, axis=0)
+        noise, n_at_noise = self._noise.get(surrogate, (0.0, 0))
+        if len(scored) > 1.25 * n_at_noise:
+            process, noise = TanimotoProcess.likeliest(features, kernel, scores[chosen], surrogate.width)
+            self._noise[surrogate] = noise, len(scored)
             return process
-        return TanimotoProcess(bits, kernel, scores[chosen], self._noise)
+        return TanimotoProcess(features, kernel, scores[chosen], noise, surrogate.width)
 
     def _choose_fitted(self, scores: Doubles) -> NDArray[np.int64]:
         """Which rows of scores (N, M) to fit to: the best, two thirds of all, and the latest."""
@@ -217,15 +245,12 @@ class LatentSearch:
 
 def _guess(n: int, rng: np.random.Generator) -> Prediction:
     """A prediction of one score of P = n molecules by chance."""
-    nothing = np.empty((n, 0))
-    return Prediction(rng.random((n, 1)), np.zeros((n, 1)), nothing.astype(np.float32), nothing)
+    return Prediction(rng.random((n, 1)), np.zeros((n, 1)), (), np.empty((n, 0)))
 
 
-def _standardise(scores: Doubles) -> Doubles:
-    """Scores (N, M) with a deviation of 1, however small they are; those that are all alike stay so."""
-    centred = scores - scores.mean(axis=0)
-    size = np.abs(centred).max(axis=0)
-    centred = centred / np.where(size > 0.0, size, 1.0)
-    deviation = centred.std(axis=0)
-    standard: Doubles = centred / np.where(deviation > 0.0, deviation, 1.0)
-    return standard
+def _scale(scores: Doubles) -> Doubles:
+    """Scores (N, M) from 0 for the lowest to 1 for the highest of each; 0 where all are alike."""
+    above = scores - scores.min(axis=0)
+    height = above.max(axis=0)
+    scaled: Doubles = above / np.where(height > 0.0, height, 1.0)
+    return scaled

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molgen.arrays import Doubles
-from molgen.chem.graph_edits import cross, graft, mutate
+from molgen.chem.graph_edits import cross, graft, mutate, swap_rings
 from molgen.chem.molecule import Molecule, parse
 from molgen.latent.space import LatentSpace
 from molgen.sample.series import CoreSeries
@@ -46,6 +46,7 @@ GRAPH_OPERATORS: dict[str, GraphOperator] = {
     "cross": lambda rng, parent, mate, prior_sample: cross(rng, parent, mate),
     "graft": lambda rng, parent, mate, prior_sample: graft(rng, parent, prior_sample),
     "cross with prior": lambda rng, parent, mate, prior_sample: cross(rng, parent, prior_sample),
+    "swap rings with prior": lambda rng, parent, mate, prior_sample: swap_rings(rng, parent, prior_sample),
 }
 
 

@@ -8,6 +8,7 @@ Sources: upper confidence bound, Srinivas et al. 2010 (arXiv:0912.3995), in batc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,15 +23,42 @@ are, 0 for the worst and 1 for the best that was found."""
 
 JITTER = 1e-3
 """Variance of the noise of a pick that is yet to be scored, over that of the signal."""
+LEAST_BOLDNESS = 0.01
+"""Of the deviations that are added at most, the least share."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a pick is chosen by.
+
+    Attributes:
+        boldness: Deviations that are added to the mean.
+        weights: (M,) of the scores, which sum to 1.
+    """
+
+    boldness: float
+    weights: Doubles
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, confidence: float, n_scores: int) -> Aim:
+        """An aim with a boldness from a hundredth of `confidence` to all of it, uniform in its logarithm.
+
+        Source: Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709).
+        """
+        return cls(confidence * float(LEAST_BOLDNESS ** rng.random()), rng.dirichlet(np.ones(n_scores)))
+
+    def value(self, mean: Doubles, std: Doubles) -> Doubles:
+        """What children promise (P,), with mean and standard deviation (P, M) of their scores."""
+        return _scalarise(mean + self.boldness * std, self.weights)
 
 
 class Pool:
-    """Children that were judged."""
+    """Children that were judged, and what they are picked by."""
 
-    def __init__(self, judge: Judge, confidence: float) -> None:
-        """An empty pool; `confidence` is how many deviations a pick adds to the mean at most."""
+    def __init__(self, judge: Judge, aims: Sequence[Aim]) -> None:
+        """An empty pool; picks follow the aims, at least one, in turn."""
         self._judge = judge
-        self._confidence = confidence
+        self._aims = list(aims)
         self._offspring: dict[str, Offspring] = {}
         self._judged: list[tuple[Doubles, Prediction]] = []
 
@@ -45,8 +73,19 @@ class Pool:
         """Share of the children that keep the constraints; 1 where there are none."""
         return float(np.mean(np.concatenate([missed for missed, _ in self._judged]) <= 0.0)) if self._judged else 1.0
 
-    def select(self, n: int, rng: np.random.Generator) -> list[Offspring]:
-        """At most `n` children, each the most promising of those left, under a boldness and weights of its own.
+    def leaders(self, n: int) -> list[Offspring]:
+        """At most `n` children, in turn the most promising by each aim that are left."""
+        if not self._judged:
+            return []
+        missed = np.concatenate([missed for missed, _ in self._judged])
+        mean, std = (np.concatenate([getattr(said, name) for _, said in self._judged]) for name in ("mean", "std"))
+        orders = [np.lexsort((-aim.value(mean, std), missed))[:n].tolist() for aim in self._aims]
+        offspring = list(self._offspring.values())
+        in_turn = dict.fromkeys(i for turn in zip(*orders, strict=True) for i in turn)
+        return [offspring[i] for i in list(in_turn)[:n]]
+
+    def select(self, n: int) -> list[Offspring]:
+        """At most `n` children, each the most promising of those left by one of the aims.
 
         Those that keep the constraints come first, then those that miss them least. What a pick will tell of the others
         lessens the doubt about them, so that picks of one batch differ.
@@ -58,9 +97,8 @@ class Pool:
         doubt = PosteriorVariance(said)
         left = np.arange(len(missed))
         picked = []
-        for _ in range(min(n, len(missed))):
-            boldness, weights = self._confidence * rng.random(), rng.dirichlet(np.ones(said.mean.shape[1]))
-            value = _scalarise((said.mean + boldness * doubt.share()[:, None] * said.std)[left], weights)
+        for i in range(min(n, len(missed))):
+            value = self._aims[i % len(self._aims)].value(said.mean[left], doubt.share()[left, None] * said.std[left])
             place = int(np.lexsort((-value, missed[left]))[0])
             picked.append(int(left[place]))
             doubt.settle(picked[-1])

@@ -12,16 +12,18 @@ import numpy as np
 
 from molgen.arrays import Doubles
 from molgen.chem.molecule import parse
-from molgen.latent.space import GAUSSIAN, LatentSpace
+from molgen.latent.space import LatentSpace
 from molgen.sample.series import CoreSeries
 from molgen.search.evolution.adaptive_space import AdaptiveSpace
 from molgen.search.evolution.config import LatentSearchConfig
 from molgen.search.evolution.operators import Breeder, Offspring, bring_into
-from molgen.search.evolution.pool import Judge, Pool
+from molgen.search.evolution.pool import Pool
 from molgen.search.pareto import crowding_distances, rank_fronts
 
 N_PRIOR_SAMPLES = 500
-"""Molecules of the prior that parts are taken from."""
+"""Molecules of the prior that are drawn at once; parts are taken from those drawn last."""
+N_PRIOR_JUDGED = 100
+"""Of those drawn last, how many a pool may begin with."""
 MAX_BREADTH = 4.0
 """Times the children that are bred at most, where few keep the constraints."""
 N_LEVEL = 10
@@ -58,19 +60,24 @@ class Population:
         config: LatentSearchConfig,
         operators: Mapping[str, float],
         founders: Mapping[str, Fitness],
+        stock: Sequence[str] = (),
         series: CoreSeries | None = None,
     ) -> None:
         """A population of `founders`, by canonical SMILES, whose children are made in `operators` of these weights.
 
-        With a series, its children keep the core.
+        Where there is a `stock`, its molecules take the place of those of the prior. With a series, all that the
+        population proposes keeps the core.
         """
+        self._stock = stock
         self._series = series
         self.members = dict(founders)
         self.space = AdaptiveSpace(space)
         self._config = config
         self._breeder = Breeder(self.space, operators)
         self._points: dict[str, Doubles] = {}
-        self._prior_samples: list[str] = []
+        self._donors: list[str] = []
+        self._prior_samples: list[Offspring] = []
+        self._unread: list[Offspring] = []
         self._breadth = 1.0
         self._n_at_learning = 0
         self.parents: list[str] = []
@@ -82,26 +89,46 @@ class Population:
         return self.parents[: self._config.n_elites]
 
     def sample_prior(self, n: int, rng: np.random.Generator) -> list[Offspring]:
-        """Molecules of the space's prior, at most `n`."""
-        texts = self.space.sample(n, int(rng.integers(2**31)), prior=GAUSSIAN)
-        return bring_into(self._series, rng, [Offspring(parse(text), "", "") for text in texts if text])
+        """The next molecules of the space's prior, at most `n`."""
+        if len(self._unread) < n:
+            self._draw_prior(rng)
+        sampled, self._unread = self._unread[:n], self._unread[n:]
+        return sampled
 
-    def breed(self, n: int, judge: Judge, rng: np.random.Generator) -> Pool:
-        """Children of the best molecules and of the best children, enough to pick `n` from."""
-        if not self._prior_samples:
-            self._prior_samples = [child.molecule.smiles for child in self.sample_prior(N_PRIOR_SAMPLES, rng)]
-        config = self._config
-        pool = Pool(judge, config.confidence)
-        parents = self.parents
-        for _ in range(config.n_rounds):
-            size = int(self._breadth * n * config.offspring_per_proposal) // config.n_rounds
-            offspring = self._breeder.breed(rng, parents, self._prior_samples, self._encode_members, size)
-            brought = bring_into(self._series, rng, offspring)
-            pool.add([child for child in brought if child.molecule.smiles not in self.members])
-            best = pool.select(config.n_elites // 2, rng)
-            parents = _interleave([child.molecule.smiles for child in best], self.parents)
+    def _draw_prior(self, rng: np.random.Generator) -> None:
+        if self._stock:
+            texts: list[str | None] = [self._stock[i] for i in rng.integers(len(self._stock), size=N_PRIOR_SAMPLES)]
+        else:
+            texts = self.space.sample(N_PRIOR_SAMPLES, int(rng.integers(2**31)))
+        drawn = [Offspring(parse(text), "", "") for text in texts if text]
+        self._donors = [sample.molecule.smiles for sample in drawn]
+        self._prior_samples = bring_into(self._series, rng, drawn)
+        self._unread = self._unread + self._prior_samples
+
+    def breed(self, n: int, pool: Pool, rng: np.random.Generator, *, has_prior: bool = True) -> None:
+        """Adds `n` children of the best molecules and of the best children to a pool, and some molecules of the prior.
+
+        Args:
+            n: Children, more where few keep the constraints.
+            pool: Judges them.
+            rng: Source of randomness.
+            has_prior: Whether molecules of the prior are added first.
+        """
+        if not self._donors:
+            self._draw_prior(rng)
+        if has_prior:
+            drawn = rng.choice(len(self._prior_samples), min(N_PRIOR_JUDGED, len(self._prior_samples)), replace=False)
+            self._add(pool, [self._prior_samples[i] for i in drawn])
+        for _ in range(self._config.n_rounds):
+            best = [child.molecule.smiles for child in pool.leaders(self._config.n_elites // 2)]
+            parents = _interleave(best, self.parents)
+            size = int(self._breadth * n) // self._config.n_rounds
+            offspring = self._breeder.breed(rng, parents, self._donors, self._encode_members, size)
+            self._add(pool, bring_into(self._series, rng, offspring))
         self._breadth = 1.0 / max(pool.feasible_share(), 1.0 / MAX_BREADTH)
-        return pool
+
+    def _add(self, pool: Pool, offspring: Sequence[Offspring]) -> None:
+        pool.add([child for child in offspring if child.molecule.smiles not in self.members])
 
     def take(self, told: Mapping[str, Fitness], offspring: Mapping[str, Offspring], rng: np.random.Generator) -> None:
         """Takes in new members, some of which are `offspring` of it, and learns from them."""
@@ -131,10 +158,10 @@ class Population:
         """Trains the space on the elites, where enough has been told since the last time."""
         every = max(self._config.learn_every, len(self.members) // 10)
         is_time = len(self.members) >= self._n_at_learning + every
-        if not self._config.learn_every or not self._prior_samples or not is_time:
+        if not self._config.learn_every or not self._donors or not is_time:
             return
         self._n_at_learning = len(self.members)
-        self.space.learn(self._elites, self._prior_samples, rng)
+        self.space.learn(self._elites, self._donors, rng)
         self._points.clear()
 
     def _encode_members(self, smiles: Sequence[str]) -> Doubles:

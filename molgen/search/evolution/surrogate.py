@@ -1,53 +1,61 @@
 """A Gaussian process over molecules: what a score probably is where it was not asked, and how sure that is.
 
-The kernel is the Tanimoto similarity of count fingerprints, so the process knows molecules and not points: two points
-that decode to the same molecule are the same to it.
+The kernel is the mean of Tanimoto similarities of exact counts, so the process knows molecules and not points: two
+points that decode to the same molecule are the same to it.
 
-Notation: N molecules with scores, P candidates, M scores each, F bits of a fingerprint.
+Notation: N molecules with scores, P candidates, M scores each, K kinds of features.
 Sources: Tanimoto kernel, Ralaivola et al., Neural Networks 2005, 18, 1093; regression, Rasmussen & Williams 2006,
-algorithm 2.1; a structure kernel over decoded molecules, COWBOYS, Moss et al. 2025.
+algorithm 2.1; a wide process with its mean at the low end, Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709); a
+structure kernel over decoded molecules, COWBOYS, Moss et al. 2025.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import rdFingerprintGenerator
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from molgen.arrays import Doubles
+from molgen.chem.count_fingerprints import CountFingerprints, FeatureKind
+from molgen.chem.molecule import Molecule
 
-N_BITS = 2048
 NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
 """Variances of the noise, over that of the signal, among which the data choose."""
 
 MIN_VARIANCE = 1e-12
+N_REMEMBERED = 20_000
+"""Molecules of which the fingerprints are kept."""
 
-Bits = NDArray[np.float32]
-
-
-@cache
-def _generator() -> rdFingerprintGenerator.FingerprintGenerator64:
-    return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=N_BITS, countSimulation=True)
+Features = tuple[CountFingerprints, ...]
+"""Of the same molecules, one for each of K kinds."""
 
 
-def count_fingerprints(mols: Sequence[Chem.Mol]) -> Bits:
-    """Morgan fingerprints of radius 2 (N, F), counts written as bits: one for each of 1, 2, 4 and 8 occurrences."""
-    rows = [_generator().GetFingerprintAsNumPy(mol) for mol in mols]
-    return np.array(rows, dtype=np.float32).reshape(len(mols), N_BITS)
+class FingerprintMemory:
+    """Fingerprints of molecules, computed once while they are remembered."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[FeatureKind, str], NDArray[np.int64]] = {}
+
+    def of(self, molecules: Sequence[Molecule | str], kind: FeatureKind) -> CountFingerprints:
+        """Fingerprints (P,) of molecules or valid SMILES, at least one."""
+        keys = [(kind, one if isinstance(one, str) else one.smiles) for one in molecules]
+        new = {key: one for key, one in zip(keys, molecules, strict=True) if key not in self._kept}
+        mols = [Chem.MolFromSmiles(one) if isinstance(one, str) else one.mol for one in new.values()]
+        self._kept |= zip(new, CountFingerprints.of(mols, kind).split(), strict=True)
+        rows = [self._kept[key] for key in keys]
+        for old in list(self._kept)[:-N_REMEMBERED]:
+            del self._kept[old]
+        return CountFingerprints(np.concatenate(rows), np.array([len(row) for row in rows], dtype=np.int64))
 
 
-def similarities(a: Bits, b: Bits) -> Doubles:
-    """Tanimoto similarities (N, P) in [0, 1] of fingerprints (N, F) and (P, F)."""
-    common = (a @ b.T).astype(np.float64)
-    union = a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :] - common
-    shares: Doubles = common / np.maximum(union, 1.0)
-    return shares
+def similarities(a: Features, b: Features) -> Doubles:
+    """The kernel (N, P) in [0, 1] of molecules with these features: the mean of their similarities."""
+    mean: Doubles = np.mean([one.similarities(other) for one, other in zip(a, b, strict=True)], axis=0)
+    return mean
 
 
 class Similarities:
@@ -57,14 +65,14 @@ class Similarities:
         self._rows = np.empty(0, dtype=np.int64)
         self._matrix: Doubles = np.empty((0, 0))
 
-    def of(self, rows: NDArray[np.int64], bits: Bits) -> Doubles:
-        """The similarities (N, N) of the molecules numbered `rows` (N,), with fingerprints `bits` (N, F)."""
+    def of(self, rows: NDArray[np.int64], fingerprints: CountFingerprints) -> Doubles:
+        """The similarities (N, N) of the molecules numbered `rows` (N,), with these fingerprints."""
         place = {row: i for i, row in enumerate(self._rows.tolist())}
         was = np.array([place.get(row, -1) for row in rows.tolist()], dtype=np.int64)
         old, new = np.flatnonzero(was >= 0), np.flatnonzero(was < 0)
         matrix = np.empty((len(rows), len(rows)))
         matrix[np.ix_(old, old)] = self._matrix[np.ix_(was[old], was[old])]
-        matrix[new] = similarities(bits[new], bits)
+        matrix[new] = fingerprints.take(new).similarities(fingerprints)
         matrix[:, new] = matrix[new].T
         self._rows, self._matrix = rows, matrix
         return matrix
@@ -77,29 +85,33 @@ class Prediction:
     Attributes:
         mean: (P, M), of the noiseless scores.
         std: (P, M), their standard deviations.
-        bits: (P, F) fingerprints.
+        features: Of the candidates; empty where the predictions say nothing of one another.
         v: (P, N), what the scored molecules say of each: 1 minus the sum of its squares is the
             share of the variance that is left.
     """
 
     mean: Doubles
     std: Doubles
-    bits: Bits
+    features: Features
     v: Doubles
 
     @classmethod
     def concatenate(cls, parts: Sequence[Prediction]) -> Prediction:
         """Several predictions of one process as one."""
-        columns = zip(*((part.mean, part.std, part.bits, part.v) for part in parts), strict=True)
-        return cls(*map(np.concatenate, columns))
+        mean, std, v = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "std", "v"))
+        kinds = zip(*(part.features for part in parts), strict=True)
+        return cls(mean, std, tuple(map(CountFingerprints.concatenate, kinds)), v)
 
     def covariance(self, index: int) -> Doubles:
         """Of the score of candidate `index` with that of each (P,), in units of the signal's variance.
 
         Source: Rasmussen & Williams 2006, equation 2.24.
         """
-        kernel = similarities(self.bits, self.bits[index : index + 1])[:, 0]
-        left: Doubles = kernel - self.v @ self.v[index]
+        if not self.features:
+            alone: Doubles = np.eye(len(self.mean))[index]
+            return alone
+        one = tuple(kind.take(np.array([index])) for kind in self.features)
+        left: Doubles = similarities(self.features, one)[:, 0] - self.v @ self.v[index]
         return left
 
 
@@ -113,44 +125,53 @@ class TanimotoProcess:
     """A Gaussian process with a constant mean, fitted to N scored molecules.
 
     Attributes:
-        likelihood: Log marginal likelihood of the scores, summed over the M of them, mean and signal variance at their
-            likeliest values (Rasmussen & Williams 2006, equations 2.30 and 2.45).
+        likelihood: Log marginal likelihood of the scores, summed over the M of them, signal variance at its likeliest
+            value, and the mean too where it is not given (Rasmussen & Williams 2006, equations 2.30 and 2.45).
     """
 
-    def __init__(self, bits: Bits, kernel: Doubles, scores: Doubles, noise: float) -> None:
+    def __init__(
+        self, features: Features, kernel: Doubles, scores: Doubles, noise: float, width: float | None = None
+    ) -> None:
         """Fits to N molecules, at least one.
 
         Args:
-            bits: (N, F) fingerprints.
+            features: Of the molecules.
             kernel: (N, N) their similarities.
             scores: (N, M), finite.
             noise: Variance of the noise, over that of the signal.
+            width: Standard deviation of the signal, whose mean is then 0; without it both are the likeliest.
         """
-        self._bits = bits
+        self._features = features
         self._cholesky = cholesky(
             kernel + noise * np.eye(len(kernel)), lower=True, overwrite_a=True, check_finite=False
         )
-        ones = self._solve(np.ones(len(bits)))
-        self._mean = ones @ scores / ones.sum()
+        self._mean = np.zeros(scores.shape[1]) if width else self._likeliest_mean(scores)
         residual = scores - self._mean
         self._weights = self._solve(residual)
-        variance = (residual * self._weights).mean(axis=0)
-        self._std = np.sqrt(np.maximum(variance, MIN_VARIANCE))
+        likeliest = np.sqrt(np.maximum((residual * self._weights).mean(axis=0), MIN_VARIANCE))
+        self._std = np.full(scores.shape[1], width) if width else likeliest
         log_determinant = 2.0 * np.log(np.diag(self._cholesky)).sum()
-        self.likelihood = float(-(len(bits) * np.log(self._std) + 0.5 * log_determinant).sum())
+        self.likelihood = float(-(len(scores) * np.log(likeliest) + 0.5 * log_determinant).sum())
 
     @classmethod
-    def likeliest(cls, bits: Bits, kernel: Doubles, scores: Doubles) -> tuple[TanimotoProcess, float]:
+    def likeliest(
+        cls, features: Features, kernel: Doubles, scores: Doubles, width: float | None = None
+    ) -> tuple[TanimotoProcess, float]:
         """The process with the likeliest of `NOISES`, and that noise."""
-        fits = [(cls(bits, kernel, scores, noise), noise) for noise in NOISES]
+        fits = [(cls(features, kernel, scores, noise, width), noise) for noise in NOISES]
         return max(fits, key=lambda fit: fit[0].likelihood)
 
-    def predict(self, bits: Bits) -> Prediction:
-        """The noiseless scores of P candidates with these fingerprints (P, F)."""
-        kernel = similarities(bits, self._bits)
+    def predict(self, features: Features) -> Prediction:
+        """The noiseless scores of P candidates with these features."""
+        kernel = similarities(features, self._features)
         v = solve_triangular(self._cholesky, kernel.T, lower=True, check_finite=False).T
         std = np.sqrt(posterior_variance(v))[:, None] * self._std
-        return Prediction(self._mean + kernel @ self._weights, std, bits, v)
+        return Prediction(self._mean + kernel @ self._weights, std, features, v)
+
+    def _likeliest_mean(self, scores: Doubles) -> Doubles:
+        ones = self._solve(np.ones(len(scores)))
+        mean: Doubles = ones @ scores / ones.sum()
+        return mean
 
     def _solve(self, right: Doubles) -> Doubles:
         solution: Doubles = cho_solve((self._cholesky, True), right, check_finite=False)

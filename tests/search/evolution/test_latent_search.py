@@ -13,9 +13,11 @@ from rdkit.Chem.rdMolDescriptors import CalcCrippenDescriptors, CalcTPSA
 
 from molgen.chem.molecule import Molecule, parse
 from molgen.latent.space import LatentSpace
-from molgen.search.evolution.config import LatentSearchConfig
+from molgen.search.evolution.config import LatentSearchConfig, SurrogateConfig
 from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.evolution.operators import LATENT, Breeder
+from molgen.search.evolution.pool import Pool
+from molgen.search.evolution.population import Population
 from molgen.search.sampler import SMILES, LatentBox, LatentSampler
 
 Score = Callable[[Molecule], tuple[float, ...]]
@@ -46,7 +48,7 @@ def run(search: LatentSearch, score: Score, n_batches: int, n: int = 10) -> list
 
 
 def small(**settings: object) -> LatentSearchConfig:
-    return LatentSearchConfig(**{"n_initial": 20, "learn_every": 50, "prior_share": 0.0, **settings})  # type: ignore[arg-type]
+    return LatentSearchConfig(**{"n_initial": 20, "learn_every": 50, "n_early": 0, "n_rounds": 2, **settings})  # type: ignore[arg-type]
 
 
 def test_it_climbs_far_above_the_prior(space: LatentSpace) -> None:
@@ -95,10 +97,9 @@ def test_proposals_keep_the_constraints_where_any_child_does(space: LatentSpace)
 def test_every_child_names_a_parent_and_a_way(space: LatentSpace) -> None:
     search = LatentSearch(space, seed=0, config=small(n_rounds=1))
     run(search, polarity, 3)
-    parents = set(search.parents)
     offspring = search.ask(10)
-    assert {child.parent for child in offspring} <= parents
-    assert {child.operator for child in offspring} <= set(search.config.operators)
+    assert all(bool(child.parent) == bool(child.operator) for child in offspring)
+    assert set() < {child.operator for child in offspring} - {""} <= set(search.config.operators)
 
 
 def test_two_scores_are_followed_along_the_front(space: LatentSpace) -> None:
@@ -111,14 +112,25 @@ def test_two_scores_are_followed_along_the_front(space: LatentSpace) -> None:
     assert (end.max(axis=0) > start.max(axis=0)).all()
 
 
-def test_the_most_promising_of_the_prior_take_their_share(space: LatentSpace) -> None:
-    search = LatentSearch(space, seed=0, config=small(prior_share=0.5, confidence=0.0))
-    run(search, nitrogens, 6)
-    offspring = [child for _ in range(5) for child in search.ask(10)]
-    explored = [nitrogens(child.molecule)[0] for child in offspring if not child.operator]
-    assert 10 <= len(explored) <= 30
-    prior = [nitrogens(parse(text))[0] for text in space.sample(200, 7) if text]
-    assert np.mean(explored) > np.mean(prior) + 0.5
+def test_early_batches_are_chosen_from_more_children(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    breed = Population.breed
+
+    def count(self: Population, n: int, pool: Pool, rng: np.random.Generator, *, has_prior: bool) -> None:
+        sizes.append(n)
+        breed(self, n, pool, rng, has_prior=has_prior)
+
+    monkeypatch.setattr(Population, "breed", count)
+    config = small(n_initial=10, n_early=30, early_offspring=60, offspring_per_proposal=2)
+    run(LatentSearch(space, seed=0, config=config), polarity, 5)
+    assert sizes == [60, 60, 20, 20]
+
+
+def test_a_surrogate_whose_proposals_do_well_judges_more_often(space: LatentSpace) -> None:
+    blind, seeing = SurrogateConfig(("composition",), 1e3, 1e3), SurrogateConfig(("composition",), None, 0.1)
+    search = LatentSearch(space, seed=0, config=small(surrogates=(blind, seeing)))
+    run(search, nitrogens, 20)
+    assert search.surrogate_chances[1] > 0.6
 
 
 def test_scores_of_any_size_are_followed_alike(space: LatentSpace) -> None:

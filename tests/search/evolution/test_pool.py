@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from molgen.chem.count_fingerprints import CountFingerprints
 from molgen.chem.molecule import Molecule, parse
 from molgen.search.evolution.operators import Offspring
-from molgen.search.evolution.pool import JITTER, Pool, PosteriorVariance
-from molgen.search.evolution.surrogate import Prediction, TanimotoProcess, count_fingerprints, similarities
+from molgen.search.evolution.pool import JITTER, LEAST_BOLDNESS, Aim, Pool, PosteriorVariance
+from molgen.search.evolution.surrogate import Features, Prediction, TanimotoProcess, similarities
 
 Array = NDArray[np.float64]
 CHILDREN = [Offspring(parse("C" * n), "", "") for n in range(1, 9)]
@@ -24,8 +25,11 @@ def size(child: Offspring) -> int:
 
 def unrelated(mean: Array, std: Array) -> Prediction:
     """A prediction of scores that say nothing of one another."""
-    nothing = np.empty((len(mean), 0))
-    return Prediction(mean, std, nothing.astype(np.float32), nothing)
+    return Prediction(mean, std, (), np.empty((len(mean), 0)))
+
+
+def aims(boldness: float, n: int = 1) -> list[Aim]:
+    return [Aim(boldness, np.ones(1))] * n
 
 
 def judge(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
@@ -35,17 +39,25 @@ def judge(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
 
 
 def test_constraints_come_before_scores() -> None:
-    pool = Pool(judge, confidence=0.0)
+    pool = Pool(judge, aims(0.0))
     pool.add(CHILDREN)
-    assert [size(child) for child in pool.select(8, np.random.default_rng(0))] == [4, 3, 2, 1, 5, 6, 7, 8]
+    assert [size(child) for child in pool.select(8)] == [4, 3, 2, 1, 5, 6, 7, 8]
+    assert [size(child) for child in pool.leaders(5)] == [4, 3, 2, 1, 5]
     assert pool.feasible_share() == 0.5
 
 
-def test_doubt_is_worth_something_to_some_picks() -> None:
-    pool = Pool(judge, confidence=2.0)
+def test_doubt_is_worth_something_to_bold_picks() -> None:
+    pool = Pool(judge, [*aims(0.0), *aims(2.0)])
     pool.add(CHILDREN[:4])
-    first = [size(pool.select(1, np.random.default_rng(seed))[0]) for seed in range(60)]
-    assert {1, 4} == set(first)
+    assert [size(child) for child in pool.select(2)] == [4, 1]
+    assert [size(child) for child in pool.leaders(3)] == [4, 1, 3]
+
+
+def test_boldness_is_spread_over_two_decades() -> None:
+    rng = np.random.default_rng(0)
+    drawn = np.log10([Aim.draw(rng, 3.0, 2).boldness / 3.0 for _ in range(2000)])
+    assert np.log10(LEAST_BOLDNESS) < drawn.min() < drawn.max() < 0.0
+    assert np.quantile(drawn, [0.25, 0.5, 0.75]) == pytest.approx([-1.5, -1.0, -0.5], abs=0.1)
 
 
 def test_children_are_judged_once_and_picked_once() -> None:
@@ -55,13 +67,13 @@ def test_children_are_judged_once_and_picked_once() -> None:
         asked.extend(molecule.smiles for molecule in molecules)
         return judge(molecules)
 
-    pool = Pool(counting, confidence=1.0)
+    pool = Pool(counting, aims(1.0))
     pool.add(CHILDREN[:5])
     pool.add(CHILDREN[3:])
     pool.add([])
     assert sorted(asked) == sorted(child.molecule.smiles for child in CHILDREN)
-    select = pool.select(100, np.random.default_rng(0))
-    assert len(select) == len({child.molecule.smiles for child in select}) == 8
+    picked = pool.select(100)
+    assert len(picked) == len({child.molecule.smiles for child in picked}) == 8
 
 
 def test_weights_of_their_own_pick_both_ends_of_a_front() -> None:
@@ -69,20 +81,26 @@ def test_weights_of_their_own_pick_both_ends_of_a_front() -> None:
         n = np.array([molecule.mol.GetNumAtoms() for molecule in molecules], dtype=np.float64)
         return np.zeros(len(n)), unrelated(np.stack([n / 8, 1 - n / 8], axis=1), np.zeros((len(n), 2)))
 
-    pool = Pool(two, confidence=0.0)
+    pool = Pool(two, [Aim.draw(np.random.default_rng(seed), 0.0, 2) for seed in range(100)])
     pool.add(CHILDREN)
-    first = {size(pool.select(1, np.random.default_rng(seed))[0]) for seed in range(100)}
-    assert {1, 8} <= first
-    assert len(first) > 4
+    leaders = {size(child) for child in pool.leaders(6)}
+    assert {1, 8} <= leaders
+    assert len(leaders) > 4
 
 
-KNOWN = count_fingerprints([Chem.MolFromSmiles(text) for text in ("CCO", "c1ccccc1", "CC(=O)N")])
 ASKED = ("CCCCCCCCO", "CCCCCCCCCO", "c1ccc2ncccc2c1", "FC(F)(F)S(=O)(=O)Br", "CCO")
+
+
+def features(texts: Sequence[str]) -> Features:
+    return (CountFingerprints.of([Chem.MolFromSmiles(text) for text in texts], "circular"),)
+
+
+KNOWN = features(("CCO", "c1ccccc1", "CC(=O)N"))
 
 
 def said_of(texts: Sequence[str]) -> Prediction:
     process = TanimotoProcess(KNOWN, similarities(KNOWN, KNOWN), np.array([[0.1], [0.2], [0.3]]), 1e-3)
-    return process.predict(count_fingerprints([Chem.MolFromSmiles(text) for text in texts]))
+    return process.predict(features(texts))
 
 
 def test_the_doubt_that_is_left_is_that_of_a_process_that_knows_the_picks() -> None:
@@ -100,11 +118,11 @@ def test_the_doubt_that_is_left_is_that_of_a_process_that_knows_the_picks() -> N
 
 
 def test_picks_of_a_batch_do_not_say_the_same() -> None:
-    pool = Pool(lambda molecules: (np.zeros(len(molecules)), said_of([m.smiles for m in molecules])), confidence=2.0)
+    pool = Pool(lambda molecules: (np.zeros(len(molecules)), said_of([m.smiles for m in molecules])), aims(2.0))
     pool.add([Offspring(parse(text), "", "") for text in ASKED[:4]])
-    pairs = [[child.molecule.smiles for child in pool.select(2, np.random.default_rng(seed))] for seed in range(20)]
-    assert not any(set(pair) == set(ASKED[:2]) for pair in pairs)
+    assert {child.molecule.smiles for child in pool.select(2)} != set(ASKED[:2])
 
 
 def test_an_empty_pool_has_nothing_to_pick() -> None:
-    assert Pool(judge, confidence=1.0).select(3, np.random.default_rng(0)) == []
+    assert Pool(judge, aims(1.0)).select(3) == []
+    assert Pool(judge, aims(1.0)).leaders(3) == []

@@ -59,20 +59,20 @@ def test_what_all_score_alike_is_not_stuck_but_flat(space: LatentSpace) -> None:
 
 
 def test_a_stuck_search_moves_points_from_the_prior_and_then_breeds_all(space: LatentSpace) -> None:
-    config = LatentSearchConfig(n_initial=20, learn_every=0, offspring_per_proposal=2, n_rounds=1)
+    config = LatentSearchConfig(n_initial=20, learn_every=0, offspring_per_proposal=2, n_early=0, n_rounds=1)
     search = LatentSearch(space, seed=0, config=config)
-    prior: set[str] = set()
+    bred: set[str] = set()
     kinds = [""]
     n_told = 0
     while kinds[-2:] != ["moved", "all"] and n_told < 4 * PATIENCE:
         offspring = search.ask(25)
-        prior |= {child.molecule.smiles for child in offspring if not child.operator}
         operators = {child.operator for child in offspring if child.operator}
         kind = "moved" if operators == {LATENT} else "all" if operators else ""
         if kind != kinds[-1]:
             kinds.append(kind)
             if kind == "moved":
-                assert {child.parent for child in offspring if child.operator} <= prior
+                assert not bred & {child.parent for child in offspring}
+        bred |= {child.molecule.smiles for child in offspring if child.operator}
         smiles = [child.molecule.smiles for child in offspring]
         n_told += len(smiles)
         search.tell(smiles, [(min(1.0, parse(text).mol.GetNumAtoms() / 40),) for text in smiles], [0.0] * len(smiles))
