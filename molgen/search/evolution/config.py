@@ -75,7 +75,7 @@ class LatentSearchConfig:
     n_initial: int = 15
     n_parents: int = 400
     n_elites: int = 60
-    offspring_per_proposal: int = 20
+    offspring_per_proposal: int = 10
     n_early: int = 1000
     early_offspring: int = 500
     n_rounds: int = 4

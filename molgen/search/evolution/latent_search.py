@@ -109,7 +109,8 @@ class LatentSearch:
         confidence = surrogate.confidence if surrogate else 0.0
         aims = [Aim.draw(rng, confidence, self._n_scores()) for _ in range(n)]
         pool = Pool(self._judge(surrogate, rng), aims)
-        self._population.breed(self._n_offspring(n), pool, rng, has_prior=self._has_slope())
+        n_least = self.config.early_offspring if len(self._told) < self.config.n_early else 0
+        self._population.breed(n, pool, rng, n_least=n_least, has_prior=self._has_slope())
         proposed = self._new(pool.select(2 * n), n)
         self._judged_by |= {child.molecule.smiles: number for child in proposed}
         return proposed
@@ -156,11 +157,6 @@ class LatentSearch:
 
     def _n_scores(self) -> int:
         return max((len(told.scores) for told in self._population.members.values()), default=0) or 1
-
-    def _n_offspring(self, n: int) -> int:
-        """Children from which `n` proposals are chosen."""
-        is_early = len(self._told) < self.config.n_early
-        return max(n * self.config.offspring_per_proposal, self.config.early_offspring if is_early else 0)
 
     def _judges(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of the surrogates that molecules were proposed by."""

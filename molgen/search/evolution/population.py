@@ -105,12 +105,13 @@ class Population:
         self._prior_samples = bring_into(self._series, rng, drawn)
         self._unread = self._unread + self._prior_samples
 
-    def breed(self, n: int, pool: Pool, rng: np.random.Generator, *, has_prior: bool = True) -> None:
-        """Adds `n` children of the best molecules and of the best children to a pool, and some molecules of the prior.
+    def breed(self, n: int, pool: Pool, rng: np.random.Generator, *, n_least: int = 0, has_prior: bool = True) -> None:
+        """Adds children of the best molecules and of the best children to a pool, and some molecules of the prior.
 
         Args:
-            n: Children, more where few keep the constraints.
+            n: Proposals that will be picked; the fewer children keep the constraints, the more are bred for each.
             pool: Judges them.
+            n_least: Children, at least.
             rng: Source of randomness.
             has_prior: Whether molecules of the prior are added first.
         """
@@ -119,10 +120,11 @@ class Population:
         if has_prior:
             drawn = rng.choice(len(self._prior_samples), min(N_PRIOR_JUDGED, len(self._prior_samples)), replace=False)
             self._add(pool, [self._prior_samples[i] for i in drawn])
+        n_children = max(int(self._breadth * n * self._config.offspring_per_proposal), n_least)
         for _ in range(self._config.n_rounds):
             best = [child.molecule.smiles for child in pool.leaders(self._config.n_elites // 2)]
             parents = _interleave(best, self.parents)
-            size = int(self._breadth * n) // self._config.n_rounds
+            size = n_children // self._config.n_rounds
             offspring = self._breeder.breed(rng, parents, self._donors, self._encode_members, size)
             self._add(pool, bring_into(self._series, rng, offspring))
         self._breadth = 1.0 / max(pool.feasible_share(), 1.0 / MAX_BREADTH)

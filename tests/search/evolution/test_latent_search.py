@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import optuna
@@ -15,9 +16,7 @@ from molgen.chem.molecule import Molecule, parse
 from molgen.latent.space import LatentSpace
 from molgen.search.evolution.config import LatentSearchConfig, SurrogateConfig
 from molgen.search.evolution.latent_search import LatentSearch
-from molgen.search.evolution.operators import LATENT, Breeder
-from molgen.search.evolution.pool import Pool
-from molgen.search.evolution.population import Population
+from molgen.search.evolution.operators import LATENT, Breeder, Offspring
 from molgen.search.sampler import SMILES, LatentBox, LatentSampler
 
 Score = Callable[[Molecule], tuple[float, ...]]
@@ -114,14 +113,14 @@ def test_two_scores_are_followed_along_the_front(space: LatentSpace) -> None:
 
 def test_early_batches_are_chosen_from_more_children(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    breed = Population.breed
+    breed = Breeder.breed
 
-    def count(self: Population, n: int, pool: Pool, rng: np.random.Generator, *, has_prior: bool) -> None:
-        sizes.append(n)
-        breed(self, n, pool, rng, has_prior=has_prior)
+    def count(self: Breeder, rng: np.random.Generator, *rest: Any) -> list[Offspring]:
+        sizes.append(rest[-1])
+        return breed(self, rng, *rest)
 
-    monkeypatch.setattr(Population, "breed", count)
-    config = small(n_initial=10, n_early=30, early_offspring=60, offspring_per_proposal=2)
+    monkeypatch.setattr(Breeder, "breed", count)
+    config = small(n_initial=10, n_early=30, early_offspring=60, offspring_per_proposal=2, n_rounds=1)
     run(LatentSearch(space, seed=0, config=config), polarity, 5)
     assert sizes == [60, 60, 20, 20]
 
