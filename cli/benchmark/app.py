@@ -70,7 +70,7 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     sampler: Annotated[
         str,
         typer.Option(
-            help="Sampler: latent, or a part of it; tanimoto-bo, random, perturb, cmaes, tpe, gp (see the documentation)."
+            help="Sampler: latent, or a part of it (see the documentation); tanimoto-bo, random, perturb, cmaes, tpe, gp."
         ),
     ] = "latent",
     checkpoint: options.Checkpoint = None,
@@ -135,8 +135,8 @@ def pmo(  # noqa: PLR0913 - one parameter an option
 
 
 SHOWN = ("NF-BO", "Tanimoto BO", "InVirtuoGen")
-"""Published methods beside the result: the best latent method, and the two best ones that use neither labels outside the
-budget nor a large language model."""
+"""Published methods beside the result: the best latent method, and the two best ones that use neither labels outside
+the budget nor a large language model."""
 
 
 def _score_file(path: Path, out: Path) -> None:
