@@ -70,7 +70,7 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     sampler: Annotated[
         str,
         typer.Option(
-            help="Sampler: latent or a part of it (see the documentation), tanimoto-bo, random, perturb, cmaes, tpe, gp."
+            help="Sampler: latent or a part of it (see the docs), tanimoto-bo, random, perturb, cmaes, tpe, gp."
         ),
     ] = "latent",
     checkpoint: options.Checkpoint = None,
