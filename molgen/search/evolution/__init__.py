@@ -1,1 +1,1 @@
-"""Evolution in the latent space, with a surrogate that judges offspring before they cost a call."""
+"""Evolution in the latent space, with a surrogate that predicts the scores of offspring before any call."""

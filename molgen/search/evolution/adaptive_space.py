@@ -1,7 +1,7 @@
-"""A space that learns on the way: trained a little on the best molecules of a search, so that it speaks of them.
+"""A latent space that is fine-tuned on the best molecules of a search.
 
-Sources: weighted retraining, Tripp et al. 2020 (arXiv:2006.09191); rehearsal of what the model itself made up, so that
-it does not forget the rest, Robins 1995 (doi:10.1080/09540099550039318).
+Sources: weighted retraining, Tripp et al. 2020 (arXiv:2006.09191); rehearsal of samples of the model itself against
+forgetting, Robins 1995 (doi:10.1080/09540099550039318).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ GREED = 1.5
 
 
 class AdaptiveSpace(LatentSpace):
-    """A copy of a space that `learn` changes; the space it was made from stays as it is."""
+    """A copy of a space that `learn` changes; the original is not changed."""
 
     def __init__(self, space: LatentSpace) -> None:
-        """A space that is still the same as `space`."""
+        """Starts as a copy of `space`."""
         super().__init__(replace(space.model, vae=copy.deepcopy(space.model.vae)))
         self._optimiser = torch.optim.Adam(self.model.vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
         self._sequences: dict[str, NDArray[np.uint16]] = {}
 
     def learn(self, best: Sequence[str], rehearsed: Sequence[str], rng: np.random.Generator) -> None:
-        """Takes a few steps on molecules, half of them of the `best`, ranked, and half of the `rehearsed`.
+        """Takes a few training steps on molecules, half of them from the ranked `best`, half from the `rehearsed`.
 
-        Molecule number floor(N u^GREED) of the best N is taken, u uniform; those without tokens are passed over.
+        Of the best N, molecule number floor(N u^GREED) is drawn, u uniform; molecules without tokens are skipped.
         """
         if not best or not rehearsed:
             return
@@ -55,11 +55,11 @@ class AdaptiveSpace(LatentSpace):
         self.model.vae.eval()
 
     def can_encode(self, smiles: str) -> bool:
-        """Whether a canonical SMILES has a point in the space: all its tokens are known, and not too many."""
+        """Whether a canonical SMILES can be encoded: all its tokens are known, and not too many."""
         return len(self._sequence(smiles)) > 0
 
     def _sequence(self, smiles: str) -> NDArray[np.uint16]:
-        """Token ids of a molecule, none where it has unknown ones or too many."""
+        """Token ids of a molecule; empty if it has unknown tokens or too many."""
         if smiles not in self._sequences:
             try:
                 self._sequences[smiles] = self._tokenise(smiles, DEFAULT_POLICY)

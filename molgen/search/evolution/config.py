@@ -1,4 +1,4 @@
-"""How the latent search behaves."""
+"""The settings of the latent search."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from molgen.search.evolution.operators import LATENT
 
 @dataclass(frozen=True)
 class SurrogateConfig:
-    """What a Gaussian process compares, and how far it expects scores to go.
+    """Features and prior of a Gaussian process.
 
     Attributes:
-        features: Kinds of features, the similarities of which the kernel is the mean of.
-        width: Standard deviation of the scores far from all molecules, over the range of those so far, with a mean at
+        features: Kinds of features; the kernel is the mean of their similarities.
+        width: Prior standard deviation of the scores, relative to the range of scores so far, with the prior mean at
             the lowest; None for the likeliest deviation and mean.
-        confidence: Deviations that are added to the mean at most; how many is drawn anew for each proposal.
+        confidence: Maximum number of standard deviations added to the mean; the number is drawn for each proposal.
     """
 
     features: tuple[FeatureKind, ...]
@@ -29,7 +29,7 @@ STRUCTURE_AND_COMPOSITION: tuple[FeatureKind, ...] = ("circular", "composition")
 
 
 def default_surrogates() -> tuple[SurrogateConfig, ...]:
-    """The processes that take turns."""
+    """The processes, used in turn."""
     return (
         SurrogateConfig(STRUCTURE, width=3.0, confidence=1.0),
         SurrogateConfig(STRUCTURE_AND_COMPOSITION, width=3.0, confidence=1.0),
@@ -38,7 +38,7 @@ def default_surrogates() -> tuple[SurrogateConfig, ...]:
 
 
 def default_operators() -> dict[str, float]:
-    """How children are made, with the weight of each."""
+    """Operators with their weights."""
     return {
         LATENT: 0.03,
         "mutate": 0.3,
@@ -51,25 +51,26 @@ def default_operators() -> dict[str, float]:
 
 @dataclass(frozen=True)
 class LatentSearchConfig:
-    """How the latent search behaves.
+    """Settings of the latent search.
 
     Attributes:
-        n_initial: Molecules of the prior that are proposed before evolution begins. 0 where molecules are given: then
-            their surroundings are searched from the first, even while all score the same.
-        n_parents: Molecules that have children, the better the more.
-        n_elites: The best of them, which the space learns from; a way of breeding did well whose child is among them.
-        offspring_per_proposal: Children over proposals, of those that keep the constraints.
-        n_early: Molecules told before which a batch is chosen from more children.
-        early_offspring: Children of an early batch, at least.
+        n_initial: Prior samples proposed before evolution starts. 0 with given molecules: their neighbourhoods are
+            then searched from the start, even while all scores are equal.
+        n_parents: Number of parents.
+        n_elites: Number of the best parents, which the space learns from; an operator succeeded if its offspring is
+            among them.
+        offspring_per_proposal: Number of feasible offspring per proposal.
+        n_early: Number of told molecules below which a batch is chosen from more offspring.
+        early_offspring: Minimum number of offspring of an early batch.
         n_rounds: Generations bred between two batches of proposals.
-        n_surrogate: Molecules that a process is fitted to, at most.
-        surrogates: Processes that judge children, one for each batch, more often those that did well; none to propose
-            children at random.
-        operators: How offspring are made, with the weight of each.
-        restart_operators: The same for the populations that are restarted from molecules of the prior when nothing gets
-            better any more; empty for no restarts.
-        learn_every: Molecules told between two times that the space learns from the best of them, or a tenth of all,
-            if that is more; 0 for never.
+        n_surrogate: Maximum number of molecules that a process is fitted to.
+        surrogates: Processes that predict scores, one per batch, chosen by past success; none to propose offspring at
+            random.
+        operators: Operators with their weights.
+        restart_operators: The same for populations restarted from prior samples after stagnation; empty for no
+            restarts.
+        learn_every: Molecules told between two trainings of the space on the best, or a tenth of all, if that is more;
+            0 for never.
     """
 
     n_initial: int = 15

@@ -1,15 +1,14 @@
-"""The latent search: evolution among the best molecules, judged by a surrogate before any of it costs a call.
+"""The latent search: evolution of the best molecules, with a surrogate that predicts scores before any call.
 
-Each round breeds a pool of children from the best molecules so far, by moving their points in latent space and by small
-edits of their graphs; a Gaussian process on the molecules says how good each probably is and how sure that is; the best
-of the pool are bred further, and what then promises most is proposed. The space learns from what was found: from time
-to time it is trained on the best molecules, so that its decoder speaks of them. A population that is stuck gives way to
-another one.
+Each round breeds a pool of offspring from the best molecules so far, by moves in latent space and by small graph
+edits. A Gaussian process on the molecules predicts mean and standard deviation of their scores; the best of the pool
+are bred further, and the most promising ones are proposed. From time to time the space is trained on the best
+molecules. A population that stagnates is replaced by another one.
 
-Notation: N molecules told, M scores each, K parents, D latent dimensions, P children in the pool.
+Notation: N molecules told, M scores each, K parents, D latent dimensions, P offspring in the pool.
 Sources: upper confidence bound, Srinivas et al. 2010 (arXiv:0912.3995); a genetic algorithm inside the acquisition,
-Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709); training on what was found, weighted retraining, Tripp et al. 2020
-(arXiv:2006.09191).
+Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709); training on the best molecules, weighted retraining, Tripp et al.
+2020 (arXiv:2006.09191).
 """
 
 from __future__ import annotations
@@ -37,17 +36,17 @@ from molgen.search.evolution.population import N_LEVEL, Fitness, Population
 from molgen.search.evolution.surrogate import FingerprintMemory, Prediction, Similarities, TanimotoProcess
 
 Violations = Callable[[Sequence[Molecule]], Doubles]
-"""From P molecules to by how much each misses constraints that cost nothing to check, 0 where it keeps them."""
+"""From P molecules to their violation of constraints on built-in measures, 0 if feasible."""
 
 JOINED_SHARE = 0.8
-"""Of the proposals while all scores are the same, two molecules of the prior in one."""
+"""Share of proposals that join two prior samples, while all scores are equal."""
 PATIENCE = 500
-"""Molecules without much gain after which a population gives way to another. One of all molecules is given twice as
-long as the one of all before it."""
+"""Molecules without much gain after which a population is replaced. Each population of all molecules gets twice the
+patience of the previous one."""
 
 
 class LatentSearch:
-    """Ask for molecules, tell what became of them."""
+    """Ask for molecules, tell their scores."""
 
     def __init__(
         self,
@@ -59,15 +58,15 @@ class LatentSearch:
         series: CoreSeries | None = None,
         stock: Sequence[str] = (),
     ) -> None:
-        """A search that has seen nothing yet.
+        """Starts a search.
 
         Args:
-            space: Where to search.
-            seed: Source of randomness.
-            config: How it behaves.
-            violations: Checked before anything is proposed.
-            series: Its core is kept by all proposals.
-            stock: SMILES of molecules to begin with and to take parts of, in place of those of the prior.
+            space: The latent space.
+            seed: Random seed.
+            config: Settings.
+            violations: Constraints on proposals.
+            series: A series whose core all proposals keep.
+            stock: SMILES of molecules used in place of prior samples, as starting molecules and for parts.
         """
         self.config = config or LatentSearchConfig()
         self._space = space
@@ -92,11 +91,11 @@ class LatentSearch:
 
     @property
     def surrogate_chances(self) -> Doubles:
-        """The chance of each of the surrogates to judge the next batch."""
+        """The probability of each surrogate for the next batch."""
         return self._selection.probabilities()
 
     def ask(self, n: int) -> list[Offspring]:
-        """Up to `n` molecules that were not met before, none twice; fewer, or none, where nothing new came."""
+        """Up to `n` distinct new molecules; fewer, or none, if no new ones are found."""
         rng = np.random.default_rng([self._seed, self._generation])
         self._generation += 1
         n_initial = self.config.n_initial
@@ -116,12 +115,13 @@ class LatentSearch:
         return proposed
 
     def tell(self, smiles: Sequence[str], scores: Sequence[tuple[float, ...]], violations: Sequence[float]) -> None:
-        """Takes in what became of N molecules.
+        """Records the scores of N molecules.
 
         Args:
-            smiles: Canonical; those that nobody asked for are welcome.
-            scores: M of each, to be maximised; empty where a molecule was not scored. Not finite ones are passed over.
-            violations: Of constraints, 0 where all hold; those of molecules that were not scored count as well.
+            smiles: Canonical SMILES, also of molecules that were not proposed.
+            scores: M of each, to be maximised; empty for a molecule without a score. Scores that are not finite are
+                ignored.
+            violations: Violations of constraints, 0 if feasible; also used for molecules without a score.
         """
         fresh: dict[str, Fitness] = {}
         for text, values, violation in zip(smiles, scores, violations, strict=True):
@@ -138,7 +138,7 @@ class LatentSearch:
             self._replace_stuck()
 
     def _replace_stuck(self) -> None:
-        """Begins another population where the present one gains little: of the prior alone and of all, in turn."""
+        """Replaces a population that stagnates, in turn by one of prior samples and one of all molecules."""
         is_second = self._n_populations % 2 == 0
         patience = PATIENCE if is_second else PATIENCE * 2 ** (self._n_populations // 2)
         if not self._population.is_stuck(patience, self._floor):
@@ -159,17 +159,17 @@ class LatentSearch:
         return max((len(told.scores) for told in self._population.members.values()), default=0) or 1
 
     def _judges(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Numbers of the surrogates that molecules were proposed by."""
+        """The surrogate by which each molecule was proposed."""
         return np.array([self._judged_by[text] for text in texts], dtype=np.int64)
 
     def _has_slope(self) -> bool:
-        """Whether any molecule is better than another, so that there is something to climb."""
+        """Whether the scores differ."""
         worths = iter(self._told.values())
         first = next(worths)
         return any(worth != first for worth in worths)
 
     def _join_samples(self, n: int, rng: np.random.Generator) -> list[Offspring]:
-        """Molecules of the prior, at most `n`, most of them two in one: more of what might count in each call."""
+        """At most `n` molecules, most of which join two prior samples, so that one call tests the parts of both."""
         drawn = self._population.sample_prior(2 * n, rng)
         composed = []
         for one, other in zip(drawn[::2], drawn[1::2], strict=False):
@@ -178,7 +178,7 @@ class LatentSearch:
         return bring_into(self._series, rng, composed)
 
     def _new(self, found: Sequence[Offspring], n: int) -> list[Offspring]:
-        """The first `n` children that read back, have a point, and were neither asked nor told before."""
+        """The first `n` offspring that are valid, encodable, and neither proposed nor told before."""
         chosen: list[Offspring] = []
         for child in found:
             if len(chosen) == n:
@@ -194,7 +194,7 @@ class LatentSearch:
         return chosen
 
     def _judge(self, surrogate: SurrogateConfig | None, rng: np.random.Generator) -> Judge:
-        """What judges molecules: by how much they miss constraints, and mean and standard deviation of their scores."""
+        """A function that predicts violation, mean and standard deviation of the scores of molecules."""
         scored = {text: told.scores for text, told in self._population.members.items() if told.scores}
         process = self._fit(surrogate, scored) if surrogate and scored else None
 
@@ -210,7 +210,7 @@ class LatentSearch:
     def _fit(self, surrogate: SurrogateConfig, scored: Mapping[str, tuple[float, ...]]) -> TanimotoProcess:
         """A process fitted to scored molecules, or to some of them; its scores are 0 for the worst and 1 for the best.
 
-        Its noise is chosen anew whenever there is a quarter more of them.
+        Its noise is estimated again after every quarter more molecules.
         """
         scores = _scale(np.array(list(scored.values())))
         chosen = self._choose_fitted(scores)
@@ -230,7 +230,7 @@ class LatentSearch:
         return TanimotoProcess(features, kernel, scores[chosen], noise, surrogate.width)
 
     def _choose_fitted(self, scores: Doubles) -> NDArray[np.int64]:
-        """Which rows of scores (N, M) to fit to: the best, two thirds of all, and the latest."""
+        """The rows of scores (N, M) to fit to: the best, two thirds of all, and the latest."""
         n, limit = len(scores), self.config.n_surrogate
         if n <= limit:
             return np.arange(n)
@@ -240,12 +240,12 @@ class LatentSearch:
 
 
 def _guess(n: int, rng: np.random.Generator) -> Prediction:
-    """A prediction of one score of P = n molecules by chance."""
+    """A random prediction of one score of P = n molecules."""
     return Prediction(rng.random((n, 1)), np.zeros((n, 1)), (), np.empty((n, 0)))
 
 
 def _scale(scores: Doubles) -> Doubles:
-    """Scores (N, M) from 0 for the lowest to 1 for the highest of each; 0 where all are alike."""
+    """Scores (N, M) scaled from 0 for the lowest to 1 for the highest; 0 if all are equal."""
     above = scores - scores.min(axis=0)
     height = above.max(axis=0)
     scaled: Doubles = above / np.where(height > 0.0, height, 1.0)

@@ -1,4 +1,4 @@
-"""Moves: how new points of the latent space are made from the best known ones.
+"""Moves in latent space: new points from the best known ones.
 
 Notation: N proposals, K elites (best first), D latent dimensions. Steps are in units of the prior's standard
 deviation in each dimension.
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from molgen.arrays import Doubles
 
 Move = Callable[[np.random.Generator, Doubles, Doubles, Doubles], Doubles]
-"""From parents (N, D), their mates (N, D) and the prior's deviation (D,) to children (N, D)."""
+"""From parents (N, D), their mates (N, D) and the standard deviation (D,) of the prior to offspring (N, D)."""
 
 STEP_SIZES = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 SPARSE_SHARE = 0.25
 BLUR = 0.1
 PRIOR_SUCCESSES = 0.01
-"""Of one try, before there was any: the first outcomes decide."""
+"""Weight of the prior estimate of success, in trials: small, so that the first outcomes decide."""
 
 
 def perturb(step: float) -> Move:
@@ -34,7 +34,7 @@ def perturb(step: float) -> Move:
 
 
 def perturb_sparsely(step: float) -> Move:
-    """Gaussian noise of the same length as `perturb`'s, in a random quarter of the dimensions."""
+    """Gaussian noise of the same length as that of `perturb`, in a random quarter of the dimensions."""
 
     def move(rng: np.random.Generator, parents: Doubles, _mates: Doubles, deviation: Doubles) -> Doubles:
         is_moved = rng.random(parents.shape) < SPARSE_SHARE
@@ -46,7 +46,7 @@ def perturb_sparsely(step: float) -> Move:
 
 
 def interpolate(rng: np.random.Generator, parents: Doubles, mates: Doubles, deviation: Doubles) -> Doubles:
-    """A point on the line through parent and mate, up to half its length beyond either, slightly blurred.
+    """A point on the line through parent and mate, up to half its length beyond either, with a little noise.
 
     Source: extended line crossover, Muehlenbein & Schlierkamp-Voosen 1993 (doi:10.1162/evco.1993.1.1.25).
     """
@@ -55,7 +55,7 @@ def interpolate(rng: np.random.Generator, parents: Doubles, mates: Doubles, devi
 
 
 def cross_points(rng: np.random.Generator, parents: Doubles, mates: Doubles, deviation: Doubles) -> Doubles:
-    """Each dimension from the parent or, with a chance of 30 %, from the mate, slightly blurred.
+    """Each dimension from the parent or, with a probability of 30 %, from the mate, with a little noise.
 
     Source: uniform crossover, Syswerda 1989.
     """
@@ -72,19 +72,19 @@ MOVES: dict[str, Move] = {
 
 
 class OperatorSelection:
-    """Chooses among ways of making proposals by how often what they made turned out well (probability matching).
+    """Chooses operators by their past success (probability matching).
 
-    Every way keeps a chance of at least `floor` times its weight; old outcomes fade.
+    Every operator keeps a probability of at least `floor` times its weight; old outcomes fade.
     Source: adaptive operator selection, Thierens 2005 (doi:10.1145/1068009.1068251), section 2.
     """
 
     def __init__(self, weights: Sequence[float], *, floor: float = 0.5, memory: float = 0.97) -> None:
-        """A choice that has seen nothing, by weights (W,) of the ways, each above 0.
+        """Starts from weights (W,) of the operators, each above 0.
 
         Args:
-            weights: What the chances are before the first outcome, up to their sum.
-            floor: Share of the chances that no outcome changes.
-            memory: What is left of an outcome after the next `learn`.
+            weights: Probabilities before the first outcome, up to their sum.
+            floor: Share of the probabilities that no outcome changes.
+            memory: Weight of an outcome after the next `learn`.
         """
         self._weights = np.asarray(weights, dtype=np.float64) / np.sum(weights)
         self._floor = floor
@@ -93,13 +93,13 @@ class OperatorSelection:
         self._all = np.ones(len(weights))
 
     def probabilities(self) -> Doubles:
-        """The chance (W,) of each way."""
+        """The probability (W,) of each operator."""
         quality = self._weights * self._good / self._all
         chance: Doubles = self._floor * self._weights + (1.0 - self._floor) * quality / quality.sum()
         return chance
 
     def learn(self, tried: NDArray[np.int64], successful: NDArray[np.int64]) -> None:
-        """Takes in which ways were tried, once for each proposal, and which of them turned out well."""
+        """Records the operators that were tried, once per proposal, and which of them succeeded."""
         n = len(self._weights)
         self._good = PRIOR_SUCCESSES + self._memory * (self._good - PRIOR_SUCCESSES)
         self._good += np.bincount(successful, minlength=n)

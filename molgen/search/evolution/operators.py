@@ -1,6 +1,6 @@
-"""Breeding: children of molecules, made by moving their points in latent space or by editing their graphs.
+"""Operators: offspring by moves in latent space or by edits of molecular graphs.
 
-Notation: N children, K parents, D latent dimensions.
+Notation: N offspring, K parents, D latent dimensions.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from molgen.sample.series import CoreSeries
 from molgen.search.evolution.moves import MOVES, OperatorSelection
 
 LATENT = "latent"
-"""A move of the parent's point, decoded."""
+"""Name of the operators that move the point of the parent and decode it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offspring:
-    """A molecule that was made, and how.
+    """A molecule and its origin.
 
     Attributes:
-        molecule: What was made; an edited graph is yet to be read back by `parse`.
-        parent: SMILES of the molecule it was made from, "" where it was drawn from the prior.
-        operator: Name of how it was made, "" where it was drawn from the prior.
+        molecule: The molecule; an edited graph must still pass `parse`.
+        parent: SMILES of its parent, "" for a prior sample.
+        operator: Name of its operator, "" for a prior sample.
     """
 
     molecule: Molecule
@@ -39,7 +39,7 @@ class Offspring:
 
 
 GraphOperator = Callable[[np.random.Generator, str, str, str], Chem.Mol | None]
-"""From a parent, its mate and a molecule of the prior to a child."""
+"""From a parent, its mate and a prior sample to an offspring."""
 
 GRAPH_OPERATORS: dict[str, GraphOperator] = {
     "mutate": lambda rng, parent, mate, prior_sample: mutate(rng, parent),
@@ -51,14 +51,14 @@ GRAPH_OPERATORS: dict[str, GraphOperator] = {
 
 
 class Breeder:
-    """Makes children, more of them in the ways whose children turned out well."""
+    """Makes offspring, choosing operators by past success."""
 
     def __init__(self, space: LatentSpace, operators: Mapping[str, float]) -> None:
-        """A breeder that has learned nothing yet.
+        """Starts without outcomes.
 
         Args:
             space: Decodes moved points.
-            operators: How children are made, `LATENT` or one of `GRAPH_OPERATORS`, with the weight of each.
+            operators: Operators, `LATENT` or one of `GRAPH_OPERATORS`, with their weights.
         """
         self._space = space
         self._names = list(operators)
@@ -74,14 +74,15 @@ class Breeder:
         points_of: Callable[[Sequence[str]], Doubles],
         n: int,
     ) -> list[Offspring]:
-        """At most `n` children; parent number r (from 1) is chosen with a chance of about 1 / (r ln K).
+        """At most `n` offspring; parent number r (from 1) is chosen with a probability of about 1 / (r ln K).
 
         Args:
-            rng: Source of randomness.
+            rng: Random generator.
             parents: K molecules, best first.
-            prior_samples: Molecules of the prior, whose parts may be taken.
-            points_of: From molecules to points (N, D), NaN for those without; they have no children in latent space.
-            n: Attempts.
+            prior_samples: Prior samples, whose parts may be used.
+            points_of: From molecules to points (N, D), NaN for one that cannot be encoded, which has no offspring in
+                latent space.
+            n: Number of attempts.
         """
         operators = rng.choice(len(self._names), n, p=self._choice.probabilities())
         self._tried.append(operators)
@@ -100,7 +101,7 @@ class Breeder:
         return made + (self._move_points(rng, moved, points_of) if moved else [])
 
     def learn(self, successful: Sequence[Offspring]) -> None:
-        """Takes in which children turned out well, of those made since the last time."""
+        """Records which offspring made since the last call succeeded."""
         tried = np.concatenate(self._tried) if self._tried else np.empty(0, dtype=np.int64)
         well = np.array(
             [self._names.index(c.operator) for c in successful if c.operator in self._names], dtype=np.int64
@@ -111,7 +112,7 @@ class Breeder:
     def _move_points(
         self, rng: np.random.Generator, pairs: Sequence[tuple[str, str]], points_of: Callable[[Sequence[str]], Doubles]
     ) -> list[Offspring]:
-        """Children by moves in latent space, of N pairs of a parent and its mate."""
+        """Offspring by moves in latent space, of N pairs of parent and mate."""
         points = points_of([text for pair in pairs for text in pair])
         has_point = np.asarray(np.isfinite(points).reshape(len(pairs), -1).all(axis=1))
         at, toward = points[::2][has_point], points[1::2][has_point]
@@ -129,7 +130,7 @@ class Breeder:
 
 
 def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: Sequence[Offspring]) -> list[Offspring]:
-    """Offspring that keep the core of a series, each as it is or as its parent with a part of it; all without one."""
+    """Offspring that keep the core of a series, unchanged or as the parent with a part of it; all without a series."""
     if series is None:
         return list(offspring)
     kept = []
@@ -143,7 +144,7 @@ def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: S
 
 
 def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Numbers from 0 to n - 1 by the logarithm: the first ten come as often as the next ninety.
+    """Random numbers from 0 to n - 1, uniform in the logarithm: the first ten are as frequent as the next ninety.
 
     Source: the quantile-uniform choice of parents of Mol GA, Tripp & Hernandez-Lobato 2023 (arXiv:2310.09267).
     """

@@ -1,4 +1,4 @@
-"""A population: molecules that breed among themselves, in a space that learns from the best of them.
+"""A population of molecules, with a latent space that is trained on the best of them.
 
 Notation: N members, M scores each, K parents, D latent dimensions.
 """
@@ -21,24 +21,24 @@ from molgen.search.evolution.pool import Pool
 from molgen.search.pareto import crowding_distances, rank_fronts
 
 N_PRIOR_SAMPLES = 500
-"""Molecules of the prior that are drawn at once; parts are taken from those drawn last."""
+"""Number of prior samples drawn at once; parts are taken from the latest ones."""
 N_PRIOR_JUDGED = 100
-"""Of those drawn last, how many a pool may begin with."""
+"""Number of the latest prior samples that a pool may start with."""
 MAX_BREADTH = 4.0
-"""Times the children that are bred at most, where few keep the constraints."""
+"""Maximum factor on the number of offspring if few are feasible."""
 N_LEVEL = 10
-"""Best members whose mean score is the level of a population."""
+"""Number of best members whose mean score is the level of a population."""
 MIN_GAIN = 0.05
-"""Share of its height that a level must gain, or the population is stuck."""
+"""Minimum relative gain of the level; below it, the population stagnates."""
 
 
 @dataclass(frozen=True)
 class Fitness:
-    """What a molecule is worth.
+    """The evaluation of a molecule.
 
     Attributes:
-        scores: M, to be maximised; empty where it was not scored.
-        violation: Of constraints, 0 where all hold.
+        scores: M scores, to be maximised; empty if not scored.
+        violation: Violation of the constraints, 0 if feasible.
     """
 
     scores: tuple[float, ...]
@@ -46,12 +46,12 @@ class Fitness:
 
 
 class Population:
-    """Molecules that breed among themselves.
+    """A population.
 
     Attributes:
-        members: What each is worth, by canonical SMILES, in the order they came.
-        space: Learns from the best of them.
-        parents: The best of them, best first.
+        members: Evaluations by canonical SMILES, in order of arrival.
+        space: The space that is trained on the best.
+        parents: The best members, best first.
     """
 
     def __init__(
@@ -63,10 +63,9 @@ class Population:
         stock: Sequence[str] = (),
         series: CoreSeries | None = None,
     ) -> None:
-        """A population of `founders`, by canonical SMILES, whose children are made in `operators` of these weights.
+        """Starts from `founders`, by canonical SMILES, with these operators and weights.
 
-        Where there is a `stock`, its molecules take the place of those of the prior. With a series, all that the
-        population proposes keeps the core.
+        With a `stock`, its molecules replace prior samples. With a series, all proposals keep the core.
         """
         self._stock = stock
         self._series = series
@@ -89,7 +88,7 @@ class Population:
         return self.parents[: self._config.n_elites]
 
     def sample_prior(self, n: int, rng: np.random.Generator) -> list[Offspring]:
-        """The next molecules of the space's prior, at most `n`."""
+        """The next prior samples, at most `n`."""
         if len(self._unread) < n:
             self._draw_prior(rng)
         sampled, self._unread = self._unread[:n], self._unread[n:]
@@ -106,14 +105,14 @@ class Population:
         self._unread = self._unread + self._prior_samples
 
     def breed(self, n: int, pool: Pool, rng: np.random.Generator, *, n_least: int = 0, has_prior: bool = True) -> None:
-        """Adds children of the best molecules and of the best children to a pool, and some molecules of the prior.
+        """Adds offspring of the best molecules and of the best offspring to a pool, and some prior samples.
 
         Args:
-            n: Proposals that will be picked; the fewer children keep the constraints, the more are bred for each.
-            pool: Judges them.
-            n_least: Children, at least.
-            rng: Source of randomness.
-            has_prior: Whether molecules of the prior are added first.
+            n: Number of proposals to be picked; the fewer offspring are feasible, the more are bred.
+            pool: The pool.
+            n_least: Minimum number of offspring.
+            rng: Random generator.
+            has_prior: Whether prior samples are added first.
         """
         if not self._donors:
             self._draw_prior(rng)
@@ -133,7 +132,7 @@ class Population:
         pool.add([child for child in offspring if child.molecule.smiles not in self.members])
 
     def take(self, told: Mapping[str, Fitness], offspring: Mapping[str, Offspring], rng: np.random.Generator) -> None:
-        """Takes in new members, some of which are `offspring` of it, and learns from them."""
+        """Adds new members, some of which are `offspring` of the population, and learns from them."""
         before = set(self._elites)
         self.members |= told
         self._rank()
@@ -143,21 +142,21 @@ class Population:
         self._adapt(rng)
 
     def is_stuck(self, patience: int, floor: float) -> bool:
-        """Whether the last `patience` molecules raised the level by under a twentieth of what it is over `floor`."""
+        """Whether the last `patience` molecules raised the level by less than a share of its height above `floor`."""
         if len(self._levels) <= patience:
             return False
         before, now = self._levels[-patience - 1], self._levels[-1]
         return now - before < MIN_GAIN * (now - floor)
 
     def level(self) -> float:
-        """Mean score of the ten best members; NaN for none, and where they have several scores or miss constraints."""
+        """Mean score of the ten best members; NaN for none, for several scores, or if they are infeasible."""
         best = [self.members[text] for text in self.parents[:N_LEVEL]]
         if not best or any(told.violation > 0.0 or len(told.scores) != 1 for told in best):
             return float("nan")
         return float(np.mean([told.scores[0] for told in best]))
 
     def _adapt(self, rng: np.random.Generator) -> None:
-        """Trains the space on the elites, where enough has been told since the last time."""
+        """Trains the space on the elites, if enough molecules were told since the last training."""
         every = max(self._config.learn_every, len(self.members) // 10)
         is_time = len(self.members) >= self._n_at_learning + every
         if not self._config.learn_every or not self._donors or not is_time:
@@ -167,13 +166,13 @@ class Population:
         self._points.clear()
 
     def _encode_members(self, smiles: Sequence[str]) -> Doubles:
-        """Points (N, D) of molecules, NaN where there is none."""
+        """Points (N, D) of molecules, NaN for one that cannot be encoded."""
         unseen = [text for text in dict.fromkeys(smiles) if text not in self._points]
         self._points |= zip(unseen, self.space.encode(unseen, is_refined=False).astype(np.float64), strict=True)
         return np.array([self._points[text] for text in smiles]).reshape(len(smiles), self.space.size)
 
     def _rank(self) -> None:
-        """Orders the members, the best first, and keeps K of them as parents."""
+        """Ranks the members and keeps the best K as parents."""
         scored = {text: told for text, told in self.members.items() if told.scores}
         pool = scored if len(scored) >= self._config.n_elites else self.members
         fitness = _fitness([told.scores for told in pool.values()])
@@ -184,14 +183,14 @@ class Population:
 
 
 def _interleave(one: Sequence[str], other: Sequence[str]) -> list[str]:
-    """Two rankings as one, turn and turn about."""
+    """Two rankings interleaved."""
     pairs = [text for pair in zip(one, other, strict=False) for text in pair]
     n = min(len(one), len(other))
     return list(dict.fromkeys([*pairs, *one[n:], *other[n:]]))
 
 
 def _fitness(scores: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    """What is maximised among molecules of like violation: the score, or minus the front and then the room on it."""
+    """Sort keys among molecules of equal violation: the score, or minus the front and then the crowding distance."""
     n_scores = max(map(len, scores), default=0)
     if n_scores <= 1:
         return [values or (-np.inf,) for values in scores]

@@ -1,7 +1,7 @@
-"""A Gaussian process over molecules: what a score probably is where it was not asked, and how sure that is.
+"""A Gaussian process on molecules, which predicts mean and standard deviation of scores.
 
-The kernel is the mean of Tanimoto similarities of exact counts, so the process knows molecules and not points: two
-points that decode to the same molecule are the same to it.
+The kernel is the mean of Tanimoto similarities of exact counts, so its inputs are molecules, not points: two points
+that decode to the same molecule are equal.
 
 Notation: N molecules with scores, P candidates, M scores each, K kinds of features.
 Sources: Tanimoto kernel, Ralaivola et al., Neural Networks 2005, 18, 1093; regression, Rasmussen & Williams 2006,
@@ -24,18 +24,18 @@ from molgen.chem.count_fingerprints import CountFingerprints, FeatureKind
 from molgen.chem.molecule import Molecule
 
 NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Variances of the noise, over that of the signal, among which the data choose."""
+"""Noise variances, relative to that of the signal, of which the likeliest is taken."""
 
 MIN_VARIANCE = 1e-12
 N_REMEMBERED = 20_000
-"""Molecules of which the fingerprints are kept."""
+"""Number of molecules whose fingerprints are cached."""
 
 Features = tuple[CountFingerprints, ...]
-"""Of the same molecules, one for each of K kinds."""
+"""Fingerprints of the same molecules, one per kind of features."""
 
 
 class FingerprintMemory:
-    """Fingerprints of molecules, computed once while they are remembered."""
+    """A cache of fingerprints of molecules."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[FeatureKind, str], NDArray[np.int64]] = {}
@@ -59,7 +59,7 @@ def similarities(a: Features, b: Features) -> Doubles:
 
 
 class Similarities:
-    """Similarities of molecules among one another, of which only those are computed that were not asked for last."""
+    """Similarities between molecules; those of the last call are reused."""
 
     def __init__(self) -> None:
         self._rows = np.empty(0, dtype=np.int64)
@@ -80,14 +80,13 @@ class Similarities:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a process says of P candidates, in this order.
+    """Predictions for P candidates, in order.
 
     Attributes:
         mean: (P, M), of the noiseless scores.
         std: (P, M), their standard deviations.
-        features: Of the candidates; empty where the predictions say nothing of one another.
-        v: (P, N), what the scored molecules say of each: 1 minus the sum of its squares is the
-            share of the variance that is left.
+        features: Features of the candidates; empty if the predictions are independent.
+        v: (P, N), v of algorithm 2.1: 1 minus the sum of its squares is the posterior variance relative to the prior.
     """
 
     mean: Doubles
@@ -97,13 +96,13 @@ class Prediction:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Prediction]) -> Prediction:
-        """Several predictions of one process as one."""
+        """Concatenates predictions of one process."""
         mean, std, v = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "std", "v"))
         kinds = zip(*(part.features for part in parts), strict=True)
         return cls(mean, std, tuple(map(CountFingerprints.concatenate, kinds)), v)
 
     def covariance(self, index: int) -> Doubles:
-        """Of the score of candidate `index` with that of each (P,), in units of the signal's variance.
+        """Posterior covariance (P,) of candidate `index` with each, in units of the signal variance.
 
         Source: Rasmussen & Williams 2006, equation 2.24.
         """
@@ -116,7 +115,7 @@ class Prediction:
 
 
 def posterior_variance(v: Doubles) -> Doubles:
-    """What is left of the variance of P candidates, in units of the signal's, by what is said of each (P, N)."""
+    """Posterior variance (P,), in units of the signal variance, from `v` (P, N)."""
     left: Doubles = np.maximum(1.0 - np.square(v).sum(axis=1), 0.0)
     return left
 
@@ -125,8 +124,8 @@ class TanimotoProcess:
     """A Gaussian process with a constant mean, fitted to N scored molecules.
 
     Attributes:
-        likelihood: Log marginal likelihood of the scores, summed over the M of them, signal variance at its likeliest
-            value, and the mean too where it is not given (Rasmussen & Williams 2006, equations 2.30 and 2.45).
+        likelihood: Log marginal likelihood of the scores, summed over the M of them, at the likeliest signal variance
+            and, if not given, mean (Rasmussen & Williams 2006, equations 2.30 and 2.45).
     """
 
     def __init__(
@@ -135,11 +134,11 @@ class TanimotoProcess:
         """Fits to N molecules, at least one.
 
         Args:
-            features: Of the molecules.
-            kernel: (N, N) their similarities.
+            features: Features of the molecules.
+            kernel: (N, N), their similarities.
             scores: (N, M), finite.
-            noise: Variance of the noise, over that of the signal.
-            width: Standard deviation of the signal, whose mean is then 0; without it both are the likeliest.
+            noise: Noise variance, relative to that of the signal.
+            width: Standard deviation of the signal, with a mean of 0; by default, both are the likeliest.
         """
         self._features = features
         self._cholesky = cholesky(
@@ -157,7 +156,7 @@ class TanimotoProcess:
     def likeliest(
         cls, features: Features, kernel: Doubles, scores: Doubles, width: float | None = None
     ) -> tuple[TanimotoProcess, float]:
-        """The process with the likeliest of `NOISES`, and that noise."""
+        """The process with the likeliest noise of `NOISES`, and that noise."""
         fits = [(cls(features, kernel, scores, noise, width), noise) for noise in NOISES]
         return max(fits, key=lambda fit: fit[0].likelihood)
 
