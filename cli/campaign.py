@@ -78,6 +78,12 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     time_limit_s: Annotated[
         float | None, typer.Option("--time-limit", help="Time limit of a scorer call in seconds.")
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            help="local:N runs N processes of each scorer, a molecule a call; by default one, a batch a call."
+        ),
+    ] = None,
     on_failure: Annotated[
         Literal["stop", "skip", "penalise"] | None,
         typer.Option(
@@ -129,8 +135,9 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     no call.
 
     Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
-    similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, core:CORE, alerts:pains, alerts:brenk, unfamiliar,
-    unstable, charge, trust, predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own scorers by name.
+    similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, core:CORE, shape:FILE.sdf, alerts:pains,
+    alerts:brenk, unfamiliar, unstable, charge, trust, predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own
+    scorers by name.
 
     Example: molgen campaign --maximize qed --constraint "sa <= 3" --budget 500 --out run
     """
@@ -164,12 +171,13 @@ def campaign(  # noqa: PLR0913 - one parameter an option
         "seed": seed,
     }
     flags = {key: value for key, value in given.items() if value not in (None, [])}
+    machine = _place(device, threads, executor)
     if resume is not None:
         others = [*flags, *(["spec"] if spec else []), *(["out"] if out else [])]
-        result = _resume(resume, others, budget, (device, threads), accepts_changed=accept_changed_scorer)
+        result = _resume(resume, others, budget, machine, accepts_changed=accept_changed_scorer)
         folder = resume
     else:
-        result, folder = _launch(spec, out, flags, (device, threads), is_forced=is_forced)
+        result, folder = _launch(spec, out, flags, machine, is_forced=is_forced)
     _report(result, folder, is_json=json)
 
 
@@ -177,7 +185,7 @@ def _launch(
     spec: Path | None,
     out: Path | None,
     flags: Mapping[str, object],
-    machine: tuple[str, int | None],
+    machine: Machine,
     *,
     is_forced: bool,
 ) -> tuple[Result, Path]:
@@ -189,12 +197,10 @@ def _launch(
         raise SpecError("out", "names no folder", remedy="Add --out RUN.")
     request = CampaignSpec.from_options((read_spec(spec) if spec else {}) | dict(flags))
     with _progress(request.budget) as reports:
-        return launch.launch(out, request, _place(*machine), reports, is_forced=is_forced), out
+        return launch.launch(out, request, machine, reports, is_forced=is_forced), out
 
 
-def _resume(
-    run: Path, others: Sequence[str], budget: int | None, machine: tuple[str, int | None], *, accepts_changed: bool
-) -> Result:
+def _resume(run: Path, others: Sequence[str], budget: int | None, machine: Machine, *, accepts_changed: bool) -> Result:
     """Resumes a run; `others` are the names of the other given options."""
     from molgen.errors import SpecError
     from molgen.search import launch
@@ -203,14 +209,16 @@ def _resume(
         remedy = "Give --resume RUN alone, or with a larger --budget."
         raise SpecError("resume", "a run is resumed as it began", remedy=remedy)
     with _progress() as reports:
-        return launch.resume(run, _place(*machine), reports, budget=budget, accepts_changed_scorer=accepts_changed)
+        return launch.resume(run, machine, reports, budget=budget, accepts_changed_scorer=accepts_changed)
 
 
-def _place(device: str, threads: int | None) -> Machine:
+def _place(device: str, threads: int | None, executor: str | None) -> Machine:
     from molgen.device import available_threads, resolve_device
+    from molgen.score.external.parallel import read_executor
     from molgen.search.launch import Machine
 
-    return Machine(resolve_device(device), threads or available_threads())
+    processes = read_executor(executor) if executor else None
+    return Machine(resolve_device(device), threads or available_threads(), processes)
 
 
 @contextmanager

@@ -46,6 +46,22 @@ def embed(mol: Chem.Mol, *, seed: int, dimensions: Literal[2, 3] = 3) -> Chem.Mo
     return solid
 
 
+def embed_several(mol: Chem.Mol, n: int, *, seed: int) -> Chem.Mol:
+    """A copy of `mol` with all hydrogens and up to n conformers by ETKDGv3, not relaxed; the same for the same seed.
+
+    Raises:
+        MoleculeError: No conformer with the molecule's stereochemistry was found.
+    """
+    with BlockLogs():
+        solid = Chem.AddHs(mol)
+        parameters: Any = rdDistGeom.ETKDGv3()
+        parameters.randomSeed = (seed + 1) & _SEED_BITS  # RDKit multiplies it: from 0, all conformers are the same
+        parameters.maxIterations = _MAX_ATTEMPTS
+        if not rdDistGeom.EmbedMultipleConfs(solid, n, parameters):
+            raise MoleculeError(Chem.MolToSmiles(mol), "no 3D conformer", remedy="Leave it out.")
+    return solid
+
+
 def _place(solid: Chem.Mol, seed: int, *, from_random: bool) -> bool:
     parameters: Any = rdDistGeom.ETKDGv3()  # RDKit's stubs type its attributes wrongly
     parameters.randomSeed = seed & _SEED_BITS

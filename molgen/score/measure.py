@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from molgen.chem.core import Core
 from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.properties import DESCRIPTORS, Descriptor
+from molgen.chem.shape import Pose
 from molgen.chem.stability import find_unstable_groups
 from molgen.errors import MoleculeError, ScorerError, SpecError
 from molgen.renames import PREDICTIONS, current_name
@@ -46,6 +48,9 @@ deviation."""
 UNFAMILIAR, UNSTABLE, CHARGE = "unfamiliar", "unstable", "charge"
 """Measures of implausible structures: parts that the training molecules lack, unstable groups, and the net formal
 charge."""
+
+POSE = "shape:"
+"""What names of measures by a pose begin with; the rest is a file."""
 
 _MAX_MATCHES = 10_000
 """Maximum number of matches of a SMARTS in one molecule; druglike molecules have far fewer."""
@@ -135,7 +140,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
 
     `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto similarity
     of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
-    substructure, with any substituents; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0; `alerts:pains`
+    substructure, with any substituents; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0;
+    `shape:FILE.sdf`, the likeness of shape and features to a pose (see `chem.shape`); `alerts:pains`
     and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME`
     (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the
     mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the applicability domain;
@@ -202,8 +208,24 @@ def _core(name: str, text: str, key: str) -> BuiltIn:
     return BuiltIn(name, values, default_scale=(0.0, 1.0))
 
 
+def _shape(name: str, path: str, key: str) -> BuiltIn:
+    """Likeness to a pose; 0 for a molecule without a conformer."""
+    pose = Pose.read(Path(path).expanduser())
+
+    def value(molecule: Molecule) -> float:
+        try:
+            return pose.similarity(molecule.mol)
+        except MoleculeError:
+            return 0.0
+
+    def values(molecules: Sequence[Molecule]) -> Doubles:
+        return np.array([value(molecule) for molecule in molecules], dtype=np.float64)
+
+    return BuiltIn(name, values, default_scale=(0.0, 1.0), is_cheap=False)
+
+
 _ARGUED: Mapping[str, Callable[[str, str, str], BuiltIn]] = MappingProxyType(
-    {"similarity": _similarity_to, "smarts": _matches, "scaffold": _places, "core": _core}
+    {"similarity": _similarity_to, "smarts": _matches, "scaffold": _places, "core": _core, "shape": _shape}
 )
 """Measures named `KIND:ARGUMENT`, from the name, the argument and the option that names them."""
 

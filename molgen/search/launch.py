@@ -21,9 +21,10 @@ from molgen.run import SPEC, RunFolder, describe_input, file_digest, now
 from molgen.sample.series import CoreSeries, keep_constraints, read_series
 from molgen.score.constraint import Constraint
 from molgen.score.defaults import add_default_constraints
+from molgen.score.external.parallel import ParallelScorer
 from molgen.score.external.plugin import find_installed_scorers, health_check, parse_scorers
 from molgen.score.external.scorer import InstalledScorer, PythonScorer, Scorer
-from molgen.score.measure import MeasureContext, is_own
+from molgen.score.measure import POSE, MeasureContext, is_own
 from molgen.score.objective import labelled_property, parse_objectives
 from molgen.score.oracle import Oracle
 from molgen.search import ledger, start, study
@@ -45,10 +46,13 @@ class Machine:
     Attributes:
         device: Torch device of the model.
         threads: CPU threads.
+        scorer_processes: Processes of each scorer of the user, which then gets one molecule a call; None for one
+            process that gets a batch a call.
     """
 
     device: str
     threads: int
+    scorer_processes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     named = [*(each.name for each in objectives), *(each.name for each in constraints), *spec.record]
     others = [name for name in named if name not in scorers and not is_own(name)]
     scorers |= find_installed_scorers(others, spec.time_limit_s, is_tolerant=is_tolerant)
-    for scorer in scorers.values():
+    running = {name: _running(scorer, machine) for name, scorer in scorers.items()}
+    for scorer in running.values():
         stack.callback(scorer.close)
     labels = dict.fromkeys([*(labelled_property(objective.name) for objective in objectives), *scorers])
     given, tallies = start_molecules(spec.start, spec.policy, list(labels))
@@ -177,7 +182,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
         reference=_reference(spec, given),
         predict=space.predict_molecules if space.property_names else None,
         property_names=space.property_names,
-        scorers=scorers,
+        scorers=running,
         trust=make_trust_function(space),
         familiarity=extend_reference(space.model.familiarity, [*molecules, *(series.members if series else ())]),
     )
@@ -188,8 +193,19 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
         "checkpoint": _identify(space.model, path),
         "inputs": [describe_input(file, tally) for file, tally in tallies.items()],
         "scorers": {name: _scorer_digest(scorer) for name, scorer in scorers.items()},
+        **_identify_poses(named),
     }
     return _Parts(space, oracle, given, series, scorers, identity)
+
+
+def _identify_poses(measures: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The manifest entry of the files that measures name, if any: SHA-256 by measure."""
+    poses = {name: Path(name.removeprefix(POSE)).expanduser() for name in measures if name.startswith(POSE)}
+    return {"poses": {name: file_digest(path) for name, path in poses.items()}} if poses else {}
+
+
+def _running(scorer: Scorer, machine: Machine) -> Scorer:
+    return ParallelScorer(scorer, machine.scorer_processes) if machine.scorer_processes else scorer
 
 
 def _identify(model: MolecularModel, path: Path) -> dict[str, str]:

@@ -1,0 +1,75 @@
+"""A scorer of the user in several processes at once, one molecule a call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from queue import SimpleQueue
+
+from molgen.errors import SpecError
+from molgen.score.external.scorer import Scorer
+
+MAX_WORKERS = 1024
+
+_LOCAL = re.compile(r"local:(\d{1,4})", re.ASCII)
+
+
+def read_executor(text: str) -> int:
+    """The number of worker processes in `local:N`.
+
+    Raises:
+        SpecError: The text has another form, or N is not from 1 to `MAX_WORKERS`.
+    """
+    found = _LOCAL.fullmatch(text)
+    if not found or not 1 <= int(found[1]) <= MAX_WORKERS:
+        remedy = f"Write local:N, N from 1 to {MAX_WORKERS}, such as local:4."
+        raise SpecError("executor", f"{text!r} is no executor", remedy=remedy)
+    return int(found[1])
+
+
+class ParallelScorer(Scorer):
+    """A scorer that scores several molecules at once, each by one of n copies of another scorer.
+
+    Values and failures come in the order of the molecules, whichever call ends first, so that a ledger does not depend
+    on n.
+    """
+
+    def __init__(self, scorer: Scorer, n: int) -> None:
+        """Takes `scorer`, which was not called yet, as one of n copies; nothing runs before the first call."""
+        super().__init__(scorer.name, scorer.time_limit_s, is_tolerant=scorer.is_tolerant)
+        self._copies = [scorer, *(copy(scorer) for _ in range(n - 1))]
+        self._free: SimpleQueue[Scorer] = SimpleQueue()
+        for one in self._copies:
+            self._free.put(one)
+        self._pool = ThreadPoolExecutor(n, thread_name_prefix=f"scorer {scorer.name}")
+
+    def close(self) -> None:
+        """Ends the processes of all copies."""
+        for one in self._copies:
+            one.close()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
+        futures = [self._pool.submit(self._answer, text) for text in smiles]
+        try:
+            outcomes = [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+        self.failures |= {text: reason for text, (_, reason) in zip(smiles, outcomes, strict=True) if reason}
+        return [answer for answer, _ in outcomes]
+
+    def _answer(self, smiles: str) -> tuple[float | str, str]:
+        """What a free copy answers, and why it has no value."""
+        scorer = self._free.get()
+        try:
+            scorer.failures = {}
+            (answer,) = scorer._tolerated([smiles]) if self.is_tolerant else scorer._checked([smiles])
+            return answer, scorer.failures.get(smiles, "")
+        finally:
+            self._free.put(scorer)
+
+    def _last_words(self) -> str:
+        return "\n".join(filter(None, [one._last_words() for one in self._copies]))
