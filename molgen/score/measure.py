@@ -24,10 +24,10 @@ from molgen.chem.core import Core
 from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.properties import DESCRIPTORS, Descriptor
-from molgen.chem.shape import Pose
 from molgen.chem.stability import find_unstable_groups
 from molgen.errors import MoleculeError, ScorerError, SpecError
 from molgen.renames import PREDICTIONS, current_name
+from molgen.score.pose import Pose
 
 Predict = Callable[[Sequence[str]], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
 """From N SMILES to mean and standard deviation, each (N, P); NaN for a molecule that cannot be encoded. The same
@@ -141,7 +141,7 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto similarity
     of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
     substructure, with any substituents; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0;
-    `shape:FILE.sdf`, the likeness of shape and features to a pose (see `chem.shape`); `alerts:pains`
+    `shape:FILE.sdf`, the likeness of shape and features to a pose (see `score.pose`); `alerts:pains`
     and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME`
     (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the
     mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the applicability domain;

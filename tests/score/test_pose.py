@@ -9,9 +9,9 @@ from rdkit.Chem import rdMolTransforms
 
 from molgen.chem.conformer import embed, embed_several
 from molgen.chem.molecule import parse
-from molgen.chem.shape import Pose
 from molgen.errors import FileError, MoleculeError
 from molgen.score.measure import MeasureContext, resolve
+from molgen.score.pose import Pose
 
 NAPROXEN = "COc1ccc2cc([C@H](C)C(=O)O)ccc2c1"
 LIKE, UNLIKE = "COc1ccc2cc(CC(=O)O)ccc2c1", "CCCCCCCCCCN"
