@@ -33,8 +33,8 @@ class LatentEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc] # sc
     Args:
         checkpoint: A .safetensors file; None for the shipped one.
         is_refined: Whether points are refined until they decode to their molecules, which takes longer.
-        invalid: What becomes of a text that cannot be encoded: `raise` refuses it, `nan` gives a row of NaN, for an
-            imputer after this step.
+        invalid: Treatment of a text that cannot be encoded: `raise` an error, or `nan` for a row of NaN, to be imputed
+            later.
 
     Attributes:
         space_: The latent space, after `fit`.

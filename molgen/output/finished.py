@@ -21,20 +21,20 @@ _IDENTIFIERS = ("smiles", "inchikey", "coordinates")
 
 
 def open_campaign_space(folder: RunFolder, given: Path | None = None) -> LatentSpace:
-    """The latent space of the campaign's checkpoint, at `given` or where the campaign found it.
+    """The latent space of the checkpoint of a campaign, at `given` or at its original place.
 
     Raises:
-        RunError: The manifest does not tell which it was.
-        CheckpointError: It is gone, damaged, or another one.
+        RunError: The manifest names no checkpoint.
+        CheckpointError: It is missing, damaged, or a different one.
     """
     match folder.manifest().get("checkpoint"):
         case {"path": str(used), "sha256": str(digest)}:
             path = given or Path(used)
         case _:
             raise RunError(folder.path / MANIFEST, "names no checkpoint", remedy="Start a new campaign.")
-    where = "Name where the campaign's checkpoint is now with --checkpoint."
+    where = "Name the checkpoint of the campaign by --checkpoint."
     if not path.is_file():
-        raise CheckpointError(path, "the campaign's checkpoint is not there", remedy=where)
+        raise CheckpointError(path, "the checkpoint of the campaign is missing", remedy=where)
     space = LatentSpace.load(path)
     if space.model.digest != digest:
         raise CheckpointError(path, "is not the checkpoint that the campaign used", remedy=where)
@@ -44,12 +44,12 @@ def open_campaign_space(folder: RunFolder, given: Path | None = None) -> LatentS
 def describe_best(
     folder: RunFolder, evaluations: Sequence[Evaluation], top: int, checkpoint: Path | None = None
 ) -> list[Candidate]:
-    """The `top` best molecules of a ledger, described with the checkpoint and the start molecules of its campaign.
+    """The `top` best molecules of a ledger, with the descriptions of an export.
 
     Raises:
         NothingValidError: No line is feasible, or none parses to a molecule.
         RunError: A file of the campaign is damaged.
-        CheckpointError: The checkpoint is gone, damaged, or another one.
+        CheckpointError: The checkpoint is missing, damaged, or a different one.
     """
     picks = select(evaluations, top).picks
     space = open_campaign_space(folder, checkpoint)
@@ -68,13 +68,13 @@ def candidates(run: str | Path, top: int = 100, *, checkpoint: str | Path | None
 
     Args:
         run: Its folder.
-        top: How many, at most.
-        checkpoint: Where its checkpoint is now, if it moved.
+        top: Maximum number of molecules.
+        checkpoint: Its checkpoint, if it was moved.
 
     Raises:
         NothingValidError: No molecule meets all constraints.
         RunError: `run` is no campaign, or is damaged.
-        CheckpointError: Its checkpoint is gone, damaged, or another one.
+        CheckpointError: Its checkpoint is missing, damaged, or a different one.
     """
     folder = RunFolder.open(Path(run))
     evaluations = read_evaluations(folder.path / ledger.NAME)
@@ -85,7 +85,7 @@ def candidates(run: str | Path, top: int = 100, *, checkpoint: str | Path | None
 
 
 def _column(texts: Sequence[str]) -> tuple[Cell, ...]:
-    """Numbers, NaN for what is empty, if all that is not empty is a number; else the texts."""
+    """Numbers, with NaN for empty texts, if all other texts are numbers; otherwise the texts."""
     try:
         numbers = tuple(float(text or "nan") for text in texts)
     except ValueError:

@@ -1,7 +1,7 @@
-"""What candidates are ranked by: the mean of a Gaussian process and a random forest fitted to the same compounds.
+"""The ranking model of candidates: the mean of a Gaussian process and a random forest on the same compounds.
 
-The two err in different ways, so their mean errs less than either; doubt, and what one candidate tells of another, are
-the process's.
+Their errors are partly independent, so their mean has a smaller error than either. Variances and covariances are those
+of the process.
 
 Notation: N candidates.
 """
@@ -30,8 +30,8 @@ class CombinedModel:
     """A process and a forest.
 
     Attributes:
-        space: Its predictor is the process; the first property counts.
-        process: The same.
+        space: A space whose predictor is the process, for the first property.
+        process: The process.
         forest: Fitted to the compounds with exact values.
     """
 
@@ -58,12 +58,12 @@ class CombinedModel:
 
 
 def combine_means(of_process: Doubles, of_forest: Doubles) -> Doubles:
-    """What candidates (N,) are ranked by, from two means (N,)."""
+    """The ranking value (N,) of candidates, from two means (N,)."""
     return (1.0 - FOREST_SHARE) * of_process + FOREST_SHARE * of_forest
 
 
 def fit_combined_model(space: LatentSpace, compounds: Sequence[Compound], name: str, seed: int) -> CombinedModel:
-    """The model of a space that was fitted to compounds, with a forest of their exact values, of which there is one.
+    """The model of a space fitted to compounds, with a forest of their exact values, at least one.
 
     Raises:
         TypeError: The space was not fitted.

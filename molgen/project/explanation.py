@@ -1,4 +1,4 @@
-"""Why a candidate is proposed, as columns beside its forecast.
+"""Explanations of proposals, as columns beside their forecasts.
 
 Notation: N candidates.
 """
@@ -19,16 +19,16 @@ from molgen.project.forecast import Forecast
 from molgen.project.replicates import Label
 
 NO_SERIES = "no ring"
-"""The series of molecules without a ring."""
+"""Name of the series of molecules without rings."""
 
 
 def explain(space: LatentSpace, said: Forecast) -> dict[str, list[float | str]]:
-    """Columns of N values about candidates that have a forecast of one property P, or of several, of which the first.
+    """Columns of N values about candidates with a forecast of one property P, the first one if there are several.
 
-    `change`, what changed from the nearest known compound; `P_gain`, `P_gain_lower` and `P_gain_upper`, the forecast
-    and its interval less that compound's value, NaN where it is a bound; `series`, the scaffold (SMILES); `sa`, the
+    `change`, the change from the nearest known compound; `P_gain`, `P_gain_lower` and `P_gain_upper`, the forecast and
+    its interval minus the value of that compound, NaN if it is a bound; `series`, the scaffold (SMILES); `sa`, the
     score of synthetic accessibility, 1 (easy) to 10; `alerts`, names of the alerts of all checks; `in_training_data`,
-    whether the checkpoint's training data hold it; `explanation`, the first of these in a sentence.
+    whether it is in the training data of the checkpoint; `explanation`, the first of these in words.
 
     Source: scaffolds, Bemis & Murcko, J. Med. Chem. 1996, 39, 2887.
     """

@@ -94,14 +94,16 @@ class Pool:
             return []
         missed = np.concatenate([missed for missed, _ in self._judged])
         said = Prediction.concatenate([prediction for _, prediction in self._judged])
-        doubt = PosteriorVariance(said)
+        variance = PosteriorVariance(said)
         left = np.arange(len(missed))
         picked = []
         for i in range(min(n, len(missed))):
-            value = self._aims[i % len(self._aims)].value(said.mean[left], doubt.share()[left, None] * said.std[left])
+            value = self._aims[i % len(self._aims)].value(
+                said.mean[left], variance.share()[left, None] * said.std[left]
+            )
             place = int(np.lexsort((-value, missed[left]))[0])
             picked.append(int(left[place]))
-            doubt.settle(picked[-1])
+            variance.settle(picked[-1])
             left = np.delete(left, place)
         offspring = list(self._offspring.values())
         return [offspring[i] for i in picked]

@@ -1,4 +1,4 @@
-"""A random forest on Morgan fingerprints: on small assays as good as most of what came later.
+"""A random forest on Morgan fingerprints, on small assays as good as most later models.
 
 Notation: N molecules, F bits of a fingerprint.
 Sources: Breiman 2001 (doi:10.1023/A:1010933404324); its rank on assays, Wu et al. 2018, MoleculeNet
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 N_TREES = 500
 FEATURE_SHARE = 1 / 3
-"""Of the bits tried at each split, as Breiman advises for regression."""
+"""Share of the bits tried at each split, as Breiman advises for regression."""
 
 
 @dataclass(frozen=True)
