@@ -32,6 +32,10 @@ Knows = Callable[[Sequence[str]], NDArray[np.bool_]]
 _AS_WRITTEN = Policy(fragment="keep")
 _POOL_FACTOR, _MIN_POOL, _MAX_POOL_FACTOR = 5, 100, 20
 """A diverse selection is made from the best 5 * top molecules, at least 100, up to 20 * top for enough scaffolds."""
+_POOL_SHARE = 0.5
+"""Of all feasible molecules, those that a diverse selection is made from at most, if they have enough scaffolds."""
+_PER_SCAFFOLD = 3
+"""Molecules a scaffold, on average, of a diverse selection for which there are enough scaffolds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,8 @@ def select(
     """The `top` best feasible molecules, unique by InChIKey, each parsed from its SMILES.
 
     Lines whose SMILES no longer parses to the same molecule are left out. A diverse selection is `pick_diverse` of the
-    best 5 * `top`, at least 100, and of as many more as it takes to have `top` scaffolds, at most 20 * `top`; its ranks
-    are by total again.
+    best 5 * `top`, at least 100, but not of the worse half, and of as many more as it takes to have a scaffold for
+    every three, at most 20 * `top`; its ranks are by total again.
 
     Args:
         evaluations: A ledger.
@@ -146,7 +150,7 @@ def select(
         top = max(top, sum(is_on_front for _, is_on_front in feasible))
     left_out = Counter({"a constraint is not met": len(evaluations) - len(feasible)})
     ranked = _want(_reread(feasible, left_out), is_wanted, left_out)
-    pool = _take_pool(ranked, top) if is_diverse else list(islice(ranked, top))
+    pool = _take_pool(ranked, top, len(feasible)) if is_diverse else list(islice(ranked, top))
     while pool:
         rows = sorted(pick_diverse([pick.molecule for pick in pool], top)) if is_diverse else range(len(pool))
         flat = {row for row in rows if not has_conformer(pool[row].molecule)}
@@ -203,15 +207,16 @@ def _by_turn(keys: Sequence[str]) -> list[list[int]]:
     return turns
 
 
-def _take_pool(ranked: Iterator[Pick], top: int) -> list[Pick]:
+def _take_pool(ranked: Iterator[Pick], top: int, n_feasible: int) -> list[Pick]:
     """The best picks, as many as a diverse selection of `top` is made from."""
     pool: list[Pick] = []
     scaffolds: set[str] = set()
-    n_wanted = max(_POOL_FACTOR * top, _MIN_POOL)
+    n_wanted = max(top, min(max(_POOL_FACTOR * top, _MIN_POOL), int(_POOL_SHARE * n_feasible)))
     for pick in ranked:
         pool.append(pick)
         scaffolds.add(scaffold(pick.molecule))
-        if len(pool) >= n_wanted and (len(scaffolds) >= top or len(pool) >= _MAX_POOL_FACTOR * top):
+        has_enough = _PER_SCAFFOLD * len(scaffolds) >= top or len(pool) >= _MAX_POOL_FACTOR * top
+        if len(pool) >= n_wanted and has_enough:
             break
     return pool
 
