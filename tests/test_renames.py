@@ -47,7 +47,7 @@ def test_a_prior_is_trained_and_sampled_under_its_old_name() -> None:
         spec = TrainingSpec.of({"data": ["a.smi"], "epochs": 1, "prior": ["diffusion"]})
     assert spec.prior == ("flow",)
     space = LatentSpace.load()  # its file was written under the old name
-    assert space.prior_names == ("gaussian", "flow", "gan", "language")
+    assert space.prior_names == ("gaussian", "flow", "language")
     with pytest.warns(RenamedWarning):
         old = space.sample_points(3, seed=1, prior="diffusion")
     assert old.tolist() == space.sample_points(3, seed=1, prior="flow").tolist()

@@ -21,7 +21,7 @@ def test_depths_end_in_the_points_and_do_not_depend_on_the_batch(space: LatentSp
     layers = encode_layers(space, smiles)
     points = space.encode(smiles, is_refined=False)
     assert layers["posterior mean"] == pytest.approx(points, abs=1e-5)
-    assert layers["coarse part"] == pytest.approx(points[:, :16], abs=1e-5)
+    assert layers["coarse part"] == pytest.approx(points[:, : space.model.vae.config.coarse_size], abs=1e-5)
     alone = encode_layers(space, smiles[3:4])
     for name, values in layers.items():
         assert values[3] == pytest.approx(alone[name][0], abs=1e-4), name

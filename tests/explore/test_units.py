@@ -38,7 +38,7 @@ def test_units_of_the_shipped_space() -> None:
     units = describe_units(space, molecules)
     assert sorted(unit.index for unit in units.units) == list(range(space.size))
     assert [unit.kl for unit in units.units] == sorted((unit.kl for unit in units.units), reverse=True)
-    assert sum(unit.is_coarse for unit in units.units) == 16
+    assert sum(unit.is_coarse for unit in units.units) == 32
     assert units.n_active > 90
     assert 0.0 < units.score.disentanglement < 1.0
     strengths = [abs(unit.correlations[0][1]) for unit in units.most_correlated(5)]

@@ -46,16 +46,19 @@ def test_more_molecules_come_back(
     space: LatentSpace, molecules: list[str], points: tuple[np.ndarray, np.ndarray]
 ) -> None:
     before, after = (came_back(space, z, molecules) for z in points)
-    assert after > 0.9
+    assert after > 0.85
     assert 1 - after < 0.5 * (1 - before)
 
 
-def test_points_are_moved_as_little_as_need_be(space: LatentSpace, points: tuple[np.ndarray, np.ndarray]) -> None:
+def test_points_are_moved_as_little_as_need_be(
+    space: LatentSpace, molecules: list[str], points: tuple[np.ndarray, np.ndarray]
+) -> None:
     plain, refined = points
     is_back = np.array([text is not None for text in space.decode(plain)])
     moved = np.linalg.norm((refined - plain) / space.prior_deviation, axis=1)
     assert is_back.all()
-    assert (moved == 0).any()
+    is_exact = np.array([a == b for a, b in zip(space.decode(plain), molecules, strict=True)])
+    assert (moved[is_exact] == 0).all()
     assert 0 < moved.max() < 25
     assert np.median(moved) < 2.0  # two points of the prior are some 14 apart
 

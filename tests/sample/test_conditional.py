@@ -89,13 +89,13 @@ REQUEST = ("--prior", "gaussian", "--where", "logp > 5")
 def test_the_command_tells_the_share(run_molgen: RunMolgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molgen.sample.conditional.N_PILOT", 500)
     out = tmp_path / "found.smi"
-    result = run_molgen("sample", "-n", 20, "--allow-unfamiliar", "--allow-unstable", *REQUEST, "-o", out, "--json")
+    result = run_molgen("sample", "-n", 40, "--allow-unfamiliar", "--allow-unstable", *REQUEST, "-o", out, "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
-    assert report["n"] == 20
+    assert report["n"] == 40
     assert report["share"] > report["plain_share"]
     assert all(DESCRIPTORS["logp"].function(parse(text).mol) > 5 for text in out.read_text().split())
-    assert "20 different molecules meet the request" in result.stderr
+    assert "40 distinct molecules meet the request" in result.stderr
 
 
 @pytest.mark.parametrize("option", [("--prior", "nonesuch"), ("--where", "logp >"), ("--where", "lgp > 4")])
