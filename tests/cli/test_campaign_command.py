@@ -153,3 +153,10 @@ def test_a_campaign_that_another_process_runs_is_not_resumed(old: Path, run_molg
     assert result.exit_code == 2
     assert f"is in use by process {os.getpid()} on host" in result.stderr
     assert content(old) == before
+
+
+def test_what_is_no_executor_is_refused(run_molgen: RunMolgen, tmp_path: Path) -> None:
+    result = run_molgen("campaign", "--maximize", "qed", "--out", tmp_path / "run", "--executor", "dask://host:8786")
+    assert result.exit_code == 2
+    assert "such as local:4" in result.stderr
+    assert not (tmp_path / "run").exists()
