@@ -115,7 +115,8 @@ def propose(  # noqa: PLR0913 - one parameter an option
         list[str] | None,
         typer.Option(
             "--constraint",
-            help="Constraint on new molecules, as in campaigns; by default sa <= 4.5, trust >= 0.05, no BRENK alert.",
+            help="Constraint on new molecules, as in campaigns; by default sa <= 4.5, trust >= 0.05, no BRENK alert. They "
+            "are familiar, stable and neutral unless it names unfamiliar, unstable or charge.",
         ),
     ] = None,
     core: options.Core = None,
@@ -139,9 +140,9 @@ def propose(  # noqa: PLR0913 - one parameter an option
     constraints, excluded = tuple(constraint or ()), tuple(exclude or ())
     ask = ProposeSpec(n, explore, library, excluded, constraints, core, tuple(vary or ()), tuple(keep or ()))
     with show.progress(1.0, "Searching") as advance:
-        path, said = propose_round(folder, ask, advance)
+        path, said, explanation = propose_round(folder, ask, advance)
     if is_json:
-        show.as_json({"file": str(path), **said.columns()})
+        show.as_json({"file": str(path), **said.columns(), **explanation})
         return
     name = said.properties[0]
     rows = [
@@ -149,12 +150,12 @@ def propose(  # noqa: PLR0913 - one parameter an option
             str(i + 1),
             f"{said.mean[i, 0]:.2f} [{said.lower[i, 0]:.2f}, {said.upper[i, 0]:.2f}]",
             f"{said.applicability[i]:.2f}",
-            f"{said.similarity[i]:.2f}",
+            str(explanation["explanation"][i]),
             said.smiles[i],
         ]
         for i in range(len(said.smiles))
     ]
-    show.table(str(path), ["", f"{name} [90 %]", "applicability", "similarity to known", "SMILES"], rows)
+    show.table(str(path), ["", f"{name} [90 %]", "applicability", "why", "SMILES"], rows)
 
 
 def tell(  # noqa: PLR0913 - one parameter an option

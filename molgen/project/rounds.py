@@ -205,11 +205,11 @@ class ProposeSpec:
 
 def propose_round(
     folder: ProjectFolder, ask: ProposeSpec, on_done: Callable[[float], object] = lambda share: None
-) -> tuple[Path, Forecast]:
+) -> tuple[Path, Forecast, dict[str, list[float | str]]]:
     """Proposes a round: fits the model, picks compounds, and writes their forecasts.
 
     Returns:
-        The file of the proposals, and their forecasts.
+        The file of the proposals, their forecasts, and why each was picked, as columns (see `explain`).
 
     Raises:
         NothingValidError: No candidate is left.
@@ -224,16 +224,12 @@ def propose_round(
     if not picks:
         remedy = "Loosen the constraints, or name another catalogue with --library."
         raise NothingValidError("no candidate is left to propose", remedy=remedy)
-    known = Known(
-        tuple(compound.id for compound in compounds),
-        tuple(compound.smiles for compound in compounds),
-        tuple(compound.labels for compound in compounds),
-    )
-    said = forecast(space, [molecule.smiles for molecule in picks], known)
+    said = forecast(space, [molecule.smiles for molecule in picks], Known.of(compounds))
+    explanation = explain(space, said)
     stem = folder.path / PROPOSALS / f"{number:03d}"
     model, table = stem.with_suffix(".safetensors"), stem.with_suffix(".csv")
     space.model.save(model)
-    write_text(table, csv_text(_proposal_rows(said, explain(space, said), number)))
+    write_text(table, csv_text(_proposal_rows(said, explanation, number)))
     details = {
         "round": number,
         "n": len(picks),
@@ -246,7 +242,7 @@ def propose_round(
         "keep": list(ask.keep),
     }
     folder.append("propose", details, [table, model, model.with_suffix(".json")])
-    return table, said
+    return table, said, explanation
 
 
 def take_results(

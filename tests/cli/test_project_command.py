@@ -51,6 +51,8 @@ def test_rounds(run_molgen: RunMolgen, tmp_path: Path, project: Path, assay: lis
     assert len({row["smiles"] for row in proposed} & stock) == 5  # of the catalogue, and nothing that is measured
     assert all(float(row["pKi_lower"]) < float(row["pKi_mean"]) < float(row["pKi_upper"]) for row in proposed)
 
+    assert all(" expected, " in row["explanation"] for row in proposed)
+
     told = [f"{row['id']},{row['smiles']},{values[row['smiles']]}" for row in proposed[:3]]
     told[0] = f"{proposed[0]['id']},{proposed[0]['smiles']},>4"
     results = write(tmp_path / "results.csv", "id,smiles,pKi", [*told, "extra,CCO,3.0", "bad,C(,5"])
