@@ -115,7 +115,7 @@ def propose(  # noqa: PLR0913 - one parameter an option
         list[str] | None,
         typer.Option(
             "--constraint",
-            help="Constraint on new molecules, as in campaigns; by default sa <= 4.5, trust >= 0.05, no BRENK alert. "
+            help="Constraint on new molecules, as in campaigns; by default sa <= 4.5 and no BRENK alert. "
             "They are familiar, stable and neutral unless it names unfamiliar, unstable or charge.",
         ),
     ] = None,

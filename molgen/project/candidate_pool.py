@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from molgen.chem.admission import AdmissionRules, extend_reference
-from molgen.chem.molecule import Molecule, fingerprint, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse
 from molgen.chem.table import Rejection, read_rows
 from molgen.errors import MoleculeError
 from molgen.explore.index import Index
@@ -29,7 +30,7 @@ N_KEPT = 1500
 N_SEARCHED = 400
 """Number of forecasts that the search for new molecules may use."""
 BATCH_SIZE, CHUNK = 20, 256
-USUAL_CONSTRAINTS = ("sa <= 4.5", "trust >= 0.05", "alerts:brenk == 0")
+USUAL_CONSTRAINTS = ("sa <= 4.5", "alerts:brenk == 0")
 """Default constraints on new molecules."""
 
 Valuation = Callable[[Sequence[str]], NDArray[np.float64]]
@@ -91,18 +92,21 @@ def new_molecules(
 
     With a series, the search proposes molecules that keep its core.
     """
-    search = LatentSearch(space, seed=seed, config=search_config("latent", N_SEARCHED, has_start=True), series=series)
+    config = search_config("latent", N_SEARCHED, has_start=True)
+    violations = partial(_broken, request)
+    search = LatentSearch(space, seed=seed, config=config, violations=violations, series=series)
     values = worth(start)
     known = np.isfinite(values)
     texts = [text for text, is_known in zip(start, known, strict=True) if is_known]
-    search.tell(texts, [(value,) for value in values[known].tolist()], [0.0] * len(texts))
+    own = violations([parse(text, AS_IT_IS) for text in texts])
+    search.tell(texts, [(value,) for value in values[known].tolist()], own.tolist())
     kept: dict[str, tuple[float, Molecule]] = {}
     for n_done in range(0, N_SEARCHED, BATCH_SIZE):
         molecules = [child.molecule for child in search.ask(BATCH_SIZE)]
         if not molecules:
             break
         found = worth([molecule.smiles for molecule in molecules])
-        broken = _broken(request, molecules)
+        broken = violations(molecules)
         search.tell(
             [molecule.smiles for molecule in molecules], [(value,) for value in found.tolist()], broken.tolist()
         )
