@@ -9,12 +9,13 @@ import math
 
 from rdkit import Chem
 from rdkit.Chem.Scaffolds import MurckoScaffold
+from rdkit.rdBase import BlockLogs
 
 from molgen.chem.checks import CHECKS, check
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.chem.properties import synthetic_accessibility
 from molgen.latent.space import LatentSpace
-from molgen.output.change import describe_change
+from molgen.output.change import OTHER, describe_change
 from molgen.project.forecast import Forecast
 from molgen.project.replicates import Label
 
@@ -44,7 +45,8 @@ def _row(space: LatentSpace, said: Forecast, i: int, name: str) -> dict[str, flo
     value = label.value if label and label.relation in "=~" else math.nan
     forecast = (float(part[i, 0]) for part in (said.mean, said.lower, said.upper))
     gain, lower, upper = (number - value for number in forecast)
-    change = describe_change(parse(said.known.smiles[place], AS_IT_IS).mol, mol) if place >= 0 else ""
+    with BlockLogs():
+        change = describe_change(parse(said.known.smiles[place], AS_IT_IS).mol, mol) if place >= 0 else ""
     return {
         "change": change,
         f"{name}_gain": gain,
@@ -69,4 +71,4 @@ def _sentence(said: Forecast, i: int, change: str, label: Label | None, gain: tu
         return expected
     known = f"{said.known.ids[int(said.nearest[i])]} ({label.relation.strip('=')}{label.value:.2f})"
     more = "" if math.isnan(gain[0]) else f", {gain[0]:+.2f} [{gain[1]:+.2f}, {gain[2]:+.2f}]"
-    return f"{change} in {known}: {expected}{more}"
+    return f"{change} {'than' if change == OTHER else 'in'} {known}: {expected}{more}"
