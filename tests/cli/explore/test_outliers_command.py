@@ -88,7 +88,7 @@ def test_a_checkpoint_that_does_not_know_what_is_usual_is_refused_with_the_way_t
     old = tmp_path / "old.safetensors"
     shutil.copy(find_shipped("checkpoints") / "default.safetensors", old)
     description = json.loads((find_shipped("checkpoints") / "default.json").read_text())
-    description |= {"typicality": None, "applicability": None}
+    description |= {"typicality": None, "applicability": None, "familiarity": None}
     old.with_suffix(".json").write_text(json.dumps(description))
     result = run_molgen("explore", "outliers", molecules, "--checkpoint", old)
     assert result.exit_code == 2

@@ -96,7 +96,7 @@ def test_a_batch_holds_its_molecules() -> None:
 
 
 def test_nothing_to_train_on_is_refused() -> None:
-    with pytest.raises(ValueError, match="kept out"):
+    with pytest.raises(ValueError, match="held out"):
         Schedule(token_set(5, n_out=5), 4, 0)
 
 

@@ -117,7 +117,7 @@ def test_what_is_like_a_molecule_to_leave_out_is_left_out(tmp_path: Path, molecu
     rows_read(tmp_path / "one", molecules, leave_out=targets, leave_out_similarity=0.6)
     with TrainingRun.resume(tmp_path / "one") as experiment:
         (entry,) = experiment.run.manifest()["inputs"]
-    assert entry["rows_rejected"]["like a molecule to leave out"] >= 2
+    assert entry["rows_rejected"]["similar to a molecule to leave out"] >= 2
     assert entry["rows_kept"] + sum(entry["rows_rejected"].values()) == len(SMILES) + 1
 
 
