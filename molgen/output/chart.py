@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -135,13 +136,24 @@ def draw_figure(path: Path, chart: Chart) -> None:
     Raises:
         OSError: The file cannot be written; it is then as it was.
     """
+    with write_figure(path, (7.6, 6.6)) as figure:
+        _draw(figure, chart)
+
+
+@contextmanager
+def write_figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """An empty figure of `size` inches, written in one step when the block ends, in the format of the suffix of `path`.
+
+    Raises:
+        OSError: The file cannot be written; it is then as it was.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     # fixed ids, and a `$` of a file is no formula
     with replace_file(path) as temporary, rc_context({"svg.hashsalt": "molgen", "text.parse_math": False}):
-        figure = Figure(figsize=(7.6, 6.6), layout="constrained")
-        _draw(figure, chart)
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
         figure.savefig(temporary, format=path.suffix[1:], dpi=_DPI, metadata=dict(_METADATA[path.suffix]))
 
 

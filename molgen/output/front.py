@@ -10,12 +10,10 @@ import numpy as np
 from molgen.errors import SpecError
 from molgen.extras import require_package
 from molgen.output.candidates import rank_feasible
-from molgen.paths import replace_file
+from molgen.output.chart import FIGURES, write_figure
 from molgen.search.ledger import Evaluation
 
-SUFFIXES = (".svg", ".png")
 _FRONT_COLOUR, _OTHER_COLOUR = "#c0392b", "#b4bac2"
-_DPI = 130
 
 
 def require_front_file(path: Path) -> None:
@@ -24,7 +22,7 @@ def require_front_file(path: Path) -> None:
     Raises:
         SpecError: The suffix is unknown, or matplotlib is not installed.
     """
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in FIGURES:
         raise SpecError("plot", f"{path} must end in .svg or .png")
     require_package("matplotlib", package="the package matplotlib", extra="map", key="plot")
 
@@ -39,18 +37,12 @@ def draw_front(path: Path, evaluations: Sequence[Evaluation]) -> None:
     names = list(ranked[0][0].desirabilities)
     if not any(is_on_front for _, is_on_front in ranked):
         raise SpecError("plot", "objectives were not kept apart", remedy="Give the campaign --pareto.")
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     values = np.array([[evaluation.values[name] for name in names] for evaluation, _ in ranked])
     is_first = np.array([is_on_front for _, is_on_front in ranked])
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with replace_file(path) as temporary, rc_context({"svg.hashsalt": "molgen", "text.parse_math": False}):
-        figure = Figure(figsize=(4.2 * len(pairs), 4.0), layout="constrained")
+    with write_figure(path, (4.2 * len(pairs), 4.0)) as figure:
         for axes, (i, j) in zip(np.atleast_1d(figure.subplots(1, len(pairs))), pairs, strict=True):
             axes.scatter(values[~is_first, i], values[~is_first, j], s=9, c=_OTHER_COLOUR, label="scored")
             axes.scatter(values[is_first, i], values[is_first, j], s=22, c=_FRONT_COLOUR, label="Pareto front")
             axes.set(xlabel=names[i], ylabel=names[j])
             axes.legend(frameon=False)
-        figure.savefig(temporary, format=path.suffix[1:], dpi=_DPI, metadata=metadata)
