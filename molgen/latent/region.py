@@ -64,20 +64,16 @@ class RegionDecoder:
         rows = np.flatnonzero(np.isfinite(points).all(axis=1))
         for draw in range(N_DRAWS):
             is_open = np.zeros(len(points), dtype=bool)
+            is_open[rows] = True
             for start in range(0, len(rows), BATCH_SIZE):
                 chunk = rows[start : start + BATCH_SIZE]
                 uniforms = draw_uniforms(chunk, (seed, draw), MAX_LENGTH + 2).to(self._device)
                 written = rewrite([ids[row] for row in chunk], coarse[chunk], uniforms, draw)
                 for row, text in zip(chunk.tolist(), written, strict=True):
                     molecule = parse_generated(text)
-                    if molecule is None or (molecule.smiles == drafts[row] and not may_be_draft):
-                        is_open[row] = True
-                        continue
-                    texts[row] = texts[row] or molecule.smiles
-                    if self._is_familiar(molecule):
-                        texts[row] = molecule.smiles
-                    else:
-                        is_open[row] = True
+                    if molecule and (may_be_draft or molecule.smiles != drafts[row]):
+                        is_open[row] = not self._is_familiar(molecule)
+                        texts[row] = texts[row] if is_open[row] and texts[row] else molecule.smiles
             rows = np.flatnonzero(is_open)
         return texts
 
