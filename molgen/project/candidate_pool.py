@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def catalogue_texts(path: Path) -> Iterator[str]:
 def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[[Molecule], bool]) -> list[Molecule]:
     """The best molecules of a catalogue, at most `N_KEPT`, best first; invalid rows are ignored."""
     kept: dict[str, tuple[float, Molecule]] = {}
-    for chunk in _chunks(_readable(texts)):
+    readable = _readable(texts)
+    while chunk := list(islice(readable, CHUNK)):
         new = [molecule for molecule in chunk if molecule.smiles not in kept and allowed(molecule)]
         for molecule, value in zip(new, worth([molecule.smiles for molecule in new]).tolist(), strict=True):
             if np.isfinite(value):
@@ -169,14 +171,3 @@ def _readable(texts: Iterator[str]) -> Iterator[Molecule]:
             yield parse(text)
         except MoleculeError:
             continue
-
-
-def _chunks(molecules: Iterator[Molecule]) -> Iterator[list[Molecule]]:
-    chunk: list[Molecule] = []
-    for molecule in molecules:
-        chunk.append(molecule)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
