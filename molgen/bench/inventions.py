@@ -17,8 +17,8 @@ from rdkit import Chem
 from molgen.arrays import Doubles
 from molgen.bench.rounds import PlayedAssay, RoundsSpec, begin
 from molgen.chem.graph_edits import cross, mutate
-from molgen.chem.molecule import Molecule, parse
-from molgen.errors import MoleculeError, NothingValidError
+from molgen.chem.molecule import Molecule, parse, parse_or_none
+from molgen.errors import NothingValidError
 from molgen.latent.space import LatentSpace
 from molgen.project.candidate_pool import new_molecules, pick_jointly, read_constraints, value_by_forecast
 from molgen.project.combined_model import fit_combined_model
@@ -124,10 +124,7 @@ def _edit(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) 
 
 
 def _read(mol: Chem.Mol | None) -> Molecule | None:
-    try:
-        return parse(Chem.MolToSmiles(mol)) if mol is not None else None
-    except MoleculeError:
-        return None
+    return parse_or_none(Chem.MolToSmiles(mol)) if mol is not None else None
 
 
 INVENTORS: Mapping[str, Inventor] = MappingProxyType({"molgen": _propose, "edits": _edit})

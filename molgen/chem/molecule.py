@@ -116,6 +116,14 @@ def parse(text: str, policy: Policy = DEFAULT_POLICY) -> Molecule:
     raise MoleculeError(text, "no stable canonical SMILES")
 
 
+def parse_or_none(text: str | None, policy: Policy = DEFAULT_POLICY) -> Molecule | None:
+    """The molecule that `parse` returns; None if the text is None or invalid."""
+    try:
+        return parse(text, policy) if text else None
+    except MoleculeError:
+        return None
+
+
 def neutralise(molecule: Molecule) -> Molecule:
     """The molecule with protons added and removed until it is neutral, as far as that goes.
 

@@ -17,11 +17,10 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from rdkit import Chem
 from torch import Tensor
 
 from molgen.arrays import Floats
-from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse
+from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, parse_or_none
 from molgen.device import resolve_device
 from molgen.errors import MoleculeError, SpecError
 from molgen.hashes import contains
@@ -334,11 +333,13 @@ class LatentSpace:
         z = self.encode(smiles, is_refined=False)
         if not isinstance(predictor, MoleculeProcess):
             return self.predict(z)
-        mols = [_mol_or_none(text) for text in smiles_list(smiles)]
-        rows = [i for i, mol in enumerate(mols) if mol is not None]
-        results = np.full((2, len(mols), len(self.property_names)), np.nan)
+        molecules = [parse_or_none(text) for text in smiles_list(smiles)]
+        rows = [i for i, molecule in enumerate(molecules) if molecule]
+        results = np.full((2, len(molecules), len(self.property_names)), np.nan)
         if rows:
-            predicted = predictor.predict(torch.from_numpy(z[rows]), [mol for mol in mols if mol is not None])
+            predicted = predictor.predict(
+                torch.from_numpy(z[rows]), [molecule.mol for molecule in molecules if molecule]
+            )
             results[:, rows] = torch.stack(predicted).numpy()
         return results[0], results[1]
 
@@ -456,10 +457,3 @@ def _softness(temperature: ArrayLike, n: int) -> Floats:
     if not (np.isfinite(softness) & (softness >= 0.0)).all():
         raise SpecError("temperature", f"must be 0 or above, but got {temperature!r}")
     return softness
-
-
-def _mol_or_none(text: str | None) -> Chem.Mol | None:
-    try:
-        return parse(text or "").mol
-    except MoleculeError:
-        return None

@@ -19,7 +19,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 
 from molgen.chem.checks import CHECKS, CheckResult, check
-from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, tanimoto
+from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, parse_or_none, tanimoto
 from molgen.errors import MoleculeError, NothingValidError
 from molgen.output.known import KnownCompounds, NearestKnown
 from molgen.score.measure import Predict, TrustFunction
@@ -274,10 +274,7 @@ def describe(
 
 
 def _parent(evaluation: Evaluation) -> Molecule | None:
-    try:
-        return parse(evaluation.parent, _AS_WRITTEN)
-    except MoleculeError:
-        return None
+    return parse_or_none(evaluation.parent, _AS_WRITTEN)
 
 
 def _similarity(a: Molecule, b: Molecule) -> float:

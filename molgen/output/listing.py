@@ -15,9 +15,9 @@ from rdkit import Chem
 from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from molgen.chem.molecule import Molecule, parse
+from molgen.chem.molecule import Molecule, parse, parse_or_none
 from molgen.chem.properties import DESCRIPTORS
-from molgen.errors import MoleculeError, SpecError
+from molgen.errors import SpecError
 from molgen.extras import require_package
 from molgen.output.drawing import draw_slim
 from molgen.paths import replace_file, write_text
@@ -74,7 +74,7 @@ class Listing:
         for name in descriptors:
             if name not in DESCRIPTORS:
                 raise SpecError("descriptors", f"unknown {name!r}", remedy=f"Known: {', '.join(DESCRIPTORS)}.")
-        molecules = [_parse_or_none(text) for text in smiles]
+        molecules = [parse_or_none(text if isinstance(text, str) else None) for text in smiles]
         columns = {
             name: tuple(DESCRIPTORS[name].function(molecule.mol) if molecule else math.nan for molecule in molecules)
             for name in descriptors
@@ -91,7 +91,7 @@ class Listing:
         if smiles_column not in frame.columns:
             known = ", ".join(map(str, frame.columns))
             raise SpecError("smiles_column", f"there is no column {smiles_column!r}", remedy=f"Columns: {known}.")
-        molecules = [_parse_or_none(text) for text in frame[smiles_column]]
+        molecules = [parse_or_none(text if isinstance(text, str) else None) for text in frame[smiles_column]]
         columns = {str(name): _cells(frame[name]) for name in frame.columns if name != smiles_column}
         return cls(tuple(molecule.smiles if molecule else "" for molecule in molecules), columns)
 
@@ -215,13 +215,6 @@ def _flat(molecule: Molecule) -> Chem.Mol:
     mol = Chem.Mol(molecule.mol)
     rdDepictor.Compute2DCoords(mol)
     return mol
-
-
-def _parse_or_none(text: object) -> Molecule | None:
-    try:
-        return parse(text) if isinstance(text, str) else None
-    except MoleculeError:
-        return None
 
 
 def _cells(column: Series) -> tuple[Cell, ...]:

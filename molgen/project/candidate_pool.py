@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.chem.admission import AdmissionRules, extend_reference
-from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse
+from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, parse_or_none
 from molgen.chem.table import Rejection, read_rows
-from molgen.errors import MoleculeError
 from molgen.explore.index import Index
 from molgen.latent.space import LatentSpace
 from molgen.project.batch import BOLDNESS, Exploration, pick_batch
@@ -166,8 +165,4 @@ def _best(kept: dict[str, tuple[float, Molecule]]) -> list[tuple[str, tuple[floa
 
 
 def _readable(texts: Iterator[str]) -> Iterator[Molecule]:
-    for text in texts:
-        try:
-            yield parse(text)
-        except MoleculeError:
-            continue
+    return filter(None, map(parse_or_none, texts))
