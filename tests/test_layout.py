@@ -183,6 +183,7 @@ ORDER = [
     "bench.speed",
     "bench.proposer",
     "bench.assay",
+    "bench.measured_assay",
     "bench.predictors",
     "bench.rounds",
     "bench.inventions",

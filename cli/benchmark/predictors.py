@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
@@ -33,19 +34,22 @@ def predictors(
 
     Example: molgen benchmark predictors data/d3_ki.csv --property y --seeds 1 --limit 500
     """
-    from molgen.bench.predictors import compare_predictors, read_assay
+    from molgen.bench.measured_assay import MeasuredAssay, read_assay
+    from molgen.bench.predictors import compare_predictors
     from molgen.device import use_threads
     from molgen.latent.space import LatentSpace
 
     use_threads(1)
     space = LatentSpace.load(checkpoint)
-    results: list[PredictorResult] = []
+    splits: list[list[PredictorResult]] = []
     with show.progress(float(len(data) * seeds), "Comparing") as advance:
         for path in data:
             name, compounds = read_assay(path, property, limit)
+            assay = MeasuredAssay.of(path.stem, compounds, name, 1.0, space)
             for seed in range(seeds):
-                results += compare_predictors(path.stem, name, compounds, space, seed, trees)
-                advance(len(results) / 2, path.stem)
+                splits.append(compare_predictors(assay, seed, trees))
+                advance(float(len(splits)), path.stem)
+    results = list(chain.from_iterable(splits))
     if is_json:
         show.as_json([asdict(result) for result in results])
         return

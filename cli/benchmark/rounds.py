@@ -63,9 +63,9 @@ def rounds(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen benchmark rounds data/d3_ki.csv --property y --seeds 3 --out rounds
     """
+    from molgen.bench.measured_assay import MeasuredAssay, read_assay
     from molgen.bench.pmo.run import open_folder
-    from molgen.bench.predictors import read_assay
-    from molgen.bench.rounds import PlayedAssay, RoundsSpec
+    from molgen.bench.rounds import RoundsSpec
     from molgen.device import use_threads
     from molgen.latent.space import LatentSpace
 
@@ -81,7 +81,7 @@ def rounds(  # noqa: PLR0913 - one parameter an option
     with show.progress(float(len(data) * seeds * len(proposers)), "Playing") as advance:
         for path in data:
             name, compounds = read_assay(path, property, limit)
-            assay = PlayedAssay.of(path.stem, compounds, name, sign, space)
+            assay = MeasuredAssay.of(path.stem, compounds, name, sign, space)
             for seed, one in product(range(seeds), proposers):
                 file = out / f"{path.stem}-{one.replace(' ', '-')}-{seed}.json"
                 results.append(play(file, assay, one, spec, seed))

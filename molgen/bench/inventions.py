@@ -15,7 +15,8 @@ import numpy as np
 from rdkit import Chem
 
 from molgen.arrays import Doubles
-from molgen.bench.rounds import PlayedAssay, RoundsSpec, begin
+from molgen.bench.measured_assay import MeasuredAssay
+from molgen.bench.rounds import RoundsSpec, begin
 from molgen.chem.graph_edits import cross, mutate
 from molgen.chem.molecule import Molecule, parse, parse_or_none
 from molgen.errors import NothingValidError
@@ -59,7 +60,7 @@ class Inventions:
     smiles: tuple[str, ...]
 
 
-def invent(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> Inventions:
+def invent(assay: MeasuredAssay, proposer: str, spec: RoundsSpec, seed: int) -> Inventions:
     """One batch of new molecules by a proposer of `INVENTORS`, judged.
 
     Raises:
@@ -85,7 +86,7 @@ def invent(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> In
     )
 
 
-def fit_judge(assay: PlayedAssay, seed: int) -> Callable[[Sequence[Chem.Mol]], Doubles]:
+def fit_judge(assay: MeasuredAssay, seed: int) -> Callable[[Sequence[Chem.Mol]], Doubles]:
     """The forest of a whole assay, from molecules to values."""
     forest = fit_forest(assay.features, assay.y, seed, N_TREES)
     return lambda mols: forest.predict(compute_fingerprints(mols))[0]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -19,28 +18,21 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rdkit import Chem
-from rdkit.DataStructs import ExplicitBitVect
 
-from molgen.arrays import Doubles, Floats
-from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
+from molgen.arrays import Doubles
+from molgen.bench.measured_assay import MeasuredAssay, block
+from molgen.chem.molecule import tanimoto_to_many
 from molgen.errors import FileError, SpecError
-from molgen.latent.space import LatentSpace
-from molgen.model.molecule_process import Kernels, similarities_among
 from molgen.paths import write_text
 from molgen.project.batch import BOLDNESS, pick_batch
 from molgen.project.combined_model import N_TREES_RANKING, combine_means
-from molgen.project.curation import Compound
-from molgen.train.fit.forest import MorganForest, compute_fingerprints, fit_forest
-from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
+from molgen.train.fit.forest import MorganForest, fit_forest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _Row = TypeVar("_Row", bound="DataclassInstance")
 Beginning = Literal["series", "oldest"]
-BEST_SHARE = 0.05
-"""Share of the compounds of an assay that are to be found."""
 SERIES_ROOM = 2
 """Size of a series (the compounds nearest to a random one), relative to the number of compounds known at the start."""
 N_JOINT = 400
@@ -68,67 +60,6 @@ class RoundsSpec:
 
 
 @dataclass(frozen=True)
-class PlayedAssay:
-    """An assay with known measurements, and the features of its compounds.
-
-    Attributes:
-        name: Of the file.
-        smiles: N, canonical.
-        y: (N,), to be maximised.
-        space: Where the compounds are encoded.
-    """
-
-    name: str
-    smiles: tuple[str, ...]
-    y: Doubles
-    space: LatentSpace
-
-    @classmethod
-    def of(cls, name: str, compounds: Sequence[Compound], label: str, sign: float, space: LatentSpace) -> PlayedAssay:
-        """An assay of curated compounds whose values `label` are to be maximised, or minimised by a sign of -1."""
-        values = np.array([sign * compound.labels[label].value for compound in compounds])
-        return cls(name, tuple(compound.smiles for compound in compounds), values, space)
-
-    @cached_property
-    def mols(self) -> list[Chem.Mol]:
-        """N molecules."""
-        return [parse(text, AS_IT_IS).mol for text in self.smiles]
-
-    @cached_property
-    def bits(self) -> list[ExplicitBitVect]:
-        """N fingerprints, ECFP4."""
-        return [fingerprint(mol) for mol in self.mols]
-
-    @cached_property
-    def features(self) -> NDArray[np.float32]:
-        """The same (N, 2048), each bit 0 or 1."""
-        return compute_fingerprints(self.mols)
-
-    @cached_property
-    def tanimoto(self) -> Doubles:
-        """Similarities (N, N) of the fingerprints."""
-        return np.array([tanimoto_to_many(one, self.bits) for one in self.bits])
-
-    @cached_property
-    def kernels(self) -> Kernels:
-        """Similarities (N, N) as the fitted predictor takes them."""
-        return similarities_among(self.mols)
-
-    @cached_property
-    def z(self) -> Floats:
-        """Points (N, D)."""
-        return self.space.encode(list(self.smiles), AS_IT_IS, is_refined=False)
-
-    @cached_property
-    def best(self) -> NDArray[np.bool_]:
-        """Whether each compound (N,) is among the best twentieth."""
-        n = max(1, round(BEST_SHARE * len(self.y)))
-        is_best = np.zeros(len(self.y), dtype=bool)
-        is_best[np.argsort(-self.y, kind="stable")[:n]] = True
-        return is_best
-
-
-@dataclass(frozen=True)
 class RoundsResult:
     """The result of one proposer on an assay.
 
@@ -147,7 +78,7 @@ class RoundsResult:
     best: tuple[float, ...]
 
 
-def play_rounds(assay: PlayedAssay, proposer: str, spec: RoundsSpec, seed: int) -> RoundsResult:
+def play_rounds(assay: MeasuredAssay, proposer: str, spec: RoundsSpec, seed: int) -> RoundsResult:
     """Runs a proposer of `PROPOSERS`.
 
     Raises:
@@ -202,7 +133,7 @@ def require_proposers(names: Sequence[str], known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names)) or every
 
 
-def begin(assay: PlayedAssay, spec: RoundsSpec, seed: int) -> NDArray[np.int64]:
+def begin(assay: MeasuredAssay, spec: RoundsSpec, seed: int) -> NDArray[np.int64]:
     """The compounds (K,) known at the start."""
     if spec.beginning == "oldest":
         return np.arange(spec.n_start)
@@ -213,30 +144,30 @@ def begin(assay: PlayedAssay, spec: RoundsSpec, seed: int) -> NDArray[np.int64]:
 
 
 Indices = NDArray[np.int64]
-BatchPick = Callable[[PlayedAssay, Indices, Indices, int, np.random.Generator], Indices]
+BatchPick = Callable[[MeasuredAssay, Indices, Indices, int, np.random.Generator], Indices]
 """From the known compounds (K,), the others (O,) and a number n to n of the others."""
 
 
-def _pick_at_random(assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
+def _pick_at_random(assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
     return rng.permutation(others)[:n]
 
 
 def _pick_by_forest(boldness: float) -> BatchPick:
     """The best by the forest's mean plus `boldness` standard deviations of its trees."""
 
-    def pick(assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
+    def pick(assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
         mean, std = _fitted_forest(assay, known, rng).predict(assay.features[others])
         return others[np.argsort(-(mean + boldness * std), kind="stable")[:n]]
 
     return pick
 
 
-def _fitted_forest(assay: PlayedAssay, known: Indices, rng: np.random.Generator) -> MorganForest:
+def _fitted_forest(assay: MeasuredAssay, known: Indices, rng: np.random.Generator) -> MorganForest:
     return fit_forest(assay.features[known], assay.y[known], int(rng.integers(2**31)), N_TREES_RANKING)
 
 
 def _pick_by_tanimoto_process(
-    assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator
+    assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator
 ) -> Indices:
     """The best by mean plus one standard deviation of a Gaussian process with the Tanimoto kernel of ECFP4."""
     mean, std = _tanimoto_forecast(
@@ -263,30 +194,22 @@ def _tanimoto_forecast(own: Doubles, near: Doubles, y: Doubles) -> tuple[Doubles
     return y.mean() + reach.T @ half, np.sqrt(signal * variance)
 
 
-def _pick_by_molgen(assay: PlayedAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
+def _pick_by_molgen(assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
     """The batch that `molgen propose` picks."""
-    texts = [assay.smiles[i] for i in known]
-    data = Measurements.exact(texts, assay.z[known], assay.y[known][:, None])
-    process = fit_molecule_process(("y",), data, assay.space.model.vae.encoder.scale, int(rng.integers(2**31)))
-    place = dict(zip(texts, known.tolist(), strict=True))
-    columns = np.array([place[text] for text in process.smiles])
+    process, columns = assay.fit_process(known, int(rng.integers(2**31)))
     z = torch.from_numpy(assay.z)
     boldness = BOLDNESS["balanced"]
-    mean, std = process.predict_at(_block(assay.kernels, others, columns), z[others])
+    mean, std = process.predict_at(block(assay.kernels, others, columns), z[others])
     of_forest, _ = _fitted_forest(assay, known, rng).predict(assay.features[others])
     worth = combine_means(mean[:, 0].numpy(), of_forest) + boldness * std[:, 0].numpy()
     best = np.argsort(-worth, kind="stable")[:N_JOINT]
     top = others[best]
-    near, own = (_block(assay.kernels, top, rows) for rows in (columns, top))
+    near, own = (block(assay.kernels, top, rows) for rows in (columns, top))
     means, covariance = process.joint_at(near, own, z[top], 0)
     bits = [assay.bits[i] for i in top]
     combined = combine_means(means.numpy(), of_forest[best])
     picks = pick_batch(combined, covariance.numpy(), float(process.noise[0]), bits, n, boldness)
     return top[picks]
-
-
-def _block(kernels: Kernels, rows: Indices, columns: Indices) -> Kernels:
-    return [one[rows][:, columns] for one in kernels]
 
 
 PROPOSERS: Mapping[str, BatchPick] = MappingProxyType(

@@ -20,6 +20,8 @@ from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from scipy.sparse import csr_matrix
 
+from molgen.arrays import Doubles
+
 FeatureKind = Literal["circular", "roles", "pairs", "composition"]
 
 RADIUS, ROLE_RADIUS = 3, 2
@@ -27,6 +29,8 @@ RADIUS, ROLE_RADIUS = 3, 2
 instead of elements."""
 COUNT_BITS = 12
 """Of an occurrence's number; a molecule has fewer atoms and pairs of a kind than 4,096."""
+COMMON_SHARE = 0.05
+"""Share of the molecules above which an occurrence is common."""
 AROMATIC_RING, RING = 1 << 10, 1 << 11
 """Numbers of features of composition beside the atomic numbers; the size of a ring is added to the second."""
 _ELEMENT = re.compile(r"([A-Z][a-z]?)(\d*)")
@@ -85,20 +89,30 @@ class CountFingerprints:
 
     def similarities(self, others: CountFingerprints) -> NDArray[np.float64]:
         """Tanimoto similarities (N, B) in [0, 1] to other molecules: shared occurrences over all, 1 for none."""
-        known, columns = others._index
+        known, columns, common, rare = others._index
         place = np.minimum(np.searchsorted(known, self.occurrences), max(len(known) - 1, 0))
         is_known = known[place] == self.occurrences if len(known) else np.zeros(len(place), dtype=bool)
         rows = np.repeat(np.arange(len(self)), self.sizes)[is_known]
-        shared = (_matrix(rows, place[is_known], len(self), len(known)) @ columns).toarray().astype(np.float64)
-        union = self.sizes[:, None] + others.sizes[None, :] - shared
-        return np.where(union > 0.0, shared / np.maximum(union, 1.0), 1.0)
+        own = _matrix(rows, columns[place[is_known]], len(self), len(known))
+        n_common = common.shape[0]
+        shared = own[:, :n_common].toarray() @ common + (own[:, n_common:] @ rare).toarray()
+        union = (self.sizes[:, None] + others.sizes[None, :] - shared).astype(np.float64)
+        tanimoto: Doubles = np.divide(shared, union, out=np.ones_like(union), where=union > 0.0)
+        return tanimoto
 
     @cached_property
-    def _index(self) -> tuple[NDArray[np.int64], csr_matrix]:
-        """The different occurrences (F,), sorted, and which molecule has them (F, N)."""
-        known, place = np.unique(self.occurrences, return_inverse=True)
+    def _index(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], csr_matrix]:
+        """The different occurrences (F,), sorted; their columns (F,), common ones first; which molecule has which.
+
+        That is a dense matrix for the common ones (C, N), faster than a sparse one, as for the others (F - C, N).
+        """
+        known, place, n_molecules = np.unique(self.occurrences, return_inverse=True, return_counts=True)
+        is_common = n_molecules > COMMON_SHARE * len(self)
+        columns = np.empty(len(known), dtype=np.int64)
+        columns[np.argsort(~is_common, kind="stable")] = np.arange(len(known))
         rows = np.repeat(np.arange(len(self)), self.sizes)
-        return known, _matrix(rows, place, len(self), len(known)).T.tocsr()
+        has = _matrix(rows, columns[place], len(self), len(known)).T.tocsr()
+        return known, columns, has[: is_common.sum()].toarray(), has[is_common.sum() :]
 
 
 def _matrix(rows: NDArray[np.int64], columns: NDArray[np.int64], n_rows: int, n_columns: int) -> csr_matrix:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from molgen.bench.inventions import INVENTORS, invent
-from molgen.bench.rounds import PlayedAssay, RoundsSpec, begin
+from molgen.bench.measured_assay import MeasuredAssay
+from molgen.bench.rounds import RoundsSpec, begin
 from molgen.chem.molecule import parse
 from molgen.latent.space import LatentSpace
 from molgen.paths import find_shipped
@@ -21,7 +22,7 @@ def test_proposals_are_new_and_keep_the_constraints(monkeypatch: pytest.MonkeyPa
         rows = list(csv.DictReader(handle))[:60]
     space = LatentSpace.load()
     y = np.array([float(row["y"]) for row in rows])
-    assay = PlayedAssay("d3", tuple(parse(row["smiles"]).smiles for row in rows), y, space)
+    assay = MeasuredAssay("d3", tuple(parse(row["smiles"]).smiles for row in rows), y, space)
     spec = RoundsSpec(n_start=30, batch=4)
     found = invent(assay, proposer, spec, seed=0)
     known = {assay.smiles[i] for i in begin(assay, spec, 0)}

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from molgen.bench.measured_assay import MeasuredAssay
 from molgen.bench.rounds import (
     PROPOSERS,
-    PlayedAssay,
     RoundsResult,
     RoundsSpec,
     begin,
@@ -24,15 +24,15 @@ SPEC = RoundsSpec(n_start=10, n_rounds=3, batch=5)
 
 
 @pytest.fixture(scope="module")
-def assay() -> PlayedAssay:
+def assay() -> MeasuredAssay:
     with (find_shipped("data") / "d3_ki.csv").open() as handle:
         rows = list(csv.DictReader(handle))[:60]
     space = LatentSpace.load()
-    return PlayedAssay("d3", tuple(row["smiles"] for row in rows), np.array([float(row["y"]) for row in rows]), space)
+    return MeasuredAssay("d3", tuple(row["smiles"] for row in rows), np.array([float(row["y"]) for row in rows]), space)
 
 
 @pytest.mark.parametrize("proposer", PROPOSERS)
-def test_a_batch_is_of_the_others_and_the_same_each_time(assay: PlayedAssay, proposer: str) -> None:
+def test_a_batch_is_of_the_others_and_the_same_each_time(assay: MeasuredAssay, proposer: str) -> None:
     known, others = np.arange(12), np.arange(12, 60)
     picks = [PROPOSERS[proposer](assay, known, others, 7, np.random.default_rng(3)) for _ in range(2)]
     assert len(set(picks[0])) == 7
@@ -40,14 +40,14 @@ def test_a_batch_is_of_the_others_and_the_same_each_time(assay: PlayedAssay, pro
     np.testing.assert_array_equal(picks[0], picks[1])
 
 
-def test_what_is_found_grows_to_all_when_all_is_measured(assay: PlayedAssay) -> None:
+def test_what_is_found_grows_to_all_when_all_is_measured(assay: MeasuredAssay) -> None:
     result = play_rounds(assay, "random", RoundsSpec(10, "series", 10, 5), seed=1)
     assert list(result.found) == sorted(result.found)
     assert result.found[-1] == 1.0
     assert result.best[-1] == assay.y.max()
 
 
-def test_a_series_is_alike_and_the_oldest_come_first(assay: PlayedAssay) -> None:
+def test_a_series_is_alike_and_the_oldest_come_first(assay: MeasuredAssay) -> None:
     np.testing.assert_array_equal(begin(assay, RoundsSpec(10, "oldest"), 0), np.arange(10))
     alike = []
     for seed in range(5):
@@ -66,7 +66,7 @@ def test_a_result_is_read_and_not_made_again(tmp_path: Path) -> None:
         read_or_make(path, RoundsResult, lambda: result)
 
 
-def test_too_few_compounds_and_unknown_proposers_are_refused(assay: PlayedAssay) -> None:
+def test_too_few_compounds_and_unknown_proposers_are_refused(assay: MeasuredAssay) -> None:
     with pytest.raises(SpecError, match="has 60 compounds, and 210 are needed"):
         play_rounds(assay, "random", RoundsSpec(), 0)
     with pytest.raises(SpecError, match="unknown 'oracle'"):

@@ -82,7 +82,11 @@ class Measurements:
 
 
 def fit_molecule_process(
-    properties: tuple[str, ...], data: Measurements, prior_scale: Tensor, seed: int
+    properties: tuple[str, ...],
+    data: Measurements,
+    prior_scale: Tensor,
+    seed: int,
+    features: Kernels | None = None,
 ) -> MoleculeProcess:
     """Calibrated processes of measured molecules; a deterministic function of the arguments.
 
@@ -92,6 +96,7 @@ def fit_molecule_process(
         prior_scale: (D,) standard deviations of the prior: dimensions with equal ones share a length scale, those with
             the greatest are coarse.
         seed: Selects the molecules for the kernel.
+        features: Similarities and distances (N, N) of the molecules, where they have been computed already.
     """
     order = np.random.default_rng(seed).permutation(len(data.smiles))
     smiles = [data.smiles[i] for i in order]
@@ -101,14 +106,15 @@ def fit_molecule_process(
     process.points.copy_(torch.from_numpy(np.nan_to_num(data.z[order])))
     z = process.points.double()
     _, group = torch.unique(prior_scale.cpu(), return_inverse=True)
-    features = similarities_among([parse(one, AS_IT_IS).mol for one in smiles])
+    features = features or similarities_among([parse(one, AS_IT_IS).mol for one in data.smiles])
     for p in range(len(properties)):
         rows = np.flatnonzero(~np.isnan(data.values[order, p]))
+        numbers = order[rows]
         process.relations[:, p] = MISSING
         process.labels[:, p] = process.targets[:, p] = 0.0
         if len(rows):
-            labels = _Labels.of(data, order[rows], p)
-            fit = _fitted(labels, [one[rows][:, rows] for one in features], z[rows], group)
+            labels = _Labels.of(data, numbers, p)
+            fit = _fitted(labels, [one[numbers][:, numbers] for one in features], z[rows], group)
             process.relations[rows, p] = torch.from_numpy(labels.relations)
             for name in ("values", "targets", "variances"):
                 getattr(process, {"values": "labels"}.get(name, name))[rows, p] = getattr(fit, name).float()

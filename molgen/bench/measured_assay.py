@@ -1,0 +1,117 @@
+"""An assay with known measurements, as the benchmarks of predictors and of rounds use it.
+
+Notation: N compounds of an assay, K of them known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.DataStructs import ExplicitBitVect
+
+from molgen.arrays import Doubles, Floats
+from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
+from molgen.latent.space import LatentSpace
+from molgen.model.molecule_process import Kernels, MoleculeProcess, similarities_among
+from molgen.project.columns import CurationSpec
+from molgen.project.curation import Compound, curate
+from molgen.train.fit.forest import compute_fingerprints
+from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
+
+BEST_SHARE = 0.05
+"""Share of the compounds of an assay that are to be found."""
+
+
+def read_assay(path: Path, column: str | None, limit: int | None = None, seed: int = 0) -> tuple[str, list[Compound]]:
+    """The property and the compounds with exact values of a file, or a random `limit` of them.
+
+    Raises:
+        FileError: The file cannot be used.
+        SpecError: The column is ambiguous.
+    """
+    curation = curate(path, CurationSpec((column,) if column else ()))
+    name = curation.properties[0]
+    exact = [c for c in curation.compounds if name in c.labels and c.labels[name].relation in "=~"]
+    chosen = sorted(np.random.default_rng(seed).permutation(len(exact))[:limit].tolist())
+    return name, [exact[i] for i in chosen]
+
+
+@dataclass(frozen=True)
+class MeasuredAssay:
+    """An assay with known measurements, and the features of its compounds.
+
+    Attributes:
+        name: Of the file.
+        smiles: N, canonical.
+        y: (N,), to be maximised.
+        space: Where the compounds are encoded.
+    """
+
+    name: str
+    smiles: tuple[str, ...]
+    y: Doubles
+    space: LatentSpace
+
+    @classmethod
+    def of(cls, name: str, compounds: Sequence[Compound], label: str, sign: float, space: LatentSpace) -> MeasuredAssay:
+        """An assay of curated compounds whose values `label` are to be maximised, or minimised by a sign of -1."""
+        values = np.array([sign * compound.labels[label].value for compound in compounds])
+        return cls(name, tuple(compound.smiles for compound in compounds), values, space)
+
+    @cached_property
+    def mols(self) -> list[Chem.Mol]:
+        """N molecules."""
+        return [parse(text, AS_IT_IS).mol for text in self.smiles]
+
+    @cached_property
+    def bits(self) -> list[ExplicitBitVect]:
+        """N fingerprints, ECFP4."""
+        return [fingerprint(mol) for mol in self.mols]
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """The same (N, 2048), each bit 0 or 1."""
+        return compute_fingerprints(self.mols)
+
+    @cached_property
+    def tanimoto(self) -> Doubles:
+        """Similarities (N, N) of the fingerprints."""
+        return np.array([tanimoto_to_many(one, self.bits) for one in self.bits])
+
+    @cached_property
+    def kernels(self) -> Kernels:
+        """Similarities (N, N) as the fitted predictor takes them."""
+        return similarities_among(self.mols)
+
+    @cached_property
+    def z(self) -> Floats:
+        """Points (N, D)."""
+        return self.space.encode(list(self.smiles), AS_IT_IS, is_refined=False)
+
+    @cached_property
+    def best(self) -> NDArray[np.bool_]:
+        """Whether each compound (N,) is among the best twentieth."""
+        n = max(1, round(BEST_SHARE * len(self.y)))
+        is_best = np.zeros(len(self.y), dtype=bool)
+        is_best[np.argsort(-self.y, kind="stable")[:n]] = True
+        return is_best
+
+    def fit_process(self, known: NDArray[np.int64], seed: int) -> tuple[MoleculeProcess, NDArray[np.int64]]:
+        """The process fitted to the compounds `known` (K,), and the compounds (K,) in its order."""
+        texts = [self.smiles[i] for i in known]
+        data = Measurements.exact(texts, self.z[known], self.y[known][:, None])
+        features = block(self.kernels, known, known)
+        process = fit_molecule_process(("y",), data, self.space.model.vae.encoder.scale, seed, features)
+        place = dict(zip(texts, known.tolist(), strict=True))
+        return process, np.array([place[text] for text in process.smiles])
+
+
+def block(kernels: Kernels, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Kernels:
+    """The part of matrices that belongs to these rows and columns."""
+    return [one[rows][:, columns] for one in kernels]
