@@ -2,8 +2,8 @@
 
 Directions differ in how fast molecules change along them: size changes within two standard deviations of the prior,
 polarity within ten. So the length of a walk on each side is a little more than the length over which molecules stay
-similar to the start. Decoding changes abruptly: at each step several points are decoded, and the molecule most similar
-to the previous one is kept.
+similar to the start. Decoding changes abruptly: at each step several points are decoded, and the molecule whose latent
+vector is nearest to the step is kept.
 
 Notation: N molecules, D latent dimensions, T steps, K draws.
 """
@@ -86,16 +86,15 @@ class Series:
 def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles, walk: WalkConfig) -> Series:
     """The walk from `molecule`, whose point is `point` (D,), against and along `vector` (D,)."""
     t = walk.reach * np.arange(-walk.n_steps, walk.n_steps + 1) / walk.n_steps
-    deviation = space.prior_deviation.astype(np.float64)
+    line = point + t[:, None] * vector
     noise = np.random.default_rng(walk.seed).standard_normal((len(t), walk.n_draws, space.size))
     noise[:, 0] = 0.0
-    points = (point + t[:, None] * vector)[:, None] + NOISE * deviation * noise
+    points = line[:, None] + NOISE * space.prior_deviation.astype(np.float64) * noise
     decoded = space.decode_region(points.reshape(-1, space.size))
     drawn = [decoded[i * walk.n_draws : (i + 1) * walk.n_draws] for i in range(len(t))]
-    middle = walk.n_steps
-    down = _keep_most_similar(molecule, drawn[:middle][::-1])
-    up = _keep_most_similar(molecule, drawn[middle + 1 :])
-    return Series(tuple(t.tolist()), (*down[::-1], molecule.smiles, *up))
+    kept = _keep_nearest(space, line, drawn)
+    kept[walk.n_steps] = molecule.smiles
+    return Series(tuple(t.tolist()), tuple(kept))
 
 
 def find_walk_length(space: LatentSpace, smiles: Sequence[str], points: Floats, vector: Doubles) -> float:
@@ -159,14 +158,15 @@ def decode_pairs(
     return PairedChanges(ways[rows], np.array(changes, dtype=np.float64).reshape(-1, 2))
 
 
-def _keep_most_similar(molecule: Molecule, drawn: Sequence[Sequence[str | None]]) -> list[str | None]:
-    """For each step, the molecule most similar to that of the previous step; the first step follows `molecule`."""
+def _keep_nearest(space: LatentSpace, line: Doubles, drawn: Sequence[Sequence[str | None]]) -> list[str | None]:
+    """For each point (T, D), the drawn molecule whose latent vector is nearest to it, in standard deviations."""
+    found = sorted({text for texts in drawn for text in texts if text})
+    z = dict(zip(found, space.encode(found, AS_IT_IS, is_refined=False), strict=True))
     kept: list[str | None] = []
-    before = molecule.smiles
-    for texts in drawn:
-        found = sorted({text for text in texts if text})
-        kept.append(found[int(measure_similarities(before, found).argmax())] if found else None)
-        before = kept[-1] or before
+    for point, texts in zip(line, drawn, strict=True):
+        known = sorted({text for text in texts if text and np.isfinite(z[text]).all()})
+        away = [float(np.linalg.norm((z[text] - point) / space.prior_deviation)) for text in known]
+        kept.append(known[int(np.argmin(away))] if known else None)
     return kept
 
 

@@ -40,6 +40,12 @@ def test_a_walk_has_the_molecule_in_its_middle_and_is_the_same_again(space: Late
     assert atoms[0] < atoms[-1]
 
 
+def test_a_walk_along_no_direction_stays_at_the_molecule(space: LatentSpace) -> None:
+    start = parse(START)
+    series = steer(space, start, space.encode([start.smiles])[0], np.zeros(space.size), WalkConfig(1.0))
+    assert set(series.smiles) == {start.smiles}
+
+
 def test_a_reach_is_where_half_of_the_sides_are_no_longer_recognisable(space: LatentSpace) -> None:
     start = parse(START)
     points = space.encode([start.smiles])
