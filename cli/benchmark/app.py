@@ -66,7 +66,12 @@ def _whole(value: float | None) -> str:
 def pmo(  # noqa: PLR0913 - one parameter an option
     tasks: Annotated[str, typer.Option(help="Names of oracles, separated by commas, or `all`.")] = "all",
     budget: Annotated[int, typer.Option(min=1, help="Oracle calls of a run.")] = 10_000,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of runs of each task: seeds 0, 1, ...")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of runs of each task, with consecutive seeds.")] = 3,
+    first_seed: Annotated[int, typer.Option(min=0, help="The first of these seeds.")] = 0,
+    is_kept: Annotated[
+        bool,
+        typer.Option("--kept", help="PMO-kept: score only familiar, stable, neutral molecules without a BRENK alert."),
+    ] = False,
     sampler: Annotated[
         str,
         typer.Option(
@@ -101,7 +106,7 @@ def pmo(  # noqa: PLR0913 - one parameter an option
     from molgen.bench.pmo.report import summarise_run, summarise_runs
     from molgen.bench.pmo.run import PmoRun, execute_all, open_folder, require_tasks
     from molgen.bench.pmo.tasks import make_oracles, self_test
-    from molgen.bench.proposer import require_sampler
+    from molgen.bench.proposer import require_reference, require_sampler
     from molgen.errors import SpecError
     from molgen.latent.space import LatentSpace
     from molgen.paths import write_text
@@ -121,9 +126,12 @@ def pmo(  # noqa: PLR0913 - one parameter an option
         return
     require_sampler(sampler)
     space = LatentSpace.load(checkpoint)
-    open_folder(out, space.model.digest, sampler=sampler, budget=budget)
+    if is_kept:
+        require_reference(space, sampler)
+    open_folder(out, space.model.digest, sampler=sampler, budget=budget, molecules="kept" if is_kept else "all")
     names = require_tasks(tasks.split(","))
-    runs = [PmoRun(task, seed, budget, sampler, checkpoint, out) for seed in range(seeds) for task in names]
+    each_seed = range(first_seed, first_seed + seeds)
+    runs = [PmoRun(task, seed, budget, sampler, checkpoint, out, is_kept) for seed in each_seed for task in names]
     with show.progress(float(len(runs) * budget), "Calling oracles") as advance:
         execute_all(runs, workers, advance)
     report = summarise_runs([summarise_run(run, space) for run in runs], budget)

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 from optuna.trial import Trial
+from rdkit import Chem
 
+from molgen.arrays import Doubles
+from molgen.chem.checks import check
+from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.sampling import draw_shipped_molecules
+from molgen.chem.stability import find_unstable_groups
 from molgen.errors import SpecError
 from molgen.latent.space import LANGUAGE, LatentSpace
 from molgen.paths import find_shipped
@@ -80,6 +85,20 @@ def require_sampler(name: str) -> None:
         raise SpecError("sampler", f"there is no {name!r}", remedy=f"Known: {', '.join(known)}.")
 
 
+def require_reference(space: LatentSpace, sampler: str) -> None:
+    """Checks that a sampler can leave out molecules with flaws (`count_flaws`).
+
+    Raises:
+        SpecError: The checkpoint has no reference of familiar molecules, or the sampler is one of Optuna.
+    """
+    if space.model.familiarity is None:
+        raise SpecError(
+            "kept", "the checkpoint has no reference of familiar molecules", remedy="Use `molgen familiarise`."
+        )
+    if sampler not in SEARCHES:
+        raise SpecError("kept", f"{sampler} takes no constraints", remedy=f"Use one of {', '.join(SEARCHES)}.")
+
+
 def choose_batch_size(n_calls: int) -> int:
     """Number of molecules to request after `n_calls` calls: one per 200 of them, 2 to 25."""
     return max(2, min(25, n_calls // 200))
@@ -110,21 +129,24 @@ class Proposer(Protocol):
 
 
 class _LatentProposer:
-    """The search of molgen."""
+    """The search of molgen; molecules with flaws are not proposed, where that is asked for."""
 
-    def __init__(self, space: LatentSpace, name: str, seed: int, budget: int) -> None:
+    def __init__(self, space: LatentSpace, name: str, seed: int, budget: int, reference: Reference | None) -> None:
         config = replace(search_config(name, budget), **SEARCHES[name])
         stock = () if LANGUAGE in space.prior_names else draw_stock()
-        self._search = LatentSearch(space, seed=seed, config=config, stock=stock)
+        self._flaws = partial(count_flaws, reference) if reference else None
+        self._search = LatentSearch(space, seed=seed, config=config, violations=self._flaws, stock=stock)
         self._asked: list[Molecule] = []
+        self._violations: list[float] = []
 
     def ask(self, n: int) -> list[Molecule | None]:
         self._asked = [child.molecule for child in self._search.ask(n)]
-        return list(self._asked)
+        self._violations = self._flaws(self._asked).tolist() if self._flaws else [0.0] * len(self._asked)
+        return [None if flaws else molecule for molecule, flaws in zip(self._asked, self._violations, strict=True)]
 
     def tell(self, values: Sequence[float | None]) -> None:
         scores = [() if value is None else (value,) for value in values]
-        self._search.tell([molecule.smiles for molecule in self._asked], scores, [0.0] * len(scores))
+        self._search.tell([molecule.smiles for molecule in self._asked], scores, self._violations)
 
 
 class _OptunaProposer:
@@ -151,6 +173,26 @@ class _OptunaProposer:
             self._study.tell(trial, Outcome(text, () if value is None else (value,)))
 
 
-def make_proposer(space: LatentSpace, name: str, seed: int, budget: int) -> Proposer:
-    """The proposer of a name that `require_sampler` accepts, for a budget of `budget` molecules."""
-    return (_LatentProposer if name in SEARCHES else _OptunaProposer)(space, name, seed, budget)
+def make_proposer(
+    space: LatentSpace, name: str, seed: int, budget: int, *, reference: Reference | None = None
+) -> Proposer:
+    """The proposer of a name that `require_sampler` accepts, for a budget of `budget` molecules.
+
+    With a reference of familiar molecules, a search of molgen proposes only molecules without flaws (`count_flaws`).
+    """
+    if name in SEARCHES:
+        return _LatentProposer(space, name, seed, budget, reference)
+    return _OptunaProposer(space, name, seed, budget)
+
+
+def count_flaws(reference: Reference, molecules: Sequence[Molecule]) -> Doubles:
+    """The flaws (N,) of molecules: unfamiliar parts, unstable groups, charges, and one for BRENK alerts."""
+    mols = [molecule.mol for molecule in molecules]
+    flaws = [
+        reference.unfamiliar(mol).count
+        + len(find_unstable_groups(mol))
+        + abs(Chem.GetFormalCharge(mol))
+        + (not check(mol, "brenk").passes)
+        for mol in mols
+    ]
+    return np.array(flaws, dtype=np.float64)

@@ -54,6 +54,7 @@ class PmoRun:
         sampler: One of those of `molgen.bench.proposer`.
         checkpoint: The model, or None for the shipped one.
         folder: Folder of its file.
+        is_kept: Whether only familiar, stable and neutral molecules without a BRENK alert are scored.
     """
 
     task: str
@@ -62,6 +63,7 @@ class PmoRun:
     sampler: str
     checkpoint: Path | None
     folder: Path
+    is_kept: bool = False
 
     @property
     def path(self) -> Path:
@@ -142,7 +144,8 @@ def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> 
             return
         write_text(run.path, _lines(0, recorded, is_head=True))
         space = LatentSpace.load(run.checkpoint)
-        proposer = make_proposer(space, run.sampler, run.seed, run.budget)
+        reference = space.model.familiarity if run.is_kept else None
+        proposer = make_proposer(space, run.sampler, run.seed, run.budget, reference=reference)
         for n, fresh in enumerate_new(run, proposer, recorded):
             if fresh:
                 _append(run.path, n - len(fresh), fresh)

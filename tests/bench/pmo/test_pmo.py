@@ -20,6 +20,9 @@ from molgen.bench.pmo.report import summarise_run, summarise_runs
 from molgen.bench.pmo.rule_oracles import CELECOXIB, MESTRANOL, gaussian, match_formula
 from molgen.bench.pmo.run import PmoRun, execute, require_tasks
 from molgen.bench.pmo.tasks import PUBLISHED, auc, make_oracles, mean_of_best, score_file, self_test
+from molgen.bench.proposer import require_reference
+from molgen.chem.admission import Admission, AdmissionRules
+from molgen.chem.checks import check
 from molgen.chem.molecule import parse
 from molgen.errors import FileError, MolgenError, RunError, SpecError
 from molgen.latent.space import LatentSpace
@@ -155,6 +158,23 @@ def test_every_baseline_spends_the_same_budget(tmp_path: Path, sampler: str) -> 
     run = run_of(tmp_path, sampler=sampler, budget=30)
     execute(run)
     assert len(run.calls()) == 30
+
+
+def test_a_kept_run_scores_only_plausible_molecules(tmp_path: Path) -> None:
+    run = run_of(tmp_path, budget=30, is_kept=True)
+    execute(run)
+    molecules = [parse(smiles) for smiles, _ in run.calls()]
+    space = LatentSpace.load()
+    assert len(molecules) == 30
+    assert Admission(AdmissionRules(), space.model.familiarity)([m.smiles for m in molecules]) == [
+        m.smiles for m in molecules
+    ]
+    assert all(check(molecule.mol, "brenk").passes for molecule in molecules)
+
+
+def test_a_sampler_without_constraints_has_no_kept_runs() -> None:
+    with pytest.raises(SpecError, match="takes no constraints"):
+        require_reference(LatentSpace.load(), "cmaes")
 
 
 def test_a_file_of_another_search_is_not_continued(tmp_path: Path) -> None:
