@@ -123,7 +123,7 @@ def train(  # noqa: PLR0913 - one parameter an option
         show.as_json(report)
     else:
         _show_report(report)
-    show.note(f"The model is {experiment.best}")
+    show.note(f"The model is {experiment.model_path}")
 
 
 def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> AbstractContextManager[TrainingRun]:

@@ -25,11 +25,11 @@ def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
         CheckpointError: The checkpoint is missing or damaged.
     """
     spec, data = experiment.spec, experiment.data
-    model = checkpoint.load(experiment.best, spec.device)
+    model = checkpoint.load(experiment.model_path, spec.device)
     kept_out = np.arange(len(data)) if spec.only_measures() else np.flatnonzero(data.is_validation)
     measured = kept_out if len(kept_out) else np.arange(len(data))
     report: dict[str, Any] = {
-        "checkpoint": str(experiment.best),
+        "checkpoint": str(experiment.model_path),
         "sha256": model.digest,
         "steps": model.card["steps"],
         "molecules_seen": model.card["molecules_seen"],

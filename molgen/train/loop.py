@@ -1,6 +1,6 @@
 """The training loop, for large unlabelled and small labelled data, which can be stopped and resumed.
 
-A training folder holds the state of the loop, its `metrics.csv`, and two checkpoints: `model` (best on the validation
+A training folder holds the state of the loop, its `metrics.csv`, and two checkpoints: `best` (on the validation
 molecules) and `last`.
 """
 
@@ -43,6 +43,8 @@ N_VALIDATION = 512
 N_PRIOR = 4096
 """Number of training molecules whose posteriors the Gaussian prior is fitted to."""
 SAVE_EVERY_S = 60.0
+BEST, LAST = "best", "last"
+"""Names of the two checkpoints, without suffix."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class Training:
                 saved = time.monotonic()
             if is_stopping:
                 raise InterruptedRunError(f"stopped at step {self.progress.step}; the state is saved")
-        self._save_checkpoint("last")
+        self._save_checkpoint(LAST)
 
     def fraction(self) -> float:
         """Part of the training done, in [0, 1]."""
@@ -191,7 +193,7 @@ class Training:
         p.stale = 0 if loss < p.best else p.stale + 1
         if loss < p.best:
             p.best = loss
-            self._save_checkpoint("model")
+            self._save_checkpoint(BEST)
         p.is_finished = self.fraction() >= 1.0 or p.stale >= self.config.patience
 
     def _validation_rows(self) -> NDArray[np.int64]:

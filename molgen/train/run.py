@@ -38,12 +38,12 @@ from molgen.train.fit.predictor import fit_predictor
 from molgen.train.fit.prior import fit_prior
 from molgen.train.fit.regions import RegionConfig, count_region_steps, fit_regions
 from molgen.train.initial_model import describe_files, load_initial_model, make_initial_model, with_data
-from molgen.train.loop import SAVE_EVERY_S, Training, TrainingConfig, TrainingStatus
+from molgen.train.loop import BEST, LAST, SAVE_EVERY_S, Training, TrainingConfig, TrainingStatus
 from molgen.train.spec import TrainingSpec
 
 MODEL = "model.safetensors"
 _SUFFIXES = (".safetensors", ".json", ".familiarity.safetensors")
-CHECKPOINTS = tuple(f"{name}{suffix}" for name in ("model", "last") for suffix in _SUFFIXES)
+CHECKPOINTS = tuple(f"{name}{suffix}" for name in (BEST, LAST, "model") for suffix in _SUFFIXES)
 FILES = (VOCABULARY, DATA, state.NAME, log.NAME, *CHECKPOINTS, "report.json")
 """The files of a training, besides those of every run."""
 
@@ -129,8 +129,8 @@ class TrainingRun:
         return self._require_prepared()[1]
 
     @property
-    def best(self) -> Path:
-        """The best checkpoint on the validation molecules."""
+    def model_path(self) -> Path:
+        """The checkpoint of the finished training: the best on the validation molecules, with what is fitted to it."""
         return self.run.path / MODEL
 
     def prepare(self, on_row: Callable[[], object] = lambda: None) -> None:
@@ -181,7 +181,7 @@ class TrainingRun:
         *,
         save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Trains to the end, then fits predictor and priors and calibrates trust.
+        """Trains to the end, then fits predictor and priors and calibrates trust. A finished run is left as it is.
 
         Args:
             on_status: Called after each step.
@@ -194,6 +194,8 @@ class TrainingRun:
             MolgenError: The training diverged.
             SpecError: Only a calibration was requested, on molecules that `init` was trained on.
         """
+        if "end" in self.run.manifest():
+            return
         inputs = self.run.manifest()["inputs"]
         if self._init and self.spec.only_measures():
             card = {**self._init.card, "applicability": {"data": describe_files(inputs)}}
@@ -204,7 +206,7 @@ class TrainingRun:
             model = with_data(model, self.data)
         else:
             self._train(model, on_status, save_every_s)
-            model = checkpoint.load(self.best, self.spec.device)
+            model = checkpoint.load(self.run.path / f"{BEST}.safetensors", self.spec.device)
         if self.spec.regions:
             model = self._with_regions(model, on_prior)
         if self.spec.property:
@@ -234,9 +236,11 @@ class TrainingRun:
 
     def _finish(self, model: MolecularModel) -> None:
         self.run.keep()
-        model.save(self.best)  # repeated after a crash, it changes nothing
+        model.save(self.model_path)  # not over the checkpoint it was fitted to, which a resumed run begins from
         self.run.update(end=now())
-        self.run.log(f"finished: {self.best.name} has SHA-256 {model.digest}")
+        self.run.log(f"finished: {MODEL} has SHA-256 {model.digest}")
+        for suffix in _SUFFIXES:
+            (self.run.path / f"{BEST}{suffix}").unlink(missing_ok=True)
 
     def _train(self, model: MolecularModel, on_status: Callable[[TrainingStatus], object], save_every_s: float) -> None:
         def on_step(status: TrainingStatus) -> None:

@@ -86,7 +86,7 @@ def results(folder: Path) -> tuple[bytes, bytes, list[dict[str, str]]]:
     """Weights of both checkpoints, and all that was measured but the time."""
     rows = list(csv.DictReader((folder / "metrics.csv").read_text(encoding="utf-8").splitlines()))
     kept = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
-    weights = [(folder / f"{name}.safetensors").read_bytes() for name in ("model", "last")]
+    weights = [(folder / f"{name}.safetensors").read_bytes() for name in ("best", "last")]
     return weights[0], weights[1], kept
 
 
@@ -208,7 +208,7 @@ def test_the_best_model_is_kept_when_later_ones_are_worse(make: Make) -> None:
     rows = results(training.folder)[2]
     best = min(rows, key=lambda row: float(row["validation_loss"]))
     assert best is rows[-2]
-    card = checkpoint.load(training.folder / "model.safetensors").card
+    card = checkpoint.load(training.folder / "best.safetensors").card
     assert card["steps"] == int(best["step"])
     assert checkpoint.load(training.folder / "last.safetensors").card["steps"] == int(rows[-1]["step"])
 

@@ -1,5 +1,8 @@
 import csv
 import json
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,7 @@ def finished(folder: Path, spec: TrainingSpec) -> TrainingRun:
 
 def test_a_run_leaves_a_model_that_knows_where_it_comes_from(tmp_path: Path, assay: Path) -> None:
     experiment = finished(tmp_path / "run", spec_of(assay, property=["size"], licence="CC0"))
-    model = checkpoint.load(experiment.best)
+    model = checkpoint.load(experiment.model_path)
     manifest = experiment.run.manifest()
     assert model.properties == ("size",)
     assert model.card["licence"] == "CC0"
@@ -57,7 +60,7 @@ def test_a_run_leaves_a_model_that_knows_where_it_comes_from(tmp_path: Path, ass
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path: Path, assay: Path) -> None:
     digests = [
-        checkpoint.load(finished(tmp_path / name, spec_of(assay, seed=seed)).best).digest
+        checkpoint.load(finished(tmp_path / name, spec_of(assay, seed=seed)).model_path).digest
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     ]
     assert digests[0] == digests[1] != digests[2]
@@ -84,13 +87,40 @@ def test_a_training_stopped_anywhere_ends_as_if_it_had_not_been(tmp_path: Path, 
         assert (whole.run.path / name).read_bytes() == (stopped.run.path / name).read_bytes()
 
 
+def test_a_training_killed_while_it_writes_its_model_ends_as_if_it_had_not_been(
+    tmp_path: Path, kill_after: Callable[[int], AbstractContextManager[Any]]
+) -> None:
+    spec = spec_of(write_assay(tmp_path / "assay.csv", 60), property=["size"])
+
+    def train(folder: Path) -> None:
+        opened = TrainingRun.resume(folder) if folder.exists() else TrainingRun.start(folder, spec)
+        with opened as experiment:
+            experiment.prepare()
+            experiment.train()
+
+    train(tmp_path / "first")  # leaves the molecules in the cache
+    with kill_after(1000) as kill:
+        train(tmp_path / "whole")
+        n_changes = 1000 - kill.left
+    for n in range(n_changes - 20, n_changes, 2):
+        cut = tmp_path / f"cut {n}"
+        with kill_after(n) as kill:
+            train(cut)
+        assert kill.happened
+        train(cut)
+        for name in ("model.safetensors", "last.safetensors"):
+            assert (cut / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert checkpoint.load(cut / "model.safetensors").properties == ("size",)
+        shutil.rmtree(cut)
+
+
 def test_a_checkpoint_to_start_from_brings_its_sizes_its_tokens_and_its_memory(tmp_path: Path, assay: Path) -> None:
     first = finished(tmp_path / "first", spec_of(assay))
     extra = tmp_path / "extra.csv"
     extra.write_text("smiles,y\nOB(O)c1ccccc1,1\n" + "".join(f"{'C' * n}O,{n}\n" for n in range(1, 40)))
-    spec = TrainingSpec.of({"data": [extra], "init": first.best, "property": ["y"], "epochs": 1.0, "threads": 1})
+    spec = TrainingSpec.of({"data": [extra], "init": first.model_path, "property": ["y"], "epochs": 1.0, "threads": 1})
     second = finished(tmp_path / "second", spec)
-    a, b = checkpoint.load(first.best), checkpoint.load(second.best)
+    a, b = checkpoint.load(first.model_path), checkpoint.load(second.model_path)
     assert (b.vae.config, b.vocabulary, b.max_tokens) == (a.vae.config, a.vocabulary, a.max_tokens)
     assert set(a.known) < set(b.known)
     assert b.card["init"]["sha256"] == a.digest
@@ -100,28 +130,28 @@ def test_a_checkpoint_to_start_from_brings_its_sizes_its_tokens_and_its_memory(t
 def test_no_epoch_fits_the_predictor_and_leaves_the_rest_alone(tmp_path: Path, assay: Path) -> None:
     first = finished(tmp_path / "first", spec_of(assay))
     spec = TrainingSpec.of(
-        {"data": [assay], "init": first.best, "property": ["size"], "epochs": 0.0, "threads": 1, "device": "cpu"}
+        {"data": [assay], "init": first.model_path, "property": ["size"], "epochs": 0.0, "threads": 1, "device": "cpu"}
     )
     second = finished(tmp_path / "second", spec)
-    a, b = checkpoint.load(first.best), checkpoint.load(second.best)
+    a, b = checkpoint.load(first.model_path), checkpoint.load(second.model_path)
     assert all(torch.equal(value, b.vae.state_dict()[name]) for name, value in a.vae.state_dict().items())
     assert torch.equal(a.prior_factor, b.prior_factor)
     assert b.card["validation_fits"][0]["name"] == "size"
-    once = second.best.read_bytes()
+    once = second.model_path.read_bytes()
     with TrainingRun.resume(tmp_path / "second") as again:
         again.prepare()
         again.train()
-    assert again.best.read_bytes() == once
+    assert again.model_path.read_bytes() == once
 
 
 def test_a_finished_model_knows_what_is_usual_among_molecules_kept_out(tmp_path: Path) -> None:
     assay = write_assay(tmp_path / "assay.csv", 600)
     experiment = finished(tmp_path / "run", spec_of(assay, epochs=0.1))
-    scale = checkpoint.load(experiment.best).applicability
+    scale = checkpoint.load(experiment.model_path).applicability
     assert scale is not None
     assert scale.n == int(experiment.data.is_validation.sum())
     few = finished(tmp_path / "few", spec_of(write_assay(tmp_path / "few.csv", 60), epochs=1.0))
-    assert checkpoint.load(few.best).applicability is None
+    assert checkpoint.load(few.model_path).applicability is None
 
 
 def test_no_epoch_and_nothing_to_fit_only_measures_what_is_usual(tmp_path: Path, assay: Path) -> None:
@@ -129,32 +159,31 @@ def test_no_epoch_and_nothing_to_fit_only_measures_what_is_usual(tmp_path: Path,
     others = tmp_path / "others.smi"
     lines = write_assay(tmp_path / "all.csv", 300).read_text().splitlines()[101:]
     others.write_text("".join(line.split(",")[0] + "\n" for line in lines))
-    options = {"init": first.best, "epochs": 0.0, "threads": 1, "device": "cpu"}
+    options = {"init": first.model_path, "epochs": 0.0, "threads": 1, "device": "cpu"}
     second = finished(tmp_path / "second", TrainingSpec.of({"data": [others], **options}))
-    assert second.best.read_bytes() == first.best.read_bytes()
-    a, b = checkpoint.load(first.best), checkpoint.load(second.best)
+    assert second.model_path.read_bytes() == first.model_path.read_bytes()
+    a, b = checkpoint.load(first.model_path), checkpoint.load(second.model_path)
     assert (a.applicability, b.properties) == (None, ("size",))
     is_known = np.isin((second.data.keys >> np.uint64(32)).astype(np.uint32), a.known)
     assert b.applicability is not None
     assert b.applicability.n == int((~is_known).sum()) < len(second.data)
     assert b.card["applicability"]["data"][0]["file"] == "others.smi"
     assert {**b.card, "applicability": None} == {**a.card, "applicability": None}
-    third = finished(
-        tmp_path / "third", TrainingSpec.of({"data": [assay], "property": ["size"], **options} | {"init": second.best})
-    )
-    assert checkpoint.load(third.best).applicability == b.applicability
+    options |= {"data": [assay], "property": ["size"], "init": second.model_path}
+    third = finished(tmp_path / "third", TrainingSpec.of(options))
+    assert checkpoint.load(third.model_path).applicability == b.applicability
 
 
 def test_molecules_it_was_trained_on_do_not_tell_what_is_usual(tmp_path: Path) -> None:
     assay = write_assay(tmp_path / "assay.csv", 60)
     first = finished(tmp_path / "first", spec_of(assay))
-    spec = TrainingSpec.of({"data": [assay], "init": first.best, "epochs": 0.0, "threads": 1, "device": "cpu"})
+    spec = TrainingSpec.of({"data": [assay], "init": first.model_path, "epochs": 0.0, "threads": 1, "device": "cpu"})
     with pytest.raises(SpecError, match="20 molecules or more that the checkpoint was not trained on"):
         finished(tmp_path / "second", spec)
 
 
 def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Path) -> None:
-    init = checkpoint.load(finished(tmp_path / "run", spec_of(assay)).best)
+    init = checkpoint.load(finished(tmp_path / "run", spec_of(assay)).model_path)
     spec = TrainingSpec.of({"data": [assay], "init": tmp_path / "x", "property": ["size"]}).resolve(init)
     assert (spec.epochs, spec.learning_rate) == (FINE_TUNING_EPOCHS, FINE_TUNING_RATE)
     assert (spec.latent_size, spec.max_tokens) == (8, init.max_tokens)
@@ -188,7 +217,7 @@ def test_what_makes_no_sense_is_refused_before_a_folder_is_made(
 
 def test_a_size_that_is_not_that_of_the_checkpoint_is_refused(tmp_path: Path, assay: Path) -> None:
     first = finished(tmp_path / "run", spec_of(assay))
-    spec = spec_of(assay, init=first.best, latent_size=9)
+    spec = spec_of(assay, init=first.model_path, latent_size=9)
     with pytest.raises(SpecError, match="latent_size: must be 8"), TrainingRun.start(tmp_path / "other", spec):
         pass
 
@@ -207,13 +236,13 @@ def test_preparation_that_was_cut_short_is_done_again(tmp_path: Path, assay: Pat
     with TrainingRun.resume(tmp_path / "cut") as cut:
         cut.prepare()
         cut.train()
-    assert cut.best.read_bytes() == whole.best.read_bytes()
+    assert cut.model_path.read_bytes() == whole.model_path.read_bytes()
 
 
 @pytest.mark.parametrize("what", ["spec", "input", "version", "init"])
 def test_a_run_is_not_resumed_as_something_else(tmp_path: Path, assay: Path, what: str) -> None:
     first = finished(tmp_path / "first", spec_of(assay))
-    run = finished(tmp_path / "run", spec_of(assay, init=first.best)).run
+    run = finished(tmp_path / "run", spec_of(assay, init=first.model_path)).run
     if what == "spec":
         text = (run.path / "spec.toml").read_text()
         (run.path / "spec.toml").write_text(text.replace("seed = 0", "seed = 1"))
@@ -224,7 +253,7 @@ def test_a_run_is_not_resumed_as_something_else(tmp_path: Path, assay: Path, wha
         manifest["versions"]["torch"] = "1.0"
         (run.path / "manifest.json").write_text(json.dumps(manifest))
     else:
-        finished(tmp_path / "other", spec_of(assay, seed=7)).best.replace(first.best)
+        finished(tmp_path / "other", spec_of(assay, seed=7)).model_path.replace(first.model_path)
         (tmp_path / "other" / "model.json").replace(tmp_path / "first" / "model.json")
     with pytest.raises(RunError, match="changed since this run began"), TrainingRun.resume(run.path):
         pass

@@ -4,7 +4,7 @@ Started as `python -P worker.py PLACE FUNCTION`, where PLACE is a .py file or an
 standard library, so that a scorer starts fast and independently of molgen. A request is a list of N SMILES. A reply is
 `{"values": [...]}` with N items, each a number or the text of an invalid answer, or `{"refused": REASON}`. The first
 reply, `{"values": []}`, reports that the module is loaded. Every exception of the scorer, SystemExit included, is a
-refusal, with the traceback on stderr.
+refusal, with the lines that raised it on stderr.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO
 
 _LONGEST_TEXT = 80
 _LONGEST_REASON = 300
+_N_INNERMOST = 2
+"""Number of calls that are shown of an exception, besides the first in the scorer."""
 
 
 def main(place: str, name: str) -> None:
@@ -81,9 +84,17 @@ def _checked(values: Any, n: int) -> dict[str, object]:
 
 
 def _refusal(error: BaseException) -> dict[str, object]:
-    traceback.print_exception(error)
-    words = traceback.format_exception_only(error)[-1].split()
-    return {"refused": f"raised {' '.join(words)}"[:_LONGEST_REASON]}
+    *place, reason = traceback.format_exception_only(error)  # a syntax error has a place of its own
+    calls = [call for call in traceback.extract_tb(error.__traceback__) if not _is_of_loading(call.filename)]
+    shown = calls[:1] + calls[1:][-_N_INNERMOST:]
+    with suppress(OSError):  # the scorer may have closed it
+        os.write(2, "".join([*traceback.format_list(shown), *place]).encode(errors="backslashreplace"))
+    return {"refused": f"raised {' '.join(reason.split())}"[:_LONGEST_REASON]}
+
+
+def _is_of_loading(filename: str) -> bool:
+    """Whether a call lies in this module or in the import system, and not in the scorer."""
+    return filename == __file__ or filename.startswith("<frozen importlib")
 
 
 def _number_or_text(value: Any) -> float | str:

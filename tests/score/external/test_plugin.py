@@ -111,6 +111,20 @@ def test_a_function_that_answers_anything_else_is_quoted(tmp_path: Path, body: s
         assert word in caught.value.message
 
 
+def test_an_exception_is_shown_from_the_scorer_to_where_it_was_raised_without_molgen(tmp_path: Path) -> None:
+    source = """
+        def fall(n):
+            return fall(n - 1) if n else 1 / 0
+        def score(smiles):
+            return fall(20)
+        """
+    with python_scorer(tmp_path, source) as scorer, pytest.raises(ScorerError, match="ZeroDivisionError") as caught:
+        scorer(MOLECULES)
+    lines = [line.split(", ")[1:] for line in caught.value.message.splitlines() if line.startswith("  File")]
+    assert lines == [["line 5", "in score"], ["line 3", "in fall"], ["line 3", "in fall"]]
+    assert "Traceback" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("source", "word"),
     [
