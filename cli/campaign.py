@@ -81,7 +81,8 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     executor: Annotated[
         str | None,
         typer.Option(
-            help="local:N runs N processes of each scorer, a molecule a call; by default one, a batch a call."
+            help="Where scorers run, a molecule a call: local:N (N processes), dask://HOST:PORT, "
+            "file.py:make_executor; by default one process, a batch a call."
         ),
     ] = None,
     on_failure: Annotated[
@@ -214,11 +215,11 @@ def _resume(run: Path, others: Sequence[str], budget: int | None, machine: Machi
 
 def _place(device: str, threads: int | None, executor: str | None) -> Machine:
     from molgen.device import available_threads, resolve_device
-    from molgen.score.external.parallel import read_executor
+    from molgen.score.external.executor import read_executor
     from molgen.search.launch import Machine
 
-    processes = read_executor(executor) if executor else None
-    return Machine(resolve_device(device), threads or available_threads(), processes)
+    workers = read_executor(executor) if executor else None
+    return Machine(resolve_device(device), threads or available_threads(), workers)
 
 
 @contextmanager

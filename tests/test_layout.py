@@ -115,6 +115,7 @@ ORDER = [
     "score.external.process",
     "score.external.scorer",
     "score.external.parallel",
+    "score.external.executor",
     "score.external.plugin",
     "score.oracle",
     "sample.conditional",

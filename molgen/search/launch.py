@@ -21,7 +21,7 @@ from molgen.run import SPEC, RunFolder, describe_input, file_digest, now
 from molgen.sample.series import CoreSeries, keep_constraints, read_series
 from molgen.score.constraint import Constraint
 from molgen.score.defaults import add_default_constraints
-from molgen.score.external.parallel import ParallelScorer
+from molgen.score.external.executor import Workers
 from molgen.score.external.plugin import find_installed_scorers, health_check, parse_scorers
 from molgen.score.external.scorer import InstalledScorer, PythonScorer, Scorer
 from molgen.score.measure import POSE, MeasureContext, is_own
@@ -46,13 +46,13 @@ class Machine:
     Attributes:
         device: Torch device of the model.
         threads: CPU threads.
-        scorer_processes: Processes of each scorer of the user, which then gets one molecule a call; None for one
-            process that gets a batch a call.
+        workers: Where the scorers of the user run, which then get one molecule a call; None for one process of each,
+            which gets a batch a call.
     """
 
     device: str
     threads: int
-    scorer_processes: int | None = None
+    workers: Workers | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def launch(out: Path, spec: CampaignSpec, machine: Machine, reports: Reports, *,
     with ExitStack() as stack:
         parts = _assemble(spec, machine, stack)
         with stop_requested():
-            for warning in filter(None, map(health_check, parts.scorers.values())):
+            for warning in filter(None, map(health_check, parts.running.values())):
                 reports.on_note(warning)
         facts = {**parts.identity, "device": machine.device, "threads": machine.threads, "seed": spec.seed}
         run = RunFolder.begin(out, spec.to_toml(), FILES, facts=facts, inputs=_list_inputs(parts), is_forced=is_forced)
@@ -134,20 +134,21 @@ def resume(
         larger = find_larger_budget(folder, spec, budget)
         with stop_requested():
             for name in changed:
-                health_check(parts.scorers[name])
+                health_check(parts.running[name])
         write_changes(folder, scorers if changed else None, larger)
         return _run(folder, spec, parts, reports)
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """The objects that a specification names."""
+    """The objects that a specification names; `running` are the scorers as they are called."""
 
     space: LatentSpace
     oracle: Oracle
     start: list[StartMolecule]
     series: CoreSeries | None
     scorers: Mapping[str, Scorer]
+    running: Mapping[str, Scorer]
     identity: Mapping[str, Any]
 
 
@@ -167,7 +168,9 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     named = [*(each.name for each in objectives), *(each.name for each in constraints), *spec.record]
     others = [name for name in named if name not in scorers and not is_own(name)]
     scorers |= find_installed_scorers(others, spec.time_limit_s, is_tolerant=is_tolerant)
-    running = {name: _running(scorer, machine) for name, scorer in scorers.items()}
+    if machine.workers is not None:
+        stack.enter_context(machine.workers)
+    running = {name: _running(scorer, machine.workers) for name, scorer in scorers.items()}
     for scorer in running.values():
         stack.callback(scorer.close)
     labels = dict.fromkeys([*(labelled_property(objective.name) for objective in objectives), *scorers])
@@ -195,7 +198,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
         "scorers": {name: _scorer_digest(scorer) for name, scorer in scorers.items()},
         **_identify_poses(named),
     }
-    return _Parts(space, oracle, given, series, scorers, identity)
+    return _Parts(space, oracle, given, series, scorers, running, identity)
 
 
 def _identify_poses(measures: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -204,8 +207,8 @@ def _identify_poses(measures: Sequence[str]) -> dict[str, dict[str, str]]:
     return {"poses": {name: file_digest(path) for name, path in poses.items()}} if poses else {}
 
 
-def _running(scorer: Scorer, machine: Machine) -> Scorer:
-    return ParallelScorer(scorer, machine.scorer_processes) if machine.scorer_processes else scorer
+def _running(scorer: Scorer, workers: Workers | None) -> Scorer:
+    return workers.parallelise(scorer) if workers else scorer
 
 
 def _identify(model: MolecularModel, path: Path) -> dict[str, str]:

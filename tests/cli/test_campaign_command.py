@@ -156,7 +156,7 @@ def test_a_campaign_that_another_process_runs_is_not_resumed(old: Path, run_molg
 
 
 def test_what_is_no_executor_is_refused(run_molgen: RunMolgen, tmp_path: Path) -> None:
-    result = run_molgen("campaign", "--maximize", "qed", "--out", tmp_path / "run", "--executor", "dask://host:8786")
+    result = run_molgen("campaign", "--maximize", "qed", "--out", tmp_path / "run", "--executor", "dask:host")
     assert result.exit_code == 2
-    assert "such as local:4" in result.stderr
+    assert "local:N" in result.stderr
     assert not (tmp_path / "run").exists()

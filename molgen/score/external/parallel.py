@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from queue import SimpleQueue
 
-from molgen.errors import SpecError
 from molgen.score.external.scorer import Scorer
-
-MAX_WORKERS = 1024
-
-_LOCAL = re.compile(r"local:(\d{1,4})", re.ASCII)
-
-
-def read_executor(text: str) -> int:
-    """The number of worker processes in `local:N`.
-
-    Raises:
-        SpecError: The text has another form, or N is not from 1 to `MAX_WORKERS`.
-    """
-    found = _LOCAL.fullmatch(text)
-    if not found or not 1 <= int(found[1]) <= MAX_WORKERS:
-        remedy = f"Write local:N, N from 1 to {MAX_WORKERS}, such as local:4."
-        raise SpecError("executor", f"{text!r} is no executor", remedy=remedy)
-    return int(found[1])
 
 
 class ParallelScorer(Scorer):

@@ -120,7 +120,7 @@ class Scorer(ABC):
         except BrokenScorerError:
             raise
         except ScorerError as error:
-            self.failures[smiles] = _reason(error)
+            self.failures[smiles] = one_line_reason(error)
             return math.nan
 
     def _value(self, smiles: str, answer: float | str) -> float:
@@ -179,7 +179,7 @@ class FunctionScorer(Scorer):
     ) -> None:
         """Runs nothing before the first call; `place` is a .py file or an installed module."""
         super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
-        self._command = [sys.executable, "-P", worker.__file__, place, function]
+        self._place, self._function = place, function
         self._child: Child | None = None
         self._is_over = False
         self._words = ""
@@ -198,7 +198,7 @@ class FunctionScorer(Scorer):
     def _started(self) -> Child:
         """A worker that has loaded the user's file."""
         try:
-            self._child = Child(self._command)
+            self._child = Child([sys.executable, "-P", worker.__file__, self._place, self._function])
         except OSError as error:
             raise BrokenScorerError(self.name, f"Python cannot be started: {error}") from error
         child = self._child
@@ -342,7 +342,7 @@ class CommandScorer(Scorer):
         return self._words
 
 
-def _reason(error: ScorerError) -> str:
+def one_line_reason(error: ScorerError) -> str:
     """A failure in ASCII on one line, with the last line of stderr if that adds information."""
     first, *words = error.reason.splitlines()
     text = f"{first} ({words[-1].strip()})" if words else first

@@ -9,8 +9,8 @@ from textwrap import dedent
 import pytest
 
 from molgen.chem.molecule import parse
-from molgen.errors import ScorerError, SpecError
-from molgen.score.external.parallel import ParallelScorer, read_executor
+from molgen.errors import ScorerError
+from molgen.score.external.parallel import ParallelScorer
 from molgen.score.external.plugin import parse_python_scorer
 
 MOLECULES = [parse("C" * n) for n in range(1, 9)]
@@ -97,10 +97,3 @@ def is_running(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state != "Z"
     return False
-
-
-@pytest.mark.parametrize("text", ["local", "local:0", "local:1025", "local:-1", "dask://host:1", "", "local:2 "])
-def test_what_is_no_executor_is_refused(text: str) -> None:
-    with pytest.raises(SpecError, match="is no executor"):
-        read_executor(text)
-    assert read_executor("local:12") == 12

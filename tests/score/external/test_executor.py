@@ -1,0 +1,201 @@
+"""Workers of an executor give what one process gives, in the same order; a lost task runs again, up to three times."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from molgen.chem.molecule import parse
+from molgen.errors import InterruptedRunError, ScorerError, SpecError
+from molgen.interrupt import stop_requested
+from molgen.score.external.executor import (
+    MAX_RESUBMISSIONS,
+    ExecutorWorkers,
+    LocalWorkers,
+    read_executor,
+)
+from molgen.score.external.plugin import parse_python_scorer
+from molgen.score.external.scorer import Scorer
+
+MOLECULES = [parse("C" * n) for n in range(1, 9)]
+MakeScorer = Callable[..., Scorer]
+
+PROCESSES = """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    def make_executor():
+        return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+"""
+
+
+class LosingExecutor(Executor):
+    """Loses the first tasks of some molecules, as when a worker dies."""
+
+    def __init__(self, losses: dict[str, int]) -> None:
+        self.losses, self.n_submitted = losses, 0
+        self._pool = ThreadPoolExecutor(2)
+
+    def submit(self, task: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        self.n_submitted += 1
+        if self.losses.get(args[0], 0) < 1:
+            return self._pool.submit(task, *args)
+        self.losses[args[0]] -= 1
+        future: Future[Any] = Future()
+        if self.losses[args[0]] % 2:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        else:
+            future.set_exception(BrokenExecutor("a worker died"))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+@pytest.fixture
+def scorer_of(tmp_path: Path) -> MakeScorer:
+    def make(source: str, *, is_tolerant: bool = False, time_limit_s: float = 60) -> Scorer:
+        (tmp_path / "mine.py").write_text(dedent(source))
+        return parse_python_scorer(f"{tmp_path / 'mine.py'}:score", time_limit_s, is_tolerant=is_tolerant)
+
+    return make
+
+
+@pytest.fixture
+def executor() -> Iterator[Callable[[dict[str, int]], LosingExecutor]]:
+    made = []
+
+    def make(losses: dict[str, int]) -> LosingExecutor:
+        made.append(LosingExecutor(losses))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.shutdown()
+
+
+LENGTH = "def score(smiles):\n    return [float(len(text)) for text in smiles]\n"
+
+
+def test_lost_tasks_are_run_again_and_values_come_in_order(
+    scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
+) -> None:
+    losing = executor({"C": MAX_RESUBMISSIONS, "CCCC": 1})
+    scorer = ExecutorWorkers(lambda: losing).parallelise(scorer_of(LENGTH))
+    assert scorer(MOLECULES).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert losing.n_submitted == 8 + MAX_RESUBMISSIONS + 1
+
+
+def test_a_task_that_is_lost_too_often_is_a_failure_of_its_molecule(
+    scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
+) -> None:
+    losing = executor({"CC": 99})
+    scorer = ExecutorWorkers(lambda: losing).parallelise(scorer_of(LENGTH, is_tolerant=True))
+    values = scorer(MOLECULES)
+    assert [n for n, value in enumerate(values, 1) if value == n] == [1, 3, 4, 5, 6, 7, 8]
+    assert scorer.failures == {"CC": "lost its worker 4 times"}
+    intolerant = ExecutorWorkers(lambda: executor({"CC": 99})).parallelise(scorer_of(LENGTH))
+    with pytest.raises(ScorerError, match="lost its worker 4 times, for CC"):
+        intolerant(MOLECULES)
+
+
+def test_failures_are_those_of_their_molecules(
+    scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
+) -> None:
+    source = """
+        import os
+
+        def score(smiles):
+            if smiles == ["CCC"]:
+                os._exit(7)
+            if smiles == ["CCCC"]:
+                raise ValueError("too long")
+            return [None if text == "CC" else len(text) for text in smiles]
+    """
+    scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of(source, is_tolerant=True))
+    values = scorer(MOLECULES)
+    assert [n for n, value in enumerate(values, 1) if value == n] == [1, 5, 6, 7, 8]
+    assert set(scorer.failures) == {"CC", "CCC", "CCCC"}
+    assert "exit code 7" in scorer.failures["CCC"]
+    assert "too long" in scorer.failures["CCCC"]
+    assert scorer(MOLECULES[4:]).tolist() == [5, 6, 7, 8]
+    assert scorer.failures == {}
+
+
+def test_a_scorer_that_cannot_be_started_ends_even_a_tolerant_run(
+    scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
+) -> None:
+    scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of("import no_such_module\n", is_tolerant=True))
+    with pytest.raises(ScorerError, match="no_such_module"):
+        scorer(MOLECULES)
+
+
+def test_a_stop_ends_the_wait(
+    scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor], tmp_path: Path
+) -> None:
+    source = """
+        import os, signal, time
+
+        def score(smiles):
+            os.kill(int(open(__file__ + ".pid").read()), signal.SIGTERM)
+            time.sleep(2)
+    """
+    scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of(source))
+    (tmp_path / "mine.py.pid").write_text(str(os.getpid()))
+    with stop_requested(), pytest.raises(InterruptedRunError):
+        scorer(MOLECULES)
+
+
+def test_a_broken_pool_of_processes_is_made_again(scorer_of: MakeScorer, tmp_path: Path) -> None:
+    (tmp_path / "pool.py").write_text(dedent(PROCESSES))
+    source = f"""
+        import os, signal
+        from pathlib import Path
+
+        DEAD = Path({str(tmp_path / "dead")!r})
+
+        def score(smiles):
+            if smiles == ["CCC"] and not DEAD.exists():
+                DEAD.touch()
+                supervisor = int(Path(f"/proc/{{os.getppid()}}/stat").read_text().rpartition(")")[2].split()[1])
+                os.kill(supervisor, signal.SIGKILL)  # the worker that runs this scorer
+            return [float(len(text)) for text in smiles]
+    """
+    with read_executor(f"{tmp_path / 'pool.py'}:make_executor") as workers:
+        scorer = workers.parallelise(scorer_of(source))
+        assert scorer(MOLECULES).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert (tmp_path / "dead").exists()
+
+
+@pytest.mark.parametrize("source", ["def make_executor():\n    return 3\n", "raise ValueError('no')\n", "x = 1\n"])
+def test_a_file_that_makes_no_executor_is_explained(scorer_of: MakeScorer, tmp_path: Path, source: str) -> None:
+    (tmp_path / "pool.py").write_text(source)
+    scorer = read_executor(f"{tmp_path / 'pool.py'}:make_executor").parallelise(scorer_of(LENGTH))
+    with pytest.raises(SpecError, match="executor"):
+        scorer(MOLECULES)
+
+
+def test_a_scheduler_of_dask_that_does_not_answer_is_explained(
+    scorer_of: MakeScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("molgen.score.external.executor._CONNECT_S", 0.5)
+    scorer = read_executor("dask://127.0.0.1:9").parallelise(scorer_of(LENGTH))
+    with pytest.raises(SpecError, match="no scheduler of Dask answers"):
+        scorer(MOLECULES)
+
+
+@pytest.mark.parametrize(
+    "text", ["local", "local:0", "local:1025", "local:-1", "dask://host", "", "local:2 ", "none.py:make", "a.py:1"]
+)
+def test_what_is_no_executor_is_refused(text: str) -> None:
+    with pytest.raises(SpecError, match="executor"):
+        read_executor(text)
+    assert read_executor("local:12") == LocalWorkers(12)
