@@ -41,6 +41,25 @@ def app() -> Typer:
     return loaded
 
 
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model with the tokens of the default checkpoint, for tests of all but the model."""
+    import torch
+
+    from molgen.model.vae import Vae, VaeConfig
+    from molgen.tokens.selfies_vocabulary import Vocabulary
+    from molgen.train.loop import make_model
+
+    description = json.loads((paths.find_shipped("checkpoints") / "default.json").read_text())
+    vocabulary = Vocabulary(tuple(description["vocabulary"]), description["constraints"])
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(3)
+        vae = Vae(VaeConfig(len(vocabulary), latent_size=6, encoder_size=8, decoder_size=12))
+    make_model(vocabulary, vae, 40).save(path)
+    return path
+
+
 @pytest.fixture
 def run_molgen(app: Typer) -> RunMolgen:
     """Runs the command line in this process: `run_molgen("sample", "-n", 3).exit_code`."""

@@ -39,6 +39,13 @@ HEADERS = ["smiles", "SMILES,y", "drug;y", "name\tstructure", "a,b", "", "smiles
 SUFFIXES = [".csv", ".tsv", ".smi", ".sdf", ".txt", ".csv.gz", ".smi.gz", ".sdf.gz", ".xyz", ""]
 
 
+@pytest.fixture
+def checkpoint(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small model in place of the default checkpoint."""
+    monkeypatch.setenv("MOLGEN_CHECKPOINT", str(tiny_checkpoint))
+    return tiny_checkpoint
+
+
 def mutate(rng: random.Random, content: bytes) -> bytes:
     """Cuts, flips, repeats or mixes bytes."""
     if not content:
@@ -86,6 +93,7 @@ def table(rng: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("seed", range(N * 40 // 100))
+@pytest.mark.usefixtures("checkpoint")
 def test_files_of_molecules(tmp_path: Path, run_molgen: RunMolgen, seed: int) -> None:
     rng = random.Random(seed)
     suffix = rng.choice(SUFFIXES)
@@ -113,6 +121,7 @@ VALUES: list[object] = [
 
 
 @pytest.mark.parametrize("seed", range(N * 35 // 100))
+@pytest.mark.usefixtures("checkpoint")
 def test_specifications(tmp_path: Path, run_molgen: RunMolgen, seed: int) -> None:
     rng = random.Random(seed)
     keys = [*CampaignSpec.__dataclass_fields__, "buget", "Maximize", "out"]
@@ -140,17 +149,19 @@ def test_checkpoints(tmp_path: Path, run_molgen: RunMolgen, seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def vectors(tmp_path_factory: pytest.TempPathFactory, app: Typer) -> dict[str, bytes]:
+def vectors(tmp_path_factory: pytest.TempPathFactory, app: Typer, tiny_checkpoint: Path) -> dict[str, bytes]:
     """Files of vectors of good rows and of an index, by suffix."""
     folder = tmp_path_factory.mktemp("vectors")
     (folder / "a.smi").write_text("\n".join(GOOD_ROWS))
     for command, name in (("encode", "z.csv"), ("encode", "z.npz"), ("index", "z.safetensors")):
-        result = CliRunner().invoke(app, [command, str(folder / "a.smi"), "-o", str(folder / name)])
+        arguments = [folder / "a.smi", "--checkpoint", tiny_checkpoint, "-o", folder / name]
+        result = CliRunner().invoke(app, [command, *map(str, arguments)])
         assert result.exit_code == DONE, result.output
     return {path.suffix: path.read_bytes() for path in folder.glob("z.*")}
 
 
 @pytest.mark.parametrize("seed", range(N * 10 // 100))
+@pytest.mark.usefixtures("checkpoint")
 def test_vectors(tmp_path: Path, run_molgen: RunMolgen, vectors: dict[str, bytes], seed: int) -> None:
     rng = random.Random(seed)
     suffix = rng.choice([".csv", ".npz"])
@@ -170,6 +181,7 @@ def test_vectors(tmp_path: Path, run_molgen: RunMolgen, vectors: dict[str, bytes
 
 
 @pytest.mark.parametrize("seed", range(N * 5 // 100))
+@pytest.mark.usefixtures("checkpoint")
 def test_indices(tmp_path: Path, run_molgen: RunMolgen, vectors: dict[str, bytes], seed: int) -> None:
     rng = random.Random(seed)
     path = tmp_path / "library.safetensors"
@@ -244,6 +256,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize("seed", range(N * 10 // 100))
+@pytest.mark.usefixtures("checkpoint")
 def test_scorers(tmp_path: Path, run_molgen: RunMolgen, seed: int) -> None:
     rng = random.Random(seed)
     path = tmp_path / "mine.py"

@@ -93,11 +93,12 @@ def is_finished(folder: Path) -> bool:
     return path.exists() and "end" in json.loads(path.read_text())
 
 
-def test_a_campaign(tmp_path: Path) -> None:
+def test_a_campaign(tmp_path: Path, tiny_checkpoint: Path) -> None:
     whole, cut, log = tmp_path / "whole", tmp_path / "cut", tmp_path / "log.txt"
-    flags = ("--maximize", "qed", "--minimize", "sa", "--budget", 200, "--seed", 7, "--threads", 1)
+    objectives = ("--maximize", "qed", "--minimize", "sa")
+    flags = (*objectives, "--budget", 60, "--batch", 5, "--seed", 7, "--threads", 1, "--checkpoint", tiny_checkpoint)
     seconds = finish(molgen(log, "campaign", *flags, "--out", whole))
-    assert len(lines(whole).splitlines()) == 201
+    assert len(lines(whole).splitlines()) == 61
     rng = random.Random(0)
     n_kills, before = 0, b""
     while n_kills < CAMPAIGN_KILLS:
@@ -142,10 +143,10 @@ def training_options(tmp_path: Path) -> dict[str, object]:
     """A small model, to be trained in some seconds."""
     data = tmp_path / "molecules.csv"
     with (find_shipped("data") / "moses_sample.csv").open() as handle:
-        rows = [row["SMILES"] for _, row in zip(range(500), csv.DictReader(handle), strict=False)]
+        rows = [row["SMILES"] for _, row in zip(range(200), csv.DictReader(handle), strict=False)]
     data.write_text("\n".join(["smiles,size", *(f"{text},{len(text)}" for text in rows)]) + "\n")
     sizes = {"latent_size": 8, "encoder_size": 16, "decoder_size": 16, "batch_size": 32}
-    return {"data": [str(data)], "property": ["size"], "epochs": 20.0, "threads": 1, "device": "cpu", **sizes}
+    return {"data": [str(data)], "property": ["size"], "epochs": 10.0, "threads": 1, "device": "cpu", **sizes}
 
 
 def require_same_models(whole: Path, cut: Path) -> None:
@@ -153,9 +154,9 @@ def require_same_models(whole: Path, cut: Path) -> None:
         assert (whole / name).read_bytes() == (cut / name).read_bytes()
 
 
-def test_an_export(tmp_path: Path) -> None:
+def test_an_export(tmp_path: Path, tiny_checkpoint: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log.txt"
-    flags = ("--maximize", "qed", "--budget", 60, "--seed", 7, "--threads", 1)
+    flags = ("--maximize", "qed", "--budget", 60, "--seed", 7, "--threads", 1, "--checkpoint", tiny_checkpoint)
     finish(molgen(log, "campaign", *flags, "--out", run))
     target = run / "candidates.sdf"
     arguments = ("export", run, "-o", target, "--top", 20, "--force")
