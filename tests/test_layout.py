@@ -98,6 +98,7 @@ ORDER = [
     "explore.index",
     "explore.library",
     "explore.preference",
+    "explore.colours",
     "explore.projection",
     "explore.walk",
     "explore.direction",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,28 +15,14 @@ from ..console.quality import note_rows, number
 
 if TYPE_CHECKING:
     from molgen.arrays import Floats
-    from molgen.chem.table import Rejection, Row, Tally
+    from molgen.chem.table import Rejection, Row
     from molgen.explore.projection import Projection
     from molgen.latent.space import LatentSpace
     from molgen.output.chart import Chart
 
-CHUNK = 1024
 TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 MEANING = "whether neighbours in the picture are neighbours in the latent space: 1 at best, 0.5 by chance"
 CAUTION = "This picture preserves neighbourhoods; distances between groups and widths of groups mean little."
-
-
-@dataclass(frozen=True)
-class Located:
-    """Molecules of a file that have a point.
-
-    Attributes:
-        rows: N rows with canonical SMILES, and a value for each name to colour by.
-        z: (N, D).
-    """
-
-    rows: Sequence[Row]
-    z: Floats
 
 
 @check_outputs
@@ -74,8 +58,11 @@ def map_(  # noqa: PLR0913 - one parameter an option
 
     Example: molgen explore map molecules.csv --method tsne --color qed -o map.html
     """
-    from molgen.chem.table import Tally, write_rejections
+    import numpy as np
+
+    from molgen.chem.table import write_rejections
     from molgen.device import resolve_device, use_threads
+    from molgen.explore.colours import find_columns, number_files
     from molgen.explore.projection import project, require_method
     from molgen.latent.space import LatentSpace
     from molgen.output.chart import require_chart
@@ -83,22 +70,21 @@ def map_(  # noqa: PLR0913 - one parameter an option
     require_chart(output)
     require_method(method)
     colours = tuple(dict.fromkeys(color or ()))
-    columns = _collect_columns(data, colours, smiles_column)
+    columns = find_columns(data, colours, smiles_column)
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     with write_rejections(rejects) if rejects else nullcontext() as listing:
-        parts = []
-        for path, in_file in zip(data, columns, strict=True):
-            tally = Tally(on_rejection=listing)
-            parts.append(_locate(space, _read(path, in_file, smiles_column, limit, seed, tally), tally))
-            tally.require_kept(path)
-            note_rows(path, tally.kept, tally.read, tally.rejected)
-    located = _join(parts)
-    _require_enough(data, located)
+        files = [
+            _read(space, path, is_column, smiles_column, limit, seed, listing)
+            for path, is_column in zip(data, columns, strict=True)
+        ]
+    rows = files[0][0]
+    if len(files) > 1:
+        rows, colours = number_files([kept for kept, _ in files]), (*colours, "file")
     with show.progress(1.0, f"Projecting by {TITLES[method]}") as advance:
-        projection = project(located.z, method, seed, on_done=advance)
+        projection = project(np.concatenate([z for _, z in files]), method, seed, on_done=advance)
     report = _report(space, data, projection)
-    _write(output, _chart(report, located.rows, (*colours, *(["file"] if len(data) > 1 else [])), projection))
+    _write(output, _chart(report, rows, colours, projection))
     show.note(f"The map is {output}")
     if is_json:
         show.as_json(report)
@@ -106,107 +92,34 @@ def map_(  # noqa: PLR0913 - one parameter an option
         _show(report)
 
 
-def _join(parts: Sequence[Located]) -> Located:
-    """The molecules of all files; for several files, the number of the file is a further value."""
-    import numpy as np
-
-    if len(parts) == 1:
-        return parts[0]
-    rows = [replace(row, values=(*row.values, float(n))) for n, part in enumerate(parts, 1) for row in part.rows]
-    return Located(rows, np.concatenate([part.z for part in parts]))
-
-
-def _collect_columns(data: Sequence[Path], names: Sequence[str], smiles_column: str | None) -> list[dict[str, bool]]:
-    """By file, whether each name is one of its columns; a name that is no column of any file is a descriptor.
-
-    Raises:
-        SpecError: A name is neither a column of any file nor a descriptor.
-        FileError: The file cannot be used.
-    """
-    from molgen.chem.properties import DESCRIPTORS
-    from molgen.chem.table import has_property
-    from molgen.errors import SpecError
-
-    columns = [{name: has_property(path, name, smiles_column) for name in names} for path in data]
-    for name in names:
-        if name not in DESCRIPTORS and not any(in_file[name] for in_file in columns):
-            known, files = ", ".join(DESCRIPTORS), ", ".join(map(str, data))
-            remedy = "Name a column that holds numbers, or one of these descriptors."
-            raise SpecError("color", f"{files} has no column {name!r}, nor is it a descriptor: {known}", remedy=remedy)
-    return columns
-
-
 def _read(
-    data: Path, in_file: Mapping[str, bool], smiles_column: str | None, limit: int | None, seed: int, tally: Tally
-) -> list[Row]:
-    """Rows with canonical SMILES and all values, without molecule objects, which would fill gigabytes."""
+    space: LatentSpace,
+    data: Path,
+    is_column: Mapping[str, bool],
+    smiles_column: str | None,
+    limit: int | None,
+    seed: int,
+    listing: Callable[[Rejection], object] | None,
+) -> tuple[list[Row], Floats]:
+    """The encodable rows of a file with the values to colour by, and their posterior means."""
     from molgen.chem.sampling import draw_items
-    from molgen.chem.table import Row, read_rows
+    from molgen.chem.table import Tally, read_rows
+    from molgen.explore.colours import fill_in_values
+    from molgen.latent.encodable import keep_encodable
 
-    properties = [name for name, is_there in in_file.items() if is_there]
+    tally = Tally(on_rejection=listing)
+    properties = [name for name, is_there in is_column.items() if is_there]
     with show.progress(1.0, "Reading") as advance:
         items = draw_items(
             read_rows(data, smiles_column=smiles_column, properties=properties, on_share=advance), limit, seed
         )
-    rows = []
     with show.progress(len(items), "Standardising") as advance:
-        for n_read, item in enumerate(items, 1):
-            done = _fill_in(item, in_file) if isinstance(item, Row) else item
-            tally.add(done)
-            if isinstance(done, Row):
-                rows.append(done)
-            advance(n_read)
-    return rows
-
-
-def _fill_in(row: Row, in_file: Mapping[str, bool]) -> Row | Rejection:
-    """The row with its canonical SMILES, and with values read or computed in the order of `in_file`."""
-    from molgen.chem.molecule import parse
-    from molgen.chem.properties import DESCRIPTORS
-    from molgen.chem.table import Rejection, Row
-    from molgen.errors import MoleculeError
-
-    try:
-        molecule = parse(row.smiles)
-    except MoleculeError as error:
-        return Rejection(row.line, error.text, error.reason)
-    read = iter(row.values)
-    values = [
-        next(read) if is_there else DESCRIPTORS[name].function(molecule.mol) if name in DESCRIPTORS else math.nan
-        for name, is_there in in_file.items()
-    ]
-    return Row(row.line, molecule.smiles, row.name, tuple(values))
-
-
-def _locate(space: LatentSpace, rows: Sequence[Row], tally: Tally) -> Located:
-    """The encodable rows and their posterior means, without refinement."""
-    import numpy as np
-
-    from molgen.chem.molecule import AS_IT_IS
-    from molgen.chem.table import Rejection
-
-    kept, points = [], [np.empty((0, space.size), dtype=np.float32)]
+        rows = list(tally.sift(fill_in_values(items, is_column, on_row=advance)))
     with show.progress(len(rows), "Encoding") as advance:
-        for start in range(0, len(rows), CHUNK):
-            chunk = rows[start : start + CHUNK]
-            encoding = space.explain([row.smiles for row in chunk], AS_IT_IS, is_refined=False)
-            points.append(encoding.z[[not reason for reason in encoding.reasons]])
-            for row, reason in zip(chunk, encoding.reasons, strict=True):
-                if reason:
-                    tally.retract(Rejection(row.line, row.smiles, reason))
-                else:
-                    kept.append(row)
-            advance(start + len(chunk))
-    return Located(kept, np.concatenate(points))
-
-
-def _require_enough(data: Sequence[Path], located: Located) -> None:
-    from molgen.errors import FileError
-    from molgen.explore.projection import MIN_POINTS
-
-    if len(located.rows) < MIN_POINTS:
-        message = f"only {len(located.rows)} molecules can be encoded, and a map needs {MIN_POINTS}"
-        raise FileError(", ".join(map(str, data)), message, remedy="Give a file with more molecules.")
+        kept, z = keep_encodable(space, rows, tally, on_row=advance)
+    tally.require_kept(data)
+    note_rows(data, tally.kept, tally.read, tally.rejected)
+    return kept, z
 
 
 def _report(space: LatentSpace, data: Sequence[Path], projection: Projection) -> dict[str, Any]:

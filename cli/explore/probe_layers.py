@@ -85,19 +85,16 @@ def read_encodable(
 ) -> list[Record]:
     """Encodable molecules of at most `limit` random rows of a file; reports how many were left out."""
     from molgen.chem.sampling import draw_items
-    from molgen.chem.table import Rejection, Tally, read_molecules
+    from molgen.chem.table import Tally, read_molecules
+    from molgen.latent.encodable import keep_encodable
 
     tally = Tally()
     with show.progress(1.0, "Reading") as advance:
         rows = read_molecules(data, smiles_column=smiles_column, properties=properties, on_share=advance)
-        records = draw_items(tally.sift(rows), limit, seed)
-        reasons = space.explain([record.molecule.smiles for record in records], is_refined=False).reasons
-    for record, reason in zip(records, reasons, strict=True):
-        if reason:
-            tally.retract(Rejection(record.line, record.molecule.smiles, reason))
+        records, _ = keep_encodable(space, draw_items(tally.sift(rows), limit, seed), tally)
     note_rows(data, tally.kept, tally.read, tally.rejected)
     tally.require_kept(data)
-    return [record for record, reason in zip(records, reasons, strict=True) if not reason]
+    return records
 
 
 def _require_kind(output: Path) -> None:

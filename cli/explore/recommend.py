@@ -86,35 +86,27 @@ def recommend(  # noqa: PLR0913 - one parameter an option
 
 def _read_labelled(path: Path, space: LatentSpace, smiles_column: str | None) -> tuple[list[Molecule], Floats]:
     """The distinct encodable molecules of a file and their points (M, D), possibly none."""
-    import numpy as np
-
-    from molgen.chem.molecule import AS_IT_IS
-    from molgen.chem.table import Rejection, Tally, read_molecules
+    from molgen.chem.table import Tally, read_molecules
+    from molgen.latent.encodable import keep_encodable
 
     tally = Tally()
     with show.progress(1.0, "Reading") as advance:
-        records = list(tally.sift(read_molecules(path, smiles_column=smiles_column, on_share=advance)))
-    different = {record.molecule.smiles: record for record in records}
-    encoding = space.explain(list(different), AS_IT_IS, is_refined=False)
-    for record, reason in zip(different.values(), encoding.reasons, strict=True):
-        if reason:
-            tally.retract(Rejection(record.line, record.molecule.smiles, reason))
+        records = tally.sift(read_molecules(path, smiles_column=smiles_column, on_share=advance))
+        distinct = {record.molecule.smiles: record for record in records}
+    kept, z = keep_encodable(space, list(distinct.values()), tally)
     note_rows(path, tally.kept, tally.read, tally.rejected)
-    rows = np.flatnonzero([not reason for reason in encoding.reasons])
-    records = list(different.values())
-    return [records[row].molecule for row in rows], encoding.z[rows]
+    return [record.molecule for record in kept], z
 
 
 def _make_listing(found: Sequence[ScoredMolecule], liked: Sequence[Molecule]) -> Listing:
     """The molecules with their preference, most similar liked molecule, and the similarity to it."""
-    from molgen.chem.molecule import fingerprint, tanimoto_to_many
+    from molgen.explore.preference import find_nearest_liked
     from molgen.output.listing import Listing
 
-    bits = [fingerprint(molecule.mol) for molecule in liked]
-    similarities = [tanimoto_to_many(fingerprint(each.molecule.mol), bits) for each in found]
+    nearest = find_nearest_liked(found, liked)
     columns: dict[str, tuple[float | str, ...]] = {
         "preference": tuple(each.preference for each in found),
-        "tanimoto": tuple(float(row.max()) for row in similarities),
-        "nearest liked": tuple(liked[int(row.argmax())].smiles for row in similarities),
+        "tanimoto": tuple(similarity for _, similarity in nearest),
+        "nearest liked": tuple(molecule.smiles for molecule, _ in nearest),
     }
     return Listing(tuple(each.molecule.smiles for each in found), columns)

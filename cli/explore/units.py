@@ -14,9 +14,9 @@ from ..console.outputs import check_outputs
 from .probe_layers import read_encodable
 
 if TYPE_CHECKING:
-    from molgen.chem.molecule import Molecule
-    from molgen.explore.units import Unit, Units
-    from molgen.latent.space import LatentSpace
+    from collections.abc import Sequence
+
+    from molgen.explore.units import Traversal, Units
     from molgen.output.listing import Listing
 
 SHIPPED = "moses_sample.csv"
@@ -33,7 +33,8 @@ def units(  # noqa: PLR0913 - one parameter an option
         typer.Option("--top", "-n", min=1, max=100, help="Units to traverse: those most correlated with a descriptor."),
     ] = 6,
     start: Annotated[
-        str | None, typer.Option(help="SMILES of the molecule to change; by default the one nearest to the origin.")
+        str | None,
+        typer.Option(help="SMILES of the molecule to change; by default the one nearest to the mean."),
     ] = None,
     limit: Annotated[int, typer.Option(min=50, help="Number of random rows of the file.")] = 2000,
     output: Output = None,
@@ -53,7 +54,7 @@ def units(  # noqa: PLR0913 - one parameter an option
     Example: molgen explore units --top 4 -o units.svg
     """
     from molgen.device import use_threads
-    from molgen.explore.units import describe_units
+    from molgen.explore.units import describe_units, traverse_units
     from molgen.latent.space import LatentSpace
     from molgen.output.listing import write_listing
     from molgen.paths import find_shipped
@@ -65,7 +66,8 @@ def units(  # noqa: PLR0913 - one parameter an option
     molecules = [record.molecule for record in records]
     with show.progress(None, "Measuring"):
         units = describe_units(space, molecules, seed)
-        grid = _traversals(space, molecules, start, units.most_correlated(top))
+        traversals = traverse_units(space, units.most_correlated(top), molecules, start)
+    grid = _make_listing(traversals)
     if output:
         write_listing(output, grid)
         show.note(f"The traversals are in {output}")
@@ -75,28 +77,17 @@ def units(  # noqa: PLR0913 - one parameter an option
         _show(units)
 
 
-def _traversals(space: LatentSpace, molecules: list[Molecule], start: str | None, units: tuple[Unit, ...]) -> Listing:
-    """Molecules decoded along single units."""
-    import numpy as np
-
-    from molgen.explore.units import decode_traversal
-    from molgen.latent.encodable import encode_named
+def _make_listing(traversals: Sequence[Traversal]) -> Listing:
+    """The molecules of all traversals, each with its unit, its place and the descriptor that the unit is like."""
     from molgen.output.listing import Listing
 
-    if start is None:
-        z = space.encode([molecule.smiles for molecule in molecules], is_refined=False)
-        middle = np.argmin(np.linalg.norm((z - z.mean(axis=0)) / space.prior_deviation, axis=1))
-        start = molecules[int(middle)].smiles
-    (molecule,), points = encode_named(space, [start])
-    smiles: list[str] = []
-    columns: dict[str, list[float | str]] = {"unit": [], "place": [], "like": []}
-    for unit in units:
-        places, decoded = decode_traversal(space, molecule.smiles, points[0], unit.index)
-        smiles += [text or "" for text in decoded]
-        columns["unit"] += [float(unit.index)] * len(places)
-        columns["place"] += places.tolist()
-        columns["like"] += [unit.correlations[0][0]] * len(places)
-    return Listing(tuple(smiles), {name: tuple(values) for name, values in columns.items()})
+    rows = [(one, *at) for one in traversals for at in zip(one.shifts.tolist(), one.smiles, strict=True)]
+    columns: dict[str, tuple[float | str, ...]] = {
+        "unit": tuple(float(one.unit.index) for one, _, _ in rows),
+        "place": tuple(shift for _, shift, _ in rows),
+        "like": tuple(one.unit.correlations[0][0] for one, _, _ in rows),
+    }
+    return Listing(tuple(smiles or "" for _, _, smiles in rows), columns)
 
 
 def _plain(grid: Listing) -> list[dict[str, object]]:

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from molgen.chem.formats import DELIMITERS, Rejection, Row, sdf_rows, smi_rows, table_rows
 from molgen.chem.lines import OnShare, ignore_share, lines
@@ -22,6 +24,7 @@ __all__ = [
     "Rejection",
     "Row",
     "Tally",
+    "chunked",
     "has_property",
     "read_molecules",
     "read_rows",
@@ -39,6 +42,10 @@ class Record:
     name: str
     molecule: Molecule
     values: tuple[float, ...]
+
+
+Kept = TypeVar("Kept", Row, Record)
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -70,11 +77,11 @@ class Tally:
         self.read -= 1
         self.add(rejection)
 
-    def sift(self, items: Iterable[Record | Rejection]) -> Iterator[Record]:
-        """Counts all items, and yields the records among them."""
+    def sift(self, items: Iterable[Kept | Rejection]) -> Iterator[Kept]:
+        """Counts all items, and yields those that are no rejections."""
         for item in items:
             self.add(item)
-            if isinstance(item, Record):
+            if not isinstance(item, Rejection):
                 yield item
 
     def require_kept(self, path: str | Path) -> None:
@@ -168,6 +175,13 @@ def read_rows(
     if suffix in (".smi", ".smiles") or (suffix == ".txt" and not _is_table(path)):
         return smi_rows(path, properties, on_share)
     return table_rows(path, smiles_column, properties, on_share)
+
+
+def chunked(items: Iterable[Item], n: int) -> Iterator[list[Item]]:
+    """The items in lists of `n`, the last one shorter."""
+    items = iter(items)
+    while chunk := list(islice(items, n)):
+        yield chunk
 
 
 def has_property(path: str | Path, name: str, smiles_column: str | None = None) -> bool:

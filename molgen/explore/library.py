@@ -15,7 +15,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -24,7 +23,7 @@ import numpy as np
 
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import DEFAULT_POLICY, Policy
-from molgen.chem.table import Rejection, Row, Tally
+from molgen.chem.table import Rejection, Row, Tally, chunked
 from molgen.explore.index import FORMAT, N_LEADING
 from molgen.latent.space import LatentSpace
 from molgen.paths import replace_file
@@ -60,17 +59,11 @@ def build_index(
     with ExitStack() as stack:
         points, smiles, names = (stack.enter_context(TemporaryFile(dir=path.parent)) for _ in range(3))
         library = _Library(space.size, points, smiles, names)
-        for chunk in _chunks(items):
+        for chunk in chunked(items, CHUNK):
             library.add(*_encodable(space, chunk, tally, policy))
         tally.require_kept(path)
         with replace_file(path) as temporary, temporary.open("wb") as handle:
             library.write(handle, space.model.digest)
-
-
-def _chunks(items: Iterable[Row | Rejection]) -> Iterator[list[Row | Rejection]]:
-    items = iter(items)
-    while chunk := list(islice(items, CHUNK)):
-        yield chunk
 
 
 def _encodable(

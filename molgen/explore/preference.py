@@ -189,6 +189,13 @@ def rank_library(
     return list(found.values())
 
 
+def find_nearest_liked(found: Sequence[ScoredMolecule], liked: Sequence[Molecule]) -> list[tuple[Molecule, float]]:
+    """For each molecule found, the most similar liked one, and the Tanimoto similarity (ECFP4) in [0, 1] to it."""
+    bits = [fingerprint(molecule.mol) for molecule in liked]
+    similarities = [tanimoto_to_many(fingerprint(one.molecule.mol), bits) for one in found]
+    return [(liked[int(row.argmax())], float(row.max())) for row in similarities]
+
+
 @dataclass(frozen=True)
 class Proposals:
     """New molecules for a profile.

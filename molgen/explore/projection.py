@@ -85,8 +85,11 @@ def project(z: NDArray[np.float32], method: str, seed: int = 0, *, on_done: OnDo
         SpecError: The method is unknown or not installed, or the points are too few or missing.
     """
     require_method(method)
-    if z.ndim != 2 or len(z) < MIN_POINTS or not np.isfinite(z).all():
-        raise SpecError("z", f"must be at least {MIN_POINTS} rows of finite numbers, but its shape is {z.shape}")
+    if z.ndim != 2 or not np.isfinite(z).all():
+        raise SpecError("z", f"must be rows of finite numbers, but its shape is {z.shape}")
+    if len(z) < MIN_POINTS:
+        message = f"only {len(z)} molecules can be encoded, and a map needs {MIN_POINTS}"
+        raise SpecError("data", message, remedy="Give a file with more molecules.")
     axes, explained = principal_axes(z)
     points = METHODS[method](z, axes, seed, on_done)
     judged = np.sort(np.random.default_rng(seed).permutation(len(z))[:N_JUDGED])

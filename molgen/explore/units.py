@@ -23,6 +23,7 @@ from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
 from molgen.explore.linear_probe import cross_predict, fit_probe
 from molgen.explore.walk import find_walk_length
+from molgen.latent.encodable import encode_named
 from molgen.latent.space import LatentSpace
 from molgen.metrics import r2
 from molgen.model.vae import kl_divergence
@@ -129,6 +130,39 @@ def describe_units(space: LatentSpace, molecules: Sequence[Molecule], seed: int 
     return Units(len(molecules), units, measure_dci(mean, values, seed), rotated)
 
 
+@dataclass(frozen=True)
+class Traversal:
+    """Molecules decoded while one unit moves and the others are fixed.
+
+    Attributes:
+        unit: The unit.
+        shifts: (T,), how far it moves, in standard deviations of the prior.
+        smiles: T canonical SMILES; None where the decoded molecule is invalid.
+    """
+
+    unit: Unit
+    shifts: Doubles
+    smiles: Sequence[str | None]
+
+
+def traverse_units(
+    space: LatentSpace, units: Sequence[Unit], molecules: Sequence[Molecule], start: str | None = None
+) -> list[Traversal]:
+    """Traversals of units, all from one molecule.
+
+    Args:
+        space: The latent space.
+        units: The units to move, one after another.
+        molecules: N that can be encoded; the one nearest to their mean is the start by default.
+        start: SMILES of another molecule to start from.
+
+    Raises:
+        MoleculeError: `start` is no molecule, or cannot be encoded.
+    """
+    (molecule,), points = encode_named(space, [start or _find_central(space, molecules).smiles])
+    return [Traversal(unit, *decode_traversal(space, molecule.smiles, points[0], unit.index)) for unit in units]
+
+
 def measure_dci(points: Doubles, values: Doubles, seed: int = 0) -> Dci:
     """Disentanglement, completeness and informativeness of points (N, D) for descriptors (N, K).
 
@@ -168,6 +202,13 @@ def decode_traversal(
     reach = find_walk_length(space, [smiles], point[None], vector)
     places = np.linspace(-reach, reach, n_steps)
     return places, space.decode(point + places[:, None] * vector)
+
+
+def _find_central(space: LatentSpace, molecules: Sequence[Molecule]) -> Molecule:
+    """The molecule whose point is nearest to the mean, in standard deviations of the prior."""
+    z = space.encode([molecule.smiles for molecule in molecules], is_refined=False)
+    distances = np.linalg.norm((z - z.mean(axis=0)) / space.prior_deviation, axis=1)
+    return molecules[int(np.argmin(distances))]
 
 
 @torch.no_grad()

@@ -1,4 +1,6 @@
-"""Points of molecules that a user names; errors explain why a molecule has none and name the nearest one that has.
+"""Molecules that can be encoded: those of a file, and those that a user names.
+
+Errors about a named molecule explain why it has no point, and name the nearest one that has.
 
 Notation: N molecules, D latent dimensions.
 """
@@ -7,17 +9,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from molgen.arrays import Floats
-from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse
+from molgen.chem.molecule import AS_IT_IS, DEFAULT_POLICY, Molecule, Policy, parse
+from molgen.chem.table import Kept, Record, Rejection, Tally, chunked
 from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 
 _STAND_INS = {5: 6, 14: 6, 32: 6, 50: 6, 33: 7, 51: 7, 34: 16, 52: 16, 85: 53}
 """Atomic number of the common element that replaces a rare one: that of its group, and carbon for boron."""
 _ORGANIC = frozenset({6, 7, 8, 9, 15, 16, 17, 35, 53})
+_CHUNK = 1024
+"""Rows encoded at once."""
+
+
+def keep_encodable(
+    space: LatentSpace, rows: Sequence[Kept], tally: Tally, *, on_row: Callable[[int], object] = lambda _n: None
+) -> tuple[list[Kept], Floats]:
+    """The M rows that can be encoded and their posterior means (M, D), without refinement.
+
+    Args:
+        space: The latent space.
+        rows: Standardised molecules, counted as kept in `tally`.
+        tally: Counts the others as rejected, with the reason.
+        on_row: Called with the number of rows done.
+    """
+    kept, points, n_done = [], [np.empty((0, space.size), dtype=np.float32)], 0
+    for chunk in chunked(rows, _CHUNK):
+        texts = [row.molecule.smiles if isinstance(row, Record) else row.smiles for row in chunk]
+        encoding = space.explain(texts, AS_IT_IS, is_refined=False)
+        for row, text, reason in zip(chunk, texts, encoding.reasons, strict=True):
+            if reason:
+                tally.retract(Rejection(row.line, text, reason))
+            else:
+                kept.append(row)
+        points.append(encoding.z[[not reason for reason in encoding.reasons]])
+        n_done += len(chunk)
+        on_row(n_done)
+    return kept, np.concatenate(points)
 
 
 def encode_named(

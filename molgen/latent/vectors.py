@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from molgen.chem.lines import MIN_UNPACKED, lines
 from molgen.chem.molecule import AS_IT_IS
-from molgen.chem.table import Record, Rejection, Tally
+from molgen.chem.table import Record, Rejection, Tally, chunked
 from molgen.errors import FileError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.paths import replace_file
@@ -145,8 +144,7 @@ def encode_items(space: LatentSpace, items: Iterable[Record | Rejection], tally:
         tally: Counts the rows; rows that cannot be encoded are rejected too.
     """
     parts, smiles = [], []
-    items = iter(items)
-    while chunk := list(islice(items, CHUNK)):
+    for chunk in chunked(items, CHUNK):
         texts = [item.molecule.smiles if isinstance(item, Record) else "" for item in chunk]
         encoding = space.explain(texts, AS_IT_IS)
         for item, reason in zip(chunk, encoding.reasons, strict=True):

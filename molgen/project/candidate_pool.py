@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from molgen.chem.admission import AdmissionRules, extend_reference
 from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, parse_or_none
-from molgen.chem.table import Rejection, read_rows
+from molgen.chem.table import Rejection, chunked, read_rows
 from molgen.explore.index import Index
 from molgen.latent.space import LatentSpace
 from molgen.project.batch import BOLDNESS, Exploration, pick_batch
@@ -53,8 +52,7 @@ def catalogue_texts(path: Path) -> Iterator[str]:
 def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[[Molecule], bool]) -> list[Molecule]:
     """The best molecules of a catalogue, at most `N_KEPT`, best first; invalid rows are ignored."""
     kept: dict[str, tuple[float, Molecule]] = {}
-    readable = _readable(texts)
-    while chunk := list(islice(readable, CHUNK)):
+    for chunk in chunked(_readable(texts), CHUNK):
         new = [molecule for molecule in chunk if molecule.smiles not in kept and allowed(molecule)]
         for molecule, value in zip(new, worth([molecule.smiles for molecule in new]).tolist(), strict=True):
             if np.isfinite(value):

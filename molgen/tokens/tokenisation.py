@@ -8,7 +8,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import blake2b
-from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from rdkit import DataStructs
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from molgen.chem.molecule import DEFAULT_POLICY, Policy, fingerprint, parse, tanimoto_to_many
-from molgen.chem.table import Rejection, Row, read_rows
+from molgen.chem.table import Rejection, Row, chunked, read_rows
 from molgen.errors import FileError, MoleculeError
 from molgen.tokens.selfies_vocabulary import DEFAULT_CONSTRAINTS, Vocabulary, split, to_selfies
 
@@ -111,7 +110,7 @@ def tokenise_files(
         FileError: The file cannot be used.
     """
     rows = read_rows(path, smiles_column=source.smiles_column, properties=properties)
-    chunks = iter(lambda: list(islice(rows, CHUNK_ROWS)), [])
+    chunks = chunked(rows, CHUNK_ROWS)
     work = partial(_tokenise_chunk, source=source, vocabulary=vocabulary)
     if source.workers == 1:
         for chunk in chunks:

@@ -100,9 +100,10 @@ def test_odd_points_have_a_picture(method: str, z: Floats) -> None:
 def test_what_cannot_be_projected_is_told() -> None:
     with pytest.raises(SpecError, match="must be one of pca, tsne, umap, but got 'som'"):
         project(cloud(9), "som")
-    for z in (cloud(2), np.full((4, 3), np.nan, dtype=np.float32)):
-        with pytest.raises(SpecError, match="at least 3 rows of finite numbers"):
-            project(z, "pca")
+    with pytest.raises(SpecError, match="only 2 molecules can be encoded, and a map needs 3"):
+        project(cloud(2), "pca")
+    with pytest.raises(SpecError, match="must be rows of finite numbers"):
+        project(np.full((4, 3), np.nan, dtype=np.float32), "pca")
 
 
 @pytest.mark.parametrize(("method", "module", "extra"), [("tsne", "openTSNE", "map"), ("umap", "umap", "umap")])

@@ -4,14 +4,26 @@ import numpy as np
 import pytest
 
 from molgen.chem.molecule import parse
+from molgen.chem.table import Row, Tally
 from molgen.errors import MoleculeError
-from molgen.latent.encodable import encode_named, nearest_encodable
+from molgen.latent.encodable import encode_named, keep_encodable, nearest_encodable
 from molgen.latent.space import LatentSpace
 
 
 @pytest.fixture(scope="module")
 def space() -> LatentSpace:
     return LatentSpace.load()
+
+
+def test_rows_that_cannot_be_encoded_are_counted_as_rejected(space: LatentSpace) -> None:
+    rows = [Row(line, text, "", ()) for line, text in enumerate(["CCO", "C[Se]C", "c1ccccc1"], 1)]
+    tally = Tally()
+    kept, z = keep_encodable(space, list(tally.sift(rows)), tally)
+    assert kept == [rows[0], rows[2]]
+    assert np.array_equal(z, space.encode(["CCO", "c1ccccc1"], is_refined=False))
+    assert (tally.read, tally.kept, list(tally.rejected.values())) == (3, 2, [1])
+    nothing, none = keep_encodable(space, [], tally)
+    assert (nothing, none.shape) == ([], (0, space.size))
 
 
 def test_points_are_those_of_the_space(space: LatentSpace) -> None:
