@@ -11,7 +11,7 @@ RDKit's rdFMCS.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from rdkit import Chem
@@ -127,14 +127,54 @@ def _element(mol: Chem.Mol, index: int) -> str:
 
 
 def _uncommon(before: Chem.Mol, after: Chem.Mol) -> str:
-    """The parts outside the largest common substructure."""
+    """The parts outside the largest common substructure, with the whole of their ring systems."""
     common = rdFMCS.FindMCS([before, after], ringMatchesRingOnly=True, completeRingsOnly=True, timeout=_TIMEOUT_S)
     if common.numAtoms < LEAST_SHARED * max(before.GetNumHeavyAtoms(), after.GetNumHeavyAtoms()):
         return OTHER
     query = Chem.MolFromSmarts(common.smartsString)
-    rests = [Chem.ReplaceCore(mol, query, mol.GetSubstructMatch(query)) for mol in (before, after)]
-    old, new = (_name(Chem.MolToSmiles(rest)) if rest and rest.GetNumAtoms() else "nothing" for rest in rests)
+    pairs = list(zip(before.GetSubstructMatch(query), after.GetSubstructMatch(query), strict=True))
+    old, new = map(_name_part, (before, after), _changed_atoms(before, after, pairs))
     return f"{old} to {new}" if old != new else OTHER
+
+
+def _changed_atoms(before: Chem.Mol, after: Chem.Mol, pairs: Sequence[tuple[int, int]]) -> tuple[set[int], set[int]]:
+    """The atoms of both molecules outside their common part, and the ring systems that these are a part of.
+
+    Args:
+        before: A molecule.
+        after: Another molecule.
+        pairs: Atoms of both that correspond to each other.
+    """
+    old = set(range(before.GetNumAtoms())) - {one for one, _ in pairs}
+    new = set(range(after.GetNumAtoms())) - {other for _, other in pairs}
+    n_changed = 0
+    while len(old) + len(new) > n_changed:
+        n_changed = len(old) + len(new)
+        for mol, changed in ((before, old), (after, new)):
+            changed.update(*(system for system in _ring_systems(mol) if system & changed))
+        old |= {one for one, other in pairs if other in new}
+        new |= {other for one, other in pairs if one in old}
+    return old, new
+
+
+def _ring_systems(mol: Chem.Mol) -> list[set[int]]:
+    """The atoms of rings that share atoms."""
+    systems: list[set[int]] = []
+    for ring in map(set, mol.GetRingInfo().AtomRings()):
+        fused = [system for system in systems if system & ring]
+        systems = [system for system in systems if not system & ring] + [ring.union(*fused)]
+    return systems
+
+
+def _name_part(mol: Chem.Mol, atoms: set[int]) -> str:
+    """The name of a part of a molecule that no ring leaves."""
+    if not atoms:
+        return "nothing"
+    ends = ((bond.GetIdx(), bond.GetBeginAtomIdx() in atoms, bond.GetEndAtomIdx() in atoms) for bond in mol.GetBonds())
+    cut = [index for index, is_begin, is_end in ends if is_begin != is_end]
+    pieces = Chem.FragmentOnBonds(mol, cut, dummyLabels=[(0, 0)] * len(cut)) if cut else mol
+    parts = [sorted(part) for part in Chem.GetMolFrags(pieces) if atoms & set(part)]
+    return _name(".".join(Chem.MolFragmentToSmiles(pieces, part) for part in parts))
 
 
 def _name(fragments: str) -> str:

@@ -26,6 +26,8 @@ def change(before: str, after: str) -> str:
         ("c1ccc(CC(=O)N2CCCC2)cc1", "c1ccc(CS(=O)(=O)N2CCCC2)cc1", "*C(*)=O to *S(*)(=O)=O"),
         (CELECOXIB, CELECOXIB.replace("Cc1", "COc1", 1), "Me to OMe"),
         ("C[C@H](N)c1ccccc1", "C[C@@H](N)c1ccccc1", "stereochemistry"),
+        ("O=C(Nc1ccccc1)c1ccc2[nH]ccc2c1", "O=C(Nc1ccccc1)c1ccc2nccnc2c1", "*c1ccc2[nH]ccc2c1 to *c1ccc2nccnc2c1"),
+        ("O=C(NCc1ccccc1)c1ccc2ccccc2c1", "O=C(NCc1ccccc1)c1ccccc1", "*c1ccc2ccccc2c1 to *c1ccccc1"),
         ("CCO", "NCCCc1ccccc1", OTHER),
         (CELECOXIB, CELECOXIB, ""),
     ],
@@ -44,3 +46,13 @@ def test_a_change_and_its_reverse_name_the_same_groups() -> None:
     pairs = [("CCOc1ccccc1Cl", "CCOc1ccccc1C#N"), ("O=C1CCCN1c1ccccc1", "O=C1CCCCN1c1ccccc1")]
     for before, after in pairs:
         assert change(before, after).split(" to ") == change(after, before).split(" to ")[::-1]
+
+
+def test_rings_are_named_as_a_whole() -> None:
+    rings = ["c1ccccc1", "c1ccc2ccccc2c1", "c1ccc2[nH]ccc2c1", "C1CCC2(CC1)OCCO2", "c1ccc2c(c1)CCC2"]
+    for one in rings:
+        for other in rings:
+            told = change(f"CN(C)CCNC(=O){one}", f"CN(C)CCNC(=O){other}")
+            parts = [part for side in told.split(" to ") for part in side.split(", ") if "*" in part]
+            assert all(Chem.MolFromSmiles(part) is not None for part in parts), told
+            assert bool(told) == (one != other)
