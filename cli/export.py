@@ -58,6 +58,7 @@ def export(  # noqa: PLR0913 - one argument an option
 
     Example: molgen export run -o candidates.sdf --top 50 --diverse
     """
+    from molgen.latent.combined_model import make_predict_function
     from molgen.latent.trust import make_trust_function
     from molgen.output.candidates import describe, select
     from molgen.output.finished import open_campaign_space
@@ -88,7 +89,7 @@ def export(  # noqa: PLR0913 - one argument an option
         selection.picks,
         knows=space.knows,
         known=known,
-        predict=space.predict_molecules if space.property_names else None,
+        predict=make_predict_function(space),
         property_names=space.property_names,
         trust=make_trust_function(space),
     )

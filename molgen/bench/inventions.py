@@ -20,9 +20,9 @@ from molgen.bench.rounds import RoundsSpec, begin
 from molgen.chem.graph_edits import cross, mutate
 from molgen.chem.molecule import Molecule, parse, parse_or_none
 from molgen.errors import NothingValidError
+from molgen.latent.combined_model import CombinedModel
 from molgen.latent.space import LatentSpace
 from molgen.project.candidate_pool import new_molecules, pick_jointly, read_constraints, value_by_forecast
-from molgen.project.combined_model import fit_combined_model
 from molgen.project.curation import Compound
 from molgen.project.fit import fitted_space
 from molgen.project.replicates import Label
@@ -100,7 +100,7 @@ def _propose(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: in
     """What `molgen propose` would."""
     fitted = fitted_space(space, compounds, [LABEL], seed)
     start = [compound.smiles for compound in compounds]
-    model = fit_combined_model(fitted, compounds, LABEL, seed)
+    model = CombinedModel.of(fitted, seed)
     worth = value_by_forecast(model, 1.0, "balanced")
     request = read_constraints(fitted, (), [parse(text) for text in start])
     candidates = new_molecules(fitted, start, worth, lambda molecule: molecule.smiles not in start, request, seed)

@@ -11,17 +11,19 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.DataStructs import ExplicitBitVect
 
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
+from molgen.latent.combined_model import stacking_share
 from molgen.latent.space import LatentSpace
 from molgen.model.molecule_process import Kernels, MoleculeProcess, similarities_among
 from molgen.project.columns import CurationSpec
 from molgen.project.curation import Compound, curate
-from molgen.train.fit.forest import compute_fingerprints
+from molgen.train.fit.forest import MorganForest, compute_fingerprints, fit_forest
 from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
 
 BEST_SHARE = 0.05
@@ -102,14 +104,52 @@ class MeasuredAssay:
         is_best[np.argsort(-self.y, kind="stable")[:n]] = True
         return is_best
 
-    def fit_process(self, known: NDArray[np.int64], seed: int) -> tuple[MoleculeProcess, NDArray[np.int64]]:
-        """The process fitted to the compounds `known` (K,), and the compounds (K,) in its order."""
+    def fit(self, known: NDArray[np.int64], seed: int, n_trees: int) -> FittedAssay:
+        """A process and a forest fitted to the compounds `known` (K,)."""
         texts = [self.smiles[i] for i in known]
         data = Measurements.exact(texts, self.z[known], self.y[known][:, None])
         features = block(self.kernels, known, known)
         process = fit_molecule_process(("y",), data, self.space.model.vae.encoder.scale, seed, features)
         place = dict(zip(texts, known.tolist(), strict=True))
-        return process, np.array([place[text] for text in process.smiles])
+        rows = np.array([place[text] for text in process.smiles])
+        forest = fit_forest(self.features[rows], self.y[rows], seed, n_trees)
+        left_out = process.predict_left_out(0).numpy(), forest.predict_left_out(self.features[rows])
+        return FittedAssay(self, process, rows, forest, stacking_share(self.y[rows], *left_out))
+
+
+@dataclass(frozen=True)
+class FittedAssay:
+    """The two predictors of an assay.
+
+    Attributes:
+        assay: The assay.
+        process: The process.
+        known: (K,), the compounds of the fit, in the order of the process.
+        forest: The forest.
+        share: Share of the process in the mean of both.
+    """
+
+    assay: MeasuredAssay
+    process: MoleculeProcess
+    known: NDArray[np.int64]
+    forest: MorganForest
+    share: float
+
+    def predict_by_process(self, rows: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
+        """Mean and standard deviation of a measurement of compounds (N,)."""
+        z = torch.from_numpy(self.assay.z[rows])
+        mean, std = self.process.predict_at(block(self.assay.kernels, rows, self.known), z)
+        return mean[:, 0].numpy(), std[:, 0].numpy()
+
+    def predict_by_forest(self, rows: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
+        """The same."""
+        return self.forest.predict(self.assay.features[rows])
+
+    def covariance(self, rows: NDArray[np.int64]) -> Doubles:
+        """Covariance (N, N) by the process, without the noise of measurements."""
+        near, among = (block(self.assay.kernels, rows, columns) for columns in (self.known, rows))
+        _, covariance = self.process.joint_at(near, among, torch.from_numpy(self.assay.z[rows]), 0)
+        return covariance.numpy()
 
 
 def block(kernels: Kernels, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Kernels:

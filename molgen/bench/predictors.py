@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
-from molgen.arrays import Doubles
-from molgen.bench.measured_assay import MeasuredAssay, block
+from molgen.bench.measured_assay import MeasuredAssay
+from molgen.latent.combined_model import combine_means
 from molgen.metrics import Fit, measure_fit
-from molgen.project.combined_model import combine_means
-from molgen.train.fit.forest import fit_forest
 
 TEST_SHARE = 0.2
 
@@ -29,7 +25,7 @@ class PredictorResult:
 
     Attributes:
         assay: Name of the file.
-        predictor: `process`, `forest`, or `mean of both`.
+        predictor: `process`, `forest`, or `mean of both` (see `latent.combined_model`).
         seed: Seed of the split and of the fit.
         n_train: Number of training compounds.
         fit: Scores on held-out compounds.
@@ -42,25 +38,16 @@ class PredictorResult:
     fit: Fit
 
 
-class _Prediction(NamedTuple):
-    """Mean and standard deviation of measurements, each (U,)."""
-
-    mean: Doubles
-    std: Doubles
-
-
 def compare_predictors(assay: MeasuredAssay, seed: int, n_trees: int) -> list[PredictorResult]:
-    """Process, forest and the mean of both, fitted to four fifths of the compounds and scored on held-out scaffolds."""
+    """Process, forest and their weighted mean: fitted to four fifths of the compounds, scored on held-out scaffolds."""
     is_test = random_scaffold_split(assay.smiles, seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
-    process = _predict_by_process(assay, train, test, seed)
-    forest = _Prediction(
-        *fit_forest(assay.features[train], assay.y[train], seed, n_trees).predict(assay.features[test])
-    )
-    both = _Prediction(combine_means(process.mean, forest.mean), process.std)
+    fitted = assay.fit(train, seed, n_trees)
+    process, forest = fitted.predict_by_process(test), fitted.predict_by_forest(test)
+    both = combine_means(fitted.share, process[0], forest[0]), process[1]
     return [
-        PredictorResult(assay.name, name, seed, len(train), measure_fit("y", assay.y[test], one.mean, one.std))
-        for name, one in (("process", process), ("forest", forest), ("mean of both", both))
+        PredictorResult(assay.name, name, seed, len(train), measure_fit("y", assay.y[test], mean, std))
+        for name, (mean, std) in (("process", process), ("forest", forest), ("mean of both", both))
     ]
 
 
@@ -78,11 +65,3 @@ def random_scaffold_split(smiles: Sequence[str], seed: int) -> NDArray[np.bool_]
             left_out.add(names[i])
             n += size
     return np.array([scaffold in left_out for scaffold in scaffolds], dtype=bool)
-
-
-def _predict_by_process(
-    assay: MeasuredAssay, train: NDArray[np.int64], test: NDArray[np.int64], seed: int
-) -> _Prediction:
-    process, columns = assay.fit_process(train, seed)
-    mean, std = process.predict_at(block(assay.kernels, test, columns), torch.from_numpy(assay.z[test]))
-    return _Prediction(mean[:, 0].numpy(), std[:, 0].numpy())

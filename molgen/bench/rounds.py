@@ -16,16 +16,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from molgen.arrays import Doubles
-from molgen.bench.measured_assay import MeasuredAssay, block
+from molgen.bench.measured_assay import MeasuredAssay
 from molgen.chem.molecule import tanimoto_to_many
 from molgen.errors import FileError, SpecError
+from molgen.latent.combined_model import N_TREES_RANKING, combine_means
 from molgen.paths import write_text
 from molgen.project.batch import BOLDNESS, pick_batch
-from molgen.project.combined_model import N_TREES_RANKING, combine_means
 from molgen.train.fit.forest import MorganForest, fit_forest
 
 if TYPE_CHECKING:
@@ -196,20 +195,15 @@ def _tanimoto_forecast(own: Doubles, near: Doubles, y: Doubles) -> tuple[Doubles
 
 def _pick_by_molgen(assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
     """The batch that `molgen propose` picks."""
-    process, columns = assay.fit_process(known, int(rng.integers(2**31)))
-    z = torch.from_numpy(assay.z)
+    fitted = assay.fit(known, int(rng.integers(2**31)), N_TREES_RANKING)
     boldness = BOLDNESS["balanced"]
-    mean, std = process.predict_at(block(assay.kernels, others, columns), z[others])
-    of_forest, _ = _fitted_forest(assay, known, rng).predict(assay.features[others])
-    worth = combine_means(mean[:, 0].numpy(), of_forest) + boldness * std[:, 0].numpy()
-    best = np.argsort(-worth, kind="stable")[:N_JOINT]
+    mean, std = fitted.predict_by_process(others)
+    of_forest, _ = fitted.predict_by_forest(others)
+    combined = combine_means(fitted.share, mean, of_forest)
+    best = np.argsort(-(combined + boldness * std), kind="stable")[:N_JOINT]
     top = others[best]
-    near, own = (block(assay.kernels, top, rows) for rows in (columns, top))
-    means, covariance = process.joint_at(near, own, z[top], 0)
-    bits = [assay.bits[i] for i in top]
-    combined = combine_means(means.numpy(), of_forest[best])
-    picks = pick_batch(combined, covariance.numpy(), float(process.noise[0]), bits, n, boldness)
-    return top[picks]
+    noise, bits = float(fitted.process.noise[0]), [assay.bits[i] for i in top]
+    return top[pick_batch(combined[best], fitted.covariance(top), noise, bits, n, boldness)]
 
 
 PROPOSERS: Mapping[str, BatchPick] = MappingProxyType(

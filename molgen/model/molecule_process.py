@@ -192,6 +192,18 @@ class MoleculeProcess(nn.Module):
         v = torch.linalg.solve_triangular(factor, k_star.t(), upper=False)  # algorithm 2.1, line 5
         return float(self.location[p]) + k_star @ alpha, own - v.t() @ v  # equations 2.23, 2.24
 
+    @torch.no_grad()
+    def predict_left_out(self, p: int) -> Tensor:
+        """Mean (N,) of property `p` for each measured molecule, given the others; NaN without a label.
+
+        Source: Rasmussen & Williams 2006, equation 5.12.
+        """
+        rows, factor, alpha = self._factor(p)
+        inverse = torch.linalg.solve_triangular(factor, torch.eye(len(factor), dtype=factor.dtype), upper=False)
+        mean = torch.full((self.config.n_molecules,), math.nan, dtype=torch.double)
+        mean[rows] = _double(self.targets[:, p])[rows] - alpha / inverse.square().sum(dim=0)
+        return mean
+
     def half_width(self, interval: float) -> Tensor:
         """Half-width (P,) of the central interval, in standard deviations."""
         place = interval * (N_WIDTHS - 1)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from molgen.errors import CheckpointError, RunError
+from molgen.latent.combined_model import make_predict_function
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import make_trust_function
 from molgen.output.candidates import Candidate, describe, select
@@ -57,7 +58,7 @@ def describe_best(
         picks,
         knows=space.knows,
         known=KnownCompounds(read_start(folder.path / start.NAME)),
-        predict=space.predict_molecules if space.property_names else None,
+        predict=make_predict_function(space),
         property_names=space.property_names,
         trust=make_trust_function(space),
     )

@@ -14,9 +14,9 @@ from molgen.chem.admission import AdmissionRules, extend_reference
 from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, parse_or_none
 from molgen.chem.table import Rejection, chunked, read_rows
 from molgen.explore.index import Index
+from molgen.latent.combined_model import CombinedModel
 from molgen.latent.space import LatentSpace
 from molgen.project.batch import BOLDNESS, Exploration, pick_batch
-from molgen.project.combined_model import CombinedModel
 from molgen.sample.conditional import SampleRequest
 from molgen.sample.series import CoreSeries
 from molgen.score.constraint import Constraint
@@ -121,7 +121,7 @@ def value_by_forecast(model: CombinedModel, sign: float, exploration: Exploratio
 
     def worth(smiles: Sequence[str]) -> NDArray[np.float64]:
         mean, std = model.predict(smiles)
-        return sign * mean + BOLDNESS[exploration] * std
+        return sign * mean[:, 0] + BOLDNESS[exploration] * std[:, 0]
 
     return worth
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.errors import CheckpointError, FileError, MoleculeError, NothingValidError, SpecError
+from molgen.latent.combined_model import CombinedModel
 from molgen.latent.space import LatentSpace, default_checkpoint
 from molgen.paths import write_text
 from molgen.project.batch import Exploration
@@ -36,7 +37,6 @@ from molgen.project.candidate_pool import (
     value_by_forecast,
 )
 from molgen.project.columns import CurationSpec
-from molgen.project.combined_model import fit_combined_model
 from molgen.project.curated_file import csv_text, number_text, write_compounds
 from molgen.project.curation import Compound, Curation, curate, require_learnable
 from molgen.project.explanation import explain
@@ -344,7 +344,7 @@ def _picked(
     taken = {compound_key(smiles) for smiles in (*(c.smiles for c in compounds), *(p.smiles for p in waiting))}
     taken |= {compound_key(text) for path in ask.exclude for text in _readable(catalogue_texts(path))}
 
-    model = fit_combined_model(space, compounds, folder.spec.property_name, folder.spec.seed)
+    model = CombinedModel.of(space, folder.spec.seed)
     worth = value_by_forecast(model, sign, ask.exploration)
     best_first = sorted(compounds, key=lambda compound: -sign * compound.labels[folder.spec.property_name].value)
     series = read_series(ask.core, ask.vary, [parse(compound.smiles, AS_IT_IS) for compound in best_first], space)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse
 from molgen.errors import SpecError
+from molgen.latent.combined_model import make_predict_function
 from molgen.latent.encodable import encode_named
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import make_trust_function
@@ -116,9 +117,8 @@ class SampleRequest:
         if not self.constraints:
             raise SpecError("where", "no constraint is given")
         require_consistent(self.constraints)
-        predicts = bool(space.property_names)
         context = MeasureContext(
-            predict=space.predict_molecules if predicts else None,
+            predict=make_predict_function(space),
             property_names=space.property_names,
             trust=make_trust_function(space),
             familiarity=space.model.familiarity,

@@ -14,6 +14,7 @@ from molgen.chem.molecule import Molecule
 from molgen.device import MAX_THREADS, use_threads
 from molgen.errors import SpecError
 from molgen.interrupt import stop_requested
+from molgen.latent.combined_model import make_predict_function
 from molgen.latent.space import LatentSpace, default_checkpoint
 from molgen.latent.trust import make_trust_function
 from molgen.model.checkpoint import MolecularModel
@@ -183,7 +184,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     constraints += [*([series.constraint] if series else []), *keep_constraints(spec.keep)]
     context = MeasureContext(
         reference=_reference(spec, given),
-        predict=space.predict_molecules if space.property_names else None,
+        predict=make_predict_function(space),
         property_names=space.property_names,
         scorers=running,
         trust=make_trust_function(space),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
-from molgen.bench.measured_assay import MeasuredAssay, block
+from molgen.bench.measured_assay import MeasuredAssay
 from molgen.bench.predictors import TEST_SHARE, compare_predictors, random_scaffold_split
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.chem.properties import molecular_weight
@@ -41,13 +41,11 @@ def test_predictors_are_compared_on_the_same_compounds(assay: MeasuredAssay) -> 
     assert errors["mean of both"] <= max(errors["process"], errors["forest"])
 
 
-def test_a_process_with_given_features_is_the_same(assay: MeasuredAssay) -> None:
-    known = np.arange(5, 40)
-    process, columns = assay.fit_process(known, 3)
-    assert [assay.smiles[i] for i in columns] == list(process.smiles)
-    query = np.arange(40, 50)
+def test_given_similarities_change_nothing(assay: MeasuredAssay) -> None:
+    known, query = np.arange(5, 40), np.arange(40, 50)
+    fitted = assay.fit(known, 3, 20)
+    assert [assay.smiles[i] for i in fitted.known] == list(fitted.process.smiles)
     mols = [parse(assay.smiles[i], AS_IT_IS).mol for i in query]
-    z = np.asarray(assay.z[query])
-    of_benchmark = process.predict_at(block(assay.kernels, query, columns), torch.from_numpy(z))
-    for a, b in zip(of_benchmark, process.predict(torch.from_numpy(z), mols), strict=True):
-        torch.testing.assert_close(a, b)
+    wanted = fitted.process.predict(torch.from_numpy(assay.z[query]), mols)
+    for told, value in zip(fitted.predict_by_process(query), wanted, strict=True):
+        np.testing.assert_allclose(told, value[:, 0].numpy())

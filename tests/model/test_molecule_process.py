@@ -52,6 +52,20 @@ def queries() -> tuple[torch.Tensor, list[Chem.Mol]]:
     return torch.from_numpy(points(3, 7)), mols(QUERIES)
 
 
+def test_what_is_left_out_is_predicted_by_the_others() -> None:
+    process = fit()
+    place, rows = 3, (process.relations[:, 1] == EXACT).nonzero()[:, 0]
+    others = torch.cat([rows[:place], rows[place + 1 :]])
+    z = process.points.double()
+    covariance = process.kernel(similarities_among(mols(list(process.smiles))), z, z, 1)
+    own = covariance[others][:, others] + torch.diag(process.variances[others, 1].double())
+    residual = process.labels[others, 1].double() - float(process.location[1])
+    wanted = float(process.location[1]) + covariance[rows[place], others] @ torch.linalg.solve(own, residual)
+    left_out = process.predict_left_out(1)
+    torch.testing.assert_close(left_out[rows[place]], wanted)
+    assert left_out.isfinite().sum() == len(rows)
+
+
 def test_mean_and_covariance_are_those_of_the_joint_normal_distribution() -> None:
     process, (z, query) = fit(), queries()
     known = list(process.smiles)

@@ -29,9 +29,15 @@ FEATURE_SHARE = 1 / 3
 
 @dataclass(frozen=True)
 class MorganForest:
-    """A fitted forest, each tree grown to single measurements."""
+    """A fitted forest, each tree grown to single measurements.
+
+    Attributes:
+        trees: The trees.
+        samples: For each, the rows of the molecules that it was grown with.
+    """
 
     trees: tuple[DecisionTreeRegressor, ...]
+    samples: tuple[NDArray[np.int32], ...]
 
     def predict(self, x: NDArray[np.float32]) -> tuple[Doubles, Doubles]:
         """Mean and standard deviation (N,) over the trees for fingerprints (N, F).
@@ -41,13 +47,28 @@ class MorganForest:
         each = np.stack([tree.predict(x) for tree in self.trees])
         return each.mean(axis=0), each.std(axis=0)
 
+    def predict_left_out(self, x: NDArray[np.float32]) -> Doubles:
+        """Mean (N,) for the molecules of the fit, over the trees that were grown without each; NaN for no such tree.
+
+        Source: out-of-bag estimates, Breiman 1996 (https://www.stat.berkeley.edu/~breiman/OOBestimation.pdf).
+        """
+        total, n = np.zeros(len(x)), np.zeros(len(x))
+        for tree, sample in zip(self.trees, self.samples, strict=True):
+            is_out = ~np.isin(np.arange(len(x)), sample)
+            if is_out.any():
+                total[is_out] += tree.predict(x[is_out])
+                n[is_out] += 1.0
+        mean: Doubles = np.divide(total, n, out=np.full(len(x), np.nan), where=n > 0.0)
+        return mean
+
 
 def fit_forest(x: NDArray[np.float32], y: Doubles, seed: int, n_trees: int = N_TREES, threads: int = 1) -> MorganForest:
     """A forest of `n_trees` fitted to fingerprints (N, F) and values (N,), N at least 1."""
     from sklearn.ensemble import RandomForestRegressor
 
     forest = RandomForestRegressor(n_trees, max_features=FEATURE_SHARE, random_state=seed, n_jobs=threads)
-    return MorganForest(tuple(forest.fit(x, y).estimators_))
+    forest.fit(x, y)
+    return MorganForest(tuple(forest.estimators_), tuple(forest.estimators_samples_))
 
 
 def compute_fingerprints(mols: Sequence[Chem.Mol]) -> NDArray[np.float32]:
