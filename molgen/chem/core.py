@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 from rdkit import Chem
+from rdkit.Chem import rdqueries
 from rdkit.rdBase import BlockLogs
 
 from molgen.chem.graph_edits import UNLIKELY
@@ -32,6 +33,7 @@ _UNLIKELY = tuple(
 )
 """Patterns that a new bond must not form: implausible structures, and single bonds between most heteroatoms."""
 _CHAIN_BOND = Chem.MolFromSmarts("[*]-;!@[*]")
+_END = rdqueries.AtomNumEqualsQueryAtom(0)
 _HYDROGEN = Chem.MolFromSmiles("[1*][H]", sanitize=False)
 
 HYDROGEN_SHARE = 0.1
@@ -139,21 +141,37 @@ class Core:
 
     def _matches(self, mol: Chem.Mol) -> Iterator[tuple[int, ...]]:
         """The atoms of the core in a molecule, for each match that keeps the core."""
-        for match in mol.GetSubstructMatches(self.query, uniquify=False, maxMatches=MAX_MATCHES):
+        for match in mol.GetSubstructMatches(self._closed_query, uniquify=False, maxMatches=MAX_MATCHES):
             if self._is_closed(mol, match):
                 yield match
 
+    @cached_property
+    def _closed_query(self) -> Chem.Mol:
+        """The query, whose atoms without an open position match atoms without further bonds alone."""
+        marked = Chem.Mol(self.query)
+        for atom, own in zip(marked.GetAtoms(), self.positions, strict=True):
+            atom.SetAtomMapNum(len(own))
+        rules = Chem.AdjustQueryParameters.NoAdjustments()
+        rules.adjustDegree = True
+        rules.adjustDegreeFlags = Chem.AdjustQueryWhichFlags.ADJUST_IGNOREMAPPED
+        return Chem.AdjustQueryProperties(marked, rules)
+
+    @cached_property
+    def _open_atoms(self) -> tuple[tuple[int, int, int], ...]:
+        """For each atom with open positions its index, their number, and its number of bonds in the core."""
+        sized = zip(self.query.GetAtoms(), map(len, self.positions), strict=True)
+        return tuple((atom.GetIdx(), n_open, atom.GetDegree()) for atom, n_open in sized if n_open)
+
     def _is_closed(self, mol: Chem.Mol, match: Sequence[int]) -> bool:
-        """Whether the atoms of the core have no further bonds, except single ones at open positions."""
+        """Whether the atoms with open positions have no further bonds, except single ones at these."""
         inside = set(match)
-        n_inside = 0
-        for index, own in zip(match, self.positions, strict=True):
-            atom = mol.GetAtomWithIdx(index)
-            out = [bond for bond in atom.GetBonds() if bond.GetOtherAtomIdx(index) not in inside]
-            if len(out) > len(own) or any(bond.GetBondType() != Chem.BondType.SINGLE for bond in out):
+        for place, n_open, n_bonds in self._open_atoms:
+            atom = mol.GetAtomWithIdx(match[place])
+            out = [bond for bond in atom.GetBonds() if bond.GetOtherAtomIdx(match[place]) not in inside]
+            is_single = all(bond.GetBondType() == Chem.BondType.SINGLE for bond in out)
+            if len(out) > n_open or not is_single or atom.GetDegree() - len(out) != n_bonds:
                 return False
-            n_inside += atom.GetDegree() - len(out)
-        return n_inside // 2 == self.query.GetNumBonds()
+        return True
 
     def _slots(self, whole: Chem.Mol, match: Sequence[int]) -> Slots:
         """The open positions of a molecule with all its hydrogens; substituents take the first numbers of an atom."""
@@ -272,7 +290,7 @@ def _exchange(
 
 
 def _end_atoms(part: Chem.Mol) -> list[Chem.Atom]:
-    return [atom for atom in part.GetAtoms() if atom.GetAtomicNum() == 0]
+    return list(part.GetAtomsMatchingQuery(_END))
 
 
 def _ends(part: Chem.Mol) -> list[int]:
@@ -305,5 +323,5 @@ def _zipped(parts: Chem.Mol) -> Chem.Mol | None:
         made = Chem.RemoveHs(Chem.molzip(parts, rules))
     except (ValueError, RuntimeError):
         return None
-    is_whole = len(Chem.GetMolFrags(made)) == 1 and not any(atom.GetAtomicNum() < 1 for atom in made.GetAtoms())
+    is_whole = len(Chem.GetMolFrags(made)) == 1 and not _end_atoms(made)
     return made if is_whole and not any(map(made.HasSubstructMatch, _UNLIKELY)) else None

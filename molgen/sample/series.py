@@ -46,16 +46,15 @@ class CoreSeries:
         """The constraint that a molecule keeps the core."""
         return Constraint(f"core:{self.core.text}", ">=", 1.0)
 
-    def take(self, rng: np.random.Generator, mol: Chem.Mol, parent: Chem.Mol | None = None) -> Chem.Mol | None:
+    def take(self, rng: np.random.Generator, mol: Chem.Mol, parent: str = "") -> Chem.Mol | None:
         """The molecule itself if it keeps the core; otherwise another molecule with a part of it at an open position.
 
-        The other molecule is `parent`, or a member if `parent` does not keep the core. None if no part fits.
+        The other molecule is `parent`, a SMILES, or a member if no part of `mol` fits there. None if none fits at all.
         """
         if self.core.is_kept(mol):
             return mol
-        if parent is None or not self.core.is_kept(parent):
-            parent = self.members[int(rng.integers(len(self.members)))].mol
-        return self.core.substitute(rng, parent, mol)
+        made = self.core.substitute(rng, Chem.MolFromSmiles(parent), mol) if parent else None
+        return made or self.core.substitute(rng, self.members[int(rng.integers(len(self.members)))].mol, mol)
 
 
 def read_series(

@@ -135,8 +135,7 @@ def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: S
         return list(offspring)
     kept = []
     for child in offspring:
-        parent = Chem.MolFromSmiles(child.parent) if child.parent else None
-        mol = series.take(rng, child.molecule.mol, parent)
+        mol = series.take(rng, child.molecule.mol, child.parent)
         if mol is not None:
             is_same = mol is child.molecule.mol
             kept.append(child if is_same else replace(child, molecule=Molecule(Chem.MolToSmiles(mol), mol)))

@@ -110,7 +110,7 @@ class Prediction:
             alone: Doubles = np.eye(len(self.mean))[index]
             return alone
         one = tuple(kind.take(np.array([index])) for kind in self.features)
-        left: Doubles = similarities(self.features, one)[:, 0] - self.v @ self.v[index]
+        left: Doubles = similarities(one, self.features)[0] - self.v @ self.v[index]
         return left
 
 
