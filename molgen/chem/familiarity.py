@@ -31,8 +31,8 @@ from molgen.hashes import Hashes, contains, decode_hashes, encode_hashes, hash_t
 from molgen.paths import read_bytes, replace_file
 
 N_ALLOWED = 1
-"""Unknown environments of radius 2 that a familiar molecule may have; new real molecules have 0.1 to 0.4 on
-average."""
+"""Unknown environments of radius 2 that a familiar molecule may have by default; new real molecules have 0.1 to 0.4
+on average."""
 MAX_BYTES = 1 << 24
 """Maximum size of a file: eight million parts."""
 _PROBES = ("CC(=O)Nc1ccc(O)cc1", "C[N+](C)(C)CC#N", "O=S(=O)(c1ccsc1)N1CC2CC1C2", "FC(Cl)(Br)[C@@H](I)P")
@@ -48,16 +48,18 @@ class Unfamiliar:
         n_radius_1: Environments of at most one bond.
         n_radius_2: Environments of two bonds.
         ring_systems: SMILES of ring systems.
+        n_allowed: Environments of two bonds that a familiar molecule may have.
     """
 
     n_radius_1: int = 0
     n_radius_2: int = 0
     ring_systems: tuple[str, ...] = ()
+    n_allowed: int = N_ALLOWED
 
     @property
     def count(self) -> int:
-        """Parts that make the molecule unfamiliar: all of these but one environment of radius 2."""
-        return self.n_radius_1 + max(0, self.n_radius_2 - N_ALLOWED) + len(self.ring_systems)
+        """Parts that make the molecule unfamiliar: all of these but the allowed environments of radius 2."""
+        return self.n_radius_1 + max(0, self.n_radius_2 - self.n_allowed) + len(self.ring_systems)
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,12 @@ class Reference:
     Attributes:
         environments: Sorted hashes of their atom environments, of both radii.
         ring_systems: Sorted hashes of their ring systems.
+        n_allowed: Unknown environments of radius 2 that a familiar molecule may have.
     """
 
     environments: Hashes
     ring_systems: Hashes
+    n_allowed: int = N_ALLOWED
 
     @classmethod
     def of(cls, mols: Iterable[Chem.Mol], min_count: int = 1) -> Reference:
@@ -85,7 +89,9 @@ class Reference:
     def joined(self, other: Reference) -> Reference:
         """The union of the parts of both."""
         return Reference(
-            np.union1d(self.environments, other.environments), np.union1d(self.ring_systems, other.ring_systems)
+            np.union1d(self.environments, other.environments),
+            np.union1d(self.ring_systems, other.ring_systems),
+            self.n_allowed,
         )
 
     def unfamiliar(self, mol: Chem.Mol) -> Unfamiliar:
@@ -96,9 +102,9 @@ class Reference:
         environments = _environments(mol, 2)
         new = environments[~contains(self.environments, environments)]
         if not len(new):
-            return Unfamiliar(ring_systems=new_systems)
+            return Unfamiliar(ring_systems=new_systems, n_allowed=self.n_allowed)
         n_small = int(np.isin(new, _environments(mol, 1)).sum())
-        return Unfamiliar(n_small, len(new) - n_small, new_systems)
+        return Unfamiliar(n_small, len(new) - n_small, new_systems, self.n_allowed)
 
     @cached_property
     def digest(self) -> str:

@@ -65,14 +65,15 @@ def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[
 def read_constraints(space: LatentSpace, texts: Sequence[str], known: Sequence[Molecule]) -> SampleRequest:
     """The constraints on new molecules, or the default ones if there are none.
 
-    They must be familiar, stable and neutral as well, unless a constraint names these measures. What `known` compounds
-    consist of is familiar.
+    They must be familiar, without any unknown environment of radius 2, stable and neutral as well, unless a constraint
+    names these measures. What `known` compounds consist of is familiar.
 
     Raises:
         SpecError: A constraint cannot be read, or names no measure.
     """
     stated = [constraint for text in texts or USUAL_CONSTRAINTS for constraint in Constraint.parse(text)]
-    familiarity = extend_reference(space.model.familiarity, known)
+    reference = extend_reference(space.model.familiarity, known)
+    familiarity = replace(reference, n_allowed=0) if reference else None
     asked = add_default_constraints(AdmissionRules(), stated, has_reference=familiarity is not None)
     return SampleRequest([str(one) for one in asked], LatentSpace(replace(space.model, familiarity=familiarity)))
 

@@ -112,6 +112,7 @@ def test_the_neutral_form_of_a_charged_molecule_is_familiar() -> None:
 def test_one_environment_of_radius_2_is_allowed_and_nothing_else() -> None:
     assert Unfamiliar(0, 1, ()).count == 0
     assert Unfamiliar(0, 3, ()).count == 2
+    assert Unfamiliar(0, 3, (), n_allowed=0).count == 3
     assert Unfamiliar(1, 0, ()).count == Unfamiliar(0, 0, ("C1CC1",)).count == 1
 
 
