@@ -152,7 +152,7 @@ class Core:
         for atom, own in zip(marked.GetAtoms(), self.positions, strict=True):
             atom.SetAtomMapNum(len(own))
         rules = Chem.AdjustQueryParameters.NoAdjustments()
-        rules.adjustDegree = True
+        rules.adjustDegree = True  # type: ignore[assignment] # RDKit's stub is wrong
         rules.adjustDegreeFlags = Chem.AdjustQueryWhichFlags.ADJUST_IGNOREMAPPED
         return Chem.AdjustQueryProperties(marked, rules)
 
