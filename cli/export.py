@@ -33,6 +33,9 @@ def export(  # noqa: PLR0913 - one argument an option
     top: Annotated[
         int, typer.Option("--top", "-n", min=1, help="Number of molecules; a Pareto front comes first, complete.")
     ] = 100,
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", help="Only candidates with this id, such as MG-000123; repeatable.")
+    ] = None,
     is_diverse: Annotated[
         bool, typer.Option("--diverse", help="Select different scaffolds, among the best 5 times as many or more.")
     ] = False,
@@ -60,7 +63,7 @@ def export(  # noqa: PLR0913 - one argument an option
     """
     from molgen.latent.combined_model import make_predict_function
     from molgen.latent.trust import make_trust_function
-    from molgen.output.candidates import describe, select
+    from molgen.output.candidates import describe, keep_ids, select
     from molgen.output.finished import open_campaign_space
     from molgen.output.front import draw_front, require_front_file
     from molgen.output.known import KnownCompounds
@@ -77,6 +80,8 @@ def export(  # noqa: PLR0913 - one argument an option
     folder = RunFolder.open(run)
     require_no_input(output, [folder.path / NAME, folder.path / START])
     evaluations = read_evaluations(folder.path / NAME)
+    if ids:
+        evaluations = keep_ids(evaluations, ids)
     known = KnownCompounds(read_start(folder.path / START))
     space = open_campaign_space(folder, checkpoint)
 

@@ -40,7 +40,7 @@ from .benchmark import app as benchmark
 from .console import show
 from .console.renamed import note_renames, replace_old_options
 from .explore import app as explore
-from .results import dashboard, report
+from .results import dashboard, report, serve
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
 
@@ -146,6 +146,7 @@ app.command()(campaign.campaign)
 app.command()(export.export)
 app.command()(report.report)
 app.command()(dashboard.dashboard)
+app.command()(serve.serve)
 app.command()(index.index)
 app.command()(project.propose)
 app.command()(project.tell)

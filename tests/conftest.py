@@ -1,10 +1,12 @@
 """What several test files share: the command line, loaded as users start it."""
 
+import base64
 import json
 import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -168,16 +170,53 @@ class Browser:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
+    def wait(self, script: str, seconds: float = 900) -> None:
+        """Waits until a script comes to something true."""
+        ends = time.monotonic() + seconds
+        while not self.value(script):
+            assert time.monotonic() < ends, f"{script}\n{self.complaints}"
+            time.sleep(0.1)
+
+    def click(self, selector: str) -> None:
+        """Presses the mouse in the middle of an element, once it is there and enabled."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        self.wait(f"{found} && !{found}.disabled")
+        self.value(f"{found}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        box, before = self.value(f"{found}.getBoundingClientRect().toJSON()"), None
+        while box != before:  # the page may still grow
+            time.sleep(0.2)
+            box, before = self.value(f"{found}.getBoundingClientRect().toJSON()"), box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def type(self, selector: str, text: str) -> None:
+        """Replaces the text of a field."""
+        self.click(selector)
+        self.value(f"document.querySelector({json.dumps(selector)}).select()")
+        self.call("Input.insertText", text=text)
+
+    def attach(self, selector: str, file: Path) -> None:
+        """Chooses a file in a field."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
+
+    def picture(self, path: Path) -> None:
+        """Writes a screenshot of the whole page, PNG."""
+        data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        path.write_bytes(base64.b64decode(data))
+
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A browser without network."""
+    """A browser without network, but for servers of this machine."""
     if not BROWSER:
         pytest.skip("needs a Chromium")
     (child_in, to_browser), (from_browser, child_out) = os.pipe(), os.pipe()
     arguments = " ".join([
         "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-        f"--user-data-dir={tmp_path / 'profile'}", "--host-resolver-rules='MAP * ~NOTFOUND'"
+        f"--user-data-dir={tmp_path / 'profile'}", "--host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'"
     ])  # fmt: skip
     command = f'exec "{BROWSER}" {arguments} 3<&{child_in} 4>&{child_out} 2>/dev/null'
     with subprocess.Popen(["bash", "-c", command], pass_fds=(child_in, child_out)) as process:

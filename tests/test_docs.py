@@ -25,7 +25,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 RUN = [ROOT / "README.md", ROOT / "docs" / "getting-started.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 SMALL = {"-n": "5", "--limit": "40", "--samples": "20"}
 """What stands in place of the values of some options, to save time."""
-TOO_LONG = ("--prior language", "benchmark", "dashboard", "--resume --out runs/mine")
+TOO_LONG = ("--prior language", "benchmark", "dashboard", "molgen serve", "dask://", "--resume --out runs/mine")
 """Commands of guides that take minutes to hours on the smallest file, or wait for the user."""
 
 

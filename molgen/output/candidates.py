@@ -20,7 +20,7 @@ from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 
 from molgen.chem.checks import CHECKS, CheckResult, check
 from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, parse_or_none, tanimoto
-from molgen.errors import MoleculeError, NothingValidError
+from molgen.errors import MoleculeError, NothingValidError, SpecError
 from molgen.output.known import KnownCompounds, NearestKnown
 from molgen.score.measure import Predict, TrustFunction
 from molgen.search.ledger import Evaluation
@@ -108,7 +108,7 @@ class Candidate:
     @property
     def id(self) -> str:
         """Its name, derived from the number of its line in the ledger: `MG-000123`."""
-        return f"MG-{self.evaluation.index:06d}"
+        return _id(self.evaluation)
 
     @property
     def evaluation(self) -> Evaluation:
@@ -163,6 +163,21 @@ def select(
         f"none of {len(feasible)} molecules can be used: {', '.join(+left_out)}",
         remedy="Export with the RDKit version that the run's manifest.json names, or with --2d.",
     )
+
+
+def keep_ids(evaluations: Sequence[Evaluation], ids: Iterable[str]) -> list[Evaluation]:
+    """The lines of a ledger whose molecules have these ids, in order.
+
+    Raises:
+        SpecError: There is no id, or one is not in the ledger.
+    """
+    wanted = set(ids)
+    kept = [evaluation for evaluation in evaluations if _id(evaluation) in wanted]
+    missing = sorted(wanted - set(map(_id, kept)))
+    if missing or not kept:
+        what = f"the ledger has no {', '.join(missing)}" if missing else "none is given"
+        raise SpecError("id", what, remedy="An export has the field id.")
+    return kept
 
 
 def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:
@@ -336,3 +351,7 @@ def _molecule(smiles: str) -> Molecule:
     if molecule.smiles != smiles:
         raise MoleculeError(smiles, "not canonical for this version of RDKit")
     return molecule
+
+
+def _id(evaluation: Evaluation) -> str:
+    return f"MG-{evaluation.index:06d}"

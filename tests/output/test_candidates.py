@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from molgen.chem.checks import CHECKS
 from molgen.chem.molecule import fingerprint, parse, tanimoto
-from molgen.errors import NothingValidError
-from molgen.output.candidates import Pick, describe, pick_diverse, scaffold, select
+from molgen.errors import NothingValidError, SpecError
+from molgen.output.candidates import Pick, describe, keep_ids, pick_diverse, scaffold, select
 from molgen.output.known import KnownCompounds
 from molgen.search.ledger import Evaluation
 from molgen.search.start import StartMolecule
@@ -184,6 +184,15 @@ def test_a_diverse_selection_leaves_the_worse_half_out() -> None:
     totals = [1 - i / 1000 for i in range(60)]
     picks = select(ledger(totals, HOMOLOGUES[:60]), 20, is_diverse=True).picks
     assert max(indices(picks)) <= 30
+
+
+def test_ids_name_lines_of_the_ledger() -> None:
+    lines = ledger([0.1, 0.2, 0.3])
+    assert keep_ids(lines, ["MG-000003", "MG-000001"]) == [lines[0], lines[2]]
+    with pytest.raises(SpecError, match="MG-000004"):
+        keep_ids(lines, ["MG-000004", "MG-000001"])
+    with pytest.raises(SpecError, match="none is given"):
+        keep_ids(lines, [])
 
 
 def test_only_what_is_wanted_is_selected() -> None:

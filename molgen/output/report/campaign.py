@@ -58,7 +58,7 @@ def describe_campaign(
         sections.append(_trade_offs(objectives, evaluations, candidates, is_pareto=spec.pareto))
     sections += [
         _distributions(candidates, reference),
-        _grid(candidates),
+        make_candidate_grid(candidates),
         Facts("Provenance", flatten_entries(manifest), is_folded=True),
     ]
     return Report(title, f"Campaign, {_times(manifest)}", _figures(evaluations, candidates), sections)
@@ -176,7 +176,7 @@ def _axis_label(objective: Objective) -> str:
     return f"{objective.name} ({objective.goal} {wanted})"
 
 
-def _grid(candidates: Sequence[Candidate]) -> Grid:
+def make_candidate_grid(candidates: Sequence[Candidate]) -> Grid:
     """Candidates with the fields of an export."""
     rows = [fields(candidate) for candidate in candidates]
     columns = [name for name in rows[0] if not _LEFT_OUT.fullmatch(name)]

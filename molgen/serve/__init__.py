@@ -1,0 +1,1 @@
+"""The workbench: a local server whose page calls the library."""

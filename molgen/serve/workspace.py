@@ -1,0 +1,99 @@
+"""The folder of a workbench: uploaded files, runs and exports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from molgen.chem.table import Tally, read_molecules
+from molgen.errors import FileError, SpecError
+
+MAX_UPLOAD_BYTES = 200_000_000
+_NAME = re.compile(r"\w[\w .+-]{0,79}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An uploaded file of molecules.
+
+    Attributes:
+        name: Of the file.
+        n_kept: Rows that hold a molecule.
+        rejected: Number of other rows, by reason.
+    """
+
+    name: str
+    n_kept: int
+    rejected: dict[str, int]
+
+
+class Workspace:
+    """The folder of a workbench.
+
+    Attributes:
+        folder: Its path.
+        files, runs, exports: Its folders.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folders that are missing."""
+        self.folder = folder
+        self.files, self.runs, self.exports = (folder / name for name in ("files", "runs", "exports"))
+        for path in (self.files, self.runs, self.exports):
+            path.mkdir(parents=True, exist_ok=True)
+
+    def upload(self, name: str, content: bytes) -> Upload:
+        """Keeps a file of molecules, in place of another of the same name.
+
+        Raises:
+            SpecError: The name is no plain file name, the file is larger than `MAX_UPLOAD_BYTES`, or it holds
+                no molecule.
+        """
+        path = self.files / require_name("file", name)
+        if len(content) > MAX_UPLOAD_BYTES:
+            raise SpecError("file", f"{name} is larger than {MAX_UPLOAD_BYTES / 1e6:.0f} MB")
+        with TemporaryDirectory(dir=self.folder) as folder:
+            draft = Path(folder) / name
+            draft.write_bytes(content)
+            tally = Tally()
+            try:
+                for _ in tally.sift(read_molecules(draft)):
+                    pass
+                tally.require_kept(draft)
+            except FileError as error:
+                raise SpecError("file", error.message.replace(f"{folder}/", ""), remedy=error.remedy) from None
+            draft.replace(path)
+        return Upload(name, tally.kept, dict(tally.rejected))
+
+    def file(self, name: str) -> Path:
+        """The path of an uploaded file.
+
+        Raises:
+            SpecError: There is none of that name.
+        """
+        path = self.files / require_name("file", name)
+        if not path.is_file():
+            raise SpecError("file", f"there is no {name}", remedy="Upload it first.")
+        return path
+
+    def file_names(self) -> Sequence[str]:
+        """The names of the uploaded files, sorted."""
+        return sorted(path.name for path in self.files.iterdir() if _NAME.fullmatch(path.name) and path.is_file())
+
+    def run_names(self) -> Sequence[str]:
+        """The names of the runs, sorted."""
+        return sorted(path.name for path in self.runs.iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
+
+
+def require_name(key: str, name: str) -> str:
+    """A name that can stand for a file in a folder.
+
+    Raises:
+        SpecError: It is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise SpecError(key, f"{name!r} is no name", remedy="Use up to 80 letters, digits, blanks and _ . + -.")
+    return name
