@@ -25,6 +25,7 @@ class SurrogateConfig:
 
 
 STRUCTURE: tuple[FeatureKind, ...] = ("circular",)
+COMPOSITION: tuple[FeatureKind, ...] = ("composition",)
 STRUCTURE_AND_COMPOSITION: tuple[FeatureKind, ...] = ("circular", "composition")
 
 
@@ -34,6 +35,7 @@ def default_surrogates() -> tuple[SurrogateConfig, ...]:
         SurrogateConfig(STRUCTURE, width=3.0, confidence=1.0),
         SurrogateConfig(STRUCTURE_AND_COMPOSITION, width=3.0, confidence=1.0),
         SurrogateConfig(STRUCTURE_AND_COMPOSITION, width=None, confidence=2.0),
+        SurrogateConfig(COMPOSITION, width=None, confidence=2.0),
     )
 
 

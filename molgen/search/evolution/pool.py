@@ -2,7 +2,8 @@
 
 Notation: P offspring, M scores.
 Sources: upper confidence bound, Srinivas et al. 2010 (arXiv:0912.3995), in batches: Desautels et al. 2014 (JMLR
-15, 3873); random weights of several scores, ParEGO, Knowles 2006 (doi:10.1109/TEVC.2005.851274).
+15, 3873); expected improvement, Jones et al. 1998 (doi:10.1023/A:1008306431147); random weights of several scores,
+ParEGO, Knowles 2006 (doi:10.1109/TEVC.2005.851274).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule
@@ -23,13 +25,22 @@ that 0 is the worst and 1 the best found."""
 
 JITTER = 1e-3
 """Noise variance of a pick without a score, relative to that of the signal."""
+MIN_STD = 1e-9
+"""Minimum standard deviation of a predicted score."""
 LEAST_BOLDNESS = 0.01
 """Minimum number of standard deviations, relative to the maximum."""
+TIMID = 0.1
+"""Number of standard deviations below which a pick maximises the expected improvement."""
+TAIL = -6.0
+"""Standard deviations below the best, from which on the expected improvement follows its asymptote."""
 
 
 @dataclass(frozen=True)
 class Aim:
     """The acquisition function of a pick.
+
+    It is the mean plus a multiple of the standard deviation. Where that multiple is small, the highest means repeat the
+    best molecule in variants of the same score; a timid pick of one score maximises the expected improvement instead.
 
     Attributes:
         boldness: Standard deviations added to the mean.
@@ -49,6 +60,8 @@ class Aim:
 
     def value(self, mean: Doubles, std: Doubles) -> Doubles:
         """The acquisition value (P,) of offspring with mean and standard deviation (P, M) of their scores."""
+        if self.boldness < TIMID and mean.shape[1] == 1:
+            return log_expected_improvement(mean[:, 0] - 1.0, std[:, 0])
         return _scalarise(mean + self.boldness * std, self.weights)
 
 
@@ -133,6 +146,22 @@ class PosteriorVariance:
         column /= np.sqrt(max(column[index], 0.0) + JITTER)
         self._left -= np.square(column)
         self._columns = np.column_stack([self._columns, column])
+
+
+def log_expected_improvement(gain: Doubles, std: Doubles) -> Doubles:
+    """Logarithm of the expected improvement (P,), for means `gain` (P,) relative to the best and deviations (P,).
+
+    Source: Jones et al. 1998 (doi:10.1023/A:1008306431147), equation 15; far below the best the asymptote of Ament et
+    al. 2023 (arXiv:2310.20708), section 4.1, which is not 0.
+    """
+    std = np.maximum(std, MIN_STD)
+    z = gain / std
+    near, far = np.maximum(z, TAIL), np.minimum(z, TAIL)
+    log_root = 0.5 * np.log(2.0 * np.pi)
+    improvement = np.log(np.exp(-0.5 * near**2 - log_root) + near * ndtr(near))
+    asymptote = -0.5 * far**2 - log_root - 2.0 * np.log(-far)
+    value: Doubles = np.log(std) + np.where(z > TAIL, improvement, asymptote)
+    return value
 
 
 def _scalarise(share: Doubles, weights: Doubles) -> Doubles:

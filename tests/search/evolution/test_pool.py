@@ -8,11 +8,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from rdkit import Chem
+from scipy.integrate import quad
 
 from molgen.chem.count_fingerprints import CountFingerprints
 from molgen.chem.molecule import Molecule, parse
 from molgen.search.evolution.operators import Offspring
-from molgen.search.evolution.pool import JITTER, LEAST_BOLDNESS, Aim, Pool, PosteriorVariance
+from molgen.search.evolution.pool import (
+    JITTER,
+    LEAST_BOLDNESS,
+    TAIL,
+    TIMID,
+    Aim,
+    Pool,
+    PosteriorVariance,
+    log_expected_improvement,
+)
 from molgen.search.evolution.surrogate import Features, Prediction, TanimotoProcess, similarities
 
 Array = NDArray[np.float64]
@@ -35,11 +45,11 @@ def aims(boldness: float, n: int = 1) -> list[Aim]:
 def judge(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
     """The larger the better; the larger half misses a constraint, by its size; the smallest is a riddle."""
     n = np.array([molecule.mol.GetNumAtoms() for molecule in molecules], dtype=np.float64)
-    return np.maximum(0.0, n - 4), unrelated(n[:, None] / 10, np.where(n == 1, 1.0, 0.0)[:, None])
+    return np.maximum(0.0, n - 4), unrelated(n[:, None] / 10, np.where(n == 1, 0.5, 0.0)[:, None])
 
 
 def test_constraints_come_before_scores() -> None:
-    pool = Pool(judge, aims(0.0))
+    pool = Pool(judge, aims(TIMID))
     pool.add(CHILDREN)
     assert [size(child) for child in pool.select(8)] == [4, 3, 2, 1, 5, 6, 7, 8]
     assert [size(child) for child in pool.leaders(5)] == [4, 3, 2, 1, 5]
@@ -47,10 +57,26 @@ def test_constraints_come_before_scores() -> None:
 
 
 def test_doubt_is_worth_something_to_bold_picks() -> None:
-    pool = Pool(judge, [*aims(0.0), *aims(2.0)])
+    pool = Pool(judge, [*aims(TIMID), *aims(2.0)])
     pool.add(CHILDREN[:4])
     assert [size(child) for child in pool.select(2)] == [4, 1]
     assert [size(child) for child in pool.leaders(3)] == [4, 1, 3]
+
+
+@pytest.mark.parametrize(("gain", "std"), [(0.3, 0.1), (0.0, 0.2), (-0.5, 0.3), (-2.0, 0.35), (-2.0, 0.1)])
+def test_the_expected_improvement_is_the_integral_of_the_improvement(gain: float, std: float) -> None:
+    def improvement(x: float) -> float:
+        return x * float(np.exp(-0.5 * ((x - gain) / std) ** 2) / (std * np.sqrt(2 * np.pi)))
+
+    expected, _ = quad(improvement, 0.0, max(gain, 0.0) + 12 * std, epsabs=0.0, points=[max(gain, 0.0)])
+    found = log_expected_improvement(np.array([gain]), np.array([std]))
+    assert found == pytest.approx(np.log(expected), abs=0.1 if gain / std < TAIL else 1e-6)
+
+
+def test_a_timid_pick_leaves_a_plateau() -> None:
+    mean, std = np.array([[1.0], [0.9]]), np.array([[0.001], [0.2]])
+    assert Aim(TIMID / 2, np.ones(1)).value(mean, std).argmax() == 1
+    assert Aim(TIMID, np.ones(1)).value(mean, std).argmax() == 0
 
 
 def test_boldness_is_spread_over_two_decades() -> None:
