@@ -49,6 +49,8 @@ class RegionConfig:
     Attributes:
         n_steps: Number of steps.
         coarse_size: C; the first C latent dimensions become coarse, with a prior of standard deviation 1.
+        fine_scale: Standard deviation of the prior in the others. At 0.07, distances follow the coarse dimensions, which
+            the geometry loss ties to Tanimoto distances.
         batch_size: B.
         learning_rate: Peak step size of Adam: it rises over 200 steps, and falls to 0 over the last 70 %.
         coarse_weight: Weight of the divergence of the coarse dimensions, reached after `warmup` of the steps.
@@ -67,14 +69,15 @@ class RegionConfig:
 
     n_steps: int
     coarse_size: int = 32
+    fine_scale: float = 0.07
     batch_size: int = 64
     learning_rate: float = 1.5e-3
-    coarse_weight: float = 0.15
+    coarse_weight: float = 0.45
     first_coarse_weight: float = 0.03
     warmup: float = 0.3
     fine_weight: float = 0.1
-    exact_share: float = 0.25
-    geometry_weight: float = 10.0
+    exact_share: float = 0.4
+    geometry_weight: float = 60.0
     token_dropout: float = 0.05
     unconditional_share: float = 0.1
     seed: int = 0
@@ -119,7 +122,7 @@ def fit_regions(
         raise SpecError("regions", f"the checkpoint has fewer than {config.coarse_size} latent dimensions")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(config.seed)
-        vae, conditional = _with_coarse_size(model.vae, config.coarse_size), _conditioned(language, config.coarse_size)
+        vae, conditional = _rescaled(model.vae, config), _conditioned(language, config.coarse_size)
     texts = SmilesTokens.from_token_set(model.vocabulary, data, conditional.tokens)
     step = _RegionStep(config, vae, conditional)
     schedule = Schedule(_with_texts_only(data, texts), config.batch_size, config.seed)
@@ -200,9 +203,9 @@ def _rate_share(number: int, n_steps: int) -> float:
     return min(1.0, (number + 1) / WARMUP_STEPS, (1.0 - number / n_steps) / COOLDOWN_SHARE)
 
 
-def _with_coarse_size(vae: Vae, coarse_size: int) -> Vae:
-    """A copy with this number of coarse dimensions: the same network in units of the new prior."""
-    result = Vae(replace(vae.config, coarse_size=coarse_size))
+def _rescaled(vae: Vae, config: RegionConfig) -> Vae:
+    """A copy with other coarse and fine dimensions: the same network in units of the new prior."""
+    result = Vae(replace(vae.config, coarse_size=config.coarse_size, fine_scale=config.fine_scale))
     result.load_state_dict(copy.deepcopy(vae.state_dict()))
     return result.train()
 
