@@ -21,7 +21,7 @@ N_GEOMETRY = 2000
 """Molecules whose distances are compared: two million pairs."""
 N_CENTRES, N_SCOUTS, N_DECODES = 200, 40, 100
 """Number of molecules whose neighbourhood is measured, number of those that choose the radius, points around each."""
-RADII = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
+RADII = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 """Steps tried, in standard deviations of the prior in each dimension."""
 NEAREST_RADIUS = 0.4
 """The step for decoding to the nearest molecules, for which a search for the best step would take too long."""

@@ -33,9 +33,9 @@ FIRST_WEIGHTS = 0.02
 MAX_SURPRISE = 5.0
 """Nats of a token above which a draft is rewritten. Around 24 molecules, neighbours rewritten above 5 nats are as easy
 to synthesise as those above 7 (SA score 0.15 above that of the molecules; 0.3 to 0.5 without a limit)."""
-SURPRISE_POWER, POSITION_POWER = 0.4, 5.0
-"""A draft is varied from token t with a chance that grows with its surprise^0.4 and its position^5."""
-FIRST_TEMPERATURE, NEXT_TEMPERATURE = 2.5, 0.4
+SURPRISE_POWER, POSITION_POWER = 0.4, 7.0
+"""A draft is varied from token t with a chance that grows with its surprise^0.4 and its position^7."""
+FIRST_TEMPERATURE, NEXT_TEMPERATURE = 3.5, 0.4
 """Temperatures of the token where a variant leaves its draft, and of those after it. These, the powers above and the
 limit were chosen on molecules of ZINC250k's validation part, by the number of useful neighbours of 100 and their SA."""
 
