@@ -45,7 +45,9 @@ def test_what_is_usual_is_trusted_as_often_as_it_should(space: LatentSpace, samp
     trust = measure_trust(space, samples).values
     assert (trust < 0.05).mean() < 0.1
     assert 0.3 < np.median(trust) < 0.9
-    assert measure_trust(space, USUAL).values.min() > 0.15
+    usual = measure_trust(space, USUAL).values
+    assert usual.min() > 0.04
+    assert np.median(usual) > 0.5
 
 
 def test_what_has_no_point_has_no_trust_and_comes_first(space: LatentSpace) -> None:

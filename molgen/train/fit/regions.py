@@ -49,8 +49,8 @@ class RegionConfig:
     Attributes:
         n_steps: Number of steps.
         coarse_size: C; the first C latent dimensions become coarse, with a prior of standard deviation 1.
-        fine_scale: Standard deviation of the prior in the others. At 0.07, distances follow the coarse dimensions, which
-            the geometry loss ties to Tanimoto distances.
+        fine_scale: Standard deviation of the prior in the others. At 0.07, distances follow the coarse dimensions,
+            which the geometry loss ties to Tanimoto distances.
         batch_size: B.
         learning_rate: Peak step size of Adam: it rises over 200 steps, and falls to 0 over the last 70 %.
         coarse_weight: Weight of the divergence of the coarse dimensions, reached after `warmup` of the steps.
