@@ -136,9 +136,9 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     no call.
 
     Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
-    similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, core:CORE, shape:FILE.sdf, alerts:pains,
-    alerts:brenk, unfamiliar, unstable, charge, trust, predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and your own
-    scorers by name.
+    similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, core:CORE, shape:FILE.sdf, dock:FOLDER,
+    alerts:pains, alerts:brenk, unfamiliar, unstable, charge, trust, predicted:NAME, std:NAME, lcb:NAME, ucb:NAME, and
+    your own scorers by name.
 
     Example: molgen campaign --maximize qed --constraint "sa <= 3" --budget 500 --out run
     """

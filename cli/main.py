@@ -41,6 +41,7 @@ from .console import show
 from .console.renamed import note_renames, replace_old_options
 from .explore import app as explore
 from .results import dashboard, report, serve
+from .structure import receptor
 
 FAILED, USAGE, NOTHING_VALID, INTERRUPTED = 1, 2, 3, 130
 
@@ -142,6 +143,7 @@ app.command()(evaluate.evaluate)
 app.command()(encode.encode)
 app.command()(decode.decode)
 app.command()(sample.sample)
+app.command()(receptor.receptor)
 app.command()(campaign.campaign)
 app.command()(export.export)
 app.command()(report.report)

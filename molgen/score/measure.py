@@ -141,7 +141,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto similarity
     of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
     substructure, with any substituents; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0;
-    `shape:FILE.sdf`, the likeness of shape and features to a pose (see `score.pose`); `alerts:pains`
+    `shape:FILE.sdf`, the likeness of shape and features to a pose (see `score.pose`); `dock:FOLDER`, a scorer (see
+    `score.docking`); `alerts:pains`
     and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME`
     (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the
     mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the applicability domain;

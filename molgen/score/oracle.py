@@ -96,6 +96,11 @@ class Oracle:
         """Every measure, in stable order."""
         return tuple(self._measures)
 
+    @property
+    def is_tolerant(self) -> bool:
+        """Whether a molecule may be scored although a scorer has no value for it."""
+        return any(isinstance(measure, Scorer) and measure.is_tolerant for measure in self._measures.values())
+
     def prefilter(self, molecules: Sequence[Molecule]) -> Doubles:
         """The violation (N,) of the constraints that need no scorer of the user; none is called.
 

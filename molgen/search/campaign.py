@@ -122,7 +122,8 @@ class Campaign:
         self._labels = {one.molecule.smiles: one.labels for one in self.start}
         self.n_objectives = len(oracle.objectives) if spec.pareto else 1
         names = list(oracle.restore({name: [0.0] for name in oracle.measure_names}).desirabilities)
-        self._ledger = Ledger(folder / ledger.NAME, oracle.measure_names, names, has_failures=spec.on_failure != "stop")
+        has_failures = spec.on_failure != "stop" or oracle.is_tolerant
+        self._ledger = Ledger(folder / ledger.NAME, oracle.measure_names, names, has_failures=has_failures)
         self._recorded = ledger.read_evaluations(self._ledger.path) if self._ledger.path.exists() else []
         self._journal = Journal(folder / study.NAME, self.n_objectives)
         points = space.encode([one.molecule.smiles for one in self.start])

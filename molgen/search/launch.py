@@ -22,6 +22,8 @@ from molgen.run import SPEC, RunFolder, describe_input, file_digest, now
 from molgen.sample.series import CoreSeries, keep_constraints, read_series
 from molgen.score.constraint import Constraint
 from molgen.score.defaults import add_default_constraints
+from molgen.score.docking import receptor_files
+from molgen.score.external.docking import DockingScorer, find_docking_scorers
 from molgen.score.external.executor import Workers
 from molgen.score.external.plugin import find_installed_scorers, health_check, parse_scorers
 from molgen.score.external.scorer import InstalledScorer, PythonScorer, Scorer
@@ -169,6 +171,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     named = [*(each.name for each in objectives), *(each.name for each in constraints), *spec.record]
     others = [name for name in named if name not in scorers and not is_own(name)]
     scorers |= find_installed_scorers(others, spec.time_limit_s, is_tolerant=is_tolerant)
+    scorers |= find_docking_scorers(others, spec.time_limit_s)
     if machine.workers is not None:
         stack.enter_context(machine.workers)
     running = {name: _running(scorer, machine.workers) for name, scorer in scorers.items()}
@@ -237,7 +240,9 @@ def _require_pareto_makes_sense(spec: CampaignSpec, oracle: Oracle) -> None:
 
 
 def _scorer_digest(scorer: Scorer) -> str:
-    """What identifies a scorer: the SHA-256 of a file, the version of a package; the specification has a program."""
+    """What identifies a scorer: the SHA-256 of its files, the version of a package; the specification has a program."""
+    if isinstance(scorer, DockingScorer):
+        return " ".join(map(file_digest, receptor_files(scorer.folder)))
     if isinstance(scorer, InstalledScorer):
         return scorer.version
     return file_digest(scorer.path) if isinstance(scorer, PythonScorer) else ""

@@ -28,7 +28,7 @@ from molgen.search.start import read_start
 from molgen.serve.access import Access
 from molgen.serve.campaigns import Campaigns
 from molgen.serve.instruments import MAX_SHOWN, Answer, Instruments
-from molgen.serve.workspace import MAX_UPLOAD_BYTES, Workspace, require_name
+from molgen.serve.workspace import MAX_UPLOAD_BYTES, Workspace, require_plain_name
 
 _PAGE = Path(__file__).resolve().parent / "page"
 _MAX_JSON_BYTES = 1_000_000
@@ -126,7 +126,7 @@ class Workbench:
         Raises:
             SpecError: There is none of that name.
         """
-        path = self._workspace.exports / require_name("file", name)
+        path = self._workspace.exports / require_plain_name("file", name)
         if not path.is_file():
             raise SpecError("file", f"there is no export {name}")
         return path

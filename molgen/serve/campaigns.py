@@ -21,7 +21,7 @@ from molgen.search.launch import Machine, Reports
 from molgen.search.ledger import Evaluation, read_evaluations
 from molgen.search.resumption import read_budgets
 from molgen.search.spec import CampaignSpec
-from molgen.serve.workspace import Workspace, require_name
+from molgen.serve.workspace import Workspace, require_plain_name
 
 State = Literal["running", "stopped", "finished"]
 _STOP_S = 60.0
@@ -80,7 +80,7 @@ class Campaigns:
         Raises:
             SpecError: An option is wrong, or there is a campaign of that name.
         """
-        if (self._workspace.runs / require_name("name", name)).exists() or self._is_running(name):
+        if (self._workspace.runs / require_plain_name("name", name)).exists() or self._is_running(name):
             raise SpecError("name", f"there is a campaign {name}", remedy="Choose another name.")
         spec = CampaignSpec.from_options(options)
         command = ["molgen", "campaign", *_flags(options), "--out", str(self._workspace.runs / name)]
@@ -131,7 +131,7 @@ class Campaigns:
         Raises:
             RunError: There is none.
         """
-        return read_evaluations(self._workspace.runs / require_name("name", name) / ledger.NAME)
+        return read_evaluations(self._workspace.runs / require_plain_name("name", name) / ledger.NAME)
 
     def close(self) -> None:
         """Stops every campaign, and waits until their states are saved."""
@@ -149,7 +149,7 @@ class Campaigns:
         Raises:
             RunError: There is no such campaign.
         """
-        folder = RunFolder.open(self._workspace.runs / require_name("name", name))
+        folder = RunFolder.open(self._workspace.runs / require_plain_name("name", name))
         return read_budgets(folder, CampaignSpec.from_options(folder.spec()))[-1]
 
     def _work(self, name: str, budget: int, options: dict[str, Any] | None, command: list[str]) -> None:

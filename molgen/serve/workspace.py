@@ -52,7 +52,7 @@ class Workspace:
             SpecError: The name is no plain file name, the file is larger than `MAX_UPLOAD_BYTES`, or it holds
                 no molecule.
         """
-        path = self.files / require_name("file", name)
+        path = self.files / require_plain_name("file", name)
         if len(content) > MAX_UPLOAD_BYTES:
             raise SpecError("file", f"{name} is larger than {MAX_UPLOAD_BYTES / 1e6:.0f} MB")
         with TemporaryDirectory(dir=self.folder) as folder:
@@ -74,7 +74,7 @@ class Workspace:
         Raises:
             SpecError: There is none of that name.
         """
-        path = self.files / require_name("file", name)
+        path = self.files / require_plain_name("file", name)
         if not path.is_file():
             raise SpecError("file", f"there is no {name}", remedy="Upload it first.")
         return path
@@ -88,7 +88,7 @@ class Workspace:
         return sorted(path.name for path in self.runs.iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
 
 
-def require_name(key: str, name: str) -> str:
+def require_plain_name(key: str, name: str) -> str:
     """A name that can stand for a file in a folder.
 
     Raises:

@@ -47,6 +47,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "export": {"run": "run"} | MODEL,
     "report": {"run": "run"} | MODEL,
     "dashboard": {"run": "run"},
+    "receptor": {"protein": "molecules.csv", "ligand": "others.smi", "out": "free"},
     "serve": {"folder": "workbench"} | MODEL,
     "index": {"files": "molecules.csv"} | MODEL,
     "curate": DATA,

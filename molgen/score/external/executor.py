@@ -152,6 +152,7 @@ class ExecutorScorer(Scorer):
     def __init__(self, scorer: Scorer, workers: ExecutorWorkers) -> None:
         """Takes the place of `scorer`, which was not called yet; nothing runs before the first call."""
         super().__init__(scorer.name, scorer.time_limit_s, is_tolerant=scorer.is_tolerant)
+        self.default_value = scorer.default_value
         self._workers = workers
         self._task = Task(scorer)
 

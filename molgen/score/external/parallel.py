@@ -20,6 +20,7 @@ class ParallelScorer(Scorer):
     def __init__(self, scorer: Scorer, n: int) -> None:
         """Takes `scorer`, which was not called yet, as one of n copies; nothing runs before the first call."""
         super().__init__(scorer.name, scorer.time_limit_s, is_tolerant=scorer.is_tolerant)
+        self.default_value = scorer.default_value
         self._copies = [scorer, *(copy(scorer) for _ in range(n - 1))]
         self._free: SimpleQueue[Scorer] = SimpleQueue()
         for one in self._copies:

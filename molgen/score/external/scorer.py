@@ -58,8 +58,10 @@ class Scorer(ABC):
         time_limit_s: Limit of one call.
         is_tolerant: Whether molecules without a value are allowed.
         failures: By SMILES, why molecules of the last call have no value.
+        default_value: What a molecule without a value counts as, NaN unless the scorer has a worst value.
     """
 
+    default_value = math.nan
     is_cheap = False
     default_scale: tuple[float, float] | None = None
 
@@ -81,7 +83,7 @@ class Scorer(ABC):
         self._takes_several = True
 
     def __call__(self, molecules: Sequence[Molecule], /) -> Doubles:
-        """One finite number per molecule (N,); NaN if a tolerant scorer has none.
+        """One finite number per molecule (N,); `default_value` if a tolerant scorer has none.
 
         Raises:
             ScorerError: The scorer cannot be started, raised an exception, exceeded its time limit or gave an invalid
@@ -135,7 +137,7 @@ class Scorer(ABC):
         if self._n_failed_in_row >= MAX_FAILURES_IN_A_ROW:
             what = f"has failed for {self._n_failed_in_row} molecules in a row; for the last it {reason}"
             raise BrokenScorerError(self.name, what, remedy=_REMEDY)
-        return math.nan
+        return self.default_value
 
     @abstractmethod
     def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:

@@ -1,6 +1,7 @@
 """The worker process of a scorer: one JSON line in, one JSON line out.
 
-Started as `python -P worker.py PLACE FUNCTION`, where PLACE is a .py file or an installed module. It imports only the
+Started as `python -P worker.py PLACE FUNCTION`, where PLACE is a .py file or an installed module; FUNCTION:ARGUMENT is
+the function that FUNCTION makes of a text. It imports only the
 standard library, so that a scorer starts fast and independently of molgen. A request is a list of N SMILES. A reply is
 `{"values": [...]}` with N items, each a number or the text of an invalid answer, or `{"refused": REASON}`. The first
 reply, `{"values": []}`, reports that the module is loaded. Every exception of the scorer, SystemExit included, is a
@@ -32,7 +33,10 @@ def main(place: str, name: str) -> None:
     requests, replies = _private_pipes()
     try:
         module = _load(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+        name, _, argument = name.partition(":")
         function = getattr(module, name, None)
+        if argument and callable(function):
+            function = function(argument)
     except BaseException as error:
         _reply(replies, _refusal(error))
         return

@@ -1,0 +1,1 @@
+"""Commands about three-dimensional structures."""
