@@ -1,6 +1,7 @@
 """What several test files share: the command line, loaded as users start it."""
 
 import base64
+import functools
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+import typer.main
+import typer.testing
 from typer import Typer
 from typer.testing import CliRunner, Result
 
@@ -32,6 +35,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["MOLGEN_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_are_built_once() -> Iterator[None]:
+    """The runner builds all commands of the application anew at each call, which takes longer than most calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
