@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,16 @@ def content(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.name != LOCK}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def checkpoint(tiny_checkpoint: Path) -> Iterator[None]:
+    """A small model in place of the default checkpoint."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOLGEN_CHECKPOINT", str(tiny_checkpoint))
+        yield
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, app: Typer) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, app: Typer, checkpoint: None) -> Path:
     """A finished campaign, not to be changed."""
     out = tmp_path_factory.mktemp("finished") / "run"
     arguments = ["campaign", *FLAGS, "--budget", 15, "--batch", 10, "--out", out]
