@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -136,6 +137,33 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractConte
             kill.left = 10**9
 
     return block
+
+
+class Page(HTMLParser):
+    """A page of HTML.
+
+    Attributes:
+        tags: Its start tags, each with its attributes.
+        text: What stands between the tags.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="session")
+def parse_page() -> Callable[[str], Page]:
+    """Reads the HTML of a page."""
+    return Page
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

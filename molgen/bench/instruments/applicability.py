@@ -34,8 +34,6 @@ MAX_MOLECULES = 2000
 """Number of molecules compared with outliers, and of reference molecules for fingerprints."""
 RESIDUES = tuple("ACDEFGHIKLMNPQRSTVWY")
 RESIDUES_OF_PEPTIDE, RESIDUES_OF_CYCLE = (4, 10), (4, 8)
-MIN_RING = 12
-"""Atoms of a macrocycle (Driggers et al. 2008, doi:10.1038/nrd2590)."""
 GROUPS = (
     *("B(O)O", "[B-](F)(F)F", "[Si](C)(C)C", "[Ge](C)(C)C", "[Sn](C)(C)C", "[Pb](C)(C)C"),
     *("[As](C)C", "[Sb](C)C", "[Se]C", "[Te]C", "[Hg]Cl", "[Zn]Cl"),
