@@ -39,7 +39,7 @@ def make(folder):
 def test_a_failure_is_a_row_with_a_reason_and_the_worst_score(tmp_path: Path, n: int) -> None:
     (tmp_path / "mine.py").write_text(SOURCE)
     molecules = [parse("CCO"), parse("OB(O)c1ccccc1"), parse("CCN")]
-    one = Fake("dock", str(tmp_path / "mine.py"), "make:abc", is_tolerant=True)
+    one = Fake("dock:abc", str(tmp_path / "mine.py"), "make:abc", is_tolerant=True)
     with one if n == 1 else ParallelScorer(one, n) as scorer:
         assert scorer(molecules).tolist() == [-3, WORST_KCAL, -3]
         assert list(scorer.failures) == [molecules[1].smiles]

@@ -29,8 +29,7 @@ class DockingScorer(FunctionScorer):
         self.folder = Path(name.removeprefix(DOCK)).expanduser().resolve()
         read_card(self.folder)
         place, function = make_scorer.__module__, f"{make_scorer.__name__}:{self.folder}"
-        super().__init__("dock", place, function, time_limit_s, is_tolerant=True)
-        self.name = name
+        super().__init__(name, place, function, time_limit_s, is_tolerant=True)
 
 
 def find_docking_scorers(names: Iterable[str], time_limit_s: float = TIME_LIMIT_S) -> dict[str, DockingScorer]:

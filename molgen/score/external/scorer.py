@@ -66,13 +66,7 @@ class Scorer(ABC):
     default_scale: tuple[float, float] | None = None
 
     def __init__(self, name: str, time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False) -> None:
-        """Checks the name and the limit; raises SpecError."""
-        if not _NAME.fullmatch(name):
-            raise SpecError(
-                "scorer",
-                f"{name!r} cannot name a scorer",
-                remedy="Put a name of letters, digits, _ . or - before it: my_score=...",
-            )
+        """Checks the limit; raises SpecError."""
         if not (0 < time_limit_s <= 1e6):
             raise SpecError("time_limit_s", f"must be above 0 and at most 1e6 seconds, but is {time_limit_s}")
         self.name = name
@@ -263,7 +257,8 @@ class PythonScorer(FunctionScorer):
         *,
         is_tolerant: bool = False,
     ) -> None:
-        """Checks that the file exists (SpecError); nothing runs before the first call."""
+        """Checks the name, and that the file exists (SpecError); nothing runs before the first call."""
+        _require_free_name(name)
         if not path.is_file():
             raise SpecError("scorer", f"{path} is not a file", remedy="Write it like file.py:function.")
         self.path = path.resolve()
@@ -285,6 +280,7 @@ class InstalledScorer(FunctionScorer):
         Raises:
             SpecError: It names no function of a module.
         """
+        _require_free_name(entry_point.name)
         if not (entry_point.attr or "").isidentifier():
             remedy = "The package must write it like package.module:function."
             raise SpecError("scorer", f"the entry point {entry_point.value!r} names no function", remedy=remedy)
@@ -304,7 +300,8 @@ class CommandScorer(Scorer):
         *,
         is_tolerant: bool = False,
     ) -> None:
-        """Checks that the program exists; raises SpecError."""
+        """Checks the name, and that the program exists; raises SpecError."""
+        _require_free_name(name)
         super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
         if not arguments or shutil.which(arguments[0]) is None:
             program = arguments[0] if arguments else ""
@@ -342,6 +339,16 @@ class CommandScorer(Scorer):
 
     def _last_words(self) -> str:
         return self._words
+
+
+def _require_free_name(name: str) -> None:
+    """Checks a name that the user, or a package, gives a scorer; raises SpecError."""
+    if not _NAME.fullmatch(name):
+        raise SpecError(
+            "scorer",
+            f"{name!r} cannot name a scorer",
+            remedy="Put a name of letters, digits, _ . or - before it: my_score=...",
+        )
 
 
 def one_line_reason(error: ScorerError) -> str:
