@@ -18,7 +18,7 @@ SUFFIXES = (".svg", ".png", ".pdf")
 
 
 def require_figure(path: Path) -> None:
-    """Checks that a figure can be drawn, and that the suffix of `path` is that of one.
+    """Checks that a figure can be drawn in the format that the suffix of `path` names.
 
     Raises:
         SpecError: matplotlib is not installed, or the suffix is unknown.

@@ -121,7 +121,7 @@ class AnalogyScore:
     Attributes:
         n: Molecules changed.
         hits: By arm, over all molecules.
-        kinds: One by one.
+        kinds: The result for each kind.
     """
 
     n: int
@@ -143,12 +143,12 @@ def score_analogies(
 
     Args:
         space: The latent space.
-        smiles: N canonical SMILES; some thousands, since two thirds are learned from, and few have an ester.
+        smiles: N canonical SMILES, several thousand: two thirds are used for learning, and few molecules have an ester.
         seed: Seed of the split, the sites and the decoding.
         on_done: Called with the share that is done, from 0 to 1.
         n_test: Molecules changed, of each kind, at most.
-        kinds: Which changes.
-        arms: Which of `ARMS` to measure.
+        kinds: The kinds of change to measure.
+        arms: Those of `ARMS` to measure.
 
     Raises:
         SpecError: The molecules are too few for any kind.

@@ -1,4 +1,4 @@
-"""Benchmark of paths: linear against spherical, and both against the bare line.
+"""Benchmark of paths: linear against spherical, and both against bare lines, decoded without a search around them.
 
 Notation: N molecules, M pairs.
 """
@@ -27,8 +27,8 @@ class Figures:
         between: Number of distinct molecules between the ends.
         leaving: Spearman's correlation of t with dissimilarity to the start; 0 if there is nothing between.
         coming: Spearman's correlation of t with similarity to the end; 0 if there is nothing between.
-        confidence: The least on the way, see `explore.path.measure_confidence`; 0 if there is nothing between.
-        leap: The largest Tanimoto distance of two neighbours.
+        confidence: The lowest on the path, see `explore.path.measure_confidence`; 0 if there is nothing between.
+        leap: The largest Tanimoto distance between successive molecules.
     """
 
     between: float
@@ -45,8 +45,8 @@ class InterpolationScore:
     Attributes:
         n: Pairs that can be encoded and differ, M.
         means: By kind: `linear`, `spherical`, and `linear line`, `spherical line` for the bare lines.
-        p_values: By figure, that of Wilcoxon's signed-rank test, two-sided, of linear against spherical paths; 1 if
-            they never differ.
+        p_values: By figure, the p-value of the two-sided Wilcoxon signed-rank test of linear against spherical paths;
+            1 if they never differ.
     """
 
     n: int
@@ -55,7 +55,7 @@ class InterpolationScore:
 
 
 def measure_path(path: Path) -> Figures:
-    """What a path is judged by."""
+    """The figures of one path."""
     values = (*path.monotonicity, path.worst_confidence)
     leaving, coming, confidence = (0.0 if math.isnan(value) else value for value in values)
     return Figures(path.n_between, leaving, coming, confidence, path.largest_leap)

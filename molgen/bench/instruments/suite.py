@@ -34,7 +34,7 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
     "like celecoxib": {"texts": (), "like": "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"},
     "with an indole": {"texts": (), "scaffold": "c1ccc2[nH]ccc2c1"},
 }
-"""The request to samples of the Gaussian prior."""
+"""Requests for samples of the Gaussian prior, by name."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def score_instruments(
     names: Sequence[str] = tuple(INSTRUMENTS),
     on_done: Callable[[float, str], object] = lambda *_: None,
 ) -> tuple[dict[str, Any], list[ScoreLine]]:
-    """The report on the instruments `names` for JSON, and its lines.
+    """Measures instruments; returns the complete report for JSON, and its lines.
 
     Args:
         space: The latent space.

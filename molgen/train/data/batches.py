@@ -22,7 +22,6 @@ LABELLED_SHARE = 0.25
 MAX_REPEATS = 20
 """Labelled molecules are repeated up to 20 times an epoch to make up a quarter of it."""
 
-
 _ORDER, _NOISE, _BOOTSTRAP = range(3)
 """Uses of the seed, each with an independent stream."""
 
