@@ -209,10 +209,10 @@ class Browser:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 900) -> None:
+    def wait(self, script: str, seconds: float = 300) -> None:
         """Waits until a script comes to something true."""
         ends = time.monotonic() + seconds
-        while not self.value(script):
+        while not self.value(f"!!({script})"):  # an element itself would come as an empty object
             assert time.monotonic() < ends, f"{script}\n{self.complaints}"
             time.sleep(0.1)
 
