@@ -11,6 +11,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from socketserver import ThreadingMixIn
 from typing import Any, BinaryIO, Literal
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -99,7 +100,14 @@ def make_dashboard_server(storage: InMemoryStorage, evaluations: Sequence[Evalua
     from optuna_dashboard import wsgi
 
     drawings = MoleculeDrawings([evaluation.smiles for evaluation in evaluations])
-    return make_server(HOST, port, wsgi(storage, artifact_store=drawings), handler_class=_SilentHandler)
+    application = wsgi(storage, artifact_store=drawings)
+    return make_server(HOST, port, application, server_class=_ThreadingServer, handler_class=_SilentHandler)
+
+
+class _ThreadingServer(ThreadingMixIn, WSGIServer):
+    """A thread a connection: browsers open some before they have anything to ask."""
+
+    daemon_threads = True
 
 
 class _SilentHandler(WSGIRequestHandler):
