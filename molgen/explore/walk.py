@@ -85,7 +85,7 @@ class Series:
 
 def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles, walk: WalkConfig) -> Series:
     """The walk from `molecule`, whose point is `point` (D,), against and along `vector` (D,)."""
-    t = walk.reach * np.arange(-walk.n_steps, walk.n_steps + 1) / walk.n_steps
+    t = walk.reach * (np.arange(-walk.n_steps, walk.n_steps + 1) / walk.n_steps)
     line = point + t[:, None] * vector
     noise = np.random.default_rng(walk.seed).standard_normal((len(t), walk.n_draws, space.size))
     noise[:, 0] = 0.0
