@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -27,7 +28,7 @@ from molgen.chem.conformer import embed
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.errors import FileError, MoleculeError, SpecError
 from molgen.extras import require_package
-from molgen.paths import require_regular
+from molgen.paths import require_regular, write_text
 
 DOCK = "dock:"
 """What names of docking scores begin with; the rest is a receptor folder."""
@@ -175,15 +176,15 @@ def prepare_receptor(protein: Path, ligand: Path, out: Path) -> ReceptorCard:
     with TemporaryDirectory(dir=out.resolve().parent) as temporary:
         draft = Path(temporary) / out.name
         draft.mkdir()
-        (draft / _RECEPTOR).write_text(pdbqt, encoding="ascii")
-        (draft / _NATIVE).write_bytes(ligand.read_bytes())
+        write_text(draft / _RECEPTOR, pdbqt)
+        copyfile(ligand, draft / _NATIVE)
         score, pose = Receptor(draft / _RECEPTOR, box).dock(Chem.RemoveHs(native), THOROUGH)
         if score >= WORST_KCAL:
             what = f"scores {score:.2f} kcal/mol in {protein}, so the box around it is no binding site"
             raise FileError(ligand, what, remedy="Check that both files have the same coordinates.")
         rmsd = float(rdMolAlign.CalcRMS(Chem.RemoveHs(pose), Chem.RemoveHs(native)))
         card = ReceptorCard(box.center, box.size, round(score, 3), round(rmsd, 2), protonation)
-        (draft / _CARD).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="ascii")
+        write_text(draft / _CARD, json.dumps(asdict(card), indent=1) + "\n")
         draft.rename(out)
     return card
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from molgen.chem.table import Tally, read_molecules
 from molgen.errors import FileError, SpecError
+from molgen.paths import replace_file
 
 MAX_UPLOAD_BYTES = 200_000_000
 _NAME = re.compile(r"\w[\w .+-]{0,79}", re.ASCII)
@@ -57,7 +58,8 @@ class Workspace:
             raise SpecError("file", f"{name} is larger than {MAX_UPLOAD_BYTES / 1e6:.0f} MB")
         with TemporaryDirectory(dir=self.folder) as folder:
             draft = Path(folder) / name
-            draft.write_bytes(content)
+            with replace_file(draft) as temporary:
+                temporary.write_bytes(content)
             tally = Tally()
             try:
                 for _ in tally.sift(read_molecules(draft)):
