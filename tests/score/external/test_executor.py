@@ -144,8 +144,10 @@ def test_a_stop_ends_the_wait(
         import os, signal, time
 
         def score(smiles):
-            os.kill(int(open(__file__ + ".pid").read()), signal.SIGTERM)
+            if smiles == ["CCC"]:  # one signal: a task that ends later finds the handler gone
+                os.kill(int(open(__file__ + ".pid").read()), signal.SIGTERM)
             time.sleep(2)
+            return [0.0]
     """
     scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of(source))
     (tmp_path / "mine.py.pid").write_text(str(os.getpid()))
