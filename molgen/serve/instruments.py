@@ -16,6 +16,7 @@ from molgen.explore.index import SUFFIX, Index
 from molgen.explore.library import build_index
 from molgen.explore.neighbours import find_neighbours, tabulate_neighbours
 from molgen.explore.path import PathConfig, find_path
+from molgen.latent.combined_model import make_predict_function
 from molgen.latent.encodable import encode_named
 from molgen.latent.filtered_space import FilteredSpace
 from molgen.latent.space import LatentSpace
@@ -58,6 +59,7 @@ class Instruments:
         """Takes a loaded latent space."""
         self._space = space
         self._trust = make_trust_function(space)
+        self._predict = make_predict_function(space)
         self._lock = Lock()
 
     def molecule(self, smiles: str) -> Answer:
@@ -71,8 +73,8 @@ class Instruments:
             values: dict[str, Cell] = {name: DESCRIPTORS[name].function(molecule.mol) for name in SHOWN}
             if self._trust:
                 values["trust"] = float(self._trust([molecule.smiles])[0])
-            if self._space.property_names:
-                mean, std = self._space.predict_molecules([molecule.smiles])
+            if self._predict:
+                mean, std = self._predict([molecule.smiles])
                 for column, name in enumerate(self._space.property_names):
                     values[f"predicted {name}"] = f"{mean[0, column]:.3g} +- {std[0, column]:.2g}"
             reason = self._space.explain([molecule.smiles], is_refined=False).reasons[0]
@@ -184,7 +186,7 @@ class Instruments:
             picks,
             knows=self._space.knows,
             known=KnownCompounds(known),
-            predict=self._space.predict_molecules if self._space.property_names else None,
+            predict=self._predict,
             property_names=self._space.property_names,
             trust=self._trust,
         )
