@@ -1,4 +1,4 @@
-"""Coordinates of a molecule: a 2D drawing, or one relaxed 3D conformer, reproducible by seed.
+"""Coordinates of a molecule: a 2D drawing, 3D conformers, reproducible by seed, or those that a file gives.
 
 Sources: ETKDGv3, Wang et al., J. Chem. Inf. Model. 2020, 60, 2044; MMFF94s, Halgren, J. Comput. Chem. 1999,
 20, 720; UFF, Rappe et al., J. Am. Chem. Soc. 1992, 114, 10024.
@@ -6,13 +6,15 @@ Sources: ETKDGv3, Wang et al., J. Chem. Inf. Model. 2020, 60, 2044; MMFF94s, Hal
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from rdkit import Chem
 from rdkit.Chem import rdDepictor, rdDistGeom, rdForceFieldHelpers
 from rdkit.rdBase import BlockLogs
 
-from molgen.errors import MoleculeError
+from molgen.errors import FileError, MoleculeError
+from molgen.paths import require_regular
 
 _RELAX_STEPS = 2000
 _SEED_BITS = 0x7FFFFFFF  # RDKit takes a signed 32-bit seed, and replaces a negative one by a random seed
@@ -60,6 +62,24 @@ def embed_several(mol: Chem.Mol, n: int, *, seed: int) -> Chem.Mol:
         if not rdDistGeom.EmbedMultipleConfs(solid, n, parameters):
             raise MoleculeError(Chem.MolToSmiles(mol), "no 3D conformer", remedy="Leave it out.")
     return solid
+
+
+def read_pose(path: Path) -> Chem.Mol:
+    """The first molecule of an SDF, with its 3D coordinates.
+
+    Raises:
+        FileError: The file is missing, or its first record is no molecule in 3D.
+    """
+    remedy = "Name an SDF whose first molecule has 3D coordinates."
+    try:
+        require_regular(path)
+    except OSError as error:
+        raise FileError(path, error.strerror or str(error), remedy=remedy) from None
+    with BlockLogs():
+        mol = next(iter(Chem.SDMolSupplier(str(path))), None)
+    if mol is None or not mol.GetNumAtoms() or not mol.GetConformer().Is3D():
+        raise FileError(path, "its first record is no molecule in 3D", remedy=remedy)
+    return mol
 
 
 def _place(solid: Chem.Mol, seed: int, *, from_random: bool) -> bool:

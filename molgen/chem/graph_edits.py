@@ -16,6 +16,8 @@ import numpy as np
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from molgen.chem.molecule import find_ring_systems
+
 ELEMENTS = ("C", "N", "O", "F", "S", "Cl", "Br", "P")
 ELEMENT_ODDS = (0.5, 0.16, 0.16, 0.05, 0.05, 0.05, 0.02, 0.01)
 """Frequencies roughly as in druglike molecules, with rare elements raised so that they are tried."""
@@ -339,7 +341,7 @@ def _ring_systems(smiles: str) -> tuple[tuple[_Part, tuple[_Part, ...]], ...]:
     """Each ring system of a molecule, with dummies where single bonds lead away, and the branches that they lead to."""
     mol = _kekulise(smiles)
     systems = []
-    for atoms in _group_rings(mol):
+    for atoms in find_ring_systems(mol):
         bonds = [
             bond for bond in mol.GetBonds() if (bond.GetBeginAtomIdx() in atoms) != (bond.GetEndAtomIdx() in atoms)
         ]
@@ -354,15 +356,6 @@ def _ring_systems(smiles: str) -> tuple[tuple[_Part, tuple[_Part, ...]], ...]:
             parts[ring].UpdatePropertyCache(strict=False)
             systems.append((_Part.of(parts[ring]), tuple(branches)))
     return tuple(systems)
-
-
-def _group_rings(mol: Chem.Mol) -> list[set[int]]:
-    """The atoms of each ring system: rings that share atoms."""
-    groups: list[set[int]] = []
-    for ring in map(set, mol.GetRingInfo().AtomRings()):
-        touching = [group for group in groups if group & ring]
-        groups = [group for group in groups if not group & ring] + [ring.union(*touching)]
-    return groups
 
 
 def _attach(mol: Chem.Mol, dummy: int, branch: _Part) -> Chem.Mol:

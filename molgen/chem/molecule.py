@@ -124,6 +124,15 @@ def parse_or_none(text: str | None, policy: Policy = DEFAULT_POLICY) -> Molecule
         return None
 
 
+def find_ring_systems(mol: Chem.Mol) -> list[set[int]]:
+    """The atoms of each ring system: rings that share atoms."""
+    systems: list[set[int]] = []
+    for ring in map(set, mol.GetRingInfo().AtomRings()):
+        fused = [system for system in systems if system & ring]
+        systems = [system for system in systems if not system & ring] + [ring.union(*fused)]
+    return systems
+
+
 def neutralise(molecule: Molecule) -> Molecule:
     """The molecule with protons added and removed until it is neutral, as far as that goes.
 

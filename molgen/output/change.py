@@ -17,6 +17,8 @@ from functools import cache
 from rdkit import Chem
 from rdkit.Chem import rdAbbreviations, rdFMCS, rdMMPA
 
+from molgen.chem.molecule import find_ring_systems
+
 LEAST_SHARED = 0.5
 """Minimum share of equal heavy atoms of either molecule."""
 MAX_DIFFERENT = 3
@@ -151,19 +153,10 @@ def _changed_atoms(before: Chem.Mol, after: Chem.Mol, pairs: Sequence[tuple[int,
     while len(old) + len(new) > n_changed:
         n_changed = len(old) + len(new)
         for mol, changed in ((before, old), (after, new)):
-            changed.update(*(system for system in _ring_systems(mol) if system & changed))
+            changed.update(*(system for system in find_ring_systems(mol) if system & changed))
         old |= {one for one, other in pairs if other in new}
         new |= {other for one, other in pairs if one in old}
     return old, new
-
-
-def _ring_systems(mol: Chem.Mol) -> list[set[int]]:
-    """The atoms of rings that share atoms."""
-    systems: list[set[int]] = []
-    for ring in map(set, mol.GetRingInfo().AtomRings()):
-        fused = [system for system in systems if system & ring]
-        systems = [system for system in systems if not system & ring] + [ring.union(*fused)]
-    return systems
 
 
 def _name_part(mol: Chem.Mol, atoms: set[int]) -> str:

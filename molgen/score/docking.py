@@ -22,13 +22,12 @@ from typing import Any
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdMolAlign
-from rdkit.rdBase import BlockLogs
 
-from molgen.chem.conformer import embed
+from molgen.chem.conformer import embed, read_pose
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.errors import FileError, MoleculeError, SpecError
 from molgen.extras import require_package
-from molgen.paths import require_regular, write_text
+from molgen.paths import write_text
 
 DOCK = "dock:"
 """What names of docking scores begin with; the rest is a receptor folder."""
@@ -168,7 +167,7 @@ def prepare_receptor(protein: Path, ligand: Path, out: Path) -> ReceptorCard:
     require_packages()
     if out.exists():
         raise SpecError("out", f"{out} exists", remedy="Name a new folder.")
-    native = _read_native(ligand)
+    native = read_pose(ligand)
     positions = native.GetConformer().GetPositions()
     low, high = positions.min(axis=0) - PADDING_A, positions.max(axis=0) + PADDING_A
     box = ReceptorCard(_rounded((low + high) / 2), _rounded(high - low))
@@ -187,19 +186,6 @@ def prepare_receptor(protein: Path, ligand: Path, out: Path) -> ReceptorCard:
         write_text(draft / _CARD, json.dumps(asdict(card), indent=1) + "\n")
         draft.rename(out)
     return card
-
-
-def _read_native(path: Path) -> Chem.Mol:
-    remedy = "Name an SDF whose first molecule has 3D coordinates."
-    try:
-        require_regular(path)
-    except OSError as error:
-        raise FileError(path, error.strerror or str(error), remedy=remedy) from None
-    with BlockLogs():
-        mol = next(iter(Chem.SDMolSupplier(str(path))), None)
-    if mol is None or not mol.GetNumAtoms() or not mol.GetConformer().Is3D():
-        raise FileError(path, "its first record is no molecule in 3D", remedy=remedy)
-    return mol
 
 
 def _to_pdbqt(path: Path) -> tuple[str, str]:

@@ -9,11 +9,8 @@ from pathlib import Path
 
 from rdkit import Chem
 from rdkit.Chem import rdShapeAlign
-from rdkit.rdBase import BlockLogs
 
-from molgen.chem.conformer import embed_several
-from molgen.errors import FileError
-from molgen.paths import require_regular
+from molgen.chem.conformer import embed_several, read_pose
 
 N_CONFORMERS = 5
 """Conformers of a molecule that are tried; 50 ms a molecule, mostly for making them."""
@@ -34,16 +31,7 @@ class Pose:
         Raises:
             FileError: The file is missing, or its first record is no molecule in 3D.
         """
-        remedy = "Name an SDF whose first molecule has 3D coordinates."
-        try:
-            require_regular(path)
-        except OSError as error:
-            raise FileError(path, error.strerror or str(error), remedy=remedy) from None
-        with BlockLogs():
-            mol = next(iter(Chem.SDMolSupplier(str(path))), None)
-        if mol is None or not mol.GetNumAtoms() or not mol.GetConformer().Is3D():
-            raise FileError(path, "its first record is no molecule in 3D", remedy=remedy)
-        return cls(mol)
+        return cls(read_pose(path))
 
     def similarity(self, mol: Chem.Mol) -> float:
         """The mean of the Tanimoto similarities of shape and of features, in [0, 1], of the best conformer.
