@@ -46,6 +46,8 @@ _CN, _X = "[#6,#7]", "[#6,#7,#8,#16]"
 _N = "!$(N[#6]=[O,S,N]);!$(NC#N);!$(NS=O);!$(NP=O);!$(N~[#7,#8])"
 """Excludes amines whose electrons a carbonyl, nitrile, sulfonyl or phosphoryl group or another heteroatom
 withdraws."""
+_NO_ACYL = "!$(N-[#6]=[O,S,N]);!$(N-C#N);!$(N-[S,P]=O)"
+"""Excludes nitrogen whose electrons a carbonyl, nitrile, sulfonyl or phosphoryl group withdraws."""
 _C = "!$(C-[#6]=[O,S,N]);!$(C-[#6]:[#7,#8,#16]);!$(C-C#N);!$(C-S=O);!$(C-[N+]);!$(C-P=O)"
 """Excludes enols and enamines with an electron-withdrawing group at the far end of the double bond."""
 _NO_CF3 = "!$(C-C(F)(F)[F,#6])"
@@ -154,8 +156,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "hydrolyses to the aldehyde",
                 (
                     f"[NX3H2;{_N}]-[CX4;{_NO_CF3}]-[OX2H0,SX2,#7X3]",
-                    f"[NX3;{_N};!$(N-c)]-[CX4;!R;{_NO_CF3}]-[NX3,OX2H0;!R;{_N};!$(N-c)]",
-                    f"[NX3;{_N};!$(N-c)]-[CX4;!R;{_NO_CF3}]-[NX3;{_N};!$(N-c)]",
+                    f"[NX3;{_N};!$(N-c)]-[CX4;{_NO_CF3}]-[OX2H0,#7X3+0]",
                 ),
             ),
             Alert(
@@ -177,7 +178,14 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "is the ketone or thioketone",
                 (f"[OX2H,SX2H]-[C;X3;!$(C-C=[O,N,S])]=[C;X3;{_C}]",),
             ),
-            Alert("N-H enamine", "is the imine, hydrolyses", (f"[NX3;!H0;{_N};!$(N-c)]-[C;X3]=[C;X3;{_C}]",)),
+            Alert(
+                "enamine",
+                "hydrolyses to the ketone or aldehyde",
+                (
+                    f"[NX3;!H0;{_N};!$(N-c)]-[C;X3]=[C;X3;{_C}]",
+                    f"[NX3;H0;{_N};!$(N-c)]-[C;X3;!$(C-c);!$(C-C=O)]=[C;X3;{_C}]",
+                ),
+            ),
         ),
     ),
     (  # a double bond
@@ -209,7 +217,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "adds water",
                 ("[CX2](=[#6,#7])=[#7,#8]", "[CX2](=[#6])=[#16]", "C=C=C=[#6,#7,#8]"),
             ),
-            Alert("polyyne", "polymerises", ("C#CC#CC#C",)),
+            Alert("polyyne or terminal diyne", "polymerises", ("C#CC#CC#C", "[CX2H]#[CX2]-[CX2]#[CX2]")),
         ),
     ),
     (  # a charge
@@ -247,8 +255,9 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             Alert(
                 "hydrazine",
                 "oxidises in air",
-                ("[NX3;!H0;!R;!$(N-c);!$(N[#6,S]=[O,S,N])]-[NX3;!H0;!$(N-c);!$(N[#6,S]=[O,S,N])]",),
+                (f"[NX3;!H0;!$(N-c);{_NO_ACYL}]-;!@[NX3;+0;!$(N-c);{_NO_ACYL}]",),
             ),
+            Alert("N-hydroxy amine", "oxidises to the nitrone or nitroso compound", (f"[OX2H]-[NX3;+0;{_NO_ACYL}]",)),
             Alert("N-O-N or O-N-O", "a weak bond: decomposes", ("[#7;A]-[#8X2]-[#7;A]", "[OX2]-[NX3;+0]-[OX2]")),
             Alert("sulfenyl", "hydrolyses, oxidises", ("[SX2]-[OX2]", "[SX2;!R]-[N;A;!R;!$(N-[C,S]=[O,N])]")),
             Alert("chain of three sulfurs", "disproportionates", ("[SX2]-[SX2]-[SX2]",)),
@@ -263,6 +272,21 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             ),
             Alert("nitroso or nitrite", "becomes the oxime, decomposes", ("[#6,OX2]-[NX2]=O",)),
             Alert("azoalkane or diazene", "loses nitrogen", ("[CX4]-[NX2;+0;!R]=[NX2;+0;!R]", "[NX2H]=[NX2]")),
+        ),
+    ),
+    (  # a heteroatom in a small ring
+        "[#7,#8,#16;r3,r4]",
+        (
+            Alert(
+                "aziridine, epoxide or thiirane",
+                "strained: opens with nucleophiles",
+                ("[#7X3,#8,#16X2]1-[#6X4]-[#6X4]-1",),
+            ),
+            Alert(
+                "four-membered ring with two heteroatoms",
+                "strained: splits in two",
+                ("[#7,#8]1-[#6]-[#7,#8]-[#6]-1", "[#7,#8,#16]1-[#7,#8,#16]-[#6]-[#6]-1"),
+            ),
         ),
     ),
     (  # an acyl group

@@ -52,17 +52,17 @@ UNSTABLE = {
     "hemiaminal": ["CC(O)NC", "CC(O)n1cccn1", "CC(O)NC(C)=O", "OC1CCCN1C"],
     "hemiacetal or hydrate": ["CC(O)OC", "CC(O)O", "OC1CO1"],
     "hemithioacetal": ["CC(O)SC", "CC(S)OC"],
-    "aminal": ["CC(N)OC", "CC(N)N", "CNC(C)NC", "CN(C)COC", "CN(C)COc1ccccc1"],
+    "aminal": ["CC(N)OC", "CC(N)N", "CNC(C)NC", "CN(C)COC", "CN(C)COc1ccccc1", "CN1CCOC1", "CN1CCNC1", "CN(C)CNC(C)=O"],
     "orthoester": ["COC(C)(OC)OC"],
     "alpha-halo ether, thioether or amine": ["COCCl", "CSCCl", "COCF", "CN(C)C(F)F", "ClCn1cccn1"],
     "ketene acetal": ["C=C(OC)OC"],
     "enol or enethiol": ["CC(O)=C", "CC(S)=C", "OC1=CCCCC1"],
-    "N-H enamine": ["CC(N)=C", "CNC=C", "C1CC=CNC1"],
+    "enamine": ["CC(N)=C", "CNC=C", "C1CC=CNC1", "CN1C=CCC1"],
     "imine": ["CC(C)=N", "CC=NC", "CC=Nc1ccccc1", "CC(C)=NC"],
     "ynol ether or ynamine": ["COC#CC", "CN(C)C#CC"],
     "ketene, isocyanate or carbodiimide": ["CC=C=O", "CN=C=O", "CN=C=NC", "CC=C=S", "CC=C=C=C"],
     "thioketone or thioaldehyde": ["CC(C)=S", "CC=S=O"],
-    "polyyne": ["CC#CC#CC#CC"],
+    "polyyne or terminal diyne": ["CC#CC#CC#CC", "CC#CC#C"],
     "polyene": ["CC=CC=CC=CC=CC"],
     "alkoxide or thiolate": ["CC[O-]", "CC[S-]"],
     "carbanion": ["C[CH-]C"],
@@ -71,7 +71,10 @@ UNSTABLE = {
     "iminium ion": ["CC=[N+](C)C"],
     "peroxide": ["COOC", "COO"],
     "chain of three nitrogens": ["CN(C)N(C)N(C)C", "CN(C)N=NC"],
-    "hydrazine": ["CCNN", "CNNC"],
+    "hydrazine": ["CCNN", "CNNC", "CNN1CCCCC1"],
+    "N-hydroxy amine": ["CN(C)O", "CNO", "ONc1ccccc1"],
+    "aziridine, epoxide or thiirane": ["CN1CC1", "CC1CO1", "CC1CS1"],
+    "four-membered ring with two heteroatoms": ["CN1COC1", "CN1C(=O)NC1=O", "C1CON1C"],
     "N-O-N or O-N-O": ["CN(C)ON(C)C", "CON(C)OC"],
     "sulfenyl": ["CSOC", "CSN(C)C"],
     "chain of three sulfurs": ["CSSSC"],
@@ -99,6 +102,10 @@ STABLE = [
     "CC12CCC(=O)C=C1CCC1C2CCC2(C)C1CCC2O",  # testosterone
     "NC(=O)N1c2ccccc2C=Cc2ccccc21",  # carbamazepine: an azepine between benzene rings
     "O=C(NN)c1ccncc1",  # isoniazid: an acyl hydrazide
+    "CC(=O)N1CCOC1",  # an acylated oxazolidine
+    "O=C1NCN(c2ccccc2)C12CCNCC2",  # the imidazolidinone of spiperone
+    "CN1CCN(N2CCOCC2)CC1",
+    "CC#CC#CC",
     "CN(C)C(=N)NC(=N)N",  # metformin
     "CCOC(=O)C1=C(COCCN)NC(C)=C(C(=O)OC)C1c1ccccc1Cl",  # amlodipine
     "NC(N)=Nc1nc(CSCCC(N)=NS(N)(=O)=O)cs1",  # famotidine
