@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ from .console.outputs import check_outputs
 if TYPE_CHECKING:
     from molgen.chem.molecule import Molecule
     from molgen.output.candidates import Candidate, Selection
+    from molgen.output.poses import DockedPose
+    from molgen.run import RunFolder
+    from molgen.search.ledger import Evaluation
 
 N_SHOWN = 10
 
@@ -45,9 +48,22 @@ def export(  # noqa: PLR0913 - one argument an option
     plot: Annotated[
         Path | None,
         typer.Option(
-            "--plot", writable=True, dir_okay=False, help="Also draw the Pareto front: .svg or .png, with molgen[map]."
+            "--plot",
+            writable=True,
+            dir_okay=False,
+            help="Also draw the Pareto front: .svg or .png, with molgen-workbench[map].",
         ),
     ] = None,
+    has_poses: Annotated[
+        bool,
+        typer.Option(
+            "--poses", help="Docked poses as coordinates; needs a docking score and molgen-workbench[docking]."
+        ),
+    ] = False,
+    redock: Annotated[int, typer.Option(min=1, help="Exhaustiveness of the docking for --poses.")] = 8,
+    is_checked: Annotated[
+        bool, typer.Option("--check-poses", help="With --poses, check their geometry with PoseBusters.")
+    ] = False,
     is_flat: Annotated[bool, typer.Option("--2d", help="2D coordinates instead of 3D ones.")] = False,
     checkpoint: Annotated[
         Path | None,
@@ -82,6 +98,7 @@ def export(  # noqa: PLR0913 - one argument an option
     evaluations = read_evaluations(folder.path / NAME)
     if ids:
         evaluations = keep_ids(evaluations, ids)
+    receptor = _find_receptor(folder, evaluations, output, is_flat=is_flat) if has_poses else None
     known = KnownCompounds(read_start(folder.path / START))
     space = open_campaign_space(folder, checkpoint)
 
@@ -98,13 +115,15 @@ def export(  # noqa: PLR0913 - one argument an option
         property_names=space.property_names,
         trust=make_trust_function(space),
     )
-    n_without_3d = _write(output, candidates, seed, is_flat)
+    poses = _dock(candidates, receptor, redock, is_checked=is_checked) if receptor else {}
+    n_without_3d = _write(output, candidates, seed, is_flat, poses)
     if plot:
         draw_front(plot, evaluations)
     if is_json:
         _report_json(output, candidates, selection, n_without_3d)
     else:
         _report(output, candidates, selection, n_without_3d)
+        _report_poses(poses)
 
 
 def _select(choose: Callable[..., Selection], top: int, output: Path, seed: int, *, is_flat: bool) -> Selection:
@@ -123,7 +142,35 @@ def _select(choose: Callable[..., Selection], top: int, output: Path, seed: int,
         return choose(has_conformer=has_conformer)
 
 
-def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) -> int:
+def _find_receptor(folder: RunFolder, evaluations: Sequence[Evaluation], output: Path, *, is_flat: bool) -> Path:
+    """The receptor that candidates are docked into, if docked poses can be written."""
+    from molgen.errors import SpecError
+    from molgen.output.poses import find_receptor
+    from molgen.output.sdf import require_format
+
+    if is_flat or require_format(output) != ".sdf":
+        raise SpecError("poses", "are 3D coordinates of an SDF", remedy="Name a file that ends in .sdf, without --2d.")
+    return find_receptor(folder, evaluations[0].values if evaluations else ())
+
+
+def _dock(
+    candidates: list[Candidate], receptor: Path, exhaustiveness: int, *, is_checked: bool
+) -> dict[str, DockedPose]:
+    from molgen.device import available_threads
+    from molgen.output.poses import dock_candidates
+
+    with show.progress(len(candidates), "docking") as advance:
+        return dock_candidates(
+            candidates,
+            receptor,
+            exhaustiveness,
+            n_threads=available_threads(),
+            is_checked=is_checked,
+            on_pose=advance,
+        )
+
+
+def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool, poses: Mapping[str, DockedPose]) -> int:
     """Writes the file; returns how many records lack the requested 3D coordinates."""
     from molgen.output import picture, sdf
 
@@ -138,7 +185,18 @@ def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool) 
         write_flat[suffix](output, candidates)
         return 0
     with show.progress(len(candidates), "writing") as advance:
-        return sdf.write_sdf(output, candidates, seed=seed, dimensions=2 if is_flat else 3, on_record=advance)
+        dimensions: Literal[2, 3] = 2 if is_flat else 3
+        return sdf.write_sdf(output, candidates, seed=seed, dimensions=dimensions, poses=poses, on_record=advance)
+
+
+def _report_poses(poses: Mapping[str, DockedPose]) -> None:
+    """How many candidates cannot be docked, and how many poses fail which check."""
+    from collections import Counter
+
+    for reason, n in Counter(pose.reason for pose in poses.values() if pose.reason).items():
+        show.note(f"{n} without a docked pose: {reason}")
+    for check, n in Counter(check for pose in poses.values() for check in pose.failed_checks or ()).items():
+        show.note(f"{n} of {len(poses)} poses fail {check}")
 
 
 def _row(candidate: Candidate) -> list[str]:

@@ -22,5 +22,5 @@ def require_package(module: str, *, package: str, extra: str, key: str) -> None:
     try:
         import_module(module)
     except ImportError:
-        remedy = f"Install it with `pip install 'molgen[{extra}]'`."
+        remedy = f"Install it with `pip install 'molgen-workbench[{extra}]'`."
         raise SpecError(key, f"needs {package}, which is not installed", remedy=remedy) from None

@@ -225,6 +225,7 @@ TEXTS = [
 ]
 
 
+@pytest.mark.filterwarnings("default::FutureWarning")  # `--prior diffusion` is a renamed value
 @pytest.mark.parametrize("seed", range(N * 10 // 100))
 def test_options(tmp_path: Path, run_molgen: RunMolgen, seed: int) -> None:
     rng = random.Random(seed)

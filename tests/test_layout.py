@@ -160,6 +160,7 @@ ORDER = [
     "project.rounds",
     "output.known",
     "output.candidates",
+    "output.poses",
     "output.sdf",
     "output.picture",
     "output.drawing",

@@ -33,7 +33,10 @@ def map_(  # noqa: PLR0913 - one parameter an option
         typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the map: .html, .png, .svg or .csv."),
     ],
     method: Annotated[
-        str, typer.Option(help="pca, tsne (of the extra molgen[map]) or umap (of the extra molgen[umap]).")
+        str,
+        typer.Option(
+            help="pca, tsne (of the extra molgen-workbench[map]) or umap (of the extra molgen-workbench[umap])."
+        ),
     ] = "pca",
     color: Annotated[
         list[str] | None,

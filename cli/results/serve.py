@@ -21,7 +21,7 @@ def serve(
 ) -> None:
     """Open the workbench in a browser on this machine; Ctrl-C stops it, and its campaigns can be resumed.
 
-    Needs the extra molgen[serve]. The address that is printed holds a token; nobody without it is answered.
+    Needs the extra molgen-workbench[serve]. The address that is printed holds a token; nobody without it is answered.
 
     Example: molgen serve workbench
     """

@@ -21,8 +21,8 @@ def receptor(
 ) -> None:
     """Prepare a receptor for docking, and dock its native ligand again.
 
-    Needs the extra molgen[docking]. The measure `dock:FOLDER` then is the score of AutoDock Vina in kcal/mol. A
-    receptor whose native ligand scores 0 or more is refused.
+    Needs the extra molgen-workbench[docking]. The measure `dock:FOLDER` then is the score of AutoDock Vina in kcal/mol.
+    A receptor whose native ligand scores 0 or more is refused.
 
     Example: molgen receptor protein.pdb --ligand native.sdf -o dhfr
     """

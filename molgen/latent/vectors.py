@@ -232,7 +232,7 @@ def _parquet() -> tuple[ModuleType, ModuleType]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
-        remedy = "Install it with `pip install 'molgen[parquet]'`, or use a .npz or .csv file."
+        remedy = "Install it with `pip install 'molgen-workbench[parquet]'`, or use a .npz or .csv file."
         raise SpecError("parquet", "needs pyarrow, which is not installed", remedy=remedy) from None
 
 

@@ -20,7 +20,9 @@ Fields, in this order:
 | `trust` | its trust, if the checkpoint has an applicability domain and the campaign did not measure it |
 | `hypervolume`, `on_front` | if objectives are kept apart: that of the front at its call; whether it is on the final
 front |
-| `coordinates` | only in SDF: 3D, or 2D if requested or if no 3D conformer was found |
+| `pose_score`, `pose_checks`, `pose_failure` | only of docked poses: score in kcal/mol; `passed`, or the PoseBusters
+checks that fail; why there is no pose |
+| `coordinates` | only in SDF: docked, 3D, or 2D if requested or if no 3D conformer was found |
 
 A field name is made of the name of a measure or property: every run of characters other than ASCII letters and digits
 becomes `_`, a name that does not begin with a letter gets the prefix `measure_`, and 48 characters are kept. Names
@@ -36,6 +38,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from rdkit import Chem
@@ -45,6 +48,7 @@ from molgen.chem.molecule import Molecule
 from molgen.errors import MoleculeError, SpecError
 from molgen.output.candidates import Candidate
 from molgen.output.known import NearestKnown
+from molgen.output.poses import DockedPose, pose_fields
 from molgen.paths import replace_file
 
 FORMATS = (".sdf", ".csv", ".smi", ".svg", ".png")
@@ -82,6 +86,7 @@ def write_sdf(
     *,
     seed: int,
     dimensions: Literal[2, 3] = 3,
+    poses: Mapping[str, DockedPose] = MappingProxyType({}),
     on_record: Callable[[int], object] = lambda n_written: None,
 ) -> int:
     """Writes an SDF (V2000) in one step; returns the number of 2D records for lack of a 3D conformer.
@@ -94,6 +99,7 @@ def write_sdf(
         candidates: In output order.
         seed: Seed of every conformer, so that the conformer of a molecule does not depend on its rank.
         dimensions: Of the coordinates.
+        poses: Docked poses by id, used in place of a conformer.
         on_record: Called with the number of records done, after each.
 
     Raises:
@@ -102,11 +108,13 @@ def write_sdf(
     n_flat = 0
     with replace_file(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
         for n_written, candidate in enumerate(candidates, 1):
-            placed = _place(candidate.molecule, seed, dimensions)
+            pose = poses.get(candidate.id)
+            placed = Chem.Mol(pose.mol) if pose and pose.mol else _place(candidate.molecule, seed, dimensions)
             is_flat = not placed.GetConformer().Is3D()
             n_flat += is_flat and dimensions == 3
             placed.SetProp("_Name", candidate.id)
-            data = fields(candidate) | {_COORDINATES: "2D" if is_flat else "3D"}
+            coordinates = "docked" if pose and pose.mol else "2D" if is_flat else "3D"
+            data = fields(candidate) | (pose_fields(pose) if pose else {}) | {_COORDINATES: coordinates}
             handle.write(_record(placed, data))
             on_record(n_written)
     return n_flat

@@ -28,6 +28,7 @@ from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.errors import FileError, MoleculeError, SpecError
 from molgen.extras import require_package
 from molgen.paths import write_text
+from molgen.run import file_digest
 
 DOCK = "dock:"
 """What names of docking scores begin with; the rest is a receptor folder."""
@@ -41,7 +42,7 @@ MAX_RMSD_A = 2.0
 """Deviation of a redocked native ligand above which docking is doubtful. Angstrom."""
 
 _SEED = 1  # Vina takes a random seed for 0
-_RECEPTOR, _NATIVE, _CARD = "receptor.pdbqt", "native.sdf", "receptor.json"
+_RECEPTOR, _PROTEIN, _NATIVE, _CARD = "receptor.pdbqt", "protein.pdb", "native.sdf", "receptor.json"
 _WATER = ("HOH", "WAT", "DOD")
 
 
@@ -71,8 +72,13 @@ class Receptor:
         card: What is known of it.
     """
 
-    def __init__(self, pdbqt: Path, card: ReceptorCard) -> None:
+    def __init__(self, pdbqt: Path, card: ReceptorCard, n_threads: int = 1) -> None:
         """Computes the maps of the box, which takes about a second.
+
+        Args:
+            pdbqt: The receptor.
+            card: Its box.
+            n_threads: CPU threads; the result does not depend on them.
 
         Raises:
             SpecError: vina or meeko is not installed.
@@ -81,19 +87,19 @@ class Receptor:
         from vina import Vina
 
         self.card = card
-        self._vina = Vina(sf_name="vina", cpu=1, seed=_SEED, verbosity=0)
+        self._vina = Vina(sf_name="vina", cpu=n_threads, seed=_SEED, verbosity=0)
         self._vina.set_receptor(str(pdbqt))
         self._vina.compute_vina_maps(list(card.center), list(card.size))
 
     @classmethod
-    def open(cls, folder: Path) -> Receptor:
-        """The receptor that `prepare_receptor` wrote.
+    def open(cls, folder: Path, n_threads: int = 1) -> Receptor:
+        """The receptor that `prepare_receptor` wrote; see the constructor for the threads.
 
         Raises:
             FileError: The folder is none.
             SpecError: vina or meeko is not installed.
         """
-        return cls(folder / _RECEPTOR, read_card(folder))
+        return cls(folder / _RECEPTOR, read_card(folder), n_threads)
 
     def dock(self, mol: Chem.Mol, exhaustiveness: int = SEARCH) -> tuple[float, Chem.Mol]:
         """The score in kcal/mol, at most `WORST_KCAL`, and the best pose, with all hydrogens.
@@ -146,9 +152,21 @@ def read_card(folder: Path) -> ReceptorCard:
         raise FileError(path, f"is no card of a receptor: {error}", remedy=remedy) from None
 
 
-def receptor_files(folder: Path) -> list[Path]:
-    """The files of a receptor folder that scores depend on."""
-    return [folder / _RECEPTOR, folder / _CARD]
+def receptor_digest(folder: Path) -> str:
+    """The SHA-256 of the files of a receptor folder that scores depend on."""
+    return " ".join(file_digest(folder / name) for name in (_RECEPTOR, _CARD))
+
+
+def protein_file(folder: Path) -> Path:
+    """The atoms of the protein of a receptor folder, for checks of poses.
+
+    Raises:
+        FileError: The folder has none.
+    """
+    path = folder / _PROTEIN
+    if not path.is_file():
+        raise FileError(path, "is missing", remedy="Prepare the receptor again with `molgen receptor`.")
+    return path
 
 
 def prepare_receptor(protein: Path, ligand: Path, out: Path) -> ReceptorCard:
@@ -171,47 +189,60 @@ def prepare_receptor(protein: Path, ligand: Path, out: Path) -> ReceptorCard:
     positions = native.GetConformer().GetPositions()
     low, high = positions.min(axis=0) - PADDING_A, positions.max(axis=0) + PADDING_A
     box = ReceptorCard(_rounded((low + high) / 2), _rounded(high - low))
-    pdbqt, protonation = _to_pdbqt(protein)
+    atoms = _read_atoms(protein)
+    pdbqt = _to_pdbqt(protein, atoms)
     with TemporaryDirectory(dir=out.resolve().parent) as temporary:
         draft = Path(temporary) / out.name
         draft.mkdir()
         write_text(draft / _RECEPTOR, pdbqt)
+        write_text(draft / _PROTEIN, "".join(atoms))
         copyfile(ligand, draft / _NATIVE)
         score, pose = Receptor(draft / _RECEPTOR, box).dock(Chem.RemoveHs(native), THOROUGH)
         if score >= WORST_KCAL:
             what = f"scores {score:.2f} kcal/mol in {protein}, so the box around it is no binding site"
             raise FileError(ligand, what, remedy="Check that both files have the same coordinates.")
         rmsd = float(rdMolAlign.CalcRMS(Chem.RemoveHs(pose), Chem.RemoveHs(native)))
-        card = ReceptorCard(box.center, box.size, round(score, 3), round(rmsd, 2), protonation)
+        card = ReceptorCard(box.center, box.size, round(score, 3), round(rmsd, 2), _describe_hydrogens(protein, atoms))
         write_text(draft / _CARD, json.dumps(asdict(card), indent=1) + "\n")
         draft.rename(out)
     return card
 
 
-def _to_pdbqt(path: Path) -> tuple[str, str]:
-    """The receptor as PDBQT, and where its hydrogens come from."""
-    from meeko import MoleculePreparation, PDBQTWriterLegacy, Polymer, PolymerCreationError, ResidueChemTemplates
-
+def _read_atoms(path: Path) -> list[str]:
+    """The lines of the atoms of a PDB file, without waters."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(path, f"cannot be read: {error}", remedy="Name a PDB file.") from None
     atoms = [line for line in lines if line.startswith(("ATOM", "HETATM")) and line[17:20].strip() not in _WATER]
+    if not atoms:
+        raise FileError(path, "holds no atoms", remedy="Name a PDB file.")
+    return atoms
+
+
+def _to_pdbqt(path: Path, atoms: Sequence[str]) -> str:
+    """The receptor as PDBQT, from the atoms of a PDB file."""
+    from meeko import MoleculePreparation, PDBQTWriterLegacy, Polymer, PolymerCreationError, ResidueChemTemplates
+
     templates = ResidueChemTemplates.create_from_defaults()
     known = {*templates.residue_templates, *templates.ambiguous}
     unknown = sorted({line[17:20].strip() for line in atoms} - known)
-    if not atoms or unknown:
-        what = f"holds residues that meeko does not know: {', '.join(unknown)}" if atoms else "holds no atoms"
+    if unknown:
+        what = f"holds residues that meeko does not know: {', '.join(unknown)}"
         raise FileError(path, what, remedy="Leave ligands and ions out, and name modified residues as standard ones.")
     try:
         polymer = Polymer.from_pdb_string("".join(atoms), templates, MoleculePreparation())
-    except PolymerCreationError as error:
+    except (PolymerCreationError, RuntimeError, ValueError) as error:  # a residue that is damaged or interrupted
         what = " ".join(str(error).split())
         raise FileError(path, what, remedy="Repair the residues, for instance with PDBFixer.") from None
-    n_hydrogens = sum(line[76:78].strip() == "H" for line in atoms)
-    protonation = f"by {n_hydrogens} hydrogens of {path.name}" if n_hydrogens else "by meeko's default templates"
     pdbqt: Any = PDBQTWriterLegacy.write_from_polymer(polymer)[0]
-    return str(pdbqt), protonation
+    return str(pdbqt)
+
+
+def _describe_hydrogens(path: Path, atoms: Sequence[str]) -> str:
+    """Where the hydrogens of a receptor come from."""
+    n_hydrogens = sum(line[76:78].strip() == "H" for line in atoms)
+    return f"by {n_hydrogens} hydrogens of {path.name}" if n_hydrogens else "by meeko's default templates"
 
 
 def _rounded(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float, float]:

@@ -22,7 +22,7 @@ from molgen.run import SPEC, RunFolder, describe_input, file_digest, now
 from molgen.sample.series import CoreSeries, keep_constraints, read_series
 from molgen.score.constraint import Constraint
 from molgen.score.defaults import add_default_constraints
-from molgen.score.docking import receptor_files
+from molgen.score.docking import receptor_digest
 from molgen.score.external.docking import DockingScorer, find_docking_scorers
 from molgen.score.external.executor import Workers
 from molgen.score.external.plugin import find_installed_scorers, health_check, parse_scorers
@@ -242,7 +242,7 @@ def _require_pareto_makes_sense(spec: CampaignSpec, oracle: Oracle) -> None:
 def _scorer_digest(scorer: Scorer) -> str:
     """What identifies a scorer: the SHA-256 of its files, the version of a package; the specification has a program."""
     if isinstance(scorer, DockingScorer):
-        return " ".join(map(file_digest, receptor_files(scorer.folder)))
+        return receptor_digest(scorer.folder)
     if isinstance(scorer, InstalledScorer):
         return scorer.version
     return file_digest(scorer.path) if isinstance(scorer, PythonScorer) else ""

@@ -189,3 +189,16 @@ def test_a_manifest_that_names_no_checkpoint_is_refused(
     result = run_molgen("export", campaign, "-o", tmp_path / "c.csv")
     assert result.exit_code == 2
     assert "manifest.json" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--poses"], "no docking score"), (["--poses", "--2d"], "without --2d")],
+)
+def test_poses_need_a_docking_score_and_three_dimensions(
+    campaign: Path, run_molgen: RunMolgen, tmp_path: Path, options: list[str], message: str
+) -> None:
+    result = run_molgen("export", str(campaign), "-o", str(tmp_path / "c.sdf"), *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "c.sdf").exists()

@@ -114,4 +114,4 @@ def test_a_missing_library_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(SpecError) as caught:
         project(cloud(9), method)
-    assert f"pip install 'molgen[{extra}]'" in caught.value.remedy
+    assert f"pip install 'molgen-workbench[{extra}]'" in caught.value.remedy

@@ -19,6 +19,7 @@ from rdkit import Chem
 from molgen.chem.table import Record, read_molecules
 from molgen.errors import SpecError
 from molgen.output.candidates import Candidate, describe, select
+from molgen.output.poses import DockedPose, pose_fields
 from molgen.output.sdf import fields, measure_fields, require_format, write_csv, write_sdf, write_smi
 from molgen.search.ledger import Evaluation
 
@@ -134,6 +135,25 @@ def test_a_front_adds_its_fields(tmp_path: Path) -> None:
     for mol in read_sdf(tmp_path / "c.sdf"):
         assert list(mol.GetPropNames()) == [*FIELDS, *FRONT_FIELDS, "coordinates"]
         assert (mol.GetProp("hypervolume"), mol.GetProp("on_front")) == ("0.125", "true")
+
+
+def test_a_docked_pose_takes_the_place_of_a_conformer(tmp_path: Path) -> None:
+    path = tmp_path / "c.sdf"
+    docked, undocked = candidates = made(["CCO", "OB(O)c1ccccc1"])
+    mol = Chem.AddHs(docked.molecule.mol)
+    positions = np.arange(3.0 * mol.GetNumAtoms()).reshape(-1, 3)
+    mol.AddConformer(Chem.Conformer(mol.GetNumAtoms()))
+    mol.GetConformer().SetPositions(positions)
+    mol.GetConformer().Set3D(True)
+    poses = {
+        docked.id: DockedPose(mol, -5.25, failed_checks=("internal_steric_clash",)),
+        undocked.id: DockedPose(None, 0.0, reason="no type for boron"),
+    }
+    assert write_sdf(path, candidates, seed=1, poses=poses) == 0
+    first, second = Chem.SDMolSupplier(str(path), removeHs=False)
+    np.testing.assert_allclose(first.GetConformer().GetPositions(), positions)
+    found = [[mol.GetProp(name) for name in (*pose_fields(poses[docked.id]), "coordinates")] for mol in (first, second)]
+    assert found == [["-5.25", "internal_steric_clash", "none", "docked"], ["none", "none", "no type for boron", "3D"]]
 
 
 def test_numbers_have_six_digits_and_alerts_their_names() -> None:

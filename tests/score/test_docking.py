@@ -11,6 +11,7 @@ from rdkit import Chem
 
 from molgen.chem.molecule import parse
 from molgen.errors import FileError, SpecError
+from molgen.output.poses import make_pose_check
 from molgen.score.docking import WORST_KCAL, Receptor, prepare_receptor, read_card
 from molgen.score.external.docking import find_docking_scorers
 from molgen.score.external.parallel import ParallelScorer
@@ -80,12 +81,19 @@ def test_the_native_ligand_is_found_again_and_drugs_in_any_order_score_the_same(
     assert card.native_rmsd < 3  # 2.3: Vina prefers a pose beside that of the crystal
     with pytest.raises(SpecError, match="exists"):
         prepare_receptor(protein, ligand, tmp_path / "dhfr")
-    receptor = Receptor.open(tmp_path / "dhfr")
+    receptor = Receptor.open(tmp_path / "dhfr", 2)
     mols = [parse(smiles).mol for smiles in ("CC(=O)Nc1ccc(O)cc1", "Cn1c(=O)c2c(ncn2C)n(C)c1=O")]
     forwards = [receptor.dock(mol)[0] for mol in mols]
     backwards = [receptor.dock(mol)[0] for mol in mols[::-1]][::-1]
     np.testing.assert_array_equal(forwards, backwards)
     assert max(forwards) < -3
+    score, pose = Receptor.open(tmp_path / "dhfr").dock(mols[0])  # one thread
+    assert score == forwards[0]
+    assert Chem.MolToSmiles(Chem.RemoveHs(pose)) == Chem.MolToSmiles(mols[0])
+    check = make_pose_check(tmp_path / "dhfr")
+    assert check(pose) == ()
+    pose.GetConformer().SetPositions(pose.GetConformer().GetPositions() * 0.5)
+    assert "bond_lengths" in check(pose)
 
 
 @pytest.mark.slow
@@ -104,4 +112,8 @@ def test_a_box_beside_the_protein_and_an_unknown_residue_are_refused(tmp_path: P
     text = protein.read_text().replace(" VAL A   1 ", " LIG A   1 ")
     (tmp_path / "odd.pdb").write_text(text)
     with pytest.raises(FileError, match="does not know: LIG"):
+        prepare_receptor(tmp_path / "odd.pdb", ligand, tmp_path / "dhfr")
+    lines = [line for line in protein.read_text().splitlines(keepends=True) if line.startswith("ATOM")]
+    (tmp_path / "odd.pdb").write_text("".join([*lines, lines[3]]))
+    with pytest.raises(FileError, match="PDBFixer"):
         prepare_receptor(tmp_path / "odd.pdb", ligand, tmp_path / "dhfr")

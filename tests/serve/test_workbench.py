@@ -20,8 +20,8 @@ from molgen.search.ledger import read_evaluations
 from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
 from molgen.train.loop import make_model
 
-pytest.importorskip("uvicorn", reason="needs molgen[serve]")
-pytest.importorskip("starlette", reason="needs molgen[serve]")
+pytest.importorskip("uvicorn", reason="needs molgen-workbench[serve]")
+pytest.importorskip("starlette", reason="needs molgen-workbench[serve]")
 
 SMILES = [
     "CC(=O)Nc1ccc(O)cc1",

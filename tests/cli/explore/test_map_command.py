@@ -77,8 +77,8 @@ def test_a_figure(run_molgen: RunMolgen, molecules: Path, tmp_path: Path) -> Non
         (("-o", "map.html", "--color", "nope"), "has no column 'nope', nor is it a descriptor: qed, logp"),
         (("-o", "map.html", "--color", "name"), "property name is not a number"),
         (("-o", "map.html", "--smiles-column", "nope"), "no column 'nope'"),
-        (("-o", "map.html", "--method", "tsne"), "pip install 'molgen[map]'"),
-        (("-o", "map.png"), "pip install 'molgen[map]'"),
+        (("-o", "map.html", "--method", "tsne"), "pip install 'molgen-workbench[map]'"),
+        (("-o", "map.png"), "pip install 'molgen-workbench[map]'"),
     ],
 )
 def test_bad_input_is_told_before_the_work_and_ends_with_2(
