@@ -9,17 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from molgen.campaign import Campaign
     from molgen.latent.encoder import LatentEncoder
     from molgen.latent.space import LatentSpace
     from molgen.output.finished import candidates
     from molgen.output.listing import Listing
     from molgen.project.forecast import predict
 
-__all__ = ["LatentEncoder", "LatentSpace", "Listing", "__version__", "candidates", "predict"]
+__all__ = ["Campaign", "LatentEncoder", "LatentSpace", "Listing", "__version__", "candidates", "predict"]
 
 __version__ = "0.1.0"
 
 _MODULES = {
+    "Campaign": "molgen.campaign",
     "LatentEncoder": "molgen.latent.encoder",
     "LatentSpace": "molgen.latent.space",
     "Listing": "molgen.output.listing",

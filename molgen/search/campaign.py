@@ -85,8 +85,8 @@ class _Proposal:
     is_scored: bool = False
 
 
-class Campaign:
-    """One campaign in one folder."""
+class CampaignLoop:
+    """The loop of one campaign in one folder."""
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from molgen.chem.admission import NO_REFERENCE, extend_reference
@@ -25,13 +26,14 @@ from molgen.score.defaults import add_default_constraints
 from molgen.score.docking import receptor_digest
 from molgen.score.external.docking import DockingScorer, find_docking_scorers
 from molgen.score.external.executor import Workers
+from molgen.score.external.function import InProcessScorer, ScoreFunction
 from molgen.score.external.plugin import find_installed_scorers, health_check, parse_scorers
 from molgen.score.external.scorer import InstalledScorer, PythonScorer, Scorer
 from molgen.score.measure import POSE, MeasureContext, is_own
 from molgen.score.objective import labelled_property, parse_objectives
 from molgen.score.oracle import Oracle
 from molgen.search import ledger, start, study
-from molgen.search.campaign import Campaign, CampaignStatus
+from molgen.search.campaign import CampaignLoop, CampaignStatus
 from molgen.search.ledger import Evaluation
 from molgen.search.resumption import find_changed_scorers, find_larger_budget, read_budgets, write_changes
 from molgen.search.spec import CampaignSpec
@@ -65,10 +67,12 @@ class Reports:
     Attributes:
         on_status: Called after each batch.
         on_note: Called with messages for the user.
+        is_pause_requested: Called before each batch; if true, the campaign stops there, as at a signal.
     """
 
     on_status: Callable[[CampaignStatus], object]
     on_note: Callable[[str], object]
+    is_pause_requested: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,31 @@ class Result:
     evaluations: Sequence[Evaluation]
 
 
-def launch(out: Path, spec: CampaignSpec, machine: Machine, reports: Reports, *, is_forced: bool = False) -> Result:
+def launch(
+    out: Path,
+    spec: CampaignSpec,
+    machine: Machine,
+    reports: Reports,
+    *,
+    functions: Mapping[str, ScoreFunction] = MappingProxyType({}),
+    is_forced: bool = False,
+) -> Result:
     """Runs a new campaign in the folder `out`.
+
+    Args:
+        out: New folder.
+        spec: What is asked.
+        machine: Device and threads.
+        reports: Callbacks.
+        functions: Scorers of the running program, by name.
+        is_forced: Whether to replace a campaign in `out`.
 
     Raises:
         RunError: `out` exists.
-        MolgenError: `spec` is wrong, or the campaign fails; see `Campaign.run`.
+        MolgenError: `spec` is wrong, or the campaign fails; see `CampaignLoop.run`.
     """
     with ExitStack() as stack:
-        parts = _assemble(spec, machine, stack)
+        parts = _assemble(spec, machine, functions, stack)
         with stop_requested():
             for warning in filter(None, map(health_check, parts.running.values())):
                 reports.on_note(warning)
@@ -102,6 +122,7 @@ def resume(
     machine: Machine,
     reports: Reports,
     *,
+    functions: Mapping[str, ScoreFunction] = MappingProxyType({}),
     budget: int | None = None,
     accepts_changed_scorer: bool = False,
 ) -> Result:
@@ -114,6 +135,7 @@ def resume(
         out: Folder of the campaign.
         machine: Device and threads.
         reports: Callbacks.
+        functions: Scorers of the running program, by name, as at its start.
         budget: Total number of molecules to score; by default unchanged.
         accepts_changed_scorer: Continue although the file of a scorer changed; its earlier values stay in the ledger.
 
@@ -129,7 +151,7 @@ def resume(
         manifest = folder.manifest()
         if isinstance(manifest.get("threads"), int) and 1 <= manifest["threads"] <= MAX_THREADS:
             machine = replace(machine, threads=manifest["threads"])
-        parts = _assemble(spec, machine, stack)
+        parts = _assemble(spec, machine, functions, stack)
         scorers = parts.identity["scorers"]
         same = {key: value for key, value in parts.identity.items() if key != "scorers"}
         folder.require_same(**same, device=machine.device)
@@ -155,7 +177,7 @@ class _Parts:
     identity: Mapping[str, Any]
 
 
-def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
+def _assemble(spec: CampaignSpec, machine: Machine, functions: Mapping[str, ScoreFunction], stack: ExitStack) -> _Parts:
     """Makes the objects that `spec` names, so that mistakes are found before a folder is made."""
     objectives = parse_objectives(
         maximize=spec.maximize,
@@ -168,6 +190,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, stack: ExitStack) -> _Parts:
     constraints = [constraint for text in spec.constraint for constraint in Constraint.parse(text)]
     is_tolerant = spec.on_failure != "stop"
     scorers = parse_scorers(spec.scorer, spec.scorer_command, spec.time_limit_s, is_tolerant=is_tolerant)
+    scorers |= {name: InProcessScorer(name, each, is_tolerant=is_tolerant) for name, each in functions.items()}
     named = [*(each.name for each in objectives), *(each.name for each in constraints), *spec.record]
     others = [name for name in named if name not in scorers and not is_own(name)]
     scorers |= find_installed_scorers(others, spec.time_limit_s, is_tolerant=is_tolerant)
@@ -245,6 +268,8 @@ def _scorer_digest(scorer: Scorer) -> str:
         return receptor_digest(scorer.folder)
     if isinstance(scorer, InstalledScorer):
         return scorer.version
+    if isinstance(scorer, InProcessScorer):
+        return scorer.digest
     return file_digest(scorer.path) if isinstance(scorer, PythonScorer) else ""
 
 
@@ -254,7 +279,7 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
     if parts.space.model.familiarity is None and not spec.allow_unfamiliar:
         reports.on_note(NO_REFERENCE)
     budgets = read_budgets(folder, spec)
-    campaign = Campaign(folder.path, spec, parts.space, parts.oracle, parts.start, budgets[1:], parts.series)
+    campaign = CampaignLoop(folder.path, spec, parts.space, parts.oracle, parts.start, budgets[1:], parts.series)
 
     def on_status(status: CampaignStatus) -> None:
         if status.n_scored:
@@ -264,7 +289,7 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
     for smiles, reason in _unencodable(campaign):
         reports.on_note(f"start molecule {smiles} cannot be encoded: {reason}")
     with stop_requested() as is_stop_requested:
-        campaign.run(on_status, is_stop_requested)
+        campaign.run(on_status, lambda: is_stop_requested() or reports.is_pause_requested())
     status = campaign.status()
     if campaign.feasibility.removed.total():
         reports.on_note(str(campaign.feasibility))
@@ -281,7 +306,7 @@ def _run(folder: RunFolder, spec: CampaignSpec, parts: _Parts, reports: Reports)
     return Result(status, campaign.evaluations)
 
 
-def _unencodable(campaign: Campaign) -> list[tuple[str, str]]:
+def _unencodable(campaign: CampaignLoop) -> list[tuple[str, str]]:
     """The starting molecules that cannot be encoded, with reasons."""
     smiles = [one.molecule.smiles for one in campaign.start]
     reasons = campaign.space.explain(smiles, is_refined=False).reasons

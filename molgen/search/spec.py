@@ -42,7 +42,7 @@ class CampaignSpec:
         time_limit_s: Time limit of a scorer call.
         on_failure: Where a scorer has no value for a molecule, `stop` ends the campaign, `skip` ignores it, `penalise`
             tells the search the worst score so far. It counts as a call in any case.
-        start: Molecules to begin with: SMILES, or files of them. They come first; see `Campaign`.
+        start: Molecules to begin with: SMILES, or files of them. They come first; see `CampaignLoop`.
         start_limit: How many of these at most; by default half of the budget.
         reference: The molecule that `similarity` compares with; by default the only one of `start`.
         core: SMILES or SMARTS with open positions `[*:1]`; proposals keep it and change only there.

@@ -33,7 +33,7 @@ from molgen.score.measure import BuiltIn, MeasureContext
 from molgen.score.objective import parse_objectives
 from molgen.score.oracle import Oracle
 from molgen.search import ledger
-from molgen.search.campaign import Campaign, CampaignStatus
+from molgen.search.campaign import CampaignLoop, CampaignStatus
 from molgen.search.ledger import Evaluation, read_evaluations
 from molgen.search.pareto import hypervolume
 from molgen.search.spec import CampaignSpec
@@ -55,17 +55,17 @@ def campaign(
     context: MeasureContext | None = None,
     extensions: Sequence[int] = (),
     labels: Mapping[str, Mapping[str, float]] | None = None,
-) -> Campaign:
+) -> CampaignLoop:
     folder.mkdir(exist_ok=True)
     objectives = parse_objectives(maximize=spec.maximize, minimize=spec.minimize, target=spec.target, range_=spec.range)
     constraints = [one for text in spec.constraint for one in Constraint.parse(text)]
     start = [StartMolecule(parse(text), labels=(labels or {}).get(text, {})) for text in spec.start]
     reference = start[0].molecule if start else None
     oracle = Oracle(objectives, constraints, context or MeasureContext(reference=reference))
-    return Campaign(folder, spec, space, oracle, start, extensions)
+    return CampaignLoop(folder, spec, space, oracle, start, extensions)
 
 
-def run(one: Campaign, *, stop_after: int | None = None) -> list[Evaluation]:
+def run(one: CampaignLoop, *, stop_after: int | None = None) -> list[Evaluation]:
     """Runs to the end, or until `stop_after` batches are done."""
     batches: list[CampaignStatus] = []
     one.run(batches.append, lambda: stop_after is not None and len(batches) >= stop_after)

@@ -258,7 +258,7 @@ class PythonScorer(FunctionScorer):
         is_tolerant: bool = False,
     ) -> None:
         """Checks the name, and that the file exists (SpecError); nothing runs before the first call."""
-        _require_free_name(name)
+        require_free_name(name)
         if not path.is_file():
             raise SpecError("scorer", f"{path} is not a file", remedy="Write it like file.py:function.")
         self.path = path.resolve()
@@ -280,7 +280,7 @@ class InstalledScorer(FunctionScorer):
         Raises:
             SpecError: It names no function of a module.
         """
-        _require_free_name(entry_point.name)
+        require_free_name(entry_point.name)
         if not (entry_point.attr or "").isidentifier():
             remedy = "The package must write it like package.module:function."
             raise SpecError("scorer", f"the entry point {entry_point.value!r} names no function", remedy=remedy)
@@ -301,7 +301,7 @@ class CommandScorer(Scorer):
         is_tolerant: bool = False,
     ) -> None:
         """Checks the name, and that the program exists; raises SpecError."""
-        _require_free_name(name)
+        require_free_name(name)
         super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
         if not arguments or shutil.which(arguments[0]) is None:
             program = arguments[0] if arguments else ""
@@ -341,7 +341,7 @@ class CommandScorer(Scorer):
         return self._words
 
 
-def _require_free_name(name: str) -> None:
+def require_free_name(name: str) -> None:
     """Checks a name that the user, or a package, gives a scorer; raises SpecError."""
     if not _NAME.fullmatch(name):
         raise SpecError(

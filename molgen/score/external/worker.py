@@ -45,7 +45,7 @@ def main(place: str, name: str) -> None:
         return
     _reply(replies, {"values": []})
     for line in requests:
-        _reply(replies, _answer(function, json.loads(line)))
+        _reply(replies, answer(function, json.loads(line)))
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -70,7 +70,8 @@ def _load(path: Path) -> object:
     return module
 
 
-def _answer(function: Callable[[list[str]], Any], smiles: list[str]) -> dict[str, object]:
+def answer(function: Callable[[list[str]], Any], smiles: list[str]) -> dict[str, Any]:
+    """The `values` that a function returns, or why it was `refused`."""
     try:
         return _checked(function(list(smiles)), len(smiles))
     except BaseException as error:

@@ -1,0 +1,45 @@
+"""A function of the running program as a scorer, for notebooks: no process of its own, no time limit."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+from molgen.score.external.scorer import Scorer, require_free_name
+from molgen.score.external.worker import answer
+
+ScoreFunction = Callable[[list[str]], Sequence[float]]
+"""From N canonical SMILES to N numbers; None or NaN for a molecule without a value."""
+
+
+class InProcessScorer(Scorer):
+    """A Python function as a measure.
+
+    Attributes:
+        digest: SHA-256 of its source text; "" if Python has none. A campaign is resumed with the same.
+    """
+
+    def __init__(self, name: str, function: ScoreFunction, *, is_tolerant: bool = False) -> None:
+        """Raises SpecError unless the name can name a scorer."""
+        require_free_name(name)
+        super().__init__(name, is_tolerant=is_tolerant)
+        self._function = function
+        self.digest = _digest(function)
+
+    def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
+        reply = answer(self._function, list(smiles))
+        if "refused" in reply:
+            raise self._error(reply["refused"])
+        values: list[float | str] = reply["values"]
+        return values
+
+    def _last_words(self) -> str:
+        return ""
+
+
+def _digest(function: ScoreFunction) -> str:
+    try:
+        return sha256(inspect.getsource(function).encode()).hexdigest()
+    except (OSError, TypeError):
+        return ""
