@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from molgen.errors import RunError, ScorerError, SpecError
 from molgen.score.external.function import ScoreFunction
 from molgen.search.campaign import CampaignStatus
 
-OPTIONS = {"maximize": ["qed"], "budget": 24, "batch": 8, "sampler": "random", "seed": 5}
+OPTIONS: dict[str, Any] = {"maximize": ["qed"], "budget": 24, "batch": 8, "sampler": "random", "seed": 5}
 
 
 def count_carbons(smiles: list[str]) -> list[float]:
