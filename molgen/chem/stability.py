@@ -196,7 +196,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "hydrolyses to the ketone or aldehyde",
                 (
                     "[NX2H]=[CX3;!$(C-[#7,#8,#16])]",
-                    "[CX3H1;!R;!$(C-[#7,#8,#16])]=[NX2;!R]-[#6;!$(C=[O,N])]",
+                    "[CX3;H1,H2;!R;!$(C-[#7,#8,#16])]=[NX2;!R]-[#6;!$(C=[O,N])]",
                     "[CX3;!R](-[#6])(-[#6])=[NX2;!R]-[CX4]",
                 ),
             ),
@@ -297,7 +297,15 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "hydrolyses",
                 ("[CX3](=[O,S,N])-[F,Cl,Br,I;X1]", "[#16X4](=O)-[Cl,Br,I;X1]"),
             ),
-            Alert("anhydride", "hydrolyses", ("[CX3](=[O,S])-[OX2,SX2]-[CX3]=[O,S]", "[CX3](=O)-[OX2]-[S,P]=O")),
+            Alert(
+                "anhydride or activated ester",
+                "hydrolyses, acylates",
+                (
+                    "[CX3](=[O,S])-[OX2,SX2]-[CX3]=[O,S]",
+                    "[CX3](=O)-[OX2]-[S,P]=O",
+                    "[CX3](=[O,S])-[OX2]-[#7X3]",
+                ),
+            ),
             Alert("acyl azide or cyanide", "rearranges, hydrolyses", ("[CX3](=O)-N=[N+]=[N-]", "[CX3](=O)-C#N")),
             Alert(
                 "carbamic or carbonic acid",
