@@ -298,12 +298,13 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 ("[CX3](=[O,S,N])-[F,Cl,Br,I;X1]", "[#16X4](=O)-[Cl,Br,I;X1]"),
             ),
             Alert(
-                "anhydride or activated ester",
+                "anhydride, activated ester or azolide",
                 "hydrolyses, acylates",
                 (
                     "[CX3](=[O,S])-[OX2,SX2]-[CX3]=[O,S]",
                     "[CX3](=O)-[OX2]-[S,P]=O",
                     "[CX3](=[O,S])-[OX2]-[#7X3]",
+                    "[$([CX3;!$(C-N)]=[O,S]),$([#16X4]=O)]-[nX3;r5]:c:[nX2;r5]",
                 ),
             ),
             Alert("acyl azide or cyanide", "rearranges, hydrolyses", ("[CX3](=O)-N=[N+]=[N-]", "[CX3](=O)-C#N")),

@@ -85,12 +85,13 @@ UNSTABLE = {
     "hydride or amide of boron, silicon or phosphorus": ["C[SiH](C)C", "CPC", "CB(C)C", "C[Si](C)(C)N(C)C"],
     "sulfurane": ["CS(C)(C)C"],
     "acyl halide": ["CC(=O)Cl", "CS(=O)(=O)Cl", "COC(=O)Cl"],
-    "anhydride or activated ester": [
+    "anhydride, activated ester or azolide": [
         "CC(=O)OC(C)=O",
         "O=C1OC(=O)c2ccccc21",
         "CC(=O)OS(C)(=O)=O",
         "CC(=O)ON(C)C",
         "CC(=O)On1nnc2ccccc21",
+        "CC(=O)n1ccnc1",
     ],
     "acyl azide or cyanide": ["CC(=O)N=[N+]=[N-]", "CC(=O)C#N"],
     "carbamic or carbonic acid": ["CNC(=O)O", "COC(=O)O", "CC(=O)CC(=O)O"],
@@ -112,6 +113,8 @@ STABLE = [
     "O=C1NCN(c2ccccc2)C12CCNCC2",  # the imidazolidinone of spiperone
     "CN1CCN(N2CCOCC2)CC1",
     "CC#CC#CC",
+    "CN(C)C(=O)n1ccnc1",
+    "CC(=O)n1ccc2ccccc21",
     "CN(C)C(=N)NC(=N)N",  # metformin
     "CCOC(=O)C1=C(COCCN)NC(C)=C(C(=O)OC)C1c1ccccc1Cl",  # amlodipine
     "NC(N)=Nc1nc(CSCCC(N)=NS(N)(=O)=O)cs1",  # famotidine
