@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -103,7 +105,7 @@ class Campaign:
                 if status.n_scored >= stop_at:
                     self.pause()
 
-            reports = launch.Reports(take, bar.write, self._pause.is_set)
+            reports = launch.Reports(take, partial(bar.write, file=sys.stderr), self._pause.is_set)
             with suppress(InterruptedRunError):
                 found = [self._execute(reports).status]
         return found[0] if found else None
