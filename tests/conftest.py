@@ -74,6 +74,22 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def few_prior_samples() -> Iterator[None]:
+    """Searches draw 50 prior samples at a time, since 500 take longer than all else in a small campaign."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("molgen.search.evolution.population.N_PRIOR_SAMPLES", 50)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_scouts() -> Iterator[None]:
+    """Directions are as long as 8 molecules say, since 40 take longer than all else in a fit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("molgen.explore.direction.N_SCOUTS", 8)
+        yield
+
+
 @pytest.fixture
 def run_molgen(app: Typer) -> RunMolgen:
     """Runs the command line in this process: `run_molgen("sample", "-n", 3).exit_code`."""

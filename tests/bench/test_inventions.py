@@ -14,9 +14,10 @@ from molgen.paths import find_shipped
 from molgen.project.candidate_pool import read_constraints
 
 
+@pytest.mark.usefixtures("few_prior_samples")
 @pytest.mark.parametrize("proposer", INVENTORS)
 def test_proposals_are_new_and_keep_the_constraints(monkeypatch: pytest.MonkeyPatch, proposer: str) -> None:
-    monkeypatch.setattr("molgen.project.candidate_pool.N_SEARCHED", 160)
+    monkeypatch.setattr("molgen.project.candidate_pool.N_SEARCHED", 80)
     monkeypatch.setattr("molgen.bench.inventions.N_TREES", 20)
     with (find_shipped("data") / "d3_ki.csv").open() as handle:
         rows = list(csv.DictReader(handle))[:60]

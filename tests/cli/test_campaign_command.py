@@ -26,7 +26,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def checkpoint(tiny_checkpoint: Path) -> Iterator[None]:
+def checkpoint(tiny_checkpoint: Path, few_prior_samples: None) -> Iterator[None]:
     """A small model in place of the default checkpoint."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOLGEN_CHECKPOINT", str(tiny_checkpoint))

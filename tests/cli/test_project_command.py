@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
+from typer import Typer
+from typer.testing import CliRunner, Result
 
 from molgen.chem.core import Core
 from molgen.chem.molecule import parse
@@ -32,15 +33,25 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
+@pytest.fixture(scope="module")
+def begun(app: Typer, tmp_path_factory: pytest.TempPathFactory, assay: list[tuple[str, float]]) -> Path:
+    """A folder with a project `p`, not to be changed, and its catalogue."""
+    folder = tmp_path_factory.mktemp("begun")
+    data = write(folder / "data.csv", "id,smiles,pKi", [f"d{i},{s},{y}" for i, (s, y) in enumerate(assay[:20])])
+    stock = write(folder / "stock.csv", "smiles", [smiles for smiles, _ in assay])
+    for command in (
+        ("project", "new", data, "--out", folder / "p"),
+        ("propose", "--project", folder / "p", "-n", 5, "--library", stock),
+    ):
+        result = CliRunner().invoke(app, list(map(str, command)))
+        assert result.exit_code == 0, result.stderr
+    return folder
+
+
 @pytest.fixture
-def project(run_molgen: RunMolgen, tmp_path: Path, assay: list[tuple[str, float]]) -> Path:
+def project(tmp_path: Path, begun: Path) -> Path:
     """Begun with half of the assay, five of the other half proposed."""
-    data = write(tmp_path / "data.csv", "id,smiles,pKi", [f"d{i},{s},{y}" for i, (s, y) in enumerate(assay[:20])])
-    write(tmp_path / "stock.csv", "smiles", [smiles for smiles, _ in assay])
-    result = run_molgen("project", "new", data, "--out", tmp_path / "p")
-    assert result.exit_code == 0, result.stderr
-    result = run_molgen("propose", "--project", tmp_path / "p", "-n", 5, "--library", tmp_path / "stock.csv")
-    assert result.exit_code == 0, result.stderr
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
     return tmp_path / "p"
 
 

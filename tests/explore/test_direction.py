@@ -12,6 +12,7 @@ from molgen.chem.molecule import Molecule
 from molgen.chem.properties import DESCRIPTORS
 from molgen.chem.sampling import draw_shipped_molecules
 from molgen.errors import FileError, SpecError
+from molgen.explore import direction
 from molgen.explore.direction import (
     FAINTEST,
     Direction,
@@ -29,7 +30,7 @@ N = 400
 
 
 @pytest.fixture(scope="module")
-def space() -> LatentSpace:
+def space(few_scouts: None) -> LatentSpace:
     return LatentSpace.load()
 
 
@@ -87,7 +88,8 @@ def test_a_descriptor_is_turned_to_what_is_decoded_and_walked_farther_where_the_
     assert polarity.scale == pytest.approx(plain.scale * np.sqrt(0.5))
     assert np.array_equal(plain.weight, polarity.weight)
     shuffled = fit_direction(space, molecules, np.random.default_rng(0).permutation(values).tolist(), "noise")
-    scouts = [molecules[i].smiles for i in np.random.default_rng(0).permutation(len(molecules))[:40].tolist()]
+    order = np.random.default_rng(0).permutation(len(molecules)).tolist()
+    scouts = [molecules[i].smiles for i in order[: direction.N_SCOUTS]]
     plain_reach = find_walk_length(space, scouts, space.encode(scouts), shuffled.vector)
     assert shuffled.reach == pytest.approx(plain_reach / FAINTEST)
 

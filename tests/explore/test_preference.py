@@ -77,7 +77,7 @@ def test_what_is_unlike_all_labels_is_judged_as_labels_are_on_the_whole_but_neve
 
 
 def test_a_point_counts_for_itself_however_many_are_judged_and_whatever_the_order_of_labels(space: LatentSpace) -> None:
-    z = space.sample_points(5000, seed=1)
+    z = space.sample_points(5000, seed=1, prior="gaussian")
     values = Preference.of(space, _labelled(space, LIKED), _labelled(space, DISLIKED)).of_points(z)
     turned = Preference.of(space, _labelled(space, LIKED[::-1]), _labelled(space, DISLIKED[::-1]))
     np.testing.assert_allclose(turned.of_points(z[4321:4325]), values[4321:4325])

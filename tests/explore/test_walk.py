@@ -5,7 +5,7 @@ import pytest
 
 from molgen.chem.molecule import fingerprint, parse, tanimoto
 from molgen.errors import SpecError
-from molgen.explore.direction import choose_walk_length, fit_descriptor_direction
+from molgen.explore.direction import Direction, choose_walk_length, fit_descriptor_direction
 from molgen.explore.walk import (
     BEYOND,
     WALK_LENGTHS,
@@ -22,14 +22,18 @@ START = "CC(C)NC(=O)c1cccc(NC(=O)C2CCCO2)c1"
 
 
 @pytest.fixture(scope="module")
-def space() -> LatentSpace:
+def space(few_scouts: None) -> LatentSpace:
     return LatentSpace.load()
 
 
-def test_a_walk_has_the_molecule_in_its_middle_and_is_the_same_again(space: LatentSpace) -> None:
+@pytest.fixture(scope="module")
+def size(space: LatentSpace) -> Direction:
+    return fit_descriptor_direction(space, "heavy_atoms", n=400)
+
+
+def test_a_walk_has_the_molecule_in_its_middle_and_is_the_same_again(space: LatentSpace, size: Direction) -> None:
     start = parse(START)
     point = space.encode([start.smiles])[0]
-    size = fit_descriptor_direction(space, "heavy_atoms", n=400)
     walk = WalkConfig(choose_walk_length(space, size, start, point), n_steps=3, n_draws=4)
     series = steer(space, start, point, size.vector, walk)
     assert len(series.t) == len(series.smiles) == 7
@@ -46,14 +50,13 @@ def test_a_walk_along_no_direction_stays_at_the_molecule(space: LatentSpace) -> 
     assert set(series.smiles) == {start.smiles}
 
 
-def test_a_reach_is_where_half_of_the_sides_are_no_longer_recognisable(space: LatentSpace) -> None:
+def test_a_reach_is_where_half_of_the_sides_are_no_longer_recognisable(space: LatentSpace, size: Direction) -> None:
     start = parse(START)
     points = space.encode([start.smiles])
     vector = np.zeros(space.size)
     assert find_walk_length(space, [start.smiles], points, vector) == pytest.approx(
         BEYOND * WALK_LENGTHS[-1]
     )  # nothing ever changes
-    size = fit_descriptor_direction(space, "heavy_atoms", n=400)
     assert find_walk_length(space, [start.smiles], points, size.vector) < 15.0
 
 

@@ -84,6 +84,7 @@ def test_a_checkpoint_that_does_not_know_says_how_to_tell_it(space: LatentSpace)
     assert judge(USUAL).tolist() == measure_trust(space, USUAL).values.tolist()
 
 
+@pytest.mark.usefixtures("few_prior_samples")
 def test_a_campaign_keeps_to_what_is_trusted_and_candidates_tell_of_it(run_molgen: RunMolgen, tmp_path: Path) -> None:
     asked = ("--maximize", "qed", "--budget", 24, "--threads", 1)
     result = run_molgen("campaign", *asked, "--constraint", "trust >= 0.2", "--out", tmp_path / "kept")

@@ -64,12 +64,14 @@ def test_how_alike_is_asked_by_a_constraint(space: LatentSpace) -> None:
     assert [str(c) for c in either_side.constraints] == ["similarity:CCO >= 0.3", "similarity:CCO < 0.9"]
 
 
-def test_what_is_common_is_found_in_the_first_draw(space: LatentSpace) -> None:
+def test_what_is_common_is_found_in_the_first_draw(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molgen.sample.conditional.N_PILOT", 200)
     found = sample_conditionally(space, SampleRequest(["heavy_atoms > 5"], space), 3, seed=1, prior="gaussian")
     assert (len(found.smiles), found.n_decoded, found.share) == (3, 0, found.plain_share)
 
 
 def test_the_impossible_ends_with_what_there_is(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molgen.sample.conditional.N_PILOT", 200)
     monkeypatch.setattr("molgen.sample.conditional.MIN_DECODED", 300)
     found = sample_conditionally(space, SampleRequest(["mw > 5000"], space), 5, seed=0, prior="gaussian")
     assert (found.smiles, found.share) == ([], 0.0)

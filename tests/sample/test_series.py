@@ -60,13 +60,14 @@ def test_what_must_be_kept_anywhere_is_a_constraint() -> None:
         keep_constraints(["c1cc"])
 
 
+@pytest.mark.usefixtures("few_prior_samples")
 def test_all_that_a_campaign_scores_keeps_the_core(run_molgen: RunMolgen, tmp_path: Path) -> None:
-    ask = ("campaign", "--maximize", "qed", "--core", CORE, "--vary", "1", "--keep", "C(=O)N", "--budget", "30")
+    ask = ("campaign", "--maximize", "qed", "--core", CORE, "--vary", "1", "--keep", "C(=O)N", "--budget", "20")
     result = run_molgen(*ask, "--start", MEMBER, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.stderr
     core = Core.read(CORE).closed_but([1], parse(MEMBER).mol)
     evaluations = read_evaluations(tmp_path / "run" / "evaluations.csv")
-    assert len(evaluations) == 30
+    assert len(evaluations) == 20
     assert all(core.is_kept(parse(one.smiles).mol) for one in evaluations)
 
 

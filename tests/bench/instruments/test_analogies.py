@@ -46,11 +46,11 @@ def test_what_was_learned_beats_a_random_direction() -> None:
     kinds = [kind for kind in CHANGE_KINDS if kind.name in ("ester to amide", "phenyl to pyridyl")]
     told: list[float] = []
     arms = ("learned", "random direction")
-    score = score_analogies(LatentSpace.load(), smiles, 0, told.append, n_test=2, kinds=kinds, arms=arms)
+    score = score_analogies(LatentSpace.load(), smiles, 0, told.append, n_test=1, kinds=kinds, arms=arms)
     assert told == [0.5, 1.0]
     assert score.n == sum(kind.n for kind in score.kinds)
     assert [kind.name for kind in score.kinds] == [kind.name for kind in kinds]
-    assert all(1 <= kind.n <= 2 for kind in score.kinds)
+    assert [kind.n for kind in score.kinds] == [1, 1]
     learned, chance = score.hits["learned"], score.hits["random direction"]
     assert learned.alike_10 > chance.alike_10
     assert learned.alike_1 <= learned.alike_10

@@ -8,6 +8,7 @@ from typer.testing import Result
 from molgen.chem.sampling import draw_shipped_molecules
 
 RunMolgen = Callable[..., Result]
+pytestmark = pytest.mark.usefixtures("few_scouts")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ START = "CC(C)NC(=O)c1cccc(NC(=O)C2CCCO2)c1"
 
 
 @pytest.fixture(scope="module")
-def size(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def size(tmp_path_factory: pytest.TempPathFactory, few_scouts: None) -> Path:
     path = tmp_path_factory.mktemp("directions") / "size.json"
     write_direction(path, fit_descriptor_direction(LatentSpace.load(), "heavy_atoms", n=300))
     return path

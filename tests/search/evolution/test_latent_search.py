@@ -23,7 +23,7 @@ Score = Callable[[Molecule], tuple[float, ...]]
 
 
 @pytest.fixture(scope="module")
-def space() -> LatentSpace:
+def space(few_prior_samples: None) -> LatentSpace:
     return LatentSpace.load()
 
 

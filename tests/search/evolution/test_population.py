@@ -8,13 +8,13 @@ import pytest
 from molgen.chem.molecule import parse
 from molgen.latent.space import LatentSpace
 from molgen.search.evolution.config import LatentSearchConfig
-from molgen.search.evolution.latent_search import PATIENCE, LatentSearch
+from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.evolution.operators import LATENT
 from molgen.search.evolution.population import Fitness, Population
 
 
 @pytest.fixture(scope="module")
-def space() -> LatentSpace:
+def space(few_prior_samples: None) -> LatentSpace:
     return LatentSpace.load()
 
 
@@ -58,13 +58,17 @@ def test_what_all_score_alike_is_not_stuck_but_flat(space: LatentSpace) -> None:
     assert not members.is_stuck(10, floor=0.0)
 
 
-def test_a_stuck_search_moves_points_from_the_prior_and_then_breeds_all(space: LatentSpace) -> None:
+def test_a_stuck_search_moves_points_from_the_prior_and_then_breeds_all(
+    space: LatentSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = 200
+    monkeypatch.setattr("molgen.search.evolution.latent_search.PATIENCE", patience)
     config = LatentSearchConfig(n_initial=20, learn_every=0, offspring_per_proposal=2, n_early=0, n_rounds=1)
     search = LatentSearch(space, seed=0, config=config)
     bred: set[str] = set()
     kinds = [""]
     n_told = 0
-    while kinds[-2:] != ["moved", "all"] and n_told < 4 * PATIENCE:
+    while kinds[-2:] != ["moved", "all"] and n_told < 4 * patience:
         offspring = search.ask(25)
         operators = {child.operator for child in offspring if child.operator}
         kind = "moved" if operators == {LATENT} else "all" if operators else ""
@@ -77,4 +81,4 @@ def test_a_stuck_search_moves_points_from_the_prior_and_then_breeds_all(space: L
         n_told += len(smiles)
         search.tell(smiles, [(min(1.0, parse(text).mol.GetNumAtoms() / 40),) for text in smiles], [0.0] * len(smiles))
     assert kinds == ["", "all", "moved", "all"]
-    assert n_told > 2 * PATIENCE
+    assert n_told > 2 * patience
