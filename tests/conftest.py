@@ -100,6 +100,21 @@ def run_molgen(app: Typer) -> RunMolgen:
     return call
 
 
+@pytest.fixture(scope="session")
+def partly_failing() -> str:
+    """A scorer of the length of a SMILES, which has no value for CC, dies of CCC and raises for CCCC."""
+    return """
+        import os
+
+        def score(smiles):
+            if smiles == ["CCC"]:
+                os._exit(7)
+            if smiles == ["CCCC"]:
+                raise ValueError("too long")
+            return [None if text == "CC" else len(text) for text in smiles]
+    """
+
+
 @dataclass
 class Kill:
     """Stands for a kill of the process after so many changes of files.

@@ -107,19 +107,9 @@ def test_a_task_that_is_lost_too_often_is_a_failure_of_its_molecule(
 
 
 def test_failures_are_those_of_their_molecules(
-    scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
+    scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor], partly_failing: str
 ) -> None:
-    source = """
-        import os
-
-        def score(smiles):
-            if smiles == ["CCC"]:
-                os._exit(7)
-            if smiles == ["CCCC"]:
-                raise ValueError("too long")
-            return [None if text == "CC" else len(text) for text in smiles]
-    """
-    scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of(source, is_tolerant=True))
+    scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of(partly_failing, is_tolerant=True))
     values = scorer(MOLECULES)
     assert [n for n, value in enumerate(values, 1) if value == n] == [1, 5, 6, 7, 8]
     assert set(scorer.failures) == {"CC", "CCC", "CCCC"}

@@ -47,18 +47,8 @@ def test_processes_work_at_once_and_values_come_in_order(scorer_of: Callable[...
         assert scorer([]).shape == (0,)
 
 
-def test_failures_are_those_of_their_molecules(scorer_of: Callable[..., ParallelScorer]) -> None:
-    source = """
-        import os
-
-        def score(smiles):
-            if smiles == ["CCC"]:
-                os._exit(7)
-            if smiles == ["CCCC"]:
-                raise ValueError("too long")
-            return [None if text == "CC" else len(text) for text in smiles]
-    """
-    with scorer_of(source, is_tolerant=True) as scorer:
+def test_failures_are_those_of_their_molecules(scorer_of: Callable[..., ParallelScorer], partly_failing: str) -> None:
+    with scorer_of(partly_failing, is_tolerant=True) as scorer:
         values = scorer(MOLECULES)
         assert [n for n, value in enumerate(values, 1) if value == n] == [1, 5, 6, 7, 8]
         assert set(scorer.failures) == {"CC", "CCC", "CCCC"}
