@@ -66,7 +66,6 @@ ORDER = [
     "train.data.batches",
     "train.validation",
     "train.distance_loss",
-    "train.fit.gaussian_process",
     "train.fit.tobit",
     "train.fit.forest",
     "train.fit.molecule_process",

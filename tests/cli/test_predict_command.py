@@ -1,6 +1,5 @@
 import csv
 import json
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,8 @@ import molgen
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto
 from molgen.errors import SpecError
 from molgen.latent.space import LatentSpace
+from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.paths import find_shipped
-from molgen.train.fit.gaussian_process import fit_gaussian_process
 
 RunMolgen = Callable[..., Result]
 
@@ -32,15 +31,14 @@ def assay() -> list[tuple[str, float]]:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(assay: list[tuple[str, float]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped model with a process of two properties, one of them known for half of the molecules."""
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped model with an untrained predictor of two properties."""
     space = LatentSpace.load()
-    z = torch.from_numpy(space.encode([smiles for smiles, _ in assay], is_refined=False))
-    y = np.array([[value, -10.0 * value if i % 2 else math.nan] for i, (_, value) in enumerate(assay)])
-    labels = torch.from_numpy(y.astype(np.float32))
-    process = fit_gaussian_process(("pKi", "other"), z, labels, space.model.vae.encoder.scale.detach(), seed=0)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        predictor = Predictor(PredictorConfig(("pKi", "other"), space.size))
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    replace(space.model, predictor=process).save(path)
+    replace(space.model, predictor=predictor.eval()).save(path)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Gaussian processes on points: they are what the textbook says, know how sure they are, and survive a checkpoint."""
+"""Gaussian processes on points, as older checkpoints hold them: what the textbook says, and back from a file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from molgen.errors import CheckpointError
-from molgen.metrics import measure_fit
 from molgen.model.checkpoint import MolecularModel, load
 from molgen.model.gaussian_process import (
     LONGEST,
@@ -22,8 +21,6 @@ from molgen.model.gaussian_process import (
 )
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
-from molgen.train.fit import gaussian_process as process_fit
-from molgen.train.fit.gaussian_process import fit_gaussian_process
 
 SCALE = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.2, 0.2])
 
@@ -37,8 +34,21 @@ def draw(n: int, seed: int, noise: float = 0.2) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(z).float(), torch.from_numpy(np.stack([a, b], axis=1)).float()
 
 
-def process_of(n: int = 60) -> GaussianProcess:
-    return fit_gaussian_process(("a", "b"), *draw(n, 0), SCALE, seed=0)
+def process_of(n: int = 60, *, n_known: int = 2) -> GaussianProcess:
+    """The process of the first properties of `draw`, its kernel as it was fitted to shared length scales."""
+    z, y = draw(n, 0)
+    process = GaussianProcess(GaussianProcessConfig(("a", "b"), 6, n))
+    process.points.copy_(z)
+    process.lengths[:] = torch.tensor([[2.0] * 4 + [0.7] * 2, [2.0] * 4 + [LONGEST] * 2])
+    process.noise.copy_(torch.tensor([0.05, 0.2]))
+    process.scale.copy_(torch.tensor([2.0, 100.0]))
+    process.location.copy_(torch.nanmean(y, dim=0))
+    for p in range(n_known):
+        rows = (~y[:, p].isnan()).nonzero()[:, 0]
+        x, labels = process.points[rows].double(), y[rows, p].double()
+        covariance = sum_kernel(x, x, process.lengths[p].double()) + process.noise[p] * torch.eye(len(x))
+        process.weights[rows, p] = torch.linalg.solve(covariance, labels - process.location[p]).float()
+    return process.eval()
 
 
 def test_the_kernel_is_1_at_no_distance_and_the_formula_elsewhere() -> None:
@@ -54,10 +64,9 @@ def test_mean_and_spread_are_those_of_the_joint_normal_distribution() -> None:
     z, _ = draw(4, 1)
     mean, std = process.predict(z)
     points, y = process.points.double(), draw(60, 0)[1].double()
-    order = [int((draw(60, 0)[0].half() == row).all(dim=1).nonzero()) for row in process.points]
     for p in range(2):
-        known = ~y[order, p].isnan()
-        x, labels, lengths = points[known], y[order, p][known], process.lengths[p].double()
+        known = ~y[:, p].isnan()
+        x, labels, lengths = points[known], y[known, p], process.lengths[p].double()
         covariance = sum_kernel(x, x, lengths) + float(process.noise[p]) * torch.eye(len(x))
         near = sum_kernel(z.double(), x, lengths)
         solved = torch.linalg.solve(covariance, near.t())
@@ -66,32 +75,6 @@ def test_mean_and_spread_are_those_of_the_joint_normal_distribution() -> None:
         variance = 1 + process.noise[p] - (near * solved.t()).sum(dim=1)
         torch.testing.assert_close(mean[:, p].double(), expected, atol=1e-3, rtol=1e-3)
         torch.testing.assert_close(std[:, p].double(), process.scale[p] * variance.sqrt(), atol=1e-3, rtol=1e-3)
-
-
-@pytest.mark.parametrize("noise", [0.2, 1.0])
-def test_it_learns_and_knows_how_wrong_it_is(noise: float) -> None:
-    process = fit_gaussian_process(("a", "b"), *draw(600, 0, noise), SCALE, seed=0)
-    z, y = draw(1000, 1, noise)
-    mean, std = (part.double().numpy() for part in process.predict(z))
-    known = ~np.isnan(y.numpy())
-    a, b = (
-        measure_fit(name, y[known[:, p], p].double().numpy(), mean[known[:, p], p], std[known[:, p], p])
-        for p, name in enumerate("ab")
-    )
-    assert a.r2 > 1.0 - noise**2 / float(y[:, 0].var()) - 0.1
-    assert b.r2 > 0.95
-    assert 0.85 < a.coverage < 0.97
-
-
-def test_a_missing_label_leaves_the_other_property_alone() -> None:
-    z, y = draw(80, 0)
-    whole, single = (
-        fit_gaussian_process(("a", "b"), z, y, SCALE, 0),
-        fit_gaussian_process(("a",), z, y[:, :1], SCALE, 0),
-    )
-    query, _ = draw(9, 1)
-    for both, one in zip(whole.predict(query), single.predict(query), strict=True):
-        torch.testing.assert_close(both[:, :1], one)
 
 
 def test_far_from_all_points_it_says_what_it_knew_before() -> None:
@@ -103,31 +86,10 @@ def test_far_from_all_points_it_says_what_it_knew_before() -> None:
     assert (near[:, 0] < std[0, 0]).all()
 
 
-def test_labels_in_another_unit_give_predictions_in_that_unit() -> None:
-    z, y = draw(80, 0)
-    query, _ = draw(9, 1)
-    mean, std = fit_gaussian_process(("a", "b"), z, y, SCALE, 0).predict(query)
-    other = fit_gaussian_process(("a", "b"), z, 1000.0 * y - 7.0, SCALE, 0).predict(query)
-    torch.testing.assert_close(other[0], 1000.0 * mean - 7.0, rtol=1e-3, atol=1.0)
-    torch.testing.assert_close(other[1], 1000.0 * std, rtol=1e-3, atol=1.0)
-
-
-def test_dimensions_of_one_prior_scale_share_a_length_and_one_kernel_sees_the_coarse_alone() -> None:
-    for of_all, of_coarse in process_of().lengths:
-        assert len(set(of_all[:4].tolist())) == len(set(of_all[4:].tolist())) == 1
-        assert torch.equal(of_coarse[:4], of_all[:4])
-        assert (of_coarse[4:] == LONGEST).all()
-
-
-def test_with_one_prior_scale_both_kernels_are_the_same() -> None:
-    of_all, of_coarse = fit_gaussian_process(("a",), draw(40, 0)[0], draw(40, 0)[1][:, :1], torch.ones(6), 0).lengths[0]
-    assert torch.equal(of_all, of_coarse)
-
-
 def test_the_spread_that_knows_a_part_is_not_below_the_one_that_knows_all() -> None:
     n = N_LANDMARKS + 200
-    process = fit_gaussian_process(("a",), draw(n, 0)[0], draw(n, 0)[1][:, :1], SCALE, 0)
-    part = GaussianProcess(GaussianProcessConfig(("a",), 6, N_LANDMARKS - 100))
+    process = process_of(n)
+    part = GaussianProcess(GaussianProcessConfig(("a", "b"), 6, N_LANDMARKS - 100))
     for name in ("lengths", "location", "scale", "noise"):
         getattr(part, name).copy_(getattr(process, name))
     part.points.copy_(process.points[: N_LANDMARKS - 100])
@@ -136,42 +98,11 @@ def test_the_spread_that_knows_a_part_is_not_below_the_one_that_knows_all() -> N
     assert (part.predict(query)[1] >= process.predict(query)[1] - 1e-4).all()
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 5])
-@pytest.mark.parametrize("is_constant", [False, True])
-def test_a_handful_of_molecules_gives_finite_numbers(n: int, is_constant: bool) -> None:
-    z, y = draw(n, 0)
-    process = fit_gaussian_process(("a", "b"), z, torch.ones_like(y) if is_constant else y, SCALE, seed=0)
-    process.require_sound()
+def test_a_property_without_labels_is_predicted_as_its_prior_mean() -> None:
+    process = process_of(30, n_known=1)
     mean, std = process.predict(draw(7, 1)[0])
-    assert mean.isfinite().all()
-    assert std.isfinite().all()
-
-
-def test_equal_points_with_different_labels_are_no_error() -> None:
-    z, y = draw(30, 0)
-    process = fit_gaussian_process(("a",), z[:1].expand(30, 6), y[:, :1], SCALE, seed=0)
-    torch.testing.assert_close(process.predict(z[:1])[0][0, 0], y[:, 0].mean(), atol=0.05, rtol=0.0)
-
-
-def test_a_property_without_labels_is_predicted_as_nothing_in_particular() -> None:
-    z, y = draw(30, 0)
-    y[:, 1] = torch.nan
-    mean, std = fit_gaussian_process(("a", "b"), z, y, SCALE, seed=0).predict(z)
-    assert not mean[:, 1].any()
-    assert std.isfinite().all()
-
-
-def test_it_is_a_function_of_its_arguments() -> None:
-    torch.manual_seed(1)
-    before = torch.random.get_rng_state()
-    first = process_of().state_dict()
-    assert torch.equal(before, torch.random.get_rng_state())
-    torch.manual_seed(2)
-    again = process_of().state_dict()
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(
-        first["points"], fit_gaussian_process(("a", "b"), *draw(60, 0), SCALE, 1).state_dict()["points"]
-    )
+    assert (mean[:, 1] == process.location[1]).all()
+    torch.testing.assert_close(std[:, 1], (process.scale[1] * (1 + process.noise[1]).sqrt()).expand(7))
 
 
 def test_a_point_that_is_no_point_spoils_no_other() -> None:
@@ -183,18 +114,6 @@ def test_a_point_that_is_no_point_spoils_no_other() -> None:
     kept = [0, 1, 3, 4]
     torch.testing.assert_close(with_gap[0][kept], mean[kept])
     torch.testing.assert_close(with_gap[1][kept], std[kept])
-
-
-def test_what_is_left_out_is_left_out_with_its_like() -> None:
-    """Twins with a label of their own each: left out one by one, every molecule would find its twin."""
-    rng = np.random.default_rng(0)
-    one = rng.standard_normal((200, 6))
-    z = torch.from_numpy(np.concatenate([one, one + 1e-3]))
-    label = rng.standard_normal(200)
-    y = torch.from_numpy(np.concatenate([label, label]))
-    sum_kernel = torch.from_numpy(rng.permutation(400))
-    lengths, noise = torch.full((2, 6), 0.5, dtype=torch.double), torch.tensor(0.01, dtype=torch.double)
-    assert process_fit._scale(z[sum_kernel], y[sum_kernel], lengths, noise) > 0.7
 
 
 def checkpoint() -> MolecularModel:

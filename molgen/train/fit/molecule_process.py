@@ -29,7 +29,6 @@ from molgen.model.molecule_process import (
     similarities_among,
     text_tensor,
 )
-from molgen.train.fit.gaussian_process import CELL_SIZE, N_FOLDS
 from molgen.train.fit.tobit import sites_of_bounds
 
 N_SEARCHED = 800
@@ -38,6 +37,9 @@ N_STEPS = 15
 FIRST_NOISE, MIN_NOISE = 0.1, 0.01
 """Variance of a measurement, relative to that of all labels: initial value and lower bound."""
 MIN_VARIANCE = 1e-6
+N_FOLDS = 4
+CELL_SIZE = 20
+"""Mean number of molecules of a cell, which is held out together."""
 
 
 @dataclass(frozen=True)

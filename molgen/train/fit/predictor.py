@@ -24,7 +24,6 @@ from molgen.model.molecule_process import MAX_MOLECULES, MoleculeProcess
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.train.data.batches import bootstrap
 from molgen.train.data.dataset import TokenSet
-from molgen.train.fit.gaussian_process import COVERAGE
 from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
 from molgen.train.validation import encode_rows, measure_predictor
 
@@ -34,6 +33,8 @@ BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
 COOLDOWN_SHARE = 0.4
 MAX_LOG_SCALE = 6.0
+COVERAGE = 0.9
+"""Share of a normal distribution within `STDS_OF_90_PERCENT` of its mean."""
 
 MAX_GP_PROPERTIES = 16
 """Maximum number of properties of Gaussian processes; each takes seconds."""
