@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from molgen.arrays import Doubles
 from molgen.bench.measured_assay import MeasuredAssay
 from molgen.chem.molecule import tanimoto_to_many
 from molgen.errors import FileError, SpecError
 from molgen.latent.combined_model import N_TREES_RANKING, combine_means
 from molgen.paths import write_text
 from molgen.project.batch import BOLDNESS, pick_batch
+from molgen.search.evolution.surrogate import TanimotoProcess
 from molgen.train.fit.forest import MorganForest, fit_forest
 
 if TYPE_CHECKING:
@@ -169,28 +169,11 @@ def _pick_by_tanimoto_process(
     assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator
 ) -> Indices:
     """The best by mean plus one standard deviation of a Gaussian process with the Tanimoto kernel of ECFP4."""
-    mean, std = _tanimoto_forecast(
-        assay.tanimoto[np.ix_(known, known)], assay.tanimoto[np.ix_(others, known)], assay.y[known]
-    )
-    return others[np.argsort(-(mean + std), kind="stable")[:n]]
-
-
-def _tanimoto_forecast(own: Doubles, near: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
-    """Mean and standard deviation (O,); the noise is the likeliest of `NOISES`.
-
-    Source: Rasmussen & Williams 2006, algorithm 2.1 and equation 5.8.
-    """
-    centred = y - y.mean()
-    fits = []
-    for noise in NOISES:
-        root = np.linalg.cholesky(own + noise * np.eye(len(own)))
-        half = np.linalg.solve(root, centred)
-        signal = float(half @ half) / len(y)
-        fits.append((0.5 * len(y) * np.log(max(signal, 1e-12)) + np.log(np.diag(root)).sum(), signal, root, half))
-    _, signal, root, half = min(fits, key=lambda fit: fit[0])
-    reach = np.linalg.solve(root, near.T)
-    variance = np.clip(1.0 - np.square(reach).sum(axis=0), 0.0, None)
-    return y.mean() + reach.T @ half, np.sqrt(signal * variance)
+    y, own = assay.y[known][:, None], assay.tanimoto[np.ix_(known, known)]
+    fits = [TanimotoProcess((), own, y, noise, mean=y.mean(axis=0)) for noise in NOISES]
+    likeliest = max(fits, key=lambda fit: fit.likelihood)
+    found = likeliest.predict_at(assay.tanimoto[np.ix_(others, known)])
+    return others[np.argsort(-(found.mean + found.std)[:, 0], kind="stable")[:n]]
 
 
 def _pick_by_molgen(assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:

@@ -129,22 +129,31 @@ class TanimotoProcess:
     """
 
     def __init__(
-        self, features: Features, kernel: Doubles, scores: Doubles, noise: float, width: float | None = None
+        self,
+        features: Features,
+        kernel: Doubles,
+        scores: Doubles,
+        noise: float,
+        width: float | None = None,
+        mean: Doubles | None = None,
     ) -> None:
         """Fits to N molecules, at least one.
 
         Args:
-            features: Features of the molecules.
+            features: Features of the molecules; empty for predictions by `predict_at` alone.
             kernel: (N, N), their similarities.
             scores: (N, M), finite.
             noise: Noise variance, relative to that of the signal.
             width: Standard deviation of the signal, with a mean of 0; by default, both are the likeliest.
+            mean: (M,), in place of the likeliest mean.
         """
         self._features = features
         self._cholesky = cholesky(
             kernel + noise * np.eye(len(kernel)), lower=True, overwrite_a=True, check_finite=False
         )
-        self._mean = np.zeros(scores.shape[1]) if width else self._likeliest_mean(scores)
+        if mean is None:
+            mean = np.zeros(scores.shape[1]) if width else self._likeliest_mean(scores)
+        self._mean = mean
         residual = scores - self._mean
         self._weights = self._solve(residual)
         likeliest = np.sqrt(np.maximum((residual * self._weights).mean(axis=0), MIN_VARIANCE))
@@ -162,7 +171,10 @@ class TanimotoProcess:
 
     def predict(self, features: Features) -> Prediction:
         """The noiseless scores of P candidates with these features."""
-        kernel = similarities(features, self._features)
+        return self.predict_at(similarities(features, self._features), features)
+
+    def predict_at(self, kernel: Doubles, features: Features = ()) -> Prediction:
+        """The same from the similarities (P, N) of the candidates to the N molecules."""
         v = solve_triangular(self._cholesky, kernel.T, lower=True, check_finite=False).T
         std = np.sqrt(posterior_variance(v))[:, None] * self._std
         return Prediction(self._mean + kernel @ self._weights, std, features, v)
