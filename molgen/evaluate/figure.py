@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from molgen.errors import SpecError
 from molgen.extras import require_package
-from molgen.paths import replace_file
+from molgen.output.chart import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SUFFIXES = (".svg", ".png", ".pdf")
 
@@ -34,29 +33,11 @@ def draw_report(report: Mapping[str, Any], path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    _draw_lengths(left, report["reconstruction"])
-    _draw_distances(middle, report["geometry"])
-    _draw_shares(right, report)
-    save_figure(figure, path)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure in one step, in the format of the suffix; equal figures have equal bytes.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    from matplotlib import rc_context
-
-    with replace_file(path) as temporary, rc_context({"svg.hashsalt": "molgen"}):
-        figure.savefig(temporary, format=path.suffix[1:], metadata=_UNDATED.get(path.suffix))
-
-
-_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with write_figure(path, (12, 3.6)) as figure:
+        left, middle, right = figure.subplots(1, 3)
+        _draw_lengths(left, report["reconstruction"])
+        _draw_distances(middle, report["geometry"])
+        _draw_shares(right, report)
 
 
 def _draw_lengths(axes: Axes, reconstruction: Mapping[str, Any]) -> None:

@@ -37,8 +37,12 @@ _DPI = 130
 _LINE = 120  # characters below the figure
 _AREA = (2.0, 28.0)
 """Smallest and largest area of a point, in square typographic points."""
-_METADATA: Mapping[str, Mapping[str, str | None]] = {".svg": {"Date": None}, ".png": {"Software": None}}
-"""Without date and version, equal charts have equal bytes."""
+_METADATA: Mapping[str, Mapping[str, str | None]] = {
+    ".svg": {"Date": None},
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None},
+}
+"""Without date and version, equal figures have equal bytes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Chart:
         notes: Lines below it, on its trustworthiness.
         axes: Names of the two axes; empty if they have no meaning.
         points: (N, 2) finite positions; any unit, the same for both axes.
-        smiles: N canonical SMILES; texts, since 100,000 molecules would not fit into memory.
+        smiles: N canonical SMILES, not molecules, of which 100,000 would not fit into memory.
         names: N texts, empty if missing.
         columns: Numbers (N,) by name, NaN if missing; the first one colours the figure.
 

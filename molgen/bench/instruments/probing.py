@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from molgen.chem.molecule import AS_IT_IS, Molecule, parse
-from molgen.evaluate.figure import save_figure
 from molgen.explore.probe import FINGERPRINT, SHUFFLED, Layer, probe_layers
 from molgen.explore.units import Dci, describe_units
 from molgen.latent.space import LatentSpace
+from molgen.output.chart import write_figure
 from molgen.output.listing import format_value
 from molgen.paths import replace_file
 from molgen.quoting import csv_cell
@@ -23,11 +23,11 @@ N_PROBED = 2000
 
 @dataclass(frozen=True)
 class Probing:
-    """What is known at each depth.
+    """The scores of the probes of each layer.
 
     Attributes:
         n: Molecules.
-        layers: Scores from input to output, then of the fingerprint and the shuffled labels.
+        layers: The layers from input to output, then the fingerprint and the shuffled labels.
     """
 
     n: int
@@ -36,13 +36,13 @@ class Probing:
 
 @dataclass(frozen=True)
 class UnitScore:
-    """Whether units are names of descriptors.
+    """How far single latent units stand for single descriptors (disentanglement).
 
     Attributes:
         n: Molecules.
         active: Number of active units.
         score: Score of the units.
-        rotated: Mean score of random rotations of the space.
+        rotated: Mean score of random rotations of the space; units without a meaning of their own score the same.
     """
 
     n: int
@@ -101,21 +101,18 @@ def draw_layers(layers: Sequence[Layer], path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
-    axes = figure.subplots()
-    inner = [i for i, depth in enumerate(layers) if depth.name not in (FINGERPRINT, SHUFFLED)]
+    inner = [i for i, layer in enumerate(layers) if layer.name not in (FINGERPRINT, SHUFFLED)]
     outer = [i for i in range(len(layers)) if i not in inner]
-    for number, target in enumerate(layers[0].scores):
-        scores = np.clip([depth.scores[target] for depth in layers], -0.1, 1.0)
-        (line,) = axes.plot(inner, scores[inner], marker="o", markersize=4, label=target, color=f"C{number}")
-        axes.plot(outer, scores[outer], linestyle="", marker="D", markersize=5, color=line.get_color())
-    axes.axvline(len(inner) - 0.5, color="0.8", linewidth=1)
-    axes.set_xticks(range(len(layers)), [depth.name.replace(" ", "\n") for depth in layers], fontsize=8)
-    axes.set(title="Probes of layers", ylabel="R2, or AUROC for tokens and groups", ylim=(-0.12, 1.02))
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    save_figure(figure, path)
+    with write_figure(path, (9, 4.5)) as figure:
+        axes = figure.subplots()
+        for number, target in enumerate(layers[0].scores):
+            scores = np.clip([layer.scores[target] for layer in layers], -0.1, 1.0)
+            (line,) = axes.plot(inner, scores[inner], marker="o", markersize=4, label=target, color=f"C{number}")
+            axes.plot(outer, scores[outer], linestyle="", marker="D", markersize=5, color=line.get_color())
+        axes.axvline(len(inner) - 0.5, color="0.8", linewidth=1)
+        axes.set_xticks(range(len(layers)), [layer.name.replace(" ", "\n") for layer in layers], fontsize=8)
+        axes.set(title="Probes of layers", ylabel="R2, or AUROC for tokens and groups", ylim=(-0.12, 1.02))
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def write_layers(layers: Sequence[Layer], path: Path) -> None:
