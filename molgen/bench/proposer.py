@@ -13,14 +13,13 @@ from typing import Any, Protocol
 
 import numpy as np
 from optuna.trial import Trial
-from rdkit import Chem
 
 from molgen.arrays import Doubles
+from molgen.chem.admission import count_flaws
 from molgen.chem.checks import check
 from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.sampling import draw_shipped_molecules
-from molgen.chem.stability import find_unstable_groups
 from molgen.errors import SpecError
 from molgen.latent.space import LANGUAGE, LatentSpace
 from molgen.paths import find_shipped
@@ -86,7 +85,7 @@ def require_sampler(name: str) -> None:
 
 
 def require_reference(space: LatentSpace, sampler: str) -> None:
-    """Checks that a sampler can leave out molecules with flaws (`count_flaws`).
+    """Checks that a sampler can leave out molecules with flaws (`sum_flaws`).
 
     Raises:
         SpecError: The checkpoint has no reference of familiar molecules, or the sampler is one of Optuna.
@@ -134,7 +133,7 @@ class _LatentProposer:
     def __init__(self, space: LatentSpace, name: str, seed: int, budget: int, reference: Reference | None) -> None:
         config = replace(search_config(name, budget), **SEARCHES[name])
         stock = () if LANGUAGE in space.prior_names else draw_stock()
-        self._flaws = partial(count_flaws, reference) if reference else None
+        self._flaws = partial(sum_flaws, reference) if reference else None
         self._search = LatentSearch(space, seed=seed, config=config, violations=self._flaws, stock=stock)
         self._asked: list[Molecule] = []
         self._violations: list[float] = []
@@ -178,21 +177,15 @@ def make_proposer(
 ) -> Proposer:
     """The proposer of a name that `require_sampler` accepts, for a budget of `budget` molecules.
 
-    With a reference of familiar molecules, a search of molgen proposes only molecules without flaws (`count_flaws`).
+    With a reference of familiar molecules, a search of molgen proposes only molecules without flaws (`sum_flaws`).
     """
     if name in SEARCHES:
         return _LatentProposer(space, name, seed, budget, reference)
     return _OptunaProposer(space, name, seed, budget)
 
 
-def count_flaws(reference: Reference, molecules: Sequence[Molecule]) -> Doubles:
-    """The flaws (N,) of molecules: unfamiliar parts, unstable groups, charges, and one for BRENK alerts."""
+def sum_flaws(reference: Reference, molecules: Sequence[Molecule]) -> Doubles:
+    """The flaws (N,) of molecules: those of `count_flaws`, and one for BRENK alerts."""
     mols = [molecule.mol for molecule in molecules]
-    flaws = [
-        reference.unfamiliar(mol).count
-        + len(find_unstable_groups(mol))
-        + abs(Chem.GetFormalCharge(mol))
-        + (not check(mol, "brenk").passes)
-        for mol in mols
-    ]
+    flaws = [sum(n for _, n in count_flaws(mol, reference)) + (not check(mol, "brenk").passes) for mol in mols]
     return np.array(flaws, dtype=np.float64)

@@ -8,7 +8,7 @@ removing protons. Each rule can be switched off.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +47,9 @@ class AdmissionRules:
         return Policy(fragment="keep", charge=self.charge)
 
 
+DEFAULT_RULES = AdmissionRules()
+
+
 class Admission:
     """Applies the rules, and counts removed molecules.
 
@@ -64,7 +67,7 @@ class Admission:
             given: Molecules of the user, whose parts are familiar.
         """
         self._rules = rules
-        self._reference = None if rules.allow_unfamiliar else extend_reference(reference, given)
+        self._reference = extend_reference(reference, given)
         self._kept: dict[str, str | None] = {}
         self.n_checked = 0
         self.removed: Counter[str] = Counter()
@@ -93,13 +96,25 @@ class Admission:
 
     def _reason(self, mol: Chem.Mol) -> str:
         """Why a molecule is removed, or ""."""
-        if self._rules.charge == "neutralise" and Chem.GetFormalCharge(mol):
-            return CHARGED
-        if not self._rules.allow_unstable and find_unstable_groups(mol):
-            return UNSTABLE
-        if self._reference and self._reference.unfamiliar(mol).count:
-            return UNFAMILIAR
-        return ""
+        return next((reason for reason, n in count_flaws(mol, self._reference, self._rules) if n), "")
+
+
+def count_flaws(
+    mol: Chem.Mol, reference: Reference | None, rules: AdmissionRules = DEFAULT_RULES
+) -> Iterator[tuple[str, int]]:
+    """The number of flaws of each kind that the rules forbid, quickly counted kinds first; a molecule without is kept.
+
+    Args:
+        mol: The molecule.
+        reference: Reference of familiar parts; without one, all are familiar.
+        rules: The rules.
+    """
+    if rules.charge == "neutralise":
+        yield CHARGED, abs(Chem.GetFormalCharge(mol))
+    if not rules.allow_unstable:
+        yield UNSTABLE, len(find_unstable_groups(mol))
+    if reference and not rules.allow_unfamiliar:
+        yield UNFAMILIAR, reference.unfamiliar(mol).count
 
 
 def extend_reference(reference: Reference | None, given: Sequence[Molecule]) -> Reference | None:
