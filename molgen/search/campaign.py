@@ -18,7 +18,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, Trial
 
 from molgen.chem.molecule import AS_IT_IS, neutralise, parse
-from molgen.errors import InterruptedRunError, NothingValidError, RunError
+from molgen.errors import InterruptedRunError, NothingValidError
 from molgen.latent.space import LatentSpace
 from molgen.sample.series import CoreSeries
 from molgen.score.oracle import Oracle, Score
@@ -285,7 +285,7 @@ class CampaignLoop:
         return [one for one, violation in pairs if violation <= 0], [pair for pair in pairs if not pair[1] <= 0]
 
     def _refuse(self, proposal: _Proposal, violation: float) -> None:
-        """Answers a proposal that misses a constraint: as worse than all that was scored, by as much as it misses."""
+        """Answers a proposal that violates a constraint: with the worst total so far minus its violation."""
         self._counts["filtered"] += 1
         worst = self._totals[0] if self._totals else 0.0
         values = (0.0,) * self.n_objectives if self.spec.pareto else (worst - violation,)
@@ -311,10 +311,12 @@ class CampaignLoop:
         self._met[proposal.smiles] = proposal.outcome = outcome
 
     def _score(self, kept: list[_Proposal]) -> None:
-        """Scores, from the ledger as far as it goes, and appends new evaluations."""
+        """Scores molecules, by the recorded ledger as far as it goes, and appends new evaluations to it."""
         first = len(self._evaluations)
         recorded = self._recorded[first : first + len(kept)]
-        self._require_same(recorded, kept)
+        for old, proposal in zip(recorded, kept, strict=False):
+            remedy = f"Start a new campaign with --start {self._ledger.path}."
+            ledger.require_reproduced(self._ledger.path, old.index + 1, old.smiles, proposal.smiles, remedy)
         fresh = kept[len(recorded) :]
         scores = []
         if recorded:
@@ -327,17 +329,6 @@ class CampaignLoop:
         evaluations = [self._evaluate(p, *row) for p, row in zip(kept, rows, strict=True)]
         if fresh:
             self._ledger.append(evaluations[len(recorded) :])
-
-    def _require_same(self, recorded: Sequence[Evaluation], kept: Sequence[_Proposal]) -> None:
-        for evaluation, proposal in zip(recorded, kept, strict=False):
-            if evaluation.smiles != proposal.smiles:
-                raise RunError(
-                    self._ledger.path,
-                    f"the search does not reproduce it ({proposal.smiles} for {evaluation.smiles}): "
-                    "it was made on another machine, or with other threads",
-                    line=evaluation.index + 1,
-                    remedy=f"Start a new campaign with --start {self._ledger.path}.",
-                )
 
     def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:
         """The ledger line of a molecule; its trial is told, and it is added to the front."""
@@ -367,7 +358,7 @@ class CampaignLoop:
         return evaluation
 
     def _worth(self, evaluation: Evaluation, values: tuple[float, ...]) -> Outcome:
-        """The score for the search: for a molecule without a value none, or that of the worst so far."""
+        """What the search is told of an evaluation: its score; for a failed one no score, or the worst so far."""
         raw = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
         if math.isfinite(evaluation.total + evaluation.violation):
             return Outcome(evaluation.smiles, values, evaluation.violation, raw)

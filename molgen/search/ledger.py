@@ -130,6 +130,22 @@ def read_evaluations(path: Path) -> list[Evaluation]:
     return [_parse(path, number, header, measured, row) for number, row in enumerate(rows, 1)]
 
 
+def require_reproduced(path: Path, line: int, expected: str, proposed: str, remedy: str) -> None:
+    """Checks that a search that is run again proposes the molecule that a line of its file holds.
+
+    Raises:
+        RunError: It proposes another.
+    """
+    if proposed != expected:
+        raise RunError(
+            path,
+            f"the search does not reproduce it ({proposed} for {expected}): it was made by another version, "
+            "on another machine, or with other options or threads",
+            line=line,
+            remedy=remedy,
+        )
+
+
 def _parse(path: Path, number: int, header: Sequence[str], measured: Sequence[str], row: Sequence[str]) -> Evaluation:
     try:
         cells = dict(zip(header, row, strict=True))

@@ -26,16 +26,16 @@ import torch
 from molgen.bench.pmo.tasks import make_oracles
 from molgen.bench.proposer import Proposer, choose_batch_size, make_proposer
 from molgen.device import describe_machine
-from molgen.errors import FileError, RunError, SpecError
+from molgen.errors import FileError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.lock import hold
 from molgen.paths import write_text
 from molgen.run import SPEC, RunFolder
+from molgen.search.campaign import MAX_IDLE_BATCHES
+from molgen.search.ledger import require_reproduced
 
 COLUMNS = ("call", "smiles", "value")
 POLL_S = 0.5
-MAX_IDLE = 50
-"""Batches without a new molecule after which a run ends early."""
 
 if TYPE_CHECKING:
     from ctypes import Array, c_longlong
@@ -157,32 +157,21 @@ def enumerate_new(run: PmoRun, proposer: Proposer, recorded: Sequence[Call]) -> 
     oracle = make_oracles()[run.task]
     known: dict[str, float] = {}
     idle = 0
-    while len(known) < run.budget and idle < MAX_IDLE:
+    while len(known) < run.budget and idle < MAX_IDLE_BATCHES:
         n_before = len(known)
         molecules = proposer.ask(min(choose_batch_size(n_before), run.budget - n_before))
         for molecule in molecules:
             if molecule is None or molecule.smiles in known or len(known) == run.budget:
                 continue
             if len(known) < len(recorded):
-                known[molecule.smiles] = _recorded_value(run, recorded, len(known), molecule.smiles)
+                expected, value = recorded[len(known)]
+                require_reproduced(run.path, len(known) + 2, expected, molecule.smiles, "Use another folder.")
             else:
-                known[molecule.smiles] = float(oracle(molecule.mol))
+                value = float(oracle(molecule.mol))
+            known[molecule.smiles] = value
         proposer.tell([known.get(molecule.smiles) if molecule else None for molecule in molecules])
         idle = 0 if len(known) > n_before else idle + 1
         yield len(known), list(known.items())[max(n_before, len(recorded)) :]
-
-
-def _recorded_value(run: PmoRun, recorded: Sequence[Call], index: int, smiles: str) -> float:
-    expected, value = recorded[index]
-    if expected != smiles:
-        raise RunError(
-            run.path,
-            f"the search does not reproduce it ({smiles} for {expected}): it was made by another version, "
-            "on another machine, or with other options",
-            line=index + 2,
-            remedy="Use another folder.",
-        )
-    return value
 
 
 def _append(path: Path, n_before: int, calls: Sequence[Call]) -> None:
