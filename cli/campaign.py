@@ -81,8 +81,8 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     executor: Annotated[
         str | None,
         typer.Option(
-            help="Where scorers run, a molecule a call: local:N (N processes), dask://HOST:PORT, "
-            "file.py:make_executor; by default one process, a batch a call."
+            help="Where scorers run, one molecule per call: local:N (N processes), dask://HOST:PORT, "
+            "file.py:make_executor; by default in one process, one batch per call."
         ),
     ] = None,
     on_failure: Annotated[

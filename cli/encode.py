@@ -15,7 +15,7 @@ from .console.quality import note_rows
 
 @check_outputs
 def encode(  # noqa: PLR0913 - one parameter an option
-    data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    data: options.Molecules,
     output: Annotated[
         Path,
         typer.Option(

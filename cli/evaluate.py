@@ -15,7 +15,7 @@ from .console.quality import note_rows, number, show_fits, show_reconstruction
 
 @check_outputs
 def evaluate(  # noqa: PLR0913 - one parameter an option
-    data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    data: options.Molecules,
     checkpoint: options.Checkpoint = None,
     properties: Annotated[
         list[str] | None,

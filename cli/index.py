@@ -28,7 +28,7 @@ Library = Annotated[
 
 @check_outputs
 def index(  # noqa: PLR0913 - one parameter an option
-    files: Annotated[list[Path], typer.Argument(help="Files of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    files: options.MoleculeFiles,
     output: Annotated[
         Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the index: .safetensors.")
     ],

@@ -20,7 +20,7 @@ N_SHOWN = 10
 
 @check_outputs
 def predict(  # noqa: PLR0913 - one parameter an option
-    data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    data: options.Molecules,
     output: Annotated[
         Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the predictions: .csv or .sdf.")
     ],

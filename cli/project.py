@@ -43,7 +43,7 @@ def new(  # noqa: PLR0913 - one parameter an option
     relation_column: RelationColumn = None,
     smiles_column: options.SmilesColumn = None,
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Take only the first compounds of the file, as for a rehearsal.")
+        int | None, typer.Option(min=2, help="Number of compounds to take, the first of the file.")
     ] = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
@@ -116,7 +116,7 @@ def propose(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             "--constraint",
             help="Constraint on new molecules, as in campaigns; by default sa <= 4.5 and no BRENK alert. "
-            "They are familiar, stable and neutral unless it names unfamiliar, unstable or charge.",
+            "They are also familiar, stable and neutral, unless a constraint names unfamiliar, unstable or charge.",
         ),
     ] = None,
     core: options.Core = None,
@@ -170,7 +170,7 @@ def tell(  # noqa: PLR0913 - one parameter an option
     relation_column: RelationColumn = None,
     smiles_column: options.SmilesColumn = None,
     is_proposed_only: Annotated[
-        bool, typer.Option("--proposed-only", help="Take no compounds that were never proposed.")
+        bool, typer.Option("--proposed-only", help="Refuse results of compounds that were never proposed.")
     ] = False,
     is_json: options.Json = False,
 ) -> None:

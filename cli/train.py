@@ -47,8 +47,8 @@ def train(  # noqa: PLR0913 - one parameter an option
         bool,
         typer.Option(
             "--regions",
-            help="Also train the autoencoder with a language model that its coarse dimensions condition, so that every "
-            "point has a region of molecules; needs a language model (`--prior language`, or that of --init); hours.",
+            help="Also train a language model conditioned on the coarse dimensions, so that molecules around any point "
+            "are like known ones; needs a language model (`--prior language`, or that of --init); takes hours.",
         ),
     ] = False,
     epochs: Annotated[

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+Molecules = Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")]
+MoleculeFiles = Annotated[list[Path], typer.Argument(help="Files of molecules: CSV, TSV, SMI or SDF, plain or .gz.")]
 Seed = Annotated[
     int,
     typer.Option("--seed", min=0, max=2**32 - 1, help="Random seed; equal seeds give equal results."),
@@ -31,8 +33,7 @@ Prior = Annotated[
     str | None,
     typer.Option(
         "--prior",
-        help="What to draw from: gaussian, or what was learned: language, flow, gan. By default language, if "
-        "it was learned.",
+        help="Prior to sample: gaussian, or a learned one: language, flow, gan; by default language, if learned.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @check_outputs
 def direction(  # noqa: PLR0913 - one parameter an option
-    data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    data: options.Molecules,
     property_: Annotated[
         str | None, typer.Option("--property", help="Column of the concept: measured values, or labels 0 and 1.")
     ] = None,

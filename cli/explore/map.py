@@ -27,7 +27,7 @@ CAUTION = "This picture preserves neighbourhoods; distances between groups and w
 
 @check_outputs
 def map_(  # noqa: PLR0913 - one parameter an option
-    data: Annotated[list[Path], typer.Argument(help="Files of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    data: options.MoleculeFiles,
     output: Annotated[
         Path,
         typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the map: .html, .png, .svg or .csv."),
@@ -54,7 +54,7 @@ def map_(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Draw the molecules of files as a map of the latent space, and report its trustworthiness.
 
-    For several files, `file`, the number of the file from 1, is a further colour.
+    With several files, `file` is a further colour: the number of the file, from 1.
 
     A .html file opens in a browser: point at a molecule to see it, draw a lasso around molecules to save them.
     docs/guides/explore.md explains how to read a map.

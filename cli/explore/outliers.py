@@ -28,7 +28,7 @@ LOW = 0.05
 
 @check_outputs
 def outliers(  # noqa: PLR0913 - one parameter an option
-    data: Annotated[Path, typer.Argument(help="File of molecules: CSV, TSV, SMI or SDF, plain or .gz.")],
+    data: options.Molecules,
     top: Annotated[int, typer.Option("--top", "-n", min=1, help="Maximum number of molecules to list.")] = 100,
     output: Output = None,
     checkpoint: options.Checkpoint = None,
@@ -42,9 +42,9 @@ def outliers(  # noqa: PLR0913 - one parameter an option
     """List the molecules of a file by trust, outliers first.
 
     Trust is the share of held-out molecules that are at least as atypical for the model: 0.5 is typical, and one in
-    twenty typical molecules is below 0.05. Likelihood (of the molecule under the decoder), density (of its latent
-    vector under the prior) and consistency (of the vector and that of its reconstruction) are its parts on the same
-    scale.
+    twenty typical molecules is below 0.05. Its parts, on the same scale, are the likelihood of
+    the molecule under the decoder, the density of its latent vector under the prior, and the consistency of that vector
+    with the vector of its reconstruction.
 
     Example: molgen explore outliers library.smi -n 20 -o outliers.svg
     """
