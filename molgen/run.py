@@ -312,7 +312,7 @@ class _Content:
         return any(fnmatchcase(name, _TEMPORARY.format(p)) for p in self.patterns if "*" not in p)
 
     def _is_of_a_start(self, entry: Path) -> bool:
-        """Whether the file can be there when a run was killed before its specification was."""
+        """Whether the file can be there when a run was killed before its specification was written."""
         if entry.name == MANIFEST:
             return _is_manifest(entry)
         return any(fnmatchcase(entry.name, _TEMPORARY.format(name)) for name in (SPEC, MANIFEST))

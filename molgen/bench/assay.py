@@ -1,8 +1,8 @@
 """A campaign on half of an assay, judged by the other half.
 
 The measured molecules are halved at random. The search knows the measurements of one half; the oracle is a random
-forest fitted to the other half, which the search may call a few hundred times. The score is the number of its best
-molecules that exceed every known molecule.
+forest fitted to the other half, which the search may call a few hundred times. Its score is how many of its 20 best
+molecules the oracle values above every known molecule.
 
 Notation: N molecules of a half, B the budget, F bits of a fingerprint.
 """
@@ -86,7 +86,7 @@ class AssayResult:
         search: One of `COMPARED`.
         seed: Seed of the split and of the search.
         best_known: The highest value of the oracle for a known molecule.
-        n_above: Number of the 20 best scored molecules above it.
+        n_above: Number of the 20 best scored molecules with a higher value than `best_known`.
         best: The highest value found.
         mean_top: Mean of the 20 best.
         sa: Their mean SA score, 1 (easy to make) to 10.

@@ -49,10 +49,10 @@ class MeasuredAssay:
     """An assay with known measurements, and the features of its compounds.
 
     Attributes:
-        name: Of the file.
+        name: Name of the file.
         smiles: N, canonical.
         y: (N,), to be maximised.
-        space: Where the compounds are encoded.
+        space: The latent space that encodes the compounds.
     """
 
     name: str
@@ -62,7 +62,7 @@ class MeasuredAssay:
 
     @classmethod
     def of(cls, name: str, compounds: Sequence[Compound], label: str, sign: float, space: LatentSpace) -> MeasuredAssay:
-        """An assay of curated compounds whose values `label` are to be maximised, or minimised by a sign of -1."""
+        """The assay of curated compounds by their values of `label`, times `sign`: -1 if they are to be minimised."""
         values = np.array([sign * compound.labels[label].value for compound in compounds])
         return cls(name, tuple(compound.smiles for compound in compounds), values, space)
 

@@ -40,8 +40,8 @@ class Limits:
         line: Characters of a line.
         record: Characters of a record of an SDF.
         blank: Blank lines in a row.
-        growth: How many times larger than a .gz file its content may be, beyond `MIN_UNPACKED`. Tables and SDF are 3 to
-            20 times larger.
+        growth: Maximum ratio of the content of a .gz file to the file, above `MIN_UNPACKED`. That of tables and SDF is
+            3 to 20.
     """
 
     line: int = 1_000_000

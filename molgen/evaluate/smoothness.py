@@ -82,10 +82,10 @@ class Neighbourhood:
         radius: Best step, in standard deviations of the prior in each dimension.
         useful: Of 100 points around a molecule at that step, the number that decode to distinct molecules with a
             Tanimoto similarity of 0.5 to 0.95 to it: median over the molecules.
-        familiar: Share of the distinct molecules around them without an atom environment of radius 1 that the training
-            molecules lack; None if the checkpoint has no familiarity reference or nothing was found.
-        sa_rise: Mean SA score of these molecules minus that of the molecules in the middle, averaged over those; None
-            if nothing was found.
+        familiar: Share of the distinct molecules around them whose atom environments of radius 1 all occur in training
+            molecules; None if the checkpoint has no familiarity reference or nothing was found.
+        sa_rise: Mean SA score of the molecules around a molecule minus its own, averaged over the molecules; None if
+            nothing was found.
     """
 
     n: int

@@ -53,7 +53,7 @@ IS_SIZE = 0.8
 OUTLIERS = (2.0, 98.0)
 """Percentiles to which changes of decoded molecules are clipped."""
 FAINTEST = 0.5
-"""Lower bound of the correlation of probe and concept, whose inverse lengthens walks."""
+"""Lower bound of the correlation of probe and concept, by which walk lengths are divided."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def build_index(
     Args:
         space: The latent space. Points are posterior means: refinement costs six times as much or more and moves a
             point by about 0.1, a twentieth of the distance to a near neighbour.
-        items: Yields of `read_rows`.
+        items: Rows and rejections, as `read_rows` yields them.
         path: The file to write or replace.
         tally: Counts the rows; rows without a molecule that can be encoded are rejected.
         policy: Standardisation before encoding.

@@ -41,7 +41,7 @@ class WalkConfig:
         reach: Length of each side in standard deviations of the prior.
         n_steps: Steps on each side of the molecule.
         n_draws: K, points decoded at each step: the one on the line, and others around it.
-        seed: Seed of these.
+        seed: Seed of the points around the line.
 
     Raises:
         SpecError: A number is out of range.

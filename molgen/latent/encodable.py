@@ -1,6 +1,6 @@
 """Molecules that can be encoded: those of a file, and those that a user names.
 
-Errors about a named molecule explain why it has no point, and name the nearest one that has.
+Errors about a named molecule explain why it has no point, and name the nearest molecule that has one.
 
 Notation: N molecules, D latent dimensions.
 """

@@ -49,7 +49,7 @@ class Vectors:
     """Points and their molecules.
 
     Attributes:
-        z: (N, D) float32; a row of NaN without a point.
+        z: (N, D) float32; NaN in rows without a point.
         smiles: N canonical SMILES; "" if missing.
         checkpoint_sha256: SHA-256 of the checkpoint of the space; "" if unknown.
 
@@ -140,7 +140,7 @@ def encode_items(space: LatentSpace, items: Iterable[Record | Rejection], tally:
 
     Args:
         space: The latent space.
-        items: Yields of `read_molecules`.
+        items: Records and rejections, as `read_molecules` yields them.
         tally: Counts the rows; rows that cannot be encoded are rejected too.
     """
     parts, smiles = [], []

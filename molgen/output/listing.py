@@ -66,7 +66,7 @@ class Listing:
 
     @classmethod
     def of(cls, smiles: Iterable[str | None], descriptors: Sequence[str] = ("mw", "logp", "qed", "sa")) -> Listing:
-        """Molecules, such as samples, with descriptors as columns; what is no molecule has a row without one.
+        """Molecules, such as samples, with descriptors as columns; a text that is no molecule gives a row without one.
 
         Raises:
             SpecError: A descriptor is unknown.
@@ -129,7 +129,7 @@ def require_listing_file(path: Path) -> None:
 
 
 def write_listing(path: Path, listing: Listing) -> None:
-    """Writes molecules in one step, in the format of the suffix; rows without a molecule only to CSV.
+    """Writes molecules in one step, in the format of the suffix; only CSV has rows without a molecule.
 
     Raises:
         SpecError: The suffix is unknown.

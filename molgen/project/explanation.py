@@ -29,7 +29,7 @@ def explain(space: LatentSpace, said: Forecast) -> dict[str, list[float | str]]:
     `change`, the change from the nearest known compound; `P_gain`, `P_gain_lower` and `P_gain_upper`, the forecast and
     its interval minus the value of that compound, NaN if it is a bound; `series`, the scaffold (SMILES); `sa`, the
     score of synthetic accessibility, 1 (easy) to 10; `alerts`, names of the alerts of all checks; `in_training_data`,
-    whether it is in the training data of the checkpoint; `explanation`, the first of these in words.
+    whether it is in the training data of the checkpoint; `explanation`, change and gain in words.
 
     Source: scaffolds, Bemis & Murcko, J. Med. Chem. 1996, 39, 2887.
     """

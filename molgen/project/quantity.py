@@ -65,7 +65,7 @@ def parse_quantity(text: str, *, has_decimal_comma: bool = False) -> Quantity | 
     Quantity(value=12.5, relation='>', unit='nM')
 
     Raises:
-        ValueError: There is none, or its unit is unknown; the message is a short reason.
+        ValueError: The text is no measurement, or its unit is unknown; the message is a short reason.
     """
     text = text.strip().strip("'\"").strip()
     if text.casefold() in MISSING or text in ("-", "n/a", "N/A"):

@@ -43,13 +43,13 @@ class CampaignSpec:
         on_failure: Where a scorer has no value for a molecule, `stop` ends the campaign, `skip` ignores it, `penalise`
             tells the search the worst score so far. It counts as a call in any case.
         start: Molecules to begin with: SMILES, or files of them. They come first; see `CampaignLoop`.
-        start_limit: How many of these at most; by default half of the budget.
+        start_limit: Maximum number of these; by default half of the budget.
         reference: The molecule that `similarity` compares with; by default the only one of `start`.
         core: SMILES or SMARTS with open positions `[*:1]`; proposals keep it and change only there.
         vary: Numbers of the open positions that change; by default all. The others keep what the start molecule has.
-        keep: Substructures, SMILES or SMARTS, that proposals hold.
+        keep: Substructures, SMILES or SMARTS, that proposals contain.
         allow_unfamiliar: Keep molecules with parts that no molecule of the checkpoint's reference has.
-        allow_unstable: Keep molecules with groups that do not last.
+        allow_unstable: Keep molecules with unstable groups (see `chem.stability`).
         charge: `neutralise` to propose molecules in their neutral form, and none that has none; `keep` for any charge.
         pareto: Keep several objectives apart instead of weighing them into one.
         budget: Unique valid molecules to score.

@@ -41,7 +41,7 @@ def load_initial_model(spec: TrainingSpec) -> MolecularModel | None:
 def make_initial_model(
     spec: TrainingSpec, vocabulary: Vocabulary, init: MolecularModel | None, inputs: Sequence[Mapping[str, Any]]
 ) -> MolecularModel:
-    """The model before the first step: that of `init` with a new predictor, or a new one; initialised by the seed.
+    """The model before the first step: `init` with a new predictor, or a new model; new weights are drawn by the seed.
 
     Args:
         spec: The resolved options.
@@ -71,7 +71,7 @@ def make_initial_model(
 
 
 def with_data(model: MolecularModel, data: TokenSet) -> MolecularModel:
-    """`model` as the result of zero training steps on `data`, whose molecules become known to it."""
+    """`model` after zero training steps on `data`: the training molecules of `data` are added to those it knows."""
     keys = (data.keys[~data.is_validation] >> np.uint64(32)).astype(np.uint32)
     card = {**model.card, "steps": 0, "molecules_seen": 0, "minutes": 0.0}
     return replace(model, known=np.union1d(model.known, keys), card=card)

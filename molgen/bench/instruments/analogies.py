@@ -227,7 +227,7 @@ def _reactions(kind: ChangeKind) -> tuple[rdChemReactions.ChemicalReaction, ...]
 def _choose_change(
     space: LatentSpace, learned: Change, pairs: Sequence[tuple[str, str]], arm: str, rng: np.random.Generator
 ) -> Change:
-    """The change of an arm; all answers are ranked by the learned change, those of the single pair by that pair."""
+    """The change of an arm, which also ranks the answers: the learned one, or that of the single pair."""
     if arm == "one pair":
         return learn_change(space, [pairs[int(rng.integers(len(pairs)))]])
     deviation = space.prior_deviation

@@ -36,11 +36,11 @@ class Retrieval:
         n: Molecules in the library.
         n_queries: Number of query molecules, which are not their own neighbours.
         recall: Share of the 10 nearest points found; 1 if the search is exact.
-        query_ms: Milliseconds a search takes: the median.
+        query_ms: Median time of a search, in milliseconds.
         brute_force_ms: The same for all distances by one matrix product, in the same run.
-        tanimoto: Tanimoto similarity (ECFP4) of the 10 nearest points' molecules.
-        tanimoto_of_best: Of the 10 most similar molecules: what could be reached.
-        tanimoto_by_chance: Of any molecules.
+        tanimoto: Mean Tanimoto similarity (ECFP4) of a query to the molecules of its 10 nearest points.
+        tanimoto_of_best: The same for its 10 most similar molecules, the highest value possible.
+        tanimoto_by_chance: The same for all molecules of the library.
         overlap: Share of the 10 nearest points that are among the 10 most similar molecules.
         overlap_by_chance: The same for 10 molecules drawn at random.
         spearman: Rank correlation of nearness and similarity over the library.

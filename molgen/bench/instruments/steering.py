@@ -33,8 +33,8 @@ class WalkFigures:
 
     Attributes:
         monotonicity: Mean of Spearman's correlation of place and property, in [-1, 1].
-        kept_half: Mean Tanimoto similarity (ECFP4) to the start halfway to either end; 0 if invalid.
-        kept_end: The same at the ends.
+        kept_half: Mean Tanimoto similarity (ECFP4) to the start, of the molecules halfway to either end; 0 if invalid.
+        kept_end: The same of the molecules at the ends.
         different: Mean number of distinct molecules on a walk of nine steps.
         change: Median difference of the property between the ends, in its unit.
     """
@@ -54,8 +54,8 @@ class SteeredProperty:
         name: Name of the property.
         strength: R2 of the probe.
         reach: Median length of a side of a walk, in standard deviations of the prior.
-        along: Along its direction.
-        control: Along a random direction per molecule, of the same length.
+        along: Walks along its direction.
+        control: Walks of the same length along a random direction for each molecule.
     """
 
     name: str

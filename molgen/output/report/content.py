@@ -72,7 +72,7 @@ class Grid:
     """Molecules that can be sorted and filtered by their columns.
 
     Attributes:
-        title: Above it.
+        title: Title above the grid.
         columns: Names.
         cards: In their initial order.
         note: A further line.

@@ -18,7 +18,7 @@ class ParallelScorer(Scorer):
     """
 
     def __init__(self, scorer: Scorer, n: int) -> None:
-        """Takes `scorer`, which was not called yet, as one of n copies; nothing runs before the first call."""
+        """Takes `scorer`, not called before, as the first of n copies; no process starts before the first call."""
         super().__init__(scorer.name, scorer.time_limit_s, is_tolerant=scorer.is_tolerant)
         self.default_value = scorer.default_value
         self._copies = [scorer, *(copy(scorer) for _ in range(n - 1))]
@@ -44,7 +44,7 @@ class ParallelScorer(Scorer):
         return [answer for answer, _ in outcomes]
 
     def _answer(self, smiles: str) -> tuple[float | str, str]:
-        """What a free copy answers, and why it has no value."""
+        """The value that a free copy gives, and the reason if it gives none."""
         scorer = self._free.get()
         try:
             scorer.failures = {}

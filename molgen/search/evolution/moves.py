@@ -82,7 +82,7 @@ class OperatorSelection:
         """Starts from weights (W,) of the operators, each above 0.
 
         Args:
-            weights: Probabilities before the first outcome, up to their sum.
+            weights: Probabilities before the first outcome; they need not sum to 1.
             floor: Share of the probabilities that no outcome changes.
             memory: Weight of an outcome after the next `learn`.
         """

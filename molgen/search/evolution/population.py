@@ -21,7 +21,7 @@ from molgen.search.evolution.pool import Pool
 from molgen.search.pareto import crowding_distances, rank_fronts
 
 N_PRIOR_SAMPLES = 500
-"""Number of prior samples drawn at once; parts are taken from the latest ones."""
+"""Number of prior samples drawn at once; offspring take parts from the latest ones."""
 N_PRIOR_JUDGED = 100
 """Number of the latest prior samples that a pool may start with."""
 MAX_BREADTH = 4.0

@@ -223,8 +223,8 @@ def prepare(
     Args:
         source: What to read.
         tallies: One per path, to count its rows.
-        vocabulary: Tokens to use, or None for the symbols that occur `min_count` times or more, with BPE tokens; a
-            molecule with a rarer symbol is then rejected, by its SELFIES text, after all rows are read.
+        vocabulary: Tokens to use, or None for the symbols that occur `min_count` times or more, with BPE tokens;
+            molecules with a rarer symbol are then rejected after all rows are read, and listed by their SELFIES.
         min_count: See `vocabulary`.
         split_by: How labelled molecules are split: at random, or with whole scaffolds held out.
         on_row: Called for each row.

@@ -33,7 +33,7 @@ class MorganForest:
 
     Attributes:
         trees: The trees.
-        samples: For each, the rows of the molecules that it was grown with.
+        samples: For each tree, the rows of the molecules that it was grown with.
     """
 
     trees: tuple[DecisionTreeRegressor, ...]
@@ -48,7 +48,7 @@ class MorganForest:
         return each.mean(axis=0), each.std(axis=0)
 
     def predict_left_out(self, x: NDArray[np.float32]) -> Doubles:
-        """Mean (N,) for the molecules of the fit, over the trees that were grown without each; NaN for no such tree.
+        """Mean (N,) for each molecule of the fit over the trees that were grown without it; NaN if there is none.
 
         Source: out-of-bag estimates, Breiman 1996 (https://www.stat.berkeley.edu/~breiman/OOBestimation.pdf).
         """

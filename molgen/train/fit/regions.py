@@ -1,4 +1,4 @@
-"""Regions: further training of an autoencoder with a language model that its coarse dimensions condition.
+"""Regions: further training of an autoencoder with a language model conditioned on its coarse dimensions.
 
 A latent vector has two parts. A language model of SMILES is conditioned on the coarse dimensions, whose divergence
 from the prior has a larger weight than that of the fine ones. The fine dimensions hold the further information that
