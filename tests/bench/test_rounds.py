@@ -8,6 +8,7 @@ import pytest
 
 from molgen.bench.measured_assay import MeasuredAssay
 from molgen.bench.rounds import (
+    NOISES,
     PROPOSERS,
     RoundsResult,
     RoundsSpec,
@@ -38,6 +39,22 @@ def test_a_batch_is_of_the_others_and_the_same_each_time(assay: MeasuredAssay, p
     assert len(set(picks[0])) == 7
     assert set(picks[0]) <= set(others)
     np.testing.assert_array_equal(picks[0], picks[1])
+
+
+def test_the_process_on_fingerprints_picks_by_the_posterior_of_the_likeliest_noise(assay: MeasuredAssay) -> None:
+    """Rasmussen & Williams 2006, equations 2.25, 2.26 and 2.30, by the inverse of the covariance."""
+    known, others = np.arange(12), np.arange(12, 60)
+    y, near = assay.y[known] - assay.y[known].mean(), assay.tanimoto[np.ix_(others, known)]
+    posteriors = []
+    for noise in NOISES:
+        covariance = assay.tanimoto[np.ix_(known, known)] + noise * np.eye(12)
+        solved = np.linalg.solve(covariance, near.T)
+        signal = y @ np.linalg.solve(covariance, y) / 12
+        likelihood = -0.5 * (12 * np.log(signal) + np.linalg.slogdet(covariance)[1])
+        posteriors.append((likelihood, solved.T @ y + np.sqrt(signal * (1.0 - (near.T * solved).sum(axis=0)))))
+    best = max(posteriors, key=lambda posterior: posterior[0])[1]
+    picked = PROPOSERS["tanimoto gp"](assay, known, others, 7, np.random.default_rng(0))
+    np.testing.assert_array_equal(picked, others[np.argsort(-best)[:7]])
 
 
 def test_what_is_found_grows_to_all_when_all_is_measured(assay: MeasuredAssay) -> None:
