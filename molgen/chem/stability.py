@@ -313,6 +313,14 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "loses carbon dioxide",
                 ("[OX2H,SX2H]-[CX3](=[O,S])-[NX3,OX2,SX2]", "[#6X3;!$([#6]-[#7,#8])](=O)-[CX4]-[CX3](=O)-[OX2H,OX1-]"),
             ),
+            Alert(
+                "hydrate of a phenol",
+                "loses water, and the ring is aromatic",
+                (
+                    "O=C1-[CX4;!H0]-[CX4](-[OX2H])-[CX4;!H0]-[#6]=,:[#6]-1",
+                    "O=C1-[CX4;!H0]-[CX4](-[OX2H])-[#6]=,:[#6]-[CX4;!H0]-1",
+                ),
+            ),
             Alert("cyclopropanone", "strained: adds water, opens", ("[C;r3;A]=[O,N,S;!R]",)),
             Alert(
                 "thioketone or thioaldehyde",

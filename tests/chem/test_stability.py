@@ -21,6 +21,7 @@ UNSTABLE = {
     "three-membered ring of two heteroatoms": ["CC1NN1", "CC1OO1", "CC1ON1C"],
     "unsaturated four-membered heterocycle": ["C1=COC1", "CC1=NCC1"],
     "cyclopropanone": ["CC1CC1=O"],
+    "hydrate of a phenol": ["O=C1CC(O)Cc2ccccc21", "O=C1CC(O)CC=C1", "O=C1CC(O)c2ccccc2C1"],
     "alkyne in a small ring": ["C1#CCCCC1"],
     "allene in a small ring": ["C1=C=CCCC1"],
     "cyclopentadiene": ["CC1C=CC=C1"],
@@ -113,6 +114,8 @@ STABLE = [
     "O=C1NCN(c2ccccc2)C12CCNCC2",  # the imidazolidinone of spiperone
     "CN1CCN(N2CCOCC2)CC1",
     "CC#CC#CC",
+    "O=C1CCC(O)c2ccccc21",
+    "O=C1CC(O)CCC1",
     "CN(C)C(=O)n1ccnc1",
     "CC(=O)n1ccc2ccccc21",
     "CN(C)C(=N)NC(=N)N",  # metformin
