@@ -34,7 +34,7 @@ _POOL_FACTOR, _MIN_POOL, _MAX_POOL_FACTOR = 5, 100, 20
 """A diverse selection is made from the best 5 * top molecules, at least 100, up to 20 * top for enough scaffolds."""
 _POOL_SHARE = 0.5
 """Of all feasible molecules, those that a diverse selection is made from at most, if they have enough scaffolds."""
-_PER_SCAFFOLD = 3
+_PER_SCAFFOLD = 1.5
 """Molecules a scaffold, on average, of a diverse selection for which there are enough scaffolds."""
 
 
@@ -132,7 +132,7 @@ def select(
     """The `top` best feasible molecules, unique by InChIKey, each parsed from its SMILES.
 
     Lines whose SMILES no longer parses to the same molecule are left out. A diverse selection is `pick_diverse` of the
-    best 5 * `top`, at least 100, but not of the worse half, and of as many more as it takes to have a scaffold for
+    best 5 * `top`, at least 100, but not of the worse half, and of as many more as it takes to have two scaffolds for
     every three, at most 20 * `top`; its ranks are by total again.
 
     Args:
