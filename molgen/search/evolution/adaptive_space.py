@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -34,8 +35,12 @@ class AdaptiveSpace(LatentSpace):
     def __init__(self, space: LatentSpace) -> None:
         """Starts as a copy of `space`."""
         super().__init__(replace(space.model, vae=copy.deepcopy(space.model.vae)))
-        self._optimiser = torch.optim.Adam(self.model.vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
         self._sequences: dict[str, NDArray[np.uint16]] = {}
+
+    @cached_property
+    def _optimiser(self) -> torch.optim.Adam:
+        """Made when it is needed: the first optimiser of a process imports torch's compiler, which takes a second."""
+        return torch.optim.Adam(self.model.vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
 
     def learn(self, best: Sequence[str], rehearsed: Sequence[str], rng: np.random.Generator) -> None:
         """Takes a few training steps on molecules, half of them from the ranked `best`, half from the `rehearsed`.
