@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -72,6 +72,27 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vae = Vae(VaeConfig(len(vocabulary), latent_size=6, encoder_size=8, decoder_size=12))
     make_model(vocabulary, vae, 40).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def save_tiny() -> Callable[..., None]:
+    """Writes a small untrained checkpoint with all tokens of some SMILES: `save_tiny(path, smiles)`."""
+    import torch
+
+    from molgen.model.predictor import Predictor, PredictorConfig
+    from molgen.model.vae import Vae, VaeConfig
+    from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
+    from molgen.train.loop import make_model
+
+    def save(path: Path, smiles: Sequence[str], max_tokens: int = 30, properties: tuple[str, ...] = ()) -> None:
+        tokens = sorted({token for text in smiles for token in split(to_selfies(text))})
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(3)
+            vae = Vae(VaeConfig(len(tokens) + 3, latent_size=6, encoder_size=8, decoder_size=12))
+            predictor = Predictor(PredictorConfig(properties, latent_size=6)) if properties else None
+        make_model(Vocabulary(tuple(tokens)), vae, max_tokens, predictor).save(path)
+
+    return save
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from molgen.errors import RunError, ScorerError, SpecError
 from molgen.score.external.function import ScoreFunction
 from molgen.search.campaign import CampaignStatus
 
+pytestmark = pytest.mark.usefixtures("few_prior_samples")
 OPTIONS: dict[str, Any] = {"maximize": ["qed"], "budget": 24, "batch": 8, "sampler": "random", "seed": 5}
 
 

@@ -4,15 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from typer.testing import Result
 
 from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import LatentSpace
 from molgen.latent.vectors import Vectors, read_vectors, write_vectors
-from molgen.model.vae import Vae, VaeConfig
-from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
-from molgen.train.loop import make_model
 
 RunMolgen = Callable[..., Result]
 
@@ -20,14 +16,10 @@ SMILES = ["CCO", "c1ccccc1O", "CC(=O)[O-]", "C[C@H](N)C(=O)O", "CCCCCC"]
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
+def checkpoint(tmp_path: Path, save_tiny: Callable[..., None]) -> Path:
     """A small untrained model of all tokens of SMILES."""
-    tokens = sorted({token for text in SMILES for token in split(to_selfies(text))})
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(3)
-        vae = Vae(VaeConfig(len(tokens) + 3, latent_size=6, encoder_size=8, decoder_size=12))
     path = tmp_path / "tiny.safetensors"
-    make_model(Vocabulary(tuple(tokens)), vae, 30).save(path)
+    save_tiny(path, SMILES)
     return path
 
 

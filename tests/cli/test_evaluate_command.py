@@ -3,16 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import Result
 
 from molgen.chem.sampling import draw_items
-from molgen.model.predictor import Predictor, PredictorConfig
-from molgen.model.vae import Vae, VaeConfig
-from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
-from molgen.train.loop import make_model
 
 RunMolgen = Callable[..., Result]
 
@@ -20,15 +15,10 @@ SMILES = ["CCO", "c1ccccc1O", "CC(=O)O", "CCCCCC", "CCN", "CCCN"]
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
+def checkpoint(tmp_path: Path, save_tiny: Callable[..., None]) -> Path:
     """A small untrained model of all tokens of SMILES that claims to predict `y` and `other`."""
-    tokens = sorted({token for text in SMILES for token in split(to_selfies(text))})
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(3)
-        vae = Vae(VaeConfig(len(tokens) + 3, latent_size=6, encoder_size=8, decoder_size=12))
-        predictor = Predictor(PredictorConfig(("y", "other"), latent_size=6))
     path = tmp_path / "tiny.safetensors"
-    make_model(Vocabulary(tuple(tokens)), vae, 30, predictor).save(path)
+    save_tiny(path, SMILES, properties=("y", "other"))
     return path
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-import torch
 from typer import Typer
 from typer.main import get_command
 from typer.models import ArgumentInfo, ParameterInfo
@@ -21,11 +20,8 @@ from molgen.chem.table import write_rejections
 from molgen.errors import FileError
 from molgen.latent.space import LatentSpace
 from molgen.latent.vectors import Vectors, write_vectors
-from molgen.model.vae import Vae, VaeConfig
 from molgen.paths import find_shipped, replace_file, require_no_input, write_text
 from molgen.run import RunFolder
-from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
-from molgen.train.loop import make_model
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a command line: the exit code, and what it told on standard error."""
@@ -173,14 +169,10 @@ def command_line(command: str, given: Mapping[str, str | Path], *, is_forced: bo
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def originals(tmp_path_factory: pytest.TempPathFactory, save_tiny: Callable[..., None]) -> Path:
     """A folder with all the files that `COMMANDS` names."""
     folder = tmp_path_factory.mktemp("originals")
-    tokens = sorted({token for text in SMILES for token in split(to_selfies(text))})
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(3)
-        vae = Vae(VaeConfig(len(tokens) + 3, latent_size=6, encoder_size=8, decoder_size=12))
-    make_model(Vocabulary(tuple(tokens)), vae, 30).save(folder / "tiny.safetensors")
+    save_tiny(folder / "tiny.safetensors", SMILES)
     z = LatentSpace.load(folder / "tiny.safetensors").encode(SMILES)
     write_vectors(folder / "vectors.csv", Vectors(z, tuple(SMILES)))
     (folder / "molecules.csv").write_text("smiles,y\n" + "".join(f"{text},{i}\n" for i, text in enumerate(SMILES)))

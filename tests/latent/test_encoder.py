@@ -1,12 +1,12 @@
 """LatentEncoder is a transformer like others: scikit-learn's own checks, pipelines, cross-validation, data frames."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
@@ -19,21 +19,14 @@ from molgen.chem.molecule import parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.latent.encoder import LatentEncoder
 from molgen.latent.space import LatentSpace
-from molgen.model.vae import Vae, VaeConfig
-from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
-from molgen.train.loop import make_model
 
 SMILES = [parse("C" * n + end).smiles for n in range(1, 7) for end in ("O", "N", "c1ccccc1", "C(=O)O")]
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, save_tiny: Callable[..., None]) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    tokens = sorted({token for text in SMILES for token in split(to_selfies(text))})
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(3)
-        vae = Vae(VaeConfig(len(tokens) + 3, latent_size=6, encoder_size=8, decoder_size=12))
-    make_model(Vocabulary(tuple(tokens)), vae, 30).save(path)
+    save_tiny(path, SMILES)
     return path
 
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from rdkit import Chem
 
-from molgen.model.vae import Vae, VaeConfig
 from molgen.search.ledger import read_evaluations
-from molgen.tokens.selfies_vocabulary import Vocabulary, split, to_selfies
-from molgen.train.loop import make_model
 
 pytest.importorskip("uvicorn", reason="needs molgen-workbench[serve]")
 pytest.importorskip("starlette", reason="needs molgen-workbench[serve]")
@@ -75,12 +72,10 @@ class Workbench:
 
 
 @pytest.fixture(scope="module")
-def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+def workbench(tmp_path_factory: pytest.TempPathFactory, save_tiny: Callable[..., None]) -> Iterator[Workbench]:
     """A workbench over an untrained checkpoint."""
     folder = tmp_path_factory.mktemp("serve")
-    tokens = sorted({token for smiles in SMILES for token in split(to_selfies(smiles))})
-    vae = Vae(VaeConfig(len(tokens) + 3, latent_size=6, encoder_size=8, decoder_size=12))
-    make_model(Vocabulary(tuple(tokens)), vae, 60).save(folder / "tiny.safetensors")
+    save_tiny(folder / "tiny.safetensors", SMILES, max_tokens=60)
     (folder / "assay.csv").write_text("smiles,name\n" + "".join(f"{s},m{i}\n" for i, s in enumerate(SMILES)) + "xx,y\n")
     (folder / "bench").mkdir()
     command = [Path(sys.executable).parent / "molgen", "serve", folder / "bench", "--port", "0", "--threads", "1"]
