@@ -34,7 +34,7 @@ class Campaign:
 
     Attributes:
         folder: Its folder.
-        spec: What is asked.
+        spec: Its specification.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Campaign:
                 They run in this process, without a time limit. The option `scorer` runs functions of files.
             device: Torch device of the model: `auto`, `cpu`, `cuda` or `mps`.
             threads: CPU threads; by default all that this process may use.
-            **options: Those of `CampaignSpec`, such as `maximize=["qed"]`. None for the campaign that is in `folder`,
-                or `budget` alone to extend it.
+            **options: Those of `CampaignSpec`, such as `maximize=["qed"]`. No options continue the
+                campaign in `folder`; `budget` alone extends it.
 
         Raises:
             SpecError: An option is unknown or wrong.
@@ -77,8 +77,8 @@ class Campaign:
     ) -> CampaignStatus | None:
         """Runs until the budget is spent, or pauses before.
 
-        A paused campaign continues with the next `run`, in this or another process, as if it had never stopped. To get
-        there, it repeats the search with the scores of the ledger, which takes the time of the search again. Ctrl-C,
+        A paused campaign continues with the next `run`, in this or another process, as if it had never stopped. It
+        repeats the search with the scores of the ledger, which takes the time of the search, but no call. Ctrl-C,
         and the stop button of a notebook, pause it.
 
         Args:

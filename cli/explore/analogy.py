@@ -87,7 +87,7 @@ def _texts(molecules: Sequence[str], pairs: Path | None) -> Sequence[str]:
 def _question(
     space: LatentSpace, texts: Sequence[str], pairs: Path | None, policy: Policy
 ) -> tuple[Change, list[Molecule], Floats]:
-    """The change, the molecules that the user named, that to be changed last, and the point (D,) of that."""
+    """The change, the named molecules with the one to be changed last, and its point (D,)."""
     from molgen.explore.analogy import learn_change, read_pairs
     from molgen.latent.encodable import encode_named
 
