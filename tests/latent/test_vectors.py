@@ -46,7 +46,7 @@ def test_parquet_without_pyarrow_names_the_remedy(
     tmp_path: Path, vectors: Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(SpecError, match=r"molgen\[parquet\]"):
+    with pytest.raises(SpecError, match=r"molgen-workbench\[parquet\]"):
         write_vectors(tmp_path / "vectors.parquet", vectors)
     assert not list(tmp_path.iterdir())
 
