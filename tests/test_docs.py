@@ -23,7 +23,7 @@ INLINE = re.compile(r"`(molgen [^`]*)`")
 CODE = re.compile(r"`[^`]*`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 RUN = [ROOT / "README.md", ROOT / "docs" / "getting-started.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
-SMALL = {"-n": "5", "--limit": "40", "--samples": "20"}
+SMALL = {"-n": "5", "--limit": "50", "--samples": "20"}
 """What stands in place of the values of some options, to save time."""
 TOO_LONG = ("--prior language", "benchmark", "dashboard", "molgen serve", "dask://", "--resume --out runs/mine")
 """Commands of guides that take minutes to hours on the smallest file, or wait for the user."""
