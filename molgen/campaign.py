@@ -17,7 +17,7 @@ from tqdm import tqdm
 from molgen.device import available_threads, resolve_device
 from molgen.errors import InterruptedRunError, RunError
 from molgen.output.finished import candidates
-from molgen.output.listing import Listing
+from molgen.output.listing import MAX_SHOWN, Listing
 from molgen.run import SPEC, RunFolder
 from molgen.score.external.function import ScoreFunction
 from molgen.search import launch, ledger
@@ -25,8 +25,6 @@ from molgen.search.campaign import CampaignStatus
 from molgen.search.ledger import Evaluation, read_evaluations
 from molgen.search.resumption import read_budgets
 from molgen.search.spec import CampaignSpec
-
-N_SHOWN = 20
 
 
 class Campaign:
@@ -94,11 +92,12 @@ class Campaign:
         """
         self._pause.clear()
         stop_at = math.inf if calls is None else self.n_scored + calls
-        found: list[CampaignStatus] = []
+        last: CampaignStatus | None = None
         with tqdm(total=self.spec.budget, unit="call", disable=is_quiet) as bar:
 
             def take(status: CampaignStatus) -> None:
-                found[:] = [status]
+                nonlocal last
+                last = status
                 bar.set_postfix_str(f"best {status.best:.4g}" if math.isfinite(status.best) else "", refresh=False)
                 bar.update(status.n_scored - bar.n)
                 on_status(status)
@@ -107,8 +106,8 @@ class Campaign:
 
             reports = launch.Reports(take, partial(bar.write, file=sys.stderr), self._pause.is_set)
             with suppress(InterruptedRunError):
-                found = [self._execute(reports).status]
-        return found[0] if found else None
+                self._execute(reports)
+        return last
 
     def pause(self) -> None:
         """Pauses `run` before its next batch; may be called from another thread."""
@@ -136,9 +135,10 @@ class Campaign:
 
     def _repr_html_(self) -> str:
         """Progress, and drawings of the best molecules."""
-        text = f"<p>{self.folder}: {self.n_scored} of {self.spec.budget} molecules scored</p>"
-        is_empty = not any(each.is_feasible for each in self._evaluations())
-        return text if is_empty else text + self.candidates(N_SHOWN)._repr_html_()
+        found = self._evaluations()
+        text = f"<p>{self.folder}: {len(found)} of {self.spec.budget} molecules scored</p>"
+        has_best = any(each.is_feasible for each in found)
+        return text + self.candidates(MAX_SHOWN)._repr_html_() if has_best else text
 
     def _find_spec(self, asked: CampaignSpec, options: Mapping[str, Any]) -> CampaignSpec:
         """The specification in the folder, with the present budget, if the options do not contradict it."""
@@ -150,11 +150,12 @@ class Campaign:
             raise RunError(self.folder, "is a campaign with other options", remedy=remedy)
         return replace(saved, budget=budget)
 
-    def _execute(self, reports: launch.Reports) -> launch.Result:
-        if not (self.folder / SPEC).exists():
-            return launch.launch(self.folder, self.spec, self._machine, reports, functions=self._functions)
-        budget = self.spec.budget
-        return launch.resume(self.folder, self._machine, reports, functions=self._functions, budget=budget)
+    def _execute(self, reports: launch.Reports) -> None:
+        if (self.folder / SPEC).exists():
+            budget = self.spec.budget
+            launch.resume(self.folder, self._machine, reports, functions=self._functions, budget=budget)
+        else:
+            launch.launch(self.folder, self.spec, self._machine, reports, functions=self._functions)
 
     def _evaluations(self) -> list[Evaluation]:
         path = self.folder / ledger.NAME
