@@ -15,7 +15,7 @@ from molgen.errors import MoleculeError, RunError, SpecError
 from molgen.extras import require_package
 from molgen.output.candidates import Candidate
 from molgen.run import MANIFEST, RunFolder
-from molgen.score.docking import DOCK, Receptor, protein_file, receptor_digest
+from molgen.score.docking import DOCK, WORST_KCAL, Receptor, protein_file, receptor_digest, receptor_folder
 
 PoseCheck = Callable[[Chem.Mol], tuple[str, ...]]
 """From a docked pose to the names of the checks that it fails."""
@@ -52,7 +52,7 @@ def find_receptor(folder: RunFolder, measures: Iterable[str]) -> Path:
     name = next((measure for measure in measures if measure.startswith(DOCK)), None)
     if name is None:
         raise SpecError("poses", f"{folder.path} has no docking score", remedy="Record one: --record dock:FOLDER.")
-    receptor = Path(name.removeprefix(DOCK)).expanduser()
+    receptor = receptor_folder(name)
     if folder.manifest().get("scorers", {}).get(name) != receptor_digest(receptor):
         what = f"used another receptor than the present {receptor}"
         raise RunError(folder.path / MANIFEST, what, remedy="Restore the folder of the receptor.")
@@ -121,5 +121,5 @@ def _dock(mol: Chem.Mol, site: Receptor, exhaustiveness: int, check: PoseCheck |
     try:
         score, pose = site.dock(mol, exhaustiveness)
     except MoleculeError as error:
-        return DockedPose(None, 0.0, reason=error.reason)
+        return DockedPose(None, WORST_KCAL, reason=error.reason)
     return DockedPose(pose, score, check(pose) if check else None)

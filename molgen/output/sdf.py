@@ -109,11 +109,12 @@ def write_sdf(
     with replace_file(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as handle:
         for n_written, candidate in enumerate(candidates, 1):
             pose = poses.get(candidate.id)
-            placed = Chem.Mol(pose.mol) if pose and pose.mol else _place(candidate.molecule, seed, dimensions)
+            docked = pose.mol if pose else None
+            placed = Chem.Mol(docked) if docked else _place(candidate.molecule, seed, dimensions)
             is_flat = not placed.GetConformer().Is3D()
             n_flat += is_flat and dimensions == 3
             placed.SetProp("_Name", candidate.id)
-            coordinates = "docked" if pose and pose.mol else "2D" if is_flat else "3D"
+            coordinates = "docked" if docked else "2D" if is_flat else "3D"
             data = fields(candidate) | (pose_fields(pose) if pose else {}) | {_COORDINATES: coordinates}
             handle.write(_record(placed, data))
             on_record(n_written)

@@ -152,6 +152,11 @@ def read_card(folder: Path) -> ReceptorCard:
         raise FileError(path, f"is no card of a receptor: {error}", remedy=remedy) from None
 
 
+def receptor_folder(measure: str) -> Path:
+    """The receptor folder that a docking score `dock:FOLDER` names."""
+    return Path(measure.removeprefix(DOCK)).expanduser()
+
+
 def receptor_digest(folder: Path) -> str:
     """The SHA-256 of the files of a receptor folder that scores depend on."""
     return " ".join(file_digest(folder / name) for name in (_RECEPTOR, _CARD))

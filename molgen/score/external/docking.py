@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
-from molgen.score.docking import DOCK, WORST_KCAL, make_scorer, read_card, require_packages
+from molgen.score.docking import DOCK, WORST_KCAL, make_scorer, read_card, receptor_folder, require_packages
 from molgen.score.external.scorer import TIME_LIMIT_S, FunctionScorer
 
 
@@ -26,7 +25,7 @@ class DockingScorer(FunctionScorer):
             FileError: The folder is no receptor.
         """
         require_packages()
-        self.folder = Path(name.removeprefix(DOCK)).expanduser().resolve()
+        self.folder = receptor_folder(name).resolve()
         read_card(self.folder)
         place, function = make_scorer.__module__, f"{make_scorer.__name__}:{self.folder}"
         super().__init__(name, place, function, time_limit_s, is_tolerant=True)
