@@ -28,11 +28,7 @@ class InProcessScorer(Scorer):
         self.digest = _digest(function)
 
     def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
-        reply = answer(self._function, list(smiles))
-        if "refused" in reply:
-            raise self._error(reply["refused"])
-        values: list[float | str] = reply["values"]
-        return values
+        return self._read(answer(self._function, list(smiles)))
 
     def _last_words(self) -> str:
         return ""

@@ -152,6 +152,13 @@ class Scorer(ABC):
         """Closes the scorer."""
         self.close()
 
+    def _read(self, answer: dict[str, Any]) -> Sequence[float | str]:
+        """The values of an answer of `worker.answer`; raises ScorerError if it was refused."""
+        if "refused" in answer:
+            raise self._error(answer["refused"])
+        values: list[float | str] = answer["values"]
+        return values
+
     def _error(self, what: str) -> ScorerError:
         words = self._last_words()
         said = f"\nThe last it wrote to stderr:\n{words}" if words else ""
@@ -216,10 +223,7 @@ class FunctionScorer(Scorer):
         except BaseException:  # an interrupt too: it leaves an answer in the pipe that does not belong to the next call
             self._stop()
             raise
-        if "refused" in answer:
-            raise self._error(answer["refused"])
-        values: list[float | str] = answer["values"]
-        return values
+        return self._read(answer)
 
     def _ending(self, child: Child) -> str:
         """How a worker ended instead of answering."""
