@@ -67,7 +67,7 @@ class Admission:
             given: Molecules of the user, whose parts are familiar.
         """
         self._rules = rules
-        self._reference = extend_reference(reference, given)
+        self._reference = reference if rules.allow_unfamiliar else extend_reference(reference, given)
         self._kept: dict[str, str | None] = {}
         self.n_checked = 0
         self.removed: Counter[str] = Counter()

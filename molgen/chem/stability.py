@@ -43,11 +43,11 @@ class Alert:
 
 
 _CN, _X = "[#6,#7]", "[#6,#7,#8,#16]"
-_N = "!$(N[#6]=[O,S,N]);!$(NC#N);!$(NS=O);!$(NP=O);!$(N~[#7,#8])"
-"""Excludes amines whose electrons a carbonyl, nitrile, sulfonyl or phosphoryl group or another heteroatom
-withdraws."""
 _NO_ACYL = "!$(N-[#6]=[O,S,N]);!$(N-C#N);!$(N-[S,P]=O)"
 """Excludes nitrogen whose electrons a carbonyl, nitrile, sulfonyl or phosphoryl group withdraws."""
+_N = f"{_NO_ACYL};!$(N~[#7,#8])"
+"""Excludes amines whose electrons a carbonyl, nitrile, sulfonyl or phosphoryl group or another heteroatom
+withdraws."""
 _C = "!$(C-[#6]=[O,S,N]);!$(C-[#6]:[#7,#8,#16]);!$(C-C#N);!$(C-S=O);!$(C-[N+]);!$(C-P=O)"
 """Excludes enols and enamines with an electron-withdrawing group at the far end of the double bond."""
 _NO_CF3 = "!$(C-C(F)(F)[F,#6])"
