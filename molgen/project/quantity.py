@@ -104,16 +104,27 @@ def parse_unit(text: str) -> str:
 
 
 def uses_decimal_comma(texts: Iterable[str], delimiter: str) -> bool:
-    """Whether commas in a column of numbers are decimal ones.
+    """Whether a comma is the decimal sign of numbers that have commas but no point.
 
-    They are if one of them is not followed by exactly three digits. If all are followed by three digits, as in 1,200,
-    they are decimal in a file with columns separated by semicolons, as Excel writes in such locales.
+    The first rule that applies decides:
+
+    1. A comma without a point is decimal if it does not separate thousands in one of the numbers, as in 12,5.
+    2. The last sign of a number with both signs is the decimal one: the comma in 1.200,5, the point in 1,200.5.
+    3. If all commas separate thousands, as in 1,200, they are decimal in a file whose columns are separated by
+       semicolons, as Excel writes in locales with decimal commas.
+
+    Args:
+        texts: The texts of a column.
+        delimiter: The separator of the columns of the file.
     """
-    numbers = [match["number"].strip() for text in texts if (match := _QUANTITY.fullmatch(text.strip()))]
-    with_comma = [number for number in numbers if "," in number]
-    if not with_comma or any("." in number for number in with_comma):
-        return any(number.rfind(",") > number.rfind(".") for number in with_comma)
-    return delimiter == ";" or not all(_GROUPED.fullmatch(number) for number in with_comma)
+    matches = (_QUANTITY.fullmatch(text.strip()) for text in texts)
+    numbers = [number for match in matches if match and "," in (number := _plain(match["number"]))]
+    with_both = [number for number in numbers if "." in number]
+    if not all(_GROUPED.fullmatch(number) for number in numbers if "." not in number):
+        return True
+    if with_both:
+        return any(_decimal_sign(number) == "," for number in with_both)
+    return delimiter == ";" and bool(numbers)
 
 
 def in_molar(quantity: Quantity, weight_da: float) -> Quantity:
@@ -133,9 +144,21 @@ def in_molar(quantity: Quantity, weight_da: float) -> Quantity:
     raise ValueError(f"{quantity.unit or 'no unit'} is no concentration")
 
 
+def _plain(number: str) -> str:
+    """A number without spaces and apostrophes between its digits, and without commas after it."""
+    return re.sub(r"['\u2019 \u00a0]", "", number).rstrip(",")
+
+
+def _decimal_sign(number: str) -> str:
+    """The last of the commas and points of a number that has both."""
+    return max(",.", key=number.rfind)
+
+
 def _number(text: str, has_decimal_comma: bool) -> float:
-    plain = re.sub(r"['\u2019 \u00a0]", "", text)
-    plain = plain.replace(".", "").replace(",", ".") if has_decimal_comma and "," in plain else plain.replace(",", "")
+    plain = _plain(text)
+    has_both = "," in plain and "." in plain
+    is_comma_decimal = _decimal_sign(plain) == "," if has_both else has_decimal_comma and "," in plain
+    plain = plain.replace(".", "").replace(",", ".") if is_comma_decimal else plain.replace(",", "")
     try:
         value = float(plain)
     except ValueError:

@@ -61,6 +61,39 @@ def test_commas_are_decimal_where_they_cannot_be_anything_else() -> None:
     assert not uses_decimal_comma(["1,200", "13,000"], ",")
     assert not uses_decimal_comma(["1,200.5", "3"], ";")
     assert uses_decimal_comma(["1.200,5"], "\t")
+    assert not uses_decimal_comma(["12", "1.5"], ";")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_the_last_sign_of_one_number_tells_what_the_commas_of_others_are(delimiter: str) -> None:
+    assert not uses_decimal_comma(["1,200", "1,200.5"], delimiter)
+    assert uses_decimal_comma(["1,200", "1.200,5"], delimiter)
+
+
+@pytest.mark.parametrize("has_decimal_comma", [True, False])
+def test_a_number_with_both_signs_reads_alike_whatever_the_column_holds(has_decimal_comma: bool) -> None:
+    assert parse_quantity("1,200.5", has_decimal_comma=has_decimal_comma) == Quantity(1200.5)
+    assert parse_quantity("1.200,5", has_decimal_comma=has_decimal_comma) == Quantity(1200.5)
+    assert parse_quantity("1.5,", has_decimal_comma=has_decimal_comma) == Quantity(1.5)
+
+
+@given(
+    st.lists(st.integers(-(10**9), 10**9), max_size=5),
+    st.integers(10**4, 10**9),
+    st.integers(1, 4),
+    st.booleans(),
+    st.sampled_from(",;\t"),
+)
+def test_thousands_and_decimals_of_both_locales_are_read(
+    some: list[int], large: int, n_decimals: int, has_decimal_comma: bool, delimiter: str
+) -> None:
+    values = [number / 10**n_decimals for number in [*some, large * 10**n_decimals]]
+    texts = [f"{value:,.{n_decimals}f}" for value in values]
+    if has_decimal_comma:
+        texts = [text.translate({ord(","): ".", ord("."): ","}) for text in texts]
+    found = uses_decimal_comma(texts, delimiter)
+    assert found == has_decimal_comma
+    assert [parse_quantity(text, has_decimal_comma=found) for text in texts] == [Quantity(value) for value in values]
 
 
 def test_a_mass_becomes_a_concentration_by_the_weight() -> None:
