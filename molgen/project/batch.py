@@ -1,8 +1,8 @@
 """Selection of a diverse batch of candidates by a Gaussian process.
 
 Candidates are picked one after another by a confidence bound. After each pick, the posterior variance of the others is
-reduced as if the pick had been measured, which does not depend on its value. So compounds similar to a pick, or to
-pending compounds, become less likely picks.
+reduced as if the pick had been measured; the reduction does not depend on the measured value. So with a positive
+boldness, compounds similar to a pick, or to pending compounds, become less likely picks.
 
 Notation: N candidates.
 Source: Desautels et al. 2014, JMLR 15, 4053 (GP-BUCB), equations 6 and 7.
@@ -24,7 +24,7 @@ Exploration = Literal["safe", "balanced", "bold"]
 BOLDNESS: dict[Exploration, float] = {"safe": -0.5, "balanced": 0.5, "bold": 2.0}
 """Standard deviations added to the mean; below 0, uncertain candidates are avoided."""
 MAX_SIMILARITY = 0.8
-"""Tanimoto similarity (ECFP4) of two picks, as long as others are left."""
+"""Candidates of this Tanimoto similarity (ECFP4) to a pick or a pending compound are picked if no others are left."""
 MIN_VARIANCE = 1e-12
 
 
@@ -45,8 +45,8 @@ def pick_batch(
         noise: Variance of a measurement.
         bits: N fingerprints.
         n: Number of picks.
-        boldness: Standard deviations added to the mean.
-        pending: Candidates that are already being measured, and are not picked.
+        boldness: Standard deviations added to the mean; see `BOLDNESS`.
+        pending: Indices of compounds that are being measured; they are not picked.
     """
     variance = covariance.diagonal().copy()
     reach = np.zeros((0, len(mean)))

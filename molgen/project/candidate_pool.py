@@ -27,9 +27,9 @@ from molgen.search.study import search_config
 N_KEPT = 1500
 """Number of best candidates among which a batch is picked."""
 N_SEARCHED = 400
-"""Number of forecasts that the search for new molecules may use."""
+"""Number of molecules that the search for new ones may forecast."""
 BATCH_SIZE, CHUNK = 20, 256
-USUAL_CONSTRAINTS = ("sa <= 4.5", "alerts:brenk == 0")
+DEFAULT_CONSTRAINTS = ("sa <= 4.5", "alerts:brenk == 0")
 """Default constraints on new molecules."""
 
 Valuation = Callable[[Sequence[str]], NDArray[np.float64]]
@@ -65,13 +65,13 @@ def best_of_catalogue(texts: Iterator[str], worth: Valuation, allowed: Callable[
 def read_constraints(space: LatentSpace, texts: Sequence[str], known: Sequence[Molecule]) -> SampleRequest:
     """The constraints on new molecules, or the default ones if there are none.
 
-    They must be familiar, without any unknown environment of radius 2, stable and neutral as well, unless a constraint
-    names these measures. What `known` compounds consist of is familiar.
+    New molecules must also be familiar (no unknown atom environment of radius 2), stable and neutral, unless a
+    constraint names that measure. Environments and ring systems of the `known` compounds count as known.
 
     Raises:
         SpecError: A constraint cannot be read, or names no measure.
     """
-    stated = [constraint for text in texts or USUAL_CONSTRAINTS for constraint in Constraint.parse(text)]
+    stated = [constraint for text in texts or DEFAULT_CONSTRAINTS for constraint in Constraint.parse(text)]
     reference = extend_reference(space.model.familiarity, known)
     familiarity = replace(reference, n_allowed=0) if reference else None
     asked = add_default_constraints(AdmissionRules(), stated, has_reference=familiarity is not None)
@@ -88,9 +88,9 @@ def new_molecules(
     series: CoreSeries | None = None,
     on_done: Callable[[float], object] = lambda share: None,
 ) -> list[Molecule]:
-    """Molecules that the latent search finds from the compounds `start`, best first, that meet a request.
+    """New molecules that meet a request, best first, from a latent search that begins with the compounds `start`.
 
-    With a series, the search proposes molecules that keep its core.
+    With a series, the search proposes only molecules that keep its core.
     """
     config = search_config("latent", N_SEARCHED, has_start=True)
     violations = partial(_broken, request)
@@ -118,7 +118,7 @@ def new_molecules(
 
 
 def value_by_forecast(model: CombinedModel, sign: float, exploration: Exploration) -> Valuation:
-    """What a model expects of molecules: the mean times `sign`, and deviations as `exploration` says."""
+    """The mean of a model times `sign`, plus as many standard deviations as `BOLDNESS` has for `exploration`."""
 
     def worth(smiles: Sequence[str]) -> NDArray[np.float64]:
         mean, std = model.predict(smiles)
@@ -135,7 +135,7 @@ def pick_jointly(
     exploration: Exploration,
     sign: float,
 ) -> list[Molecule]:
-    """A batch of up to `n` candidates, by the joint distribution of them and of pending compounds."""
+    """A batch of up to `n` candidates, picked by their joint distribution with the pending compounds."""
     if not candidates:
         return []
     together = [*candidates, *pending]

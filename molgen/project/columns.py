@@ -36,7 +36,7 @@ class CurationSpec:
     Attributes:
         properties: Columns of measurements; by default the only column of numbers.
         to_p: Convert concentrations to -log10 of mol/L, such as pIC50.
-        unit: Unit of numbers that state none, as in `quantity.MOLAR` or `quantity.MASS`; "" for none.
+        unit: Unit of numbers that state none, one of `quantity.MOLAR`, `quantity.MASS` or `%`; "" for none.
         unit_column: Column of units; by default found by its name.
         relation_column: Column of relations; by default found by its name.
         smiles_column: Column of SMILES; by default found by its name.
@@ -71,7 +71,7 @@ class Column:
         n: Column of the number of replicates, or None.
         std: Column of their standard deviation, or None.
         default_unit: Unit of numbers that state none; "" if unknown.
-        has_decimal_comma: Whether 1,5 is one and a half.
+        has_decimal_comma: Whether 1,5 is one and a half; see `quantity.uses_decimal_comma`.
     """
 
     name: str
@@ -88,7 +88,7 @@ def read_texts(path: Path, smiles_column: str | None) -> TextTable:
     """A table or SDF with all its columns.
 
     Raises:
-        FileError: The file cannot be used, or its format holds no measurements.
+        FileError: The file cannot be used, or is neither a table nor an SDF.
     """
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
     if kind in (".sdf", ".sd"):
@@ -154,13 +154,13 @@ def name_in_p(name: str) -> str:
         SpecError: The property is a negative logarithm already.
     """
     if re.match(r"p_|-?log", name, re.IGNORECASE) or (name[:1].casefold() == "p" and _POTENCY.fullmatch(name[1:])):
-        remedy = "Leave --to-p away."
+        remedy = "Leave out --to-p."
         raise SpecError("to-p", f"{name!r} is the name of a negative logarithm already", remedy=remedy)
     return f"p{name}" if _POTENCY.fullmatch(name) else f"p_{name.replace(' ', '_')}"
 
 
 def is_logarithm(name: str) -> bool:
-    """Whether the name of a property is that of a decadic logarithm of a concentration, such as pIC50."""
+    """Whether a property is the decadic logarithm of a concentration by its name, such as pIC50."""
     try:
         name_in_p(name)
     except SpecError:

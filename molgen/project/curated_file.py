@@ -1,4 +1,4 @@
-"""Curated measurements as CSV, which `curate` reads without changes, and the report on every row."""
+"""Curated measurements as CSV, which `curate` reads back unchanged, and the report on the rows of the original file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_compounds(path: Path, compounds: Sequence[Compound], properties: Seque
 
 
 def write_report(path: Path, rows: Sequence[RowReport]) -> None:
-    """Writes one line per row of the curated file, in order.
+    """Writes the report: one line per row of the original file, in order.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -49,7 +49,7 @@ def csv_text(rows: Sequence[Sequence[str]]) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number with six digits; "" unless finite."""
+    """A number with six significant digits; "" unless finite."""
     return f"{value + 0.0:.6g}" if math.isfinite(value) else ""
 
 

@@ -29,10 +29,10 @@ class Compound:
     """One compound with its measurements.
 
     Attributes:
-        id: Its name in the file, or `line7` after its first line; unique.
+        id: Its name in the file, or its first line as in `line7`; a number such as `-2` makes it unique.
         smiles: Canonical SMILES of the registered structure.
         lines: Its lines in the file.
-        labels: By property; missing ones are left out.
+        labels: By property; missing ones have no entry.
     """
 
     id: str
@@ -104,11 +104,11 @@ def curate(path: Path, spec: CurationSpec, on_row: Callable[[int], object] = lam
     Args:
         path: A table or SDF.
         spec: Options of reading.
-        on_row: Called with the number of rows registered.
+        on_row: Called with the number of rows done, after each.
 
     Raises:
-        FileError: The file cannot be used, or some of its numbers have a unit and others none.
-        SpecError: It is not clear which column or unit is meant.
+        FileError: The file cannot be used, a column is missing, or some of its numbers have a unit and others none.
+        SpecError: It is not clear which column or unit is meant, or a logarithm cannot be taken.
     """
     texts = read_texts(path, spec.smiles_column)
     columns = locate_columns(path, texts, spec)
@@ -122,9 +122,9 @@ def curate(path: Path, spec: CurationSpec, on_row: Callable[[int], object] = lam
         on_row(number)
     names, notes = [], []
     for column in columns:
-        name, said = _read_column(path, readings, column, spec)
+        name, column_notes = _read_column(path, readings, column, spec)
         names.append(name)
-        notes += said
+        notes += column_notes
     measured = [reading for reading in readings if reading.labels]
     for reading in readings:
         if not reading.labels and not reading.report.notes:
@@ -134,18 +134,18 @@ def curate(path: Path, spec: CurationSpec, on_row: Callable[[int], object] = lam
 
 
 def require_learnable(path: Path, compounds: Sequence[Compound], name: str) -> None:
-    """Checks that the labels have at least two different values.
+    """Checks that a model can be fitted to the labels of a property.
 
     Raises:
-        FileError: There are fewer than two compounds, only bounds, or all values are equal.
+        FileError: There are fewer than two labels, all are bounds, or all are the same value.
     """
     labels = [compound.labels[name] for compound in compounds if name in compound.labels]
     exact = [label.value for label in labels if label.relation in "=~"]
     if len(labels) < 2:
-        raise FileError(path, f"{len(labels)} compound(s) with {name}", remedy="Give at least two, better thirty.")
+        raise FileError(path, f"{len(labels)} compound(s) with {name}", remedy="Give at least two, preferably thirty.")
     if not exact:
         reason = f"all {len(labels)} values of {name} are bounds, such as {labels[0].relation}{labels[0].value:g}"
-        raise FileError(path, reason, remedy="Add compounds with measured values: bounds alone tell no order.")
+        raise FileError(path, reason, remedy="Add compounds with measured values; bounds alone fit no model.")
     if len(exact) == len(labels) and len(set(exact)) == 1:
         raise FileError(path, f"all values of {name} are {exact[0]:g}", remedy="Add compounds that differ.")
 
@@ -168,7 +168,7 @@ def _registered(row: TextRow, report: RowReport) -> _Reading | None:
 
 
 def _read_column(path: Path, readings: Sequence[_Reading], column: Column, spec: CurationSpec) -> tuple[str, list[str]]:
-    """Adds the labels of a property to the readings; returns its name and notes on the column."""
+    """Adds the labels of a property to the readings; returns its name, and notes on the column."""
     quantities: list[tuple[_Reading, Quantity]] = []
     for reading in readings:
         try:
@@ -266,12 +266,12 @@ def _beside(row: TextRow, column: str | None, has_decimal_comma: bool) -> float:
 
 
 def _compounds(measured: Sequence[_Reading], names: Sequence[str]) -> tuple[Compound, ...]:
-    """The compounds with unique ids and merged replicates; changes are added to the reports on rows."""
+    """The compounds, with unique ids and merged replicates; the reports on rows are completed."""
     keys, flat_keys = same_compounds([reading.structure.molecule for reading in measured])
     groups: dict[str, list[_Reading]] = defaultdict(list)
     for key, reading in zip(keys, measured, strict=True):
         groups[key].append(reading)
-    units = {name: _unit_of_difference(name, measured) for name in names}
+    steps = {name: _step(name, measured) for name in names}
     taken: Counter[str] = Counter()
     compounds = []
     for group in groups.values():
@@ -279,7 +279,7 @@ def _compounds(measured: Sequence[_Reading], names: Sequence[str]) -> tuple[Comp
         base = next((r.row.name for r in group if r.row.name), f"line{first.row.line}")
         taken[base] += 1
         id_ = base if taken[base] == 1 else f"{base}-{taken[base]}"
-        labels = {name: label for name in names if (label := _merged(group, name, units[name])) is not None}
+        labels = {name: label for name in names if (label := _merged(group, name, steps[name])) is not None}
         for reading in group:
             reading.report.compound = id_
             reading.report.outcome = "kept" if reading is first else "merged"
@@ -291,21 +291,21 @@ def _compounds(measured: Sequence[_Reading], names: Sequence[str]) -> tuple[Comp
     return tuple(compounds)
 
 
-def _merged(group: Sequence[_Reading], name: str, unit_of_difference: float) -> Label | None:
+def _merged(group: Sequence[_Reading], name: str, step: float) -> Label | None:
     measured = [reading for reading in group if name in reading.labels]
     if not measured:
         return None
-    label, note = merge_replicates([reading.labels[name] for reading in measured], name, unit_of_difference)
+    label, note = merge_replicates([reading.labels[name] for reading in measured], name, step)
     for reading in measured:
         if note:
             reading.report.notes.append(note)
     return label
 
 
-def _unit_of_difference(name: str, measured: Sequence[_Reading]) -> float:
-    """The unit of differences between values: 1 for a logarithm, 0 (a factor of ten) for a concentration.
+def _step(name: str, measured: Sequence[_Reading]) -> float:
+    """The difference that counts as one step: 1 for a logarithm, 0 (a factor of ten) for a concentration.
 
-    For other properties it is the standard deviation of all values.
+    For other properties it is the standard deviation of all values, or 1 if they are equal.
     """
     if is_logarithm(name):
         return 1.0
@@ -331,11 +331,11 @@ def _cliffs(compounds: Sequence[Compound], names: Sequence[str], measured: Seque
     for name in names:
         exact = [c for c in compounds if name in c.labels and c.labels[name].relation in "=~"]
         values = [compound.labels[name].value for compound in exact]
-        unit = _unit_of_difference(name, measured)
-        if unit == 0.0:
-            values, unit = [math.log10(max(value, 1e-300)) for value in values], 1.0
+        step = _step(name, measured)
+        if step == 0.0:
+            values, step = [math.log10(max(value, 1e-300)) for value in values], 1.0
         ids, smiles = [c.id for c in exact], [c.smiles for c in exact]
-        cliffs += activity_cliffs(name, ids, smiles, [value / unit for value in values])
+        cliffs += activity_cliffs(name, ids, smiles, [value / step for value in values])
     _note_cliffs(cliffs, measured)
     return tuple(cliffs)
 

@@ -23,30 +23,35 @@ NO_SERIES = "no ring"
 """Name of the series of molecules without rings."""
 
 
-def explain(space: LatentSpace, said: Forecast) -> dict[str, list[float | str]]:
-    """Columns of N values about candidates with a forecast of one property P, the first one if there are several.
+def explain(space: LatentSpace, forecast: Forecast) -> dict[str, list[float | str]]:
+    """Columns of N values that explain the first property P of a forecast.
 
-    `change`, the change from the nearest known compound; `P_gain`, `P_gain_lower` and `P_gain_upper`, the forecast and
-    its interval minus the value of that compound, NaN if it is a bound; `series`, the scaffold (SMILES); `sa`, the
-    score of synthetic accessibility, 1 (easy) to 10; `alerts`, names of the alerts of all checks; `in_training_data`,
-    whether it is in the training data of the checkpoint; `explanation`, change and gain in words.
+    | column | holds |
+    | --- | --- |
+    | `change` | the change from K, the nearest known compound |
+    | `P_gain`, `P_gain_lower`, `P_gain_upper` | forecast and interval minus the value of K; NaN for a bound |
+    | `series` | the scaffold (SMILES), or `NO_SERIES` |
+    | `sa` | SA score (synthetic accessibility), 1 (easy) to 10 |
+    | `alerts` | names of the alerts of all checks |
+    | `in_training_data` | whether the checkpoint was trained on the molecule: `true` or `false` |
+    | `explanation` | change and gain in words |
 
     Source: scaffolds, Bemis & Murcko, J. Med. Chem. 1996, 39, 2887.
     """
-    name = said.properties[0]
-    rows = [_row(space, said, i, name) for i in range(len(said.smiles))]
+    name = forecast.properties[0]
+    rows = [_row(space, forecast, i, name) for i in range(len(forecast.smiles))]
     return {column: [row[column] for row in rows] for column in (rows[0] if rows else ())}
 
 
-def _row(space: LatentSpace, said: Forecast, i: int, name: str) -> dict[str, float | str]:
-    mol = parse(said.smiles[i], AS_IT_IS).mol
-    place = int(said.nearest[i])
-    label = said.known.labels[place].get(name) if place >= 0 else None
+def _row(space: LatentSpace, forecast: Forecast, i: int, name: str) -> dict[str, float | str]:
+    mol = parse(forecast.smiles[i], AS_IT_IS).mol
+    place = int(forecast.nearest[i])
+    label = forecast.known.labels[place].get(name) if place >= 0 else None
     value = label.value if label and label.relation in "=~" else math.nan
-    forecast = (float(part[i, 0]) for part in (said.mean, said.lower, said.upper))
-    gain, lower, upper = (number - value for number in forecast)
+    numbers = (float(part[i, 0]) for part in (forecast.mean, forecast.lower, forecast.upper))
+    gain, lower, upper = (number - value for number in numbers)
     with BlockLogs():
-        change = describe_change(parse(said.known.smiles[place], AS_IT_IS).mol, mol) if place >= 0 else ""
+        change = describe_change(parse(forecast.known.smiles[place], AS_IT_IS).mol, mol) if place >= 0 else ""
     return {
         "change": change,
         f"{name}_gain": gain,
@@ -55,8 +60,8 @@ def _row(space: LatentSpace, said: Forecast, i: int, name: str) -> dict[str, flo
         "series": MurckoScaffold.MurckoScaffoldSmiles(mol=mol) or NO_SERIES,
         "sa": synthetic_accessibility(mol),
         "alerts": "; ".join(_alerts(mol)),
-        "in_training_data": str(bool(space.knows([said.smiles[i]])[0])).lower(),
-        "explanation": _sentence(said, i, change, label, (gain, lower, upper)),
+        "in_training_data": str(bool(space.knows([forecast.smiles[i]])[0])).lower(),
+        "explanation": _sentence(forecast, i, change, label, (gain, lower, upper)),
     }
 
 
@@ -64,11 +69,11 @@ def _alerts(mol: Chem.Mol) -> list[str]:
     return [alert for name in CHECKS for alert in check(mol, name).evidence]
 
 
-def _sentence(said: Forecast, i: int, change: str, label: Label | None, gain: tuple[float, float, float]) -> str:
+def _sentence(forecast: Forecast, i: int, change: str, label: Label | None, gain: tuple[float, float, float]) -> str:
     """Such as: Cl to CF3 in D12 (7.10): 7.80 expected, +0.70 [-0.10, +1.50]."""
-    expected = f"{said.mean[i, 0]:.2f} expected"
+    expected = f"{forecast.mean[i, 0]:.2f} expected"
     if label is None:
         return expected
-    known = f"{said.known.ids[int(said.nearest[i])]} ({label.relation.strip('=')}{label.value:.2f})"
+    known = f"{forecast.known.ids[int(forecast.nearest[i])]} ({label.relation.strip('=')}{label.value:.2f})"
     more = "" if math.isnan(gain[0]) else f", {gain[0]:+.2f} [{gain[1]:+.2f}, {gain[2]:+.2f}]"
     return f"{change} {'than' if change == OTHER else 'in'} {known}: {expected}{more}"

@@ -23,16 +23,16 @@ def fitted_space(
     """The space with Gaussian processes fitted to the labels of compounds.
 
     Args:
-        space: The latent space; compounds that it cannot encode enter by their structure alone.
+        space: The latent space. Compounds that it cannot encode are fitted by their structures alone.
         compounds: At least one.
-        properties: Names of labels.
+        properties: Names of the properties to fit.
         seed: See `fit_molecule_process`.
 
     Raises:
         SpecError: There are too many compounds.
     """
     if len(compounds) > MAX_MOLECULES:
-        remedy = "Use `molgen train --property`, which fits networks to more."
+        remedy = "Use `molgen train --property`, which trains a network on any number of compounds."
         raise SpecError("data", f"holds {len(compounds)} compounds, more than {MAX_MOLECULES}", remedy=remedy)
     data = measurements_of(space, compounds, properties)
     process = fit_molecule_process(tuple(properties), data, space.model.vae.encoder.scale, seed)

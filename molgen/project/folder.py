@@ -1,8 +1,8 @@
 """The folder of a project, and the hash chain that protects its files against changes.
 
-`chain.jsonl` has a line for each step, in order: the action, the SHA-256 of every file that it wrote, and that of the
-line before. This proves that a forecast precedes its result, and detects a changed file or line. It holds no
-dates: equal steps give equal bytes.
+`chain.jsonl` has a line for each step, in order: its kind and details, the SHA-256 of every file that it wrote, and the
+SHA-256 of the line before. This shows that a forecast precedes its result, and detects a changed file or line. There
+are no dates: equal steps give equal bytes.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ProjectSpec:
 
 @dataclass(frozen=True)
 class ProjectFolder:
-    """A project on disk; `open` and `create` make one."""
+    """A project on disk, made by `create` or `open`."""
 
     path: Path
     spec: ProjectSpec
@@ -72,7 +72,7 @@ class ProjectFolder:
         """A new project with its folders and without a chain.
 
         Raises:
-            RunError: `path` holds anything but an interrupted start.
+            RunError: `path` holds a project, or anything that an interrupted `create` does not leave.
         """
         if (path / CHAIN).exists():
             raise RunError(path, "holds a project already", remedy="Name another folder.")
@@ -156,4 +156,4 @@ class ProjectFolder:
         raise self._changed(CHAIN, f"line {number} is no step of a project")
 
     def _changed(self, name: str, what: str) -> RunError:
-        return RunError(self.path / name, what, remedy="Restore it from a copy; forecasts count only unchanged.")
+        return RunError(self.path / name, what, remedy="Restore it from a copy; a project needs unchanged files.")

@@ -22,10 +22,10 @@ FLIPPED: dict[Relation, Relation] = {"=": "=", "<": ">", ">": "<", "~": "~"}
 """The relation after a change of sign."""
 
 MOLAR = {"M": 1.0, "mM": 1e-3, "uM": 1e-6, "nM": 1e-9, "pM": 1e-12, "fM": 1e-15}
-"""Mol a litre."""
+"""Molar units in mol/L."""
 
 MASS = {"g/L": 1.0, "mg/L": 1e-3, "ug/L": 1e-6, "ng/L": 1e-9}
-"""Gram a litre."""
+"""Units of mass concentration in g/L."""
 
 _SPELLINGS = {
     **{unit.casefold(): unit for unit in (*MOLAR, *MASS)},
@@ -49,7 +49,7 @@ class Quantity:
 
     Attributes:
         value: Finite number.
-        relation: `<` and `>` for a bound, `~` for an approximate value.
+        relation: `=` for a value, `~` for an approximate one, `<` or `>` for a bound.
         unit: One of `MOLAR`, `MASS` or `%`; "" if missing.
     """
 
@@ -59,13 +59,13 @@ class Quantity:
 
 
 def parse_quantity(text: str, *, has_decimal_comma: bool = False) -> Quantity | None:
-    """The measurement in a text; None for a missing one.
+    """The measurement in a text, without an error after ±; None for a missing one.
 
     >>> parse_quantity("> 12,5 nM", has_decimal_comma=True)
     Quantity(value=12.5, relation='>', unit='nM')
 
     Raises:
-        ValueError: The text is no measurement, or its unit is unknown; the message is a short reason.
+        ValueError: The text is not a measurement, or its unit is unknown; the message is a short reason.
     """
     text = text.strip().strip("'\"").strip()
     if text.casefold() in MISSING or text in ("-", "n/a", "N/A"):
@@ -78,10 +78,10 @@ def parse_quantity(text: str, *, has_decimal_comma: bool = False) -> Quantity | 
 
 
 def parse_relation(text: str) -> Relation:
-    """The relation in a text such as `>=` or `'='`.
+    """The relation in a text such as `>=` or `'='`; "=" for an empty text.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The relation is unknown.
     """
     plain = text.strip().strip("'\"").strip().casefold()
     if plain not in _RELATIONS:
@@ -90,10 +90,10 @@ def parse_relation(text: str) -> Relation:
 
 
 def parse_unit(text: str) -> str:
-    """The unit as spelled in `MOLAR` and `MASS`; "" for an empty text.
+    """The unit as spelled in `MOLAR` or `MASS`, or `%`; "" for an empty text.
 
     Raises:
-        ValueError: The unit is not known.
+        ValueError: The unit is unknown.
     """
     plain = text.strip().strip("()[]").replace("µ", "u").replace("μ", "u").replace(" ", "")
     if not plain:
@@ -132,10 +132,10 @@ def in_molar(quantity: Quantity, weight_da: float) -> Quantity:
 
     Args:
         quantity: In a unit of `MOLAR` or `MASS`.
-        weight_da: Molecular weight of the weighed substance.
+        weight_da: Molecular weight of the substance as weighed, salt included.
 
     Raises:
-        ValueError: The unit is no concentration.
+        ValueError: The unit is not one of concentration.
     """
     if quantity.unit in MOLAR:
         return replace(quantity, value=quantity.value * MOLAR[quantity.unit], unit="M")

@@ -10,7 +10,7 @@ from statistics import median, stdev
 from molgen.project.quantity import Relation
 
 CONTRADICTION = 1.0
-"""Difference of two replicates, in steps, above which they are contradictory; a step of a logarithm is 1."""
+"""Difference between replicates, in steps (see `merge_replicates`), above which they are contradictory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Label:
 
     Attributes:
         value: In the unit of the property; for a bound, the bound.
-        relation: `<` and `>` for a bound.
+        relation: `=` or `~` for a value, `<` or `>` for a bound.
         n: Number of measurements, at least 1.
-        std: Their sample standard deviation; NaN if unknown.
+        std: Their sample standard deviation, or that of a uniform distribution between two bounds; NaN if unknown.
     """
 
     value: float
@@ -31,16 +31,16 @@ class Label:
 
 
 def merge_replicates(labels: Sequence[Label], name: str, step: float) -> tuple[Label, str]:
-    """Merges labels, at least one, to one, with a note on the change; "" without a change.
+    """The merged label, and a note on how it was merged; "" for a single label.
 
-    Values take precedence over bounds: the result is the median of the values, and bounds that it violates are
-    reported. Bounds alone give the tightest one; a lower and an upper bound give their mean, with the standard
-    deviation of a uniform distribution between them.
+    Values take precedence over bounds: the result is the median of the values, and the note says whether it violates
+    bounds. Bounds alone give the tightest one; a lower and an upper bound give their mean, with the standard deviation
+    of a uniform distribution between them.
 
     Args:
-        labels: In the order of the file.
+        labels: At least one, in the order of the file.
         name: Name of the property.
-        step: The unit of differences, or 0 for a factor of ten.
+        step: The difference that counts as one step; 0 if a step is a factor of ten.
     """
     if len(labels) == 1:
         return labels[0], ""

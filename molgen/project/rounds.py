@@ -28,7 +28,7 @@ from molgen.latent.space import LatentSpace, default_checkpoint
 from molgen.paths import write_text
 from molgen.project.batch import Exploration
 from molgen.project.candidate_pool import (
-    USUAL_CONSTRAINTS,
+    DEFAULT_CONSTRAINTS,
     best_of_catalogue,
     catalogue_texts,
     new_molecules,
@@ -56,9 +56,9 @@ class Proposal:
     Attributes:
         id: Such as R1-03: the third of round 1.
         smiles: Canonical SMILES.
-        inchikey: Standard InChIKey, or "".
+        inchikey: Standard InChIKey, or the SMILES if it has none.
         mean: Predicted mean of a measurement.
-        std: Its standard deviation.
+        std: Standard deviation of a measurement, noise included.
         lower: Lower end of the 90 % interval.
         upper: Upper end.
     """
@@ -80,7 +80,7 @@ class Compared:
         proposal: The proposal; None for a compound that was never proposed.
         compound: The measured compound.
         label: Its result.
-        before: What it was measured to be before; None for the first time.
+        before: The label of its earlier measurements; None if there were none.
     """
 
     proposal: Proposal | None
@@ -90,7 +90,7 @@ class Compared:
 
     @property
     def is_covered(self) -> bool | None:
-        """Whether the result lies in the interval; None for a bound inside it, or a compound without a proposal."""
+        """Whether the result lies in the interval; None without a proposal, or for a bound that leaves it open."""
         if self.proposal is None:
             return None
         low, high = self.proposal.lower, self.proposal.upper
@@ -108,7 +108,8 @@ def new_project(
 
     Raises:
         FileError: `data` cannot be used, or has too few different values.
-        RunError: `path` exists.
+        SpecError: It is not clear which column or unit of `data` is meant.
+        RunError: `path` holds a project or other files.
     """
     curation = curate(data, curation_spec)
     (name,) = curation.properties
@@ -134,7 +135,11 @@ def open_space(spec: ProjectSpec) -> LatentSpace:
 
 
 def known_compounds(folder: ProjectFolder) -> list[Compound]:
-    """All measured compounds, with merged results."""
+    """All measured compounds, each with one label for its measurements and results.
+
+    Raises:
+        RunError: A file of the project was changed.
+    """
     name = folder.spec.property_name
     files = [folder.path / MEASUREMENTS, *_files(folder, RESULTS)]
     found = [compound for path in files for compound in _read_compounds(path, name)]
@@ -142,7 +147,7 @@ def known_compounds(folder: ProjectFolder) -> list[Compound]:
 
 
 def merge_compounds(found: Sequence[Compound], name: str) -> list[Compound]:
-    """Compounds of several files, with merged tautomers and labels."""
+    """Compounds of several files; tautomers become one compound, with the merged label."""
     keys, _ = same_compounds([parse(compound.smiles, AS_IT_IS) for compound in found])
     groups: dict[str, list[Compound]] = {}
     for key, compound in zip(keys, found, strict=True):
@@ -159,7 +164,7 @@ def proposals(folder: ProjectFolder) -> list[Proposal]:
     """All proposals so far, in their order.
 
     Raises:
-        FileError: A file of them is damaged.
+        FileError: A table of proposals is damaged.
     """
     return [proposal for path in _files(folder, PROPOSALS) for proposal in _read_proposals(path)]
 
@@ -184,13 +189,14 @@ class ProposeSpec:
 
     Attributes:
         n: Number of compounds.
-        exploration: How much a high standard deviation is preferred.
+        exploration: How much a high standard deviation is preferred; see `BOLDNESS`.
         library: Catalogue to choose from; None for new molecules.
         exclude: Files of molecules not to propose.
-        constraints: Constraints on candidates, as in campaigns.
+        constraints: Constraints on new molecules, as in campaigns; by default `DEFAULT_CONSTRAINTS`. They do not
+            apply to a catalogue.
         core: Core of candidates, with open positions; see `sample.series.read_series`.
         vary: Numbers of the open positions that change.
-        keep: Substructures that they must contain.
+        keep: Substructures that candidates must contain.
     """
 
     n: int = 20
@@ -204,7 +210,7 @@ class ProposeSpec:
 
 
 def propose_round(
-    folder: ProjectFolder, ask: ProposeSpec, on_done: Callable[[float], object] = lambda share: None
+    folder: ProjectFolder, options: ProposeSpec, on_done: Callable[[float], object] = lambda share: None
 ) -> tuple[Path, Forecast, dict[str, list[float | str]]]:
     """Proposes a round: fits the model, picks compounds, and writes their forecasts.
 
@@ -220,29 +226,29 @@ def propose_round(
     compounds = known_compounds(folder)
     waiting = pending(folder)
     space = fitted_space(open_space(folder.spec), compounds, [folder.spec.property_name], folder.spec.seed)
-    picks = _picked(folder, ask, space, compounds, waiting, number, on_done)
+    picks = _picked(folder, options, space, compounds, waiting, number, on_done)
     if not picks:
         remedy = "Loosen the constraints, or name another catalogue with --library."
         raise NothingValidError("no candidate is left to propose", remedy=remedy)
-    said = forecast(space, [molecule.smiles for molecule in picks], Known.of(compounds))
-    explanation = explain(space, said)
+    forecasts = forecast(space, [molecule.smiles for molecule in picks], Known.of(compounds))
+    explanation = explain(space, forecasts)
     stem = folder.path / PROPOSALS / f"{number:03d}"
     model, table = stem.with_suffix(".safetensors"), stem.with_suffix(".csv")
     space.model.save(model)
-    write_text(table, csv_text(_proposal_rows(said, explanation, number)))
+    write_text(table, csv_text(_proposal_rows(forecasts, explanation, number)))
     details = {
         "round": number,
         "n": len(picks),
-        "exploration": ask.exploration,
+        "exploration": options.exploration,
         "pending": len(waiting),
-        "library": ask.library.name if ask.library else None,
-        "constraints": list(ask.constraints),
-        "core": ask.core,
-        "vary": list(ask.vary),
-        "keep": list(ask.keep),
+        "library": options.library.name if options.library else None,
+        "constraints": list(options.constraints),
+        "core": options.core,
+        "vary": list(options.vary),
+        "keep": list(options.keep),
     }
     folder.append("propose", details, [table, model, model.with_suffix(".json")])
-    return table, said, explanation
+    return table, forecasts, explanation
 
 
 def take_results(
@@ -254,7 +260,7 @@ def take_results(
         folder: The project.
         results: A file of measurements.
         spec: How to read it.
-        is_proposed_only: Take no compounds that were never proposed.
+        is_proposed_only: Leave out compounds that were never proposed.
 
     Returns:
         The file of the comparison, the comparison, and the curation of the results.
@@ -288,11 +294,15 @@ def take_results(
 
 
 def summary_of(folder: ProjectFolder) -> list[dict[str, float | int]]:
-    """The comparison of forecasts and results by round.
+    """The comparison of forecasts and results, one row per round; NaN without a measured value.
 
-    Each row has the round, the numbers of proposed and measured compounds, for those measured as values the mean
-    absolute error, the rank correlation and the share inside the 90 % interval, the best result, and the enrichment:
-    the share of results better than the best tenth of the compounds known before, divided by a tenth.
+    | key | holds |
+    | --- | --- |
+    | `round`, `proposed`, `measured` | number of the round, of its compounds, and of those with a result |
+    | `error`, `rank` | mean absolute error and Spearman correlation of forecasts and measured values, without bounds |
+    | `covered` | share of these values inside the 90 % interval |
+    | `best` | best of these values |
+    | `enrichment` | share of these values within the best tenth of the compounds known before, divided by 0.1 |
     """
     sign, name = folder.spec.sign, folder.spec.property_name
     known = {compound_key(compound.smiles): compound.labels[name] for compound in known_compounds(folder)}
@@ -333,7 +343,7 @@ def _scores(results: Sequence[tuple[Proposal, Label]], sign: float, before: Sequ
 
 def _picked(
     folder: ProjectFolder,
-    ask: ProposeSpec,
+    options: ProposeSpec,
     space: LatentSpace,
     compounds: Sequence[Compound],
     waiting: Sequence[Proposal],
@@ -342,29 +352,31 @@ def _picked(
 ) -> list[Molecule]:
     sign = folder.spec.sign
     taken = {compound_key(smiles) for smiles in (*(c.smiles for c in compounds), *(p.smiles for p in waiting))}
-    taken |= {compound_key(text) for path in ask.exclude for text in _readable(catalogue_texts(path))}
+    taken |= {compound_key(text) for path in options.exclude for text in _readable(catalogue_texts(path))}
 
     model = CombinedModel.of(space, folder.spec.seed)
-    worth = value_by_forecast(model, sign, ask.exploration)
+    worth = value_by_forecast(model, sign, options.exploration)
     best_first = sorted(compounds, key=lambda compound: -sign * compound.labels[folder.spec.property_name].value)
-    series = read_series(ask.core, ask.vary, [parse(compound.smiles, AS_IT_IS) for compound in best_first], space)
-    bounds = [str(one) for one in (*([series.constraint] if series else []), *keep_constraints(ask.keep))]
+    series = read_series(
+        options.core, options.vary, [parse(compound.smiles, AS_IT_IS) for compound in best_first], space
+    )
+    bounds = [str(one) for one in (*([series.constraint] if series else []), *keep_constraints(options.keep))]
     request = SampleRequest(bounds, space) if bounds else None
 
     def allowed(molecule: Molecule) -> bool:
         is_kept = request is None or bool(request.is_met(request.values([molecule]))[0])
         return is_kept and compound_key(molecule.smiles) not in taken
 
-    if ask.library:
-        candidates = best_of_catalogue(catalogue_texts(ask.library), worth, allowed)
+    if options.library:
+        candidates = best_of_catalogue(catalogue_texts(options.library), worth, allowed)
     else:
         start = [member.smiles for member in series.members] if series else [compound.smiles for compound in compounds]
         known = [parse(compound.smiles, AS_IT_IS) for compound in compounds]
-        asked = read_constraints(space, [*(ask.constraints or USUAL_CONSTRAINTS), *bounds], known)
+        asked = read_constraints(space, [*(options.constraints or DEFAULT_CONSTRAINTS), *bounds], known)
         seed = folder.spec.seed + number
         candidates = new_molecules(space, start, worth, allowed, asked, seed, series, on_done)
     pending = [parse(proposal.smiles, AS_IT_IS) for proposal in waiting]
-    return pick_jointly(model, candidates, pending, ask.n, ask.exploration, sign)
+    return pick_jointly(model, candidates, pending, options.n, options.exploration, sign)
 
 
 def _readable(texts: Iterable[str]) -> list[str]:
@@ -377,14 +389,16 @@ def _readable(texts: Iterable[str]) -> list[str]:
     return found
 
 
-def _proposal_rows(said: Forecast, explanation: Mapping[str, Sequence[float | str]], number: int) -> list[list[str]]:
-    columns = {**said.columns(), **explanation}
-    name = said.properties[0]
+def _proposal_rows(
+    forecasts: Forecast, explanation: Mapping[str, Sequence[float | str]], number: int
+) -> list[list[str]]:
+    columns = {**forecasts.columns(), **explanation}
+    name = forecasts.properties[0]
     shown = [f"{name}_mean", f"{name}_std", f"{name}_lower", f"{name}_upper", "applicability"]
     shown += ["nearest", "nearest_similarity", f"nearest_{name}", *explanation]
     header = ["id", "smiles", "inchikey", *shown]
     rows = []
-    for i, smiles in enumerate(said.smiles):
+    for i, smiles in enumerate(forecasts.smiles):
         cells = [columns[column][i] for column in shown]
         texts = [cell if isinstance(cell, str) else number_text(cell) for cell in cells]
         rows.append([f"R{number}-{i + 1:02d}", smiles, compound_key(smiles), *texts])

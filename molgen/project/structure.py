@@ -61,10 +61,10 @@ def register(text: str) -> Structure:
 
 
 def same_compounds(molecules: Sequence[Molecule]) -> tuple[list[str], list[str]]:
-    """Two keys for each of N molecules: equal for tautomers, and equal for tautomers and stereoisomers.
+    """Two lists of N keys: the first are equal for tautomers, the second also for stereoisomers.
 
-    Canonical tautomers are slow to compute, so they are computed only among molecules with equal hashes of the
-    skeleton, which all tautomers share.
+    Tautomers share the hash of their skeleton. Canonical tautomers are slow to compute, so only molecules whose hash
+    occurs with another structure get one.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for i, molecule in enumerate(molecules):
