@@ -277,8 +277,7 @@ def _compounds(measured: Sequence[_Reading], names: Sequence[str]) -> tuple[Comp
     for group in groups.values():
         first = group[0]
         base = next((r.row.name for r in group if r.row.name), f"line{first.row.line}")
-        taken[base] += 1
-        id_ = base if taken[base] == 1 else f"{base}-{taken[base]}"
+        id_ = _free_id(base, taken)
         labels = {name: label for name in names if (label := _merged(group, name, steps[name])) is not None}
         for reading in group:
             reading.report.compound = id_
@@ -289,6 +288,16 @@ def _compounds(measured: Sequence[_Reading], names: Sequence[str]) -> tuple[Comp
         compounds.append(Compound(id_, first.structure.molecule.smiles, lines, labels))
     _note_stereoisomers(measured, keys, flat_keys)
     return tuple(compounds)
+
+
+def _free_id(base: str, taken: Counter[str]) -> str:
+    """`base`, or the first free one of `base-2`, `base-3`, ...; it is added to `taken`."""
+    id_ = base
+    while id_ in taken:
+        taken[base] += 1
+        id_ = f"{base}-{taken[base]}"
+    taken[id_] = 1
+    return id_
 
 
 def _merged(group: Sequence[_Reading], name: str, step: float) -> Label | None:

@@ -136,6 +136,14 @@ def test_several_properties_stand_side_by_side(tmp_path: Path) -> None:
     assert labels == [(row[0], float(row[6])) for row in SDF_COMPOUNDS if row[6]]
 
 
+def test_compounds_of_one_name_get_ids_that_no_other_compound_has(tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    path.write_text("name,smiles,logD\nA,CCO,1\nA,CCN,2\nA-2,CCC,3\nA,CCCC,4\n", encoding="utf-8")
+    curation = curate(path, CurationSpec())
+    assert [compound.id for compound in curation.compounds] == ["A", "A-2", "A-2-2", "A-3"]
+    assert [row.compound for row in curation.rows] == ["A", "A-2", "A-2-2", "A-3"]
+
+
 def test_what_was_curated_is_curated_to_itself(run_molgen: RunMolgen, tmp_path: Path, excel: Path) -> None:
     once, twice = tmp_path / "once.csv", tmp_path / "twice.csv"
     assert run_molgen("curate", excel, "-o", once, "--to-p").exit_code == 0
