@@ -119,6 +119,12 @@ def campaign(  # noqa: PLR0913 - one parameter an option
     ] = None,
     budget: Annotated[int | None, typer.Option("--budget", help="Number of molecules to score; default 1000.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Number of molecules proposed at once.")] = None,
+    overlap: Annotated[
+        bool | None,
+        typer.Option(
+            "--overlap", help="Propose a batch while scorers work on the one before; it knows earlier scores only."
+        ),
+    ] = None,
     sampler: Annotated[
         Literal["latent", "cmaes", "tpe", "nsga2", "gp", "perturb", "random"] | None,
         typer.Option("--sampler", help="Sampler that proposes molecules; default latent."),
@@ -167,6 +173,7 @@ def campaign(  # noqa: PLR0913 - one parameter an option
         "charge": charge,
         "budget": budget,
         "batch": batch,
+        "overlap": overlap,
         "sampler": sampler,
         "checkpoint": str(checkpoint) if checkpoint else None,
         "seed": seed,

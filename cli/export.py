@@ -77,6 +77,7 @@ def export(  # noqa: PLR0913 - one argument an option
 
     Example: molgen export run -o candidates.sdf --top 50 --diverse
     """
+    from molgen.errors import SpecError
     from molgen.latent.combined_model import make_predict_function
     from molgen.latent.trust import make_trust_function
     from molgen.output.candidates import describe, keep_ids, select
@@ -91,6 +92,8 @@ def export(  # noqa: PLR0913 - one argument an option
     from molgen.search.start import read_start
 
     require_format(output)
+    if is_checked and not has_poses:
+        raise SpecError("check-poses", "checks docked poses", remedy="Add --poses.")
     if plot:
         require_front_file(plot)
     folder = RunFolder.open(run)
@@ -120,7 +123,7 @@ def export(  # noqa: PLR0913 - one argument an option
     if plot:
         draw_front(plot, evaluations)
     if is_json:
-        _report_json(output, candidates, selection, n_without_3d)
+        _report_json(output, candidates, selection, n_without_3d, poses)
     else:
         _report(output, candidates, selection, n_without_3d)
         _report_poses(poses)
@@ -205,7 +208,14 @@ def _row(candidate: Candidate) -> list[str]:
     return [str(candidate.rank), candidate.id, *texts, candidate.molecule.smiles]
 
 
-def _report_json(output: Path, candidates: list[Candidate], selection: Selection, n_without_3d: int) -> None:
+def _report_json(
+    output: Path,
+    candidates: list[Candidate],
+    selection: Selection,
+    n_without_3d: int,
+    poses: Mapping[str, DockedPose],
+) -> None:
+    from molgen.output.poses import pose_fields
     from molgen.output.sdf import measure_fields
 
     show.as_json(
@@ -215,6 +225,7 @@ def _report_json(output: Path, candidates: list[Candidate], selection: Selection
             "left_out": selection.left_out,
             "without_3d": n_without_3d,
             "measure_fields": measure_fields(candidates[0]),
+            "poses": {key: pose_fields(pose) for key, pose in poses.items()},
         }
     )
 

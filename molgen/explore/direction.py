@@ -36,7 +36,7 @@ from molgen.explore.walk import MolFunction, PairedChanges, decode_pairs, find_w
 from molgen.json_values import replace_nan
 from molgen.latent.space import LatentSpace
 from molgen.metrics import is_binary, r2, score_predictions
-from molgen.paths import write_text
+from molgen.paths import read_bytes, write_text
 
 FORMAT = "molgen-direction-1"
 MAX_BYTES = 1 << 20
@@ -269,12 +269,9 @@ def read_direction(path: Path, space: LatentSpace) -> Direction:
         FileError: The file is missing, is no direction, or belongs to another checkpoint.
     """
     try:
-        with path.open("rb") as handle:
-            text = handle.read(MAX_BYTES + 1)
+        text = read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise FileError(path, error.strerror or str(error), remedy=_REMEDY) from None
-    if len(text) > MAX_BYTES:
-        raise FileError(path, f"is larger than {MAX_BYTES} bytes", remedy=_REMEDY)
     try:
         content = json.loads(text)
         if not isinstance(content, dict) or content.pop("format", None) != FORMAT:

@@ -27,7 +27,7 @@ from molgen.chem.conformer import embed, read_pose
 from molgen.chem.molecule import AS_IT_IS, parse
 from molgen.errors import FileError, MoleculeError, SpecError
 from molgen.extras import require_package
-from molgen.paths import write_text
+from molgen.paths import read_bytes, write_text
 from molgen.run import file_digest
 
 DOCK = "dock:"
@@ -40,6 +40,8 @@ SEARCH, THOROUGH = 1, 8
 """Exhaustiveness of a search and of redocking; scores of drugs differ by at most 0.09 kcal/mol between 1 and 4."""
 MAX_RMSD_A = 2.0
 """Deviation of a redocked native ligand above which docking is doubtful. Angstrom."""
+MAX_PROTEIN_BYTES, MAX_CARD_BYTES = 1 << 27, 1 << 16
+"""Sizes above which a PDB file (a million atoms have 81 MB) and a card of a receptor are refused."""
 
 _SEED = 1  # Vina takes a random seed for 0
 _RECEPTOR, _PROTEIN, _NATIVE, _CARD = "receptor.pdbqt", "protein.pdb", "native.sdf", "receptor.json"
@@ -145,7 +147,7 @@ def read_card(folder: Path) -> ReceptorCard:
     """
     path = folder / _CARD
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_bytes(path, MAX_CARD_BYTES))
         return ReceptorCard(**values | {key: tuple(map(float, values[key])) for key in ("center", "size")})
     except (OSError, ValueError, KeyError, TypeError) as error:
         remedy = "Make one by `molgen receptor protein.pdb --ligand native.sdf -o FOLDER`."
@@ -216,7 +218,7 @@ def prepare_receptor(protein: Path, ligand: Path, out: Path) -> ReceptorCard:
 def _read_atoms(path: Path) -> list[str]:
     """The lines of the atoms of a PDB file, without waters."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_bytes(path, MAX_PROTEIN_BYTES).decode().splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(path, f"cannot be read: {error}", remedy="Name a PDB file.") from None
     atoms = [line for line in lines if line.startswith(("ATOM", "HETATM")) and line[17:20].strip() not in _WATER]

@@ -6,7 +6,8 @@ Notation: N molecules, M objectives.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,6 +89,7 @@ class Oracle:
         self.objectives = tuple(objectives)
         self.constraints = tuple(constraints)
         self.n_calls = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="scorers")
         self._measures = _resolved(objectives, constraints, extra, context or MeasureContext())
         self._ramps = self._resolved_ramps()
 
@@ -125,8 +127,26 @@ class Oracle:
         Raises:
             ScorerError: A measure did not give one number per molecule.
         """
-        score = self._weighed(self._measured(self._measures, molecules), len(molecules))
-        return replace(score, failures=tuple(self._failure(molecule.smiles) for molecule in molecules))
+        return self._scored(molecules, self._measured(self._measures, molecules))
+
+    def begin(self, molecules: Sequence[Molecule]) -> Callable[[], Score]:
+        """Starts scorers of the user on N molecules, in a thread; built-in measures are computed at once.
+
+        Returns:
+            A function that waits for the score; see `score` for its errors.
+
+        Raises:
+            ScorerError: A built-in measure did not give one number per molecule.
+        """
+        cheap = {name for name, measure in self._measures.items() if measure.is_cheap}
+        values = self._measured(cheap, molecules)
+        others = self._thread.submit(self._measured, self._measures.keys() - cheap, molecules)
+
+        def wait() -> Score:
+            found = values | others.result()
+            return self._scored(molecules, {name: found[name] for name in self._measures})
+
+        return wait
 
     def restore(self, values: Mapping[str, npt.ArrayLike]) -> Score:
         """The score of N molecules from their raw values, without any measurement.
@@ -183,6 +203,10 @@ class Oracle:
             for o in self.objectives
             if not (is_single and o.scale is None and scales[o.name] is None)
         }
+
+    def _scored(self, molecules: Sequence[Molecule], values: Mapping[str, Doubles]) -> Score:
+        score = self._weighed(values, len(molecules))
+        return replace(score, failures=tuple(self._failure(molecule.smiles) for molecule in molecules))
 
     def _failure(self, smiles: str) -> str:
         """Why scorers of the user have no value for a molecule of the last call, or ""."""

@@ -12,6 +12,7 @@ import time
 from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -195,13 +196,14 @@ class CampaignLoop:
 
     def _spend(self, on_status: Callable[[CampaignStatus], object], is_stop_requested: Callable[[], bool]) -> None:
         idle = 0
+        ahead: list[_Proposal] = []
         while len(self._evaluations) < self._budget and idle < MAX_IDLE_BATCHES:
             if self.feasibility.is_hopeless:
                 break
             if is_stop_requested():
                 raise InterruptedRunError("stopped between two batches")
             n_before = len(self._evaluations)
-            self._settle(self._propose(), on_status)
+            ahead = self._settle(ahead or self._propose(), on_status)
             if self._counts["filtered"] >= PROBE_AFTER and not self.feasibility.is_met:
                 self.feasibility.probe(list(self._met), self.spec.seed, is_stop_requested)
             idle = 0 if len(self._evaluations) > n_before else idle + 1
@@ -227,30 +229,34 @@ class CampaignLoop:
         trials = self._study.ask_at(self._start_points)
         return [_Proposal(t, one.molecule.smiles) for t, one in zip(trials, self.start, strict=True)]
 
-    def _propose(self) -> list[_Proposal]:
-        proposals = self._study.ask(self._n_proposals())
+    def _propose(self, n_scoring: int = 0) -> list[_Proposal]:
+        """The next batch, while `n_scoring` molecules are being scored."""
+        proposals = self._study.ask(self._n_proposals(n_scoring))
         return [_Proposal(trial, self._form(smiles)) for trial, smiles in proposals]
 
     def _form(self, smiles: str) -> str:
         """The form in which a molecule is proposed."""
         return neutralise(parse(smiles, AS_IT_IS)).smiles if smiles and self.spec.is_neutralised else smiles
 
-    def _n_proposals(self) -> int:
+    def _n_proposals(self, n_scoring: int) -> int:
         """Number of proposals expected to give one batch of molecules to score, from the rates so far."""
         batch = self.spec.batch_size
-        n_proposed, n_scored = self._counts["proposed"] - self._n_given, len(self._evaluations) - self._n_given_scored
+        n_proposed = self._counts["proposed"] - self._n_given
+        n_scored = len(self._evaluations) + n_scoring - self._n_given_scored
         per_call = (n_proposed + batch) / (n_scored + batch)
         return min(max(batch, MAX_PROPOSALS), math.ceil(batch * per_call))
 
-    def _settle(self, proposals: list[_Proposal], on_status: Callable[[CampaignStatus], object]) -> None:
-        """Scores new feasible molecules, adds them to the ledger, and tells every trial its score."""
+    def _settle(self, proposals: list[_Proposal], on_status: Callable[[CampaignStatus], object]) -> list[_Proposal]:
+        """Scores new feasible molecules, adds them to the ledger, and tells every trial its score.
+
+        Returns the next batch if it was proposed while scorers were at work; else none.
+        """
         self._counts["proposed"] += len(proposals)
         new = self._sort_out(proposals)
         kept, missed = self._filter(new)
         self._recall([proposal for proposal in kept if self._is_known(proposal)])
         kept = [proposal for proposal in kept if not self._is_known(proposal)][: self._budget - len(self._evaluations)]
-        if kept:
-            self._score(kept)
+        ahead = self._score(kept) if kept else []
         for proposal, violation in missed:
             self._refuse(proposal, violation)
         finished: list[tuple[FrozenTrial, Outcome]] = []
@@ -261,6 +267,7 @@ class CampaignLoop:
                 finished.append((trial, outcome))
         self._journal.append(finished)
         on_status(self.status())
+        return ahead
 
     def _sort_out(self, proposals: list[_Proposal]) -> list[_Proposal]:
         """Tells invalid and known ones at once; returns the first trial of each new molecule."""
@@ -310,25 +317,33 @@ class CampaignLoop:
         """Tells a proposal, and remembers the answer for repetitions."""
         self._met[proposal.smiles] = proposal.outcome = outcome
 
-    def _score(self, kept: list[_Proposal]) -> None:
-        """Scores molecules, by the recorded ledger as far as it goes, and appends new evaluations to it."""
+    def _score(self, kept: list[_Proposal]) -> list[_Proposal]:
+        """Scores molecules, by the recorded ledger as far as it goes, and appends new evaluations to it.
+
+        Returns the next batch if it was proposed in the meantime; else none.
+        """
         first = len(self._evaluations)
         recorded = self._recorded[first : first + len(kept)]
         for old, proposal in zip(recorded, kept, strict=False):
             remedy = f"Start a new campaign with --start {self._ledger.path}."
             ledger.require_reproduced(self._ledger.path, old.index + 1, old.smiles, proposal.smiles, remedy)
         fresh = kept[len(recorded) :]
+        molecules = [parse(proposal.smiles) for proposal in fresh]
+        is_ahead = self.spec.overlap and first > 0 and first + len(kept) < self._budget
+        score_fresh = self.oracle.begin(molecules) if fresh and is_ahead else partial(self.oracle.score, molecules)
+        ahead = self._propose(len(kept)) if is_ahead else []
         scores = []
         if recorded:
             columns = {name: [e.values[name] for e in recorded] for name in self.oracle.measure_names}
             restored = self.oracle.restore(columns)
             scores.append(replace(restored, failures=tuple(e.failure for e in recorded)))
         if fresh:
-            scores.append(self.oracle.score([parse(proposal.smiles) for proposal in fresh]))
+            scores.append(score_fresh())
         rows = [(score, i) for score in scores for i in range(len(score.total))]
         evaluations = [self._evaluate(p, *row) for p, row in zip(kept, rows, strict=True)]
         if fresh:
             self._ledger.append(evaluations[len(recorded) :])
+        return ahead
 
     def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:
         """The ledger line of a molecule; its trial is told, and it is added to the front."""

@@ -18,6 +18,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from molgen.arrays import Doubles
+from molgen.chem.molecule import Molecule
 from molgen.latent.space import LatentSpace
 from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.evolution.operators import Offspring
@@ -77,6 +78,7 @@ class LatentSampler(BaseSampler):
         self._queue: list[tuple[Offspring, Doubles]] = []
         self._told: list[tuple[str, tuple[float, ...], float]] = []
         self._offspring: dict[int, Offspring] = {}
+        self._pending: dict[int, Molecule] = {}
 
     def smiles(self, number: int) -> str:
         """The molecule of trial `number`; "" for an enqueued point, or if no molecule was new."""
@@ -101,6 +103,7 @@ class LatentSampler(BaseSampler):
         if not self._queue:
             return self.box.parameters(self.box.centre)
         self._offspring[trial.number], z = self._queue.pop()
+        self._pending[trial.number] = self._offspring[trial.number].molecule
         return self.box.parameters(z)
 
     def sample_independent(
@@ -111,6 +114,7 @@ class LatentSampler(BaseSampler):
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """Records the score of a molecule for the next generation."""
+        self._pending.pop(trial.number, None)
         smiles = trial.user_attrs.get(SMILES, self.smiles(trial.number))
         if smiles:
             self._told.append((smiles, tuple(values or ()), float(trial.user_attrs.get(VIOLATION, 0.0))))
@@ -120,6 +124,6 @@ class LatentSampler(BaseSampler):
             smiles, scores, violations = zip(*self._told, strict=True)
             self.search.tell(smiles, scores, violations)
             self._told = []
-        offspring = self.search.ask(self.generation_size)
+        offspring = self.search.ask(self.generation_size, pending=list(self._pending.values()))
         points = self._space.encode([child.molecule.smiles for child in offspring])
         self._queue = list(zip(offspring, points.astype(np.float64), strict=True))[::-1]

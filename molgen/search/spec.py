@@ -55,6 +55,7 @@ class CampaignSpec:
         budget: Unique valid molecules to score.
         batch: Molecules proposed at once, such as the number of workers that score them; by default a hundredth of the
             budget, 10 to 50.
+        overlap: Propose a batch while scorers work on the one before, knowing the scores of earlier batches only.
         sampler: Name of the sampler.
         checkpoint: The model; by default the shipped one.
         seed: Seed of all randomness.
@@ -87,6 +88,7 @@ class CampaignSpec:
     pareto: bool = False
     budget: int = 1000
     batch: int | None = None
+    overlap: bool = False
     sampler: str = "latent"
     checkpoint: str | None = None
     seed: int = 0

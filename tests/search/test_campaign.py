@@ -104,6 +104,32 @@ def test_every_sampler_repeats_itself(tmp_path: Path, space: LatentSpace, sample
     assert ledger_bytes(tmp_path / "c") != ledger_bytes(tmp_path / "a")
 
 
+@pytest.mark.parametrize("is_overlapped", [False, True])
+def test_an_overlapped_batch_knows_all_scores_but_those_of_the_batch_before(
+    tmp_path: Path, space: LatentSpace, is_overlapped: bool
+) -> None:
+    spec = replace(SPEC, maximize=("length",), batch=10, overlap=is_overlapped)
+    batches: list[CampaignStatus] = []
+    one = campaign(tmp_path / "a", spec, space, counting([]))
+    one.run(batches.append, lambda: False)
+    *_, before_last_but_one, before_last, _ = (status.n_scored for status in batches)
+    assert before_last_but_one > 0
+    other = run(campaign(tmp_path / "b", spec, space, counting([], negative_after=before_last_but_one)))
+    last, other_last = ({e.smiles for e in evaluations[before_last:]} for evaluations in (one.evaluations, other))
+    assert (last == other_last) == is_overlapped
+
+
+def test_an_overlapped_campaign_is_resumed_and_extended_to_the_same(tmp_path: Path, space: LatentSpace) -> None:
+    spec = replace(SPEC, maximize=("length",), batch=8, budget=28, overlap=True)
+    run(campaign(tmp_path / "whole", spec, space, counting([]), [40]))
+    run(campaign(tmp_path / "cut", spec, space, counting([])))
+    for stop_after in (2, 4):
+        with pytest.raises(InterruptedRunError):
+            run(campaign(tmp_path / "cut", spec, space, counting([]), [40]), stop_after=stop_after)
+    run(campaign(tmp_path / "cut", spec, space, counting([]), [40]))
+    assert ledger_bytes(tmp_path / "cut") == ledger_bytes(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("stop_after", [0, 1, 2])
 def test_a_stopped_and_resumed_campaign_leaves_the_same_ledger(
     tmp_path: Path, space: LatentSpace, whole: Path, stop_after: int
@@ -141,20 +167,24 @@ def test_a_ledger_cut_anywhere_is_completed_to_the_same(tmp_path: Path, space: L
         assert ledger_bytes(tmp_path) == lines
 
 
-def counting(calls: list[str], *, fail_after: int | None = None) -> MeasureContext:
-    """A measure that costs calls, notes what it is asked, and may fail."""
+def counting(calls: list[str], *, fail_after: int | None = None, negative_after: int | None = None) -> MeasureContext:
+    """A measure that costs calls, notes what it is asked, and may fail or change its sign after some calls."""
 
     def length(molecules: Sequence[Molecule]) -> NDArray[np.float64]:
         if fail_after is not None and len(calls) + len(molecules) > fail_after:
             raise ScorerError("length", "is tired")
+        sign = 1.0 if negative_after is None or len(calls) < negative_after else -1.0
         calls.extend(molecule.smiles for molecule in molecules)
-        return np.array([float(len(molecule.smiles)) for molecule in molecules])
+        return np.array([sign * len(molecule.smiles) for molecule in molecules])
 
     return MeasureContext(scorers={"length": BuiltIn("length", length, is_cheap=False)})
 
 
-def test_a_scorer_that_fails_loses_nothing_and_is_asked_nothing_twice(tmp_path: Path, space: LatentSpace) -> None:
-    spec = replace(SPEC, maximize=("length",), sampler="random")
+@pytest.mark.parametrize("is_overlapped", [False, True])
+def test_a_scorer_that_fails_loses_nothing_and_is_asked_nothing_twice(
+    tmp_path: Path, space: LatentSpace, is_overlapped: bool
+) -> None:
+    spec = replace(SPEC, maximize=("length",), sampler="random", overlap=is_overlapped)
     calls: list[str] = []
     with pytest.raises(ScorerError, match="tired"):
         run(campaign(tmp_path, spec, space, counting(calls, fail_after=30)))

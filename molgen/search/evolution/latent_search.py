@@ -94,8 +94,13 @@ class LatentSearch:
         """The probability of each surrogate for the next batch."""
         return self._selection.probabilities()
 
-    def ask(self, n: int) -> list[Offspring]:
-        """Up to `n` distinct new molecules; fewer, or none, if no new ones are found."""
+    def ask(self, n: int, pending: Sequence[Molecule] = ()) -> list[Offspring]:
+        """Up to `n` distinct new molecules; fewer, or none, if no new ones are found.
+
+        Args:
+            n: How many.
+            pending: Molecules proposed before that are still being scored; those similar to them promise less.
+        """
         rng = np.random.default_rng([self._seed, self._generation])
         self._generation += 1
         n_initial = self.config.n_initial
@@ -107,7 +112,7 @@ class LatentSearch:
         surrogate = self.config.surrogates[number] if self.config.surrogates else None
         confidence = surrogate.confidence if surrogate else 0.0
         aims = [Aim.draw(rng, confidence, self._n_scores()) for _ in range(n)]
-        pool = Pool(self._judge(surrogate, rng), aims)
+        pool = Pool(self._judge(surrogate, rng), aims, pending)
         n_least = self.config.early_offspring if len(self._told) < self.config.n_early else 0
         self._population.breed(n, pool, rng, n_least=n_least, has_prior=self._has_slope())
         proposed = self._new(pool.select(2 * n), n)

@@ -68,9 +68,10 @@ class Aim:
 class Pool:
     """Offspring with predicted scores, and the aims of the picks."""
 
-    def __init__(self, judge: Judge, aims: Sequence[Aim]) -> None:
-        """Starts empty; picks use the aims, at least one, in turn."""
+    def __init__(self, judge: Judge, aims: Sequence[Aim], pending: Sequence[Molecule] = ()) -> None:
+        """Starts empty; picks use the aims, at least one, in turn. `pending` molecules are being scored."""
         self._judge = judge
+        self._pending = list(pending)
         self._aims = list(aims)
         self._offspring: dict[str, Offspring] = {}
         self._judged: list[tuple[Doubles, Prediction]] = []
@@ -100,17 +101,20 @@ class Pool:
     def select(self, n: int) -> list[Offspring]:
         """At most `n` offspring, each the best remaining one by one of the aims.
 
-        Feasible ones come first, then those with the smallest violation. Each pick reduces the posterior variance of
-        correlated candidates, so that a batch is diverse.
+        Feasible ones come first, then those with the smallest violation. Each pick and each pending molecule reduces
+        the posterior variance of correlated candidates, so that a batch is diverse.
         """
         if not self._judged:
             return []
-        missed = np.concatenate([missed for missed, _ in self._judged])
-        said = Prediction.concatenate([prediction for _, prediction in self._judged])
+        judged = [*self._judged, self._judge(self._pending)] if self._pending else self._judged
+        missed = np.concatenate([missed for missed, _ in judged])
+        said = Prediction.concatenate([prediction for _, prediction in judged])
         variance = PosteriorVariance(said)
-        left = np.arange(len(missed))
+        left = np.arange(len(self._offspring))
+        for pending in range(len(left), len(missed)):
+            variance.settle(pending)
         picked = []
-        for i in range(min(n, len(missed))):
+        for i in range(min(n, len(left))):
             value = self._aims[i % len(self._aims)].value(
                 said.mean[left], variance.share()[left, None] * said.std[left]
             )

@@ -149,6 +149,18 @@ def test_picks_of_a_batch_do_not_say_the_same() -> None:
     assert {child.molecule.smiles for child in pool.select(2)} != set(ASKED[:2])
 
 
+def test_pending_molecules_count_as_picks_that_are_not_returned() -> None:
+    molecules = list(map(parse, ASKED[:4]))
+
+    def select(pending: Sequence[Molecule]) -> list[Molecule]:
+        pool = Pool(lambda asked: (np.zeros(len(asked)), said_of([m.smiles for m in asked])), aims(2.0), pending)
+        pool.add([Offspring(molecule, "", "") for molecule in molecules if molecule not in pending])
+        return [child.molecule for child in pool.select(4)]
+
+    first, *others = select([])
+    assert select([first]) == others
+
+
 def test_an_empty_pool_has_nothing_to_pick() -> None:
     assert Pool(judge, aims(1.0)).select(3) == []
     assert Pool(judge, aims(1.0)).leaders(3) == []
