@@ -111,6 +111,7 @@ def test_json_tells_what_was_written_and_what_was_not(campaign: Path, tmp_path: 
             "predicted_pKi_mean": "predicted pKi mean",
             "predicted_pKi_std": "predicted pKi std",
         },
+        "poses": {},
     }
 
 
@@ -193,7 +194,7 @@ def test_a_manifest_that_names_no_checkpoint_is_refused(
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(["--poses"], "no docking score"), (["--poses", "--2d"], "without --2d")],
+    [(["--poses"], "no docking score"), (["--poses", "--2d"], "without --2d"), (["--check-poses"], "Add --poses")],
 )
 def test_poses_need_a_docking_score_and_three_dimensions(
     campaign: Path, run_molgen: RunMolgen, tmp_path: Path, options: list[str], message: str
