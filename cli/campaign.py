@@ -28,7 +28,7 @@ def _texts(name: str, help_text: str) -> Any:
 
 
 @check_outputs
-def campaign(  # noqa: PLR0913 - one parameter an option
+def campaign(  # noqa: PLR0913 - one parameter per option
     spec: Annotated[Path | None, typer.Argument(help="A TOML file with the options below.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", writable=True, file_okay=False, help="Folder for the new run.")

@@ -30,7 +30,7 @@ RelationColumn = Annotated[str | None, typer.Option("--relation-column", help="C
 
 
 @check_outputs
-def curate(  # noqa: PLR0913 - one parameter an option
+def curate(  # noqa: PLR0913 - one parameter per option
     data: Annotated[Path, typer.Argument(help="Measurements: CSV, TSV or SDF, plain or .gz.")],
     output: Annotated[
         Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the compounds: .csv.")

@@ -14,7 +14,7 @@ CHUNK = 1024
 
 
 @check_outputs
-def decode(  # noqa: PLR0913 - one parameter an option
+def decode(  # noqa: PLR0913 - one parameter per option
     vectors: Annotated[Path, typer.Argument(help="File of latent vectors: .npz, .csv or .parquet.")],
     output: Annotated[
         Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the molecules: .smi or .csv.")

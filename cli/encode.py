@@ -14,7 +14,7 @@ from .console.quality import note_rows
 
 
 @check_outputs
-def encode(  # noqa: PLR0913 - one parameter an option
+def encode(  # noqa: PLR0913 - one parameter per option
     data: options.Molecules,
     output: Annotated[
         Path,

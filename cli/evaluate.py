@@ -14,7 +14,7 @@ from .console.quality import note_rows, number, show_fits, show_reconstruction
 
 
 @check_outputs
-def evaluate(  # noqa: PLR0913 - one parameter an option
+def evaluate(  # noqa: PLR0913 - one parameter per option
     data: options.Molecules,
     checkpoint: options.Checkpoint = None,
     properties: Annotated[

@@ -25,7 +25,7 @@ N_SHOWN = 10
 
 
 @check_outputs
-def export(  # noqa: PLR0913 - one argument an option
+def export(  # noqa: PLR0913 - one parameter per option
     run: Annotated[Path, typer.Argument(help="The folder of a campaign, given to it as --out.")],
     output: Annotated[
         Path,

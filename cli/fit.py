@@ -13,7 +13,7 @@ from .curate import Property, RelationColumn, ToP, Unit, UnitColumn
 
 
 @check_outputs
-def fit(  # noqa: PLR0913 - one parameter an option
+def fit(  # noqa: PLR0913 - one parameter per option
     data: Annotated[Path, typer.Argument(help="Measurements, raw or curated: CSV, TSV or SDF, plain or .gz.")],
     output: Annotated[
         Path,

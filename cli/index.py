@@ -27,7 +27,7 @@ Library = Annotated[
 
 
 @check_outputs
-def index(  # noqa: PLR0913 - one parameter an option
+def index(  # noqa: PLR0913 - one parameter per option
     files: options.MoleculeFiles,
     output: Annotated[
         Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the index: .safetensors.")

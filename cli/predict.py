@@ -19,7 +19,7 @@ N_SHOWN = 10
 
 
 @check_outputs
-def predict(  # noqa: PLR0913 - one parameter an option
+def predict(  # noqa: PLR0913 - one parameter per option
     data: options.Molecules,
     output: Annotated[
         Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the predictions: .csv or .sdf.")

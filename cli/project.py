@@ -26,7 +26,7 @@ SUMMARY = ("round", "proposed", "measured", "error", "rank", "covered", "best", 
 
 @app.command()
 @check_outputs
-def new(  # noqa: PLR0913 - one parameter an option
+def new(  # noqa: PLR0913 - one parameter per option
     data: Annotated[Path, typer.Argument(help="Measurements, raw or curated: CSV, TSV or SDF, plain or .gz.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", writable=True, file_okay=False, help="Folder of the new project.")
@@ -97,7 +97,7 @@ def status(project: Folder = Path(), is_json: options.Json = False) -> None:
     _show_summary(folder)
 
 
-def propose(  # noqa: PLR0913 - one parameter an option
+def propose(  # noqa: PLR0913 - one parameter per option
     project: Folder = Path(),
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="Compounds to propose.")] = 20,
     explore: Annotated[
@@ -158,7 +158,7 @@ def propose(  # noqa: PLR0913 - one parameter an option
     show.table(str(path), ["", f"{name} [90 %]", "applicability", "why", "SMILES"], rows)
 
 
-def tell(  # noqa: PLR0913 - one parameter an option
+def tell(  # noqa: PLR0913 - one parameter per option
     results: Annotated[Path, typer.Argument(help="Results: CSV, TSV or SDF, as for `molgen curate`.")],
     project: Folder = Path(),
     property: Annotated[

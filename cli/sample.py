@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @check_outputs
-def sample(  # noqa: PLR0913 - one parameter an option
+def sample(  # noqa: PLR0913 - one parameter per option
     n: Annotated[
         int,
         typer.Option(

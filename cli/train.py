@@ -24,7 +24,7 @@ _FIT_INSTEAD = "`molgen fit` fits a predictor on a fixed space; the next release
 
 
 @check_outputs
-def train(  # noqa: PLR0913 - one parameter an option
+def train(  # noqa: PLR0913 - one parameter per option
     context: typer.Context,
     out: Annotated[Path, typer.Option("--out", "-o", writable=True, file_okay=False, help="Folder of the run.")],
     data: Annotated[list[Path] | None, typer.Argument(help="Files of molecules, labelled or not.")] = None,

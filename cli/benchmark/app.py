@@ -63,7 +63,7 @@ def _whole(value: float | None) -> str:
 
 @app.command()
 @check_outputs
-def pmo(  # noqa: PLR0913 - one parameter an option
+def pmo(  # noqa: PLR0913 - one parameter per option
     tasks: Annotated[str, typer.Option(help="Names of oracles, separated by commas, or `all`.")] = "all",
     budget: Annotated[int, typer.Option(min=1, help="Oracle calls of a run.")] = 10_000,
     seeds: Annotated[int, typer.Option(min=1, help="Number of runs of each task, with consecutive seeds.")] = 3,

@@ -14,7 +14,7 @@ from ..console.quality import number
 
 
 @check_outputs
-def instruments(  # noqa: PLR0913 - one parameter an option
+def instruments(  # noqa: PLR0913 - one parameter per option
     data: Annotated[
         Path | None, typer.Argument(help="File of molecules; by default, the shipped sample of MOSES.")
     ] = None,

@@ -19,7 +19,7 @@ Play = Callable[..., Any]
 
 
 @check_outputs
-def rounds(  # noqa: PLR0913 - one parameter an option
+def rounds(  # noqa: PLR0913 - one parameter per option
     data: Annotated[list[Path], typer.Argument(help="Files of measured molecules, as for `molgen curate`.")],
     out: Annotated[
         Path,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @check_outputs
-def analogy(  # noqa: PLR0913 - one parameter an option
+def analogy(  # noqa: PLR0913 - one parameter per option
     molecules: Annotated[
         list[str], typer.Argument(metavar="A B C", help="Three SMILES; with --pairs, C alone.", show_default=False)
     ],

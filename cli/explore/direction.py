@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @check_outputs
-def direction(  # noqa: PLR0913 - one parameter an option
+def direction(  # noqa: PLR0913 - one parameter per option
     data: options.Molecules,
     property_: Annotated[
         str | None, typer.Option("--property", help="Column of the concept: measured values, or labels 0 and 1.")

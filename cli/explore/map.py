@@ -26,7 +26,7 @@ CAUTION = "This picture preserves neighbourhoods; distances between groups and w
 
 
 @check_outputs
-def map_(  # noqa: PLR0913 - one parameter an option
+def map_(  # noqa: PLR0913 - one parameter per option
     data: options.MoleculeFiles,
     output: Annotated[
         Path,

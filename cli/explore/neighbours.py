@@ -15,7 +15,7 @@ MAX_NEIGHBOURS = 100_000
 
 
 @check_outputs
-def neighbours(  # noqa: PLR0913 - one parameter an option
+def neighbours(  # noqa: PLR0913 - one parameter per option
     query: Annotated[str, typer.Argument(help="A SMILES.")],
     library: Library = None,
     top: Annotated[int, typer.Option("--top", "-n", min=1, max=MAX_NEIGHBOURS, help="Number of neighbours.")] = 10,

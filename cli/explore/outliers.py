@@ -27,7 +27,7 @@ LOW = 0.05
 
 
 @check_outputs
-def outliers(  # noqa: PLR0913 - one parameter an option
+def outliers(  # noqa: PLR0913 - one parameter per option
     data: options.Molecules,
     top: Annotated[int, typer.Option("--top", "-n", min=1, help="Maximum number of molecules to list.")] = 100,
     output: Output = None,

@@ -24,7 +24,7 @@ PROPERTIES = ("qed", "logp", "sa", "mw")
 
 
 @check_outputs
-def path(  # noqa: PLR0913 - one parameter an option
+def path(  # noqa: PLR0913 - one parameter per option
     start: Annotated[str, typer.Argument(metavar="A", help="SMILES of the first molecule.")],
     end: Annotated[str, typer.Argument(metavar="B", help="SMILES of the last molecule.")],
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Number of points on the line between them.")] = 24,

@@ -24,7 +24,7 @@ SHIPPED, SHIPPED_PROPERTY = "d3_ki.csv", "y"
 
 
 @check_outputs
-def probe_layers(  # noqa: PLR0913 - one parameter an option
+def probe_layers(  # noqa: PLR0913 - one parameter per option
     data: Annotated[
         Path | None,
         typer.Argument(help="File of molecules; by default, the shipped assay of the dopamine D3 receptor."),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @check_outputs
-def recommend(  # noqa: PLR0913 - one parameter an option
+def recommend(  # noqa: PLR0913 - one parameter per option
     like: Annotated[Path, typer.Option("--like", help="File of liked molecules.")],
     dislike: Annotated[Path | None, typer.Option("--dislike", help="File of disliked molecules.")] = None,
     library: Library = None,

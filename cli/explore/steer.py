@@ -24,7 +24,7 @@ SHOWN = ("logp", "tpsa", "qed", "heavy_atoms")
 
 
 @check_outputs
-def steer(  # noqa: PLR0913 - one parameter an option
+def steer(  # noqa: PLR0913 - one parameter per option
     molecule: Annotated[str, typer.Argument(help="A SMILES.")],
     along: Annotated[
         str, typer.Option(help="File of `molgen explore direction` (.json), or a descriptor such as logp.")

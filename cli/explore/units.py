@@ -24,7 +24,7 @@ N_CORRELATIONS = 3
 
 
 @check_outputs
-def units(  # noqa: PLR0913 - one parameter an option
+def units(  # noqa: PLR0913 - one parameter per option
     data: Annotated[
         Path | None, typer.Argument(help="File of molecules; by default, the shipped sample of MOSES.")
     ] = None,
