@@ -184,7 +184,7 @@ def _show_report(report: dict[str, Any]) -> None:
         "kept",
         *published,
     ]
-    show.table(f"PMO, {report['budget']:,} calls, {len(report['seeds'])} seed(s)", [*columns, *published], rows)
+    show.table(f"PMO, {report['budget']:,} calls, {len(report['seeds'])} seed(s)", columns, rows)
 
 
 def _figures(figures: dict[str, dict[str, float]]) -> list[str]:

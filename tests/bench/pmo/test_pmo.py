@@ -236,7 +236,9 @@ def test_the_command_runs_goes_on_and_refuses(tmp_path: Path, run_molgen: Callab
     report = json.loads((out / "report.json").read_text())
     assert report["tasks"]["qed"]["n_calls"]["mean"] == 20
     before = (out / "qed-0.csv").read_bytes()
-    assert run_molgen(*options).exit_code == 0
+    again = run_molgen(*options)
+    assert again.exit_code == 0
+    assert again.stdout.count("NF-BO") == 1
     assert (out / "qed-0.csv").read_bytes() == before
     assert run_molgen(*options[:5], 30, *options[6:]).exit_code == 2
     assert run_molgen("benchmark", "pmo").exit_code == 2
