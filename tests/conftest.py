@@ -218,7 +218,11 @@ def parse_page() -> Callable[[str], Page]:
     return Page
 
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The program of a Chromium."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return found or pytest.skip("needs a Chromium")
 
 
 class Browser:
@@ -300,16 +304,14 @@ class Browser:
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
+def browser(tmp_path: Path, chromium: str) -> Iterator[Browser]:
     """A browser without network, but for servers of this machine."""
-    if not BROWSER:
-        pytest.skip("needs a Chromium")
     (child_in, to_browser), (from_browser, child_out) = os.pipe(), os.pipe()
     arguments = " ".join([
         "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
         f"--user-data-dir={tmp_path / 'profile'}", "--host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'"
     ])  # fmt: skip
-    command = f'exec "{BROWSER}" {arguments} 3<&{child_in} 4>&{child_out} 2>/dev/null'
+    command = f'exec "{chromium}" {arguments} 3<&{child_in} 4>&{child_out} 2>/dev/null'
     with subprocess.Popen(["bash", "-c", command], pass_fds=(child_in, child_out)) as process:
         os.close(child_in)
         os.close(child_out)

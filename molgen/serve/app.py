@@ -94,9 +94,10 @@ class Workbench:
         """Writes chosen candidates to an SDF in the workspace."""
         name = _text(asked, "name")
         evaluations = self.campaigns.evaluations(name)
-        run, output = self._workspace.runs / name, self._workspace.exports / f"{name}.sdf"
+        run = self._workspace.runs / name
         known = read_start(run / start.NAME)
-        command = self._instruments.export(run, evaluations, known, _texts(asked, "ids"), output)
+        with self._workspace.new_export(name, ".sdf") as output:
+            command = self._instruments.export(run, evaluations, known, _texts(asked, "ids"), output)
         return {"file": output.name, "command": shlex.join(command)}
 
     def molecule(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -47,11 +50,11 @@ class Workspace:
             path.mkdir(parents=True, exist_ok=True)
 
     def upload(self, name: str, content: bytes) -> Upload:
-        """Keeps a file of molecules, in place of another of the same name.
+        """Keeps a file of molecules.
 
         Raises:
-            SpecError: The name is no plain file name, the file is larger than `MAX_UPLOAD_BYTES`, or it holds
-                no molecule.
+            SpecError: The name is no plain file name or that of another file, the file is larger than
+                `MAX_UPLOAD_BYTES`, or it holds no molecule.
         """
         path = self.files / require_plain_name("file", name)
         if len(content) > MAX_UPLOAD_BYTES:
@@ -67,8 +70,27 @@ class Workspace:
                 tally.require_kept(draft)
             except FileError as error:
                 raise SpecError("file", error.message.replace(f"{folder}/", ""), remedy=error.remedy) from None
-            draft.replace(path)
+            self._keep(draft, path, content)
         return Upload(name, tally.kept, dict(tally.rejected))
+
+    def _keep(self, draft: Path, path: Path, content: bytes) -> None:
+        """Moves a checked file to its place, where nothing or the same may lie."""
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            if path.read_bytes() != content:
+                raise SpecError("file", f"there is another {path.name}", remedy="Rename the file.") from None
+
+    @contextmanager
+    def new_export(self, stem: str, suffix: str) -> Iterator[Path]:
+        """A path for a new export: `STEM.sdf`, or `STEM-2.sdf` and so on if there is one; gone if the block fails."""
+        names = chain([f"{stem}{suffix}"], (f"{stem}-{number}{suffix}" for number in count(2)))
+        path = next(path for path in (self.exports / name for name in names) if _is_made(path))
+        try:
+            yield path
+        except BaseException:
+            path.unlink()
+            raise
 
     def file(self, name: str) -> Path:
         """The path of an uploaded file.
@@ -88,6 +110,15 @@ class Workspace:
     def run_names(self) -> Sequence[str]:
         """The names of the runs, sorted."""
         return sorted(path.name for path in self.runs.iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
+
+
+def _is_made(path: Path) -> bool:
+    """Whether `path` was free; it is now an empty file."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def require_plain_name(key: str, name: str) -> str:

@@ -11,7 +11,7 @@ export function makeCard(card, ...before) {
   const drawing = new DOMParser().parseFromString(card.drawing, "image/svg+xml").documentElement;
   const values = Object.entries(card.values).filter(([, value]) => value !== null && value !== "");
   const list = make("dl", {}, ...values.flatMap(([name, value]) => [
-    make("dt", { textContent: name }), make("dd", { textContent: show(value) }),
+    make("dt", { textContent: name.replaceAll("_", " ") }), make("dd", { textContent: show(value) }),
   ]));
   return make("div", { className: "card", title: card.smiles }, ...before, drawing, make("div", { textContent: card.smiles }), list);
 }

@@ -1,0 +1,70 @@
+"""The page of the workbench, by real clicks: from an upload to an SDF, in two browsers at once, over a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rdkit import Chem
+
+from molgen.search.ledger import read_evaluations
+
+
+def attach(page: Any, field: str, file: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.click(field)
+    chooser.value.set_files(file)
+
+
+def test_clicks_lead_from_an_upload_to_an_sdf(workbench: Any, visit: Callable[[], Any], tmp_path: Path) -> None:
+    page, other = visit(), visit()
+    attach(page, "#upload", workbench.folder / "assay.csv")
+    page.wait_for_selector("#uploaded:has-text('8 molecules, 1 x not a SMILES')")
+    page.fill("#new [name=name]", "clicked")
+    page.fill("#new [name=budget]", "60")
+    page.click("#new [type=submit]")
+    page.wait_for_selector("#new ~ .note:has-text('molgen campaign --maximize qed')")
+    other.wait_for_selector("[data-name=clicked] button:has-text('Stop')")
+    workbench.wait("clicked", n_scored=10)
+
+    page.reload()
+    page.click("[data-name=clicked] button:has-text('Stop')")
+    other.wait_for_selector("[data-name=clicked] .state:text-is('stopped')")
+    ledger = workbench.folder / "bench" / "runs" / "clicked" / "evaluations.csv"
+    before = ledger.read_bytes()
+    assert 10 <= len(read_evaluations(ledger)) < 60
+
+    other.reload()
+    assert other.locator("[data-name=clicked] button:has-text('Stop')").count() == 0
+    other.click("[data-name=clicked] button:has-text('Resume')")
+    page.wait_for_selector("[data-name=clicked] .state:text-is('finished')")
+    assert page.locator("[data-name=clicked] button").all_inner_texts() == ["Candidates"]
+    assert ledger.read_bytes().startswith(before)
+    assert len(read_evaluations(ledger)) == 60
+
+    page.click("[data-name=clicked] button:has-text('Candidates')")
+    page.check("#candidates .card:nth-child(1) input")
+    page.check("#candidates .card:nth-child(2) input")
+    chosen = page.locator("#candidates .card.chosen .name").all_inner_texts()
+    with page.expect_download() as download:
+        page.click("#candidates .export")
+    sdf = tmp_path / download.value.suggested_filename
+    download.value.save_as(sdf)
+    read = [mol.GetProp("_Name") for mol in Chem.SDMolSupplier(str(sdf))]
+    assert len(read) == 2
+    assert sorted(read) == sorted(text.strip() for text in chosen)
+    page.uncheck("#candidates .card:nth-child(1) input")
+    with page.expect_download() as download:
+        page.click("#candidates .export")
+    assert download.value.suggested_filename == "clicked-2.sdf"
+    assert sdf.read_bytes() == (workbench.folder / "bench" / "exports" / sdf.name).read_bytes()
+
+
+@pytest.mark.parametrize("path", ["", "?token=guessed", "api/state"])
+def test_a_browser_without_the_token_is_refused(workbench: Any, driven: Any, path: str) -> None:
+    context = driven.new_context()
+    answer = context.new_page().goto(f"http://{workbench.host}/{path}")
+    assert answer.status == 403
+    context.close()
