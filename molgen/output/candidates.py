@@ -30,6 +30,10 @@ Knows = Callable[[Sequence[str]], NDArray[np.bool_]]
 """From N canonical SMILES to whether the checkpoint was trained on each (N,)."""
 
 _AS_WRITTEN = Policy(fragment="keep")
+_INFEASIBLE = "a constraint is not met, or an objective has no value"
+_KNOWN, _FLAT, _REPEATED = "not novel", "no 3D conformer", "a better one has the same InChIKey"
+_REMEDIES = {_KNOWN: "Export without --novel.", _FLAT: "Export with --2d."}
+_OTHER_REMEDY = "Export with the RDKit version that the run's manifest.json names."
 _POOL_FACTOR, _MIN_POOL, _MAX_POOL_FACTOR = 5, 100, 20
 """A diverse selection is made from the best 5 * top molecules, at least 100, up to 20 * top for enough scaffolds."""
 _POOL_SHARE = 0.5
@@ -148,20 +152,22 @@ def select(
     feasible = rank_feasible(evaluations)
     if not is_diverse:
         top = max(top, sum(is_on_front for _, is_on_front in feasible))
-    left_out = Counter({"a constraint is not met": len(evaluations) - len(feasible)})
+    left_out: Counter[str] = Counter()
     ranked = _want(_reread(feasible, left_out), is_wanted, left_out)
     pool = _take_pool(ranked, top, len(feasible)) if is_diverse else list(islice(ranked, top))
     while pool:
         rows = sorted(pick_diverse([pick.molecule for pick in pool], top)) if is_diverse else range(len(pool))
         flat = {row for row in rows if not has_conformer(pool[row].molecule)}
         if not flat:
-            return Selection(tuple(pool[row] for row in rows), dict(+left_out))
-        left_out["no 3D conformer"] += len(flat)
+            counts = Counter({_INFEASIBLE: len(evaluations) - len(feasible), **left_out})
+            return Selection(tuple(pool[row] for row in rows), dict(+counts))
+        left_out[_FLAT] += len(flat)
         pool = [pick for row, pick in enumerate(pool) if row not in flat]
         pool += islice(ranked, len(flat))
+    reasons = ", ".join(f"{n} x {reason}" for reason, n in left_out.items())
+    remedies = dict.fromkeys(_REMEDIES.get(reason, _OTHER_REMEDY) for reason in left_out if reason != _REPEATED)
     raise NothingValidError(
-        f"none of {len(feasible)} molecules can be used: {', '.join(+left_out)}",
-        remedy="Export with the RDKit version that the run's manifest.json names, or with --2d.",
+        f"none of {len(feasible)} feasible molecules can be used: {reasons}", remedy=" ".join(remedies)
     )
 
 
@@ -241,7 +247,7 @@ def _want(picks: Iterator[Pick], is_wanted: Callable[[Molecule], bool], left_out
         if is_wanted(pick.molecule):
             yield pick
         else:
-            left_out["not novel"] += 1
+            left_out[_KNOWN] += 1
 
 
 def describe(
@@ -340,7 +346,7 @@ def _reread(ranked: Iterable[tuple[Evaluation, bool]], left_out: Counter[str]) -
             left_out[error.reason] += 1
             continue
         if inchikey in seen:
-            left_out["a better one has the same InChIKey"] += 1
+            left_out[_REPEATED] += 1
             continue
         seen.add(inchikey)
         yield Pick(evaluation, molecule, inchikey, is_on_front)

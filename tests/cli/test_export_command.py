@@ -103,7 +103,7 @@ def test_json_tells_what_was_written_and_what_was_not(campaign: Path, tmp_path: 
     assert json.loads(result.stdout) == {
         "file": str(tmp_path / "c.csv"),
         "candidates": len(SMILES) - 1,
-        "left_out": {"a constraint is not met": 1},
+        "left_out": {"a constraint is not met, or an objective has no value": 1},
         "without_3d": 0,
         "measure_fields": {
             "qed": "qed",

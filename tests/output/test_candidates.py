@@ -81,7 +81,7 @@ def test_what_misses_a_constraint_or_has_no_score_is_left_out() -> None:
     ]
     selection = select(evaluations, 10)
     assert indices(selection.picks) == [4]
-    assert selection.left_out == {"a constraint is not met": 3}
+    assert selection.left_out == {"a constraint is not met, or an objective has no value": 3}
 
 
 @pytest.mark.parametrize("evaluations", [[], [evaluation(1, "CCO", violation=1.0)]])
@@ -93,6 +93,24 @@ def test_nothing_feasible_is_an_error_of_its_own(evaluations: list[Evaluation]) 
 def test_nothing_readable_is_an_error_that_says_why() -> None:
     with pytest.raises(NothingValidError, match="not a SMILES"):
         select([evaluation(1, "C1CC(")], 10)
+
+
+def test_an_error_names_the_reasons_of_feasible_molecules_with_their_remedies() -> None:
+    evaluations = [
+        evaluation(1, "CCO"),
+        evaluation(2, "CCN"),
+        evaluation(3, "C1CC("),
+        evaluation(4, "CCC", violation=1),
+    ]
+    with pytest.raises(NothingValidError) as caught:
+        select(
+            evaluations, 1, is_wanted=lambda molecule: molecule.smiles != "CCO", has_conformer=lambda molecule: False
+        )
+    reasons = "none of 3 feasible molecules can be used: 1 x not novel, 1 x no 3D conformer, 1 x not a SMILES"
+    assert str(caught.value).startswith(reasons)
+    assert caught.value.remedy == (
+        "Export without --novel. Export with --2d. Export with the RDKit version that the run's manifest.json names."
+    )
 
 
 def test_lines_that_read_as_something_else_are_left_out_and_counted() -> None:
