@@ -105,10 +105,10 @@ def export(  # noqa: PLR0913 - one parameter per option
     known = KnownCompounds(read_start(folder.path / START))
     space = open_campaign_space(folder, checkpoint)
 
-    def is_wanted(molecule: Molecule) -> bool:
+    def is_kept(molecule: Molecule) -> bool:
         return not (is_novel and (known.holds(molecule) or space.knows([molecule.smiles])[0]))
 
-    choose = partial(select, evaluations, top, is_diverse=is_diverse, is_wanted=is_wanted)
+    choose = partial(select, evaluations, top, is_diverse=is_diverse, is_novel=is_kept)
     selection = _select(choose, top, output, seed, is_flat=is_flat)
     candidates = describe(
         selection.picks,

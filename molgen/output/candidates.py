@@ -1,7 +1,8 @@
 """Candidates: the best molecules of a ledger, parsed again, checked and described.
 
-Ranking is by total, largest first, then by call. If the ledger has a hypervolume, objectives are kept apart, and the
-non-dominated front of all feasible molecules precedes the others; objectives are compared by their desirabilities.
+Molecules are ranked by total, largest first; of equal totals, the earlier call comes first. A ledger with a
+hypervolume is that of a campaign with `--pareto`: the Pareto front of its feasible molecules precedes the others.
+Dominance compares desirabilities.
 """
 
 from __future__ import annotations
@@ -27,19 +28,23 @@ from molgen.search.ledger import Evaluation
 from molgen.search.pareto import is_dominated
 
 Knows = Callable[[Sequence[str]], NDArray[np.bool_]]
-"""From N canonical SMILES to whether the checkpoint was trained on each (N,)."""
+"""From N canonical SMILES to whether the checkpoint was trained on each, (N,)."""
 
 _AS_WRITTEN = Policy(fragment="keep")
 _INFEASIBLE = "a constraint is not met, or an objective has no value"
 _KNOWN, _FLAT, _REPEATED = "not novel", "no 3D conformer", "a better one has the same InChIKey"
 _REMEDIES = {_KNOWN: "Export without --novel.", _FLAT: "Export with --2d."}
 _OTHER_REMEDY = "Export with the RDKit version that the run's manifest.json names."
-_POOL_FACTOR, _MIN_POOL, _MAX_POOL_FACTOR = 5, 100, 20
-"""A diverse selection is made from the best 5 * top molecules, at least 100, up to 20 * top for enough scaffolds."""
+_POOL_FACTOR = 5
+"""Size of the pool of a diverse selection, relative to the number of molecules to select."""
+_MIN_POOL = 100
+"""Minimum size of the pool."""
 _POOL_SHARE = 0.5
-"""Of all feasible molecules, those that a diverse selection is made from at most, if they have enough scaffolds."""
+"""Maximum share of the feasible molecules in the pool; it takes precedence over the minimum size."""
 _PER_SCAFFOLD = 1.5
-"""Molecules a scaffold, on average, of a diverse selection for which there are enough scaffolds."""
+"""The pool grows until it has one scaffold for every 1.5 molecules to select."""
+_MAX_POOL_FACTOR = 20
+"""Size up to which the pool grows for its scaffolds, relative to the number of molecules to select."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Pick:
         evaluation: The line.
         molecule: Parsed from the SMILES of the line, and equal to it.
         inchikey: InChIKey of the molecule.
-        is_on_front: Whether no feasible molecule dominates it; false unless objectives are kept apart.
+        is_on_front: Whether no feasible molecule dominates it; false without `--pareto`.
     """
 
     evaluation: Evaluation
@@ -65,7 +70,7 @@ class Selection:
 
     Attributes:
         picks: In order of rank.
-        left_out: Number of unusable lines, by reason; lines below the last rank needed are not examined.
+        left_out: Number of lines that were left out, by reason. Lines below the last rank needed are not examined.
     """
 
     picks: tuple[Pick, ...]
@@ -80,7 +85,7 @@ class Candidate:
         rank: From 1.
         pick: The molecule and its line of the ledger.
         checks: Outcome of each of `CHECKS`, in that order.
-        predicted: Mean and standard deviation of each predicted property; NaN if it cannot be encoded.
+        predicted: Mean and standard deviation of each predicted property; NaN if it cannot be predicted.
         parent: The molecule it was derived from, or None.
         parent_similarity: Tanimoto similarity of ECFP4 to the parent, in [0, 1]; NaN without one.
         is_novel: Whether it is neither a known compound nor a molecule that the checkpoint was trained on.
@@ -100,18 +105,18 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """What the user calls it, where it is a known compound."""
+        """Its name in the file of starting molecules if it is a known compound, else ""."""
         return self.nearest.known.name if self.nearest and self.nearest.is_same else ""
 
     @property
     def n_undefined_stereo(self) -> int:
-        """Stereocentres and double bonds that its SMILES leaves open."""
+        """Number of stereocentres and double bonds whose configuration its SMILES leaves open."""
         found = Chem.FindPotentialStereo(Chem.Mol(self.molecule.mol))
         return sum(each.specified == Chem.StereoSpecified.Unspecified for each in found)
 
     @property
     def id(self) -> str:
-        """Its name, derived from the number of its line in the ledger: `MG-000123`."""
+        """Its identifier, made of the number of its call: `MG-000123`."""
         return _id(self.evaluation)
 
     @property
@@ -130,30 +135,30 @@ def select(
     top: int,
     *,
     is_diverse: bool = False,
-    is_wanted: Callable[[Molecule], bool] = lambda molecule: True,
+    is_novel: Callable[[Molecule], bool] = lambda molecule: True,
     has_conformer: Callable[[Molecule], bool] = lambda molecule: True,
 ) -> Selection:
     """The `top` best feasible molecules, unique by InChIKey, each parsed from its SMILES.
 
-    Lines whose SMILES no longer parses to the same molecule are left out. A diverse selection is `pick_diverse` of the
-    best 5 * `top`, at least 100, but not of the worse half, and of as many more as it takes to have two scaffolds for
-    every three, at most 20 * `top`; its ranks are by total again.
+    Lines whose SMILES no longer parses to the same molecule are left out. A diverse selection is `pick_diverse` of a
+    pool, ranked by total again. The pool is the best 5 * `top` molecules: at least 100, but at most half of the
+    feasible ones. It grows until it has two scaffolds for every three molecules to select, or 20 * `top` molecules.
 
     Args:
         evaluations: A ledger.
         top: At least 1; a Pareto front is selected whole, unless the selection is diverse.
         is_diverse: Whether to select diverse molecules.
-        is_wanted: Applied to each molecule; one that is not wanted is left out as not novel.
-        has_conformer: Applied to selected molecules only; one without a conformer is replaced by the next best.
+        is_novel: Whether a molecule is novel; others are left out.
+        has_conformer: Whether a selected molecule has a 3D conformer; one without is replaced by the next best.
 
     Raises:
-        NothingValidError: No line is feasible, or none parses to a molecule.
+        NothingValidError: No line is feasible, or all feasible lines are left out.
     """
     feasible = rank_feasible(evaluations)
     if not is_diverse:
         top = max(top, sum(is_on_front for _, is_on_front in feasible))
     left_out: Counter[str] = Counter()
-    ranked = _want(_reread(feasible, left_out), is_wanted, left_out)
+    ranked = _keep_novel(_reread(feasible, left_out), is_novel, left_out)
     pool = _take_pool(ranked, top, len(feasible)) if is_diverse else list(islice(ranked, top))
     while pool:
         rows = sorted(pick_diverse([pick.molecule for pick in pool], top)) if is_diverse else range(len(pool))
@@ -175,22 +180,23 @@ def keep_ids(evaluations: Sequence[Evaluation], ids: Iterable[str]) -> list[Eval
     """The lines of a ledger whose molecules have these ids, in order.
 
     Raises:
-        SpecError: There is no id, or one is not in the ledger.
+        SpecError: `ids` is empty, or one is not in the ledger.
     """
     wanted = set(ids)
     kept = [evaluation for evaluation in evaluations if _id(evaluation) in wanted]
     missing = sorted(wanted - set(map(_id, kept)))
     if missing or not kept:
         what = f"the ledger has no {', '.join(missing)}" if missing else "none is given"
-        raise SpecError("id", what, remedy="An export has the field id.")
+        raise SpecError("id", what, remedy="Take ids from the field `id` of an export.")
     return kept
 
 
 def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:
     """Rows of up to `n` molecules: the first of each scaffold, then the second of each scaffold, and so on.
 
-    If there are more of these than are left to select, the one farthest from all selected is next, repeatedly. Distance
-    is 1 minus the Tanimoto similarity (ECFP4) to the nearest selected molecule; the result is deterministic.
+    If such a group has more molecules than are still to be selected, MaxMin selects among them: again and again the
+    molecule farthest from the nearest selected one. Distance is 1 minus Tanimoto similarity (ECFP4). The result is
+    deterministic.
 
     Source: MaxMin, Ashton et al., Quant. Struct.-Act. Relat. 2002, 21, 598.
     """
@@ -209,7 +215,7 @@ def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:
 
 
 def scaffold(molecule: Molecule) -> str:
-    """SMILES of the rings and what joins them; of a molecule without rings, its own.
+    """SMILES of the scaffold, which is the rings and the chains between them; of the molecule if it has no ring.
 
     Source: Bemis and Murcko, J. Med. Chem. 1996, 39, 2887.
     """
@@ -217,7 +223,7 @@ def scaffold(molecule: Molecule) -> str:
 
 
 def _by_turn(keys: Sequence[str]) -> list[list[int]]:
-    """Rows of the first of each key, of the second of each, and so on."""
+    """Groups of rows: the first row of each key, the second row of each key, and so on."""
     seen: Counter[str] = Counter()
     turns: list[list[int]] = []
     for row, key in enumerate(keys):
@@ -229,7 +235,7 @@ def _by_turn(keys: Sequence[str]) -> list[list[int]]:
 
 
 def _take_pool(ranked: Iterator[Pick], top: int, n_feasible: int) -> list[Pick]:
-    """The best picks, as many as a diverse selection of `top` is made from."""
+    """The pool of a diverse selection of `top` molecules (see `select`)."""
     pool: list[Pick] = []
     scaffolds: set[str] = set()
     n_wanted = max(top, min(max(_POOL_FACTOR * top, _MIN_POOL), int(_POOL_SHARE * n_feasible)))
@@ -242,9 +248,9 @@ def _take_pool(ranked: Iterator[Pick], top: int, n_feasible: int) -> list[Pick]:
     return pool
 
 
-def _want(picks: Iterator[Pick], is_wanted: Callable[[Molecule], bool], left_out: Counter[str]) -> Iterator[Pick]:
+def _keep_novel(picks: Iterator[Pick], is_novel: Callable[[Molecule], bool], left_out: Counter[str]) -> Iterator[Pick]:
     for pick in picks:
-        if is_wanted(pick.molecule):
+        if is_novel(pick.molecule):
             yield pick
         else:
             left_out[_KNOWN] += 1
@@ -263,11 +269,11 @@ def describe(
 
     Args:
         picks: At least one.
-        knows: Whether the checkpoint was trained on molecules.
-        known: The compounds that the campaign started with.
+        knows: Tells whether the checkpoint was trained on molecules.
+        known: The compounds that the campaign started with, if any.
         predict: The predictor of the checkpoint, if it has one.
-        property_names: Its properties.
-        trust: Trust in molecules, if the checkpoint has an applicability domain.
+        property_names: The properties that `predict` predicts.
+        trust: Computes the trust in molecules, if the checkpoint has an applicability domain.
     """
     smiles = [pick.molecule.smiles for pick in picks]
     nothing = np.zeros((len(picks), 0))
@@ -303,7 +309,7 @@ def _similarity(a: Molecule, b: Molecule) -> float:
 
 
 def rank_feasible(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, bool]]:
-    """The feasible lines of a ledger, best first, and whether each is on the front, which comes first.
+    """The feasible lines of a ledger, best first, each with whether it is on the Pareto front; the front comes first.
 
     Raises:
         NothingValidError: No line is feasible.
@@ -321,7 +327,7 @@ def rank_feasible(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, b
 
 
 def _on_front(evaluations: Sequence[Evaluation]) -> list[bool]:
-    """Whether no other evaluation dominates each one.
+    """For each evaluation, whether no other one dominates it.
 
     In lexicographic order, an evaluation precedes those it dominates, so the first one left is always on the front,
     and removes those it dominates.

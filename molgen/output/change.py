@@ -1,8 +1,8 @@
 """The structural change between two similar molecules in words: `Cl to CF3`.
 
-Matched pairs come first: both molecules are cut at one or two acyclic single bonds, and the cut with the largest equal
-part is taken. Without a matched pair, molecules of the same graph are compared atom by atom; otherwise the parts
-outside the largest common substructure are named.
+Matched pairs come first: both molecules are cut at one or two acyclic single bonds, or lose a hydrogen, and the cut
+with the largest common part is taken. Without a matched pair, molecules of the same graph are compared atom by atom;
+otherwise the parts outside the largest common substructure are named.
 
 Sources: matched pairs by fragments, Hussain and Rea, J. Chem. Inf. Model. 2010, 50, 339; the largest common part,
 RDKit's rdFMCS.
@@ -20,11 +20,11 @@ from rdkit.Chem import rdAbbreviations, rdFMCS, rdMMPA
 from molgen.chem.molecule import find_ring_systems
 
 LEAST_SHARED = 0.5
-"""Minimum share of equal heavy atoms of either molecule."""
+"""Minimum share of the heavy atoms of the larger molecule that both have in common."""
 MAX_DIFFERENT = 3
-"""Maximum number of different atoms of molecules with the same graph."""
+"""Maximum number of different atoms that are listed for molecules with the same graph."""
 MAX_BONDS = 60
-"""Maximum number of bonds that may be cut; larger molecules are not searched for matched pairs."""
+"""Maximum number of cuttable bonds; of a molecule with more, only hydrogens are exchanged in matched pairs."""
 _CUT_BONDS = "[*]!@!=!#[*]"
 _TIMEOUT_S = 10
 _HYDROGEN = "[H][*:1]"
@@ -37,8 +37,8 @@ OTHER = "another structure"
 def describe_change(before: Chem.Mol, after: Chem.Mol) -> str:
     """The change as `OLD to NEW`; "" for equal molecules, "stereochemistry" for stereoisomers.
 
-    Groups have the abbreviations of RDKit, or SMILES with * at their attachment; with less than half in common, the
-    result is "another structure".
+    Groups have the abbreviations of RDKit, or SMILES with * at their attachment. Molecules with less than half of their
+    heavy atoms in common give "another structure".
 
     >>> describe_change(Chem.MolFromSmiles("Clc1ccccc1C"), Chem.MolFromSmiles("FC(F)(F)c1ccccc1C"))
     'Cl to CF3'
@@ -71,7 +71,7 @@ def _matched_pair(before: Chem.Mol, after: Chem.Mol) -> str:
 
 
 def _cuts(mol: Chem.Mol) -> Iterator[tuple[str, str]]:
-    """Constant and variable parts (SMILES) for each way to cut a molecule once or twice, or to remove a hydrogen."""
+    """Constant and variable part (SMILES) for each way to cut a molecule once or twice, or to remove a hydrogen."""
     for core, sides in rdMMPA.FragmentMol(mol, 2, MAX_BONDS, _CUT_BONDS, resultsAsMols=False):
         if core:
             yield sides, core
@@ -140,12 +140,12 @@ def _uncommon(before: Chem.Mol, after: Chem.Mol) -> str:
 
 
 def _changed_atoms(before: Chem.Mol, after: Chem.Mol, pairs: Sequence[tuple[int, int]]) -> tuple[set[int], set[int]]:
-    """The atoms of both molecules outside their common part, and the ring systems that these are a part of.
+    """The atoms of both molecules outside their common part, extended to whole ring systems.
 
     Args:
         before: A molecule.
         after: Another molecule.
-        pairs: Atoms of both that correspond to each other.
+        pairs: Corresponding atoms of both.
     """
     old = set(range(before.GetNumAtoms())) - {one for one, _ in pairs}
     new = set(range(after.GetNumAtoms())) - {other for _, other in pairs}
@@ -160,7 +160,7 @@ def _changed_atoms(before: Chem.Mol, after: Chem.Mol, pairs: Sequence[tuple[int,
 
 
 def _name_part(mol: Chem.Mol, atoms: set[int]) -> str:
-    """The name of a part of a molecule that no ring leaves."""
+    """The name of a part of a molecule that consists of whole rings and acyclic atoms."""
     if not atoms:
         return "nothing"
     ends = ((bond.GetIdx(), bond.GetBeginAtomIdx() in atoms, bond.GetEndAtomIdx() in atoms) for bond in mol.GetBonds())

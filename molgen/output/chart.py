@@ -100,10 +100,10 @@ class Chart:
 
 
 def require_chart(path: Path) -> None:
-    """Checks that the suffix of `path` is that of a chart, and that it can be drawn.
+    """Checks that the format of a chart is known from the suffix of `path`, and that it can be drawn.
 
     Raises:
-        SpecError: It is not, or matplotlib is not installed.
+        SpecError: The suffix is unknown, or a figure needs matplotlib, which is not installed.
     """
     if path.suffix not in SUFFIXES:
         raise SpecError("output", f"{path} must end in one of {', '.join(SUFFIXES)}")
@@ -121,7 +121,7 @@ def find_scale(values: Doubles) -> Scale:
 
 
 def write_table(path: Path, chart: Chart) -> None:
-    """Writes a CSV of SMILES, names, positions and columns in one step.
+    """Writes a CSV of SMILES, names, positions and columns atomically.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -135,7 +135,7 @@ def write_table(path: Path, chart: Chart) -> None:
 
 
 def draw_figure(path: Path, chart: Chart) -> None:
-    """Draws the chart in one step, coloured by its first column, in the format of the suffix of `path`.
+    """Draws the chart, coloured by its first column, in the format that the suffix of `path` names; atomically.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -146,7 +146,9 @@ def draw_figure(path: Path, chart: Chart) -> None:
 
 @contextmanager
 def write_figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
-    """An empty figure of `size` inches, written in one step when the block ends, in the format of the suffix of `path`.
+    """An empty figure of `size` inches, which is written atomically to `path` when the block ends.
+
+    The suffix of `path` names the format.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -154,7 +156,7 @@ def write_figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    # fixed ids, and a `$` of a file is no formula
+    # ids are equal in equal figures, and a `$` in a text starts no formula
     with replace_file(path) as temporary, rc_context({"svg.hashsalt": "molgen", "text.parse_math": False}):
         figure = Figure(figsize=size, layout="constrained")
         yield figure
@@ -170,9 +172,9 @@ def _draw(figure: Figure, chart: Chart) -> None:
         scale = find_scale(values)
         colours = {"c": values[is_known], "cmap": _COLOURS, "vmin": scale.low, "vmax": scale.high}
         dots = _dots(axes, chart.points[is_known], len(values), **colours)
-        bar = figure.colorbar(dots, ax=axes, shrink=0.7, pad=0.02, label=_select_shown(name), extend=_beyond(scale))
+        bar = figure.colorbar(dots, ax=axes, shrink=0.7, pad=0.02, label=_one_line(name), extend=_beyond(scale))
         bar.outline.set_visible(False)
-    axes.set_title(_select_shown(chart.title), loc="left", fontsize=11)
+    axes.set_title(_one_line(chart.title), loc="left", fontsize=11)
     axes.set(xlabel=chart.axes[0], ylabel=chart.axes[1], aspect="equal", xmargin=0.02, ymargin=0.02)
     axes.set_adjustable("datalim")
     if not any(chart.axes):
@@ -191,13 +193,13 @@ def _dots(axes: Axes, places: Doubles, n: int, **colours: Any) -> PathCollection
 
 
 def _beyond(scale: Scale) -> Literal["neither", "both", "min", "max"]:
-    """The ends of the colour bar that values exceed."""
+    """The ends of the colour bar beyond which values lie."""
     has_less, has_more = scale.least < scale.low, scale.greatest > scale.high
     if has_less and has_more:
         return "both"
     return "min" if has_less else "max" if has_more else "neither"
 
 
-def _select_shown(text: str) -> str:
+def _one_line(text: str) -> str:
     """A text for a figure: one line of at most 80 printable characters."""
     return "".join(char if char.isprintable() else " " for char in text)[:80]

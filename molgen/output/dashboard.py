@@ -1,7 +1,7 @@
-"""A campaign in Optuna's dashboard: objectives by name, measures and descriptors as parameters, a drawing a trial.
+"""A campaign in Optuna's dashboard: objectives by name, measures and descriptors as parameters, one drawing per trial.
 
-The study is made in memory from the ledger, so that the dashboard shows what chemists know of molecules instead of
-latent coordinates, and nothing that is done in it changes the run.
+The study is made in memory from the ledger. So the dashboard shows measures and descriptors instead of latent
+coordinates, and cannot change the run.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ from molgen.search.spec import CampaignSpec
 
 HOST = "127.0.0.1"
 SHOWN_DESCRIPTORS = ("mw", "logp", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fsp3")
-"""Descriptors that take microseconds, which every trial has as parameters."""
+"""Descriptors that every trial has as parameters; each takes microseconds."""
 _ARTIFACT = "artifacts:"
 """Prefix of a system attribute that names an artifact. Source: `optuna.artifacts._upload`, Optuna 5.0."""
 
 
 class MoleculeDrawings:
-    """An artifact store, read-only: the id of an artifact is the number of a trial, and it is drawn when it is read."""
+    """A read-only artifact store whose ids are the numbers of trials, in hexadecimal.
+
+    A molecule is drawn when its artifact is read.
+    """
 
     def __init__(self, smiles: Sequence[str]) -> None:
         self._smiles = smiles
@@ -52,21 +55,29 @@ class MoleculeDrawings:
         return io.BytesIO(draw_slim(mol).encode("ascii"))
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Refuses to store anything by a PermissionError."""
+        """Stores nothing.
+
+        Raises:
+            PermissionError: Always.
+        """
         raise PermissionError("the dashboard of a campaign is read-only")
 
     def remove(self, artifact_id: str) -> None:
-        """Refuses to remove anything by a PermissionError."""
+        """Removes nothing.
+
+        Raises:
+            PermissionError: Always.
+        """
         raise PermissionError("the dashboard of a campaign is read-only")
 
 
 def make_campaign_study(name: str, spec: CampaignSpec, evaluations: Sequence[Evaluation]) -> InMemoryStorage:
-    """A storage with one study, of that name, which has a trial for each line of a ledger, in order.
+    """A storage with one study `name`, which has a trial for each line of a ledger, in order.
 
-    Its objectives are those of the campaign if it kept them apart, else the total. The value of an objective with a
-    target or range is its desirability. Parameters are the measures that every molecule has a value of, objectives
-    aside, and `SHOWN_DESCRIPTORS`; the dashboard cannot rank a parameter that a trial lacks. A molecule without a total
-    is a failed trial.
+    Objectives are those of a campaign with `--pareto`, otherwise the total. The value of an objective with a target or
+    range is its desirability. Parameters are `SHOWN_DESCRIPTORS` and the measures that are no objectives, if every
+    molecule has a value: the dashboard cannot rank a parameter that a trial lacks. A molecule without a value of an
+    objective is a failed trial.
     """
     objectives = _objectives(spec)
     storage = InMemoryStorage()
@@ -90,7 +101,7 @@ def make_campaign_study(name: str, spec: CampaignSpec, evaluations: Sequence[Eva
 
 
 def make_dashboard_server(storage: InMemoryStorage, evaluations: Sequence[Evaluation], port: int) -> WSGIServer:
-    """A server of the dashboard on this machine; port 0 takes a free one.
+    """A server of the dashboard on this machine; for port 0, it takes a free port.
 
     Raises:
         SpecError: optuna-dashboard is not installed.
@@ -105,14 +116,14 @@ def make_dashboard_server(storage: InMemoryStorage, evaluations: Sequence[Evalua
 
 
 class _ThreadingServer(ThreadingMixIn, WSGIServer):
-    """A thread a connection: browsers open some before they have anything to ask."""
+    """One thread per connection: browsers open connections before they send requests."""
 
     daemon_threads = True
 
 
 class _SilentHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Writes no line for each request."""
+        """Writes nothing."""
 
 
 _LabelledObjective = tuple[str, Literal["minimize", "maximize"], Callable[[Evaluation], float]]
@@ -137,7 +148,7 @@ def _desirability(objective: Objective) -> _LabelledObjective:
 
 
 def _parameters(evaluations: Sequence[Evaluation], objectives: Iterable[str]) -> dict[str, list[float]]:
-    """A value for each evaluation under each name."""
+    """Parameters by name, each with a value for every evaluation."""
     measures = list(evaluations[0].values) if evaluations else []
     found = {name: [evaluation.values[name] for evaluation in evaluations] for name in measures}
     mols = [parse(evaluation.smiles, AS_IT_IS).mol for evaluation in evaluations]

@@ -34,7 +34,7 @@ def draw_slim(mol: Chem.Mol) -> str:
 
 
 def _look(style: str) -> str:
-    """A style of RDKit's as attributes; a plain colour is that of a letter."""
+    """SVG attributes for a style of RDKit; the style of a letter is its colour alone."""
     stated = dict(part.split(":", 1) for part in style.split(";") if ":" in part)
     fill, stroke = stated.get("fill", style), stated.get("stroke", "none")
     if stroke == "none":

@@ -22,11 +22,11 @@ _IDENTIFIERS = ("smiles", "inchikey", "coordinates")
 
 
 def open_campaign_space(folder: RunFolder, given: Path | None = None) -> LatentSpace:
-    """The latent space of the checkpoint of a campaign, at `given` or at its original place.
+    """The latent space of the checkpoint of a campaign, at the path `given` or else at its original path.
 
     Raises:
         RunError: The manifest names no checkpoint.
-        CheckpointError: It is missing, damaged, or a different one.
+        CheckpointError: The checkpoint is missing, damaged, or not that of the campaign.
     """
     match folder.manifest().get("checkpoint"):
         case {"path": str(used), "sha256": str(digest)}:
@@ -48,9 +48,9 @@ def describe_best(
     """The `top` best molecules of a ledger, with the descriptions of an export.
 
     Raises:
-        NothingValidError: No line is feasible, or none parses to a molecule.
+        NothingValidError: No line is feasible, or all feasible lines are left out.
         RunError: A file of the campaign is damaged.
-        CheckpointError: The checkpoint is missing, damaged, or a different one.
+        CheckpointError: The checkpoint is missing, damaged, or not that of the campaign.
     """
     picks = select(evaluations, top).picks
     space = open_campaign_space(folder, checkpoint)
@@ -68,14 +68,14 @@ def candidates(run: str | Path, top: int = 100, *, checkpoint: str | Path | None
     """The best molecules of a campaign, with the columns of an export; a notebook shows their drawings.
 
     Args:
-        run: Its folder.
+        run: Folder of the campaign.
         top: Maximum number of molecules.
-        checkpoint: Its checkpoint, if it was moved.
+        checkpoint: The checkpoint of the campaign, if it was moved.
 
     Raises:
-        NothingValidError: No molecule meets all constraints.
+        NothingValidError: No molecule meets all constraints, or none of those that do can be used.
         RunError: `run` is no campaign, or is damaged.
-        CheckpointError: Its checkpoint is missing, damaged, or a different one.
+        CheckpointError: The checkpoint is missing, damaged, or not that of the campaign.
     """
     folder = RunFolder.open(Path(run))
     evaluations = read_evaluations(folder.path / ledger.NAME)

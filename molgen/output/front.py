@@ -28,21 +28,22 @@ def require_front_file(path: Path) -> None:
 
 
 def draw_front(path: Path, evaluations: Sequence[Evaluation]) -> None:
-    """Draws the raw values of every two objectives against each other, in one step.
+    """Draws the raw values of feasible molecules for each pair of objectives; the file is written atomically.
 
     Raises:
-        SpecError: The campaign had no --pareto. NothingValidError: No molecule is feasible.
+        SpecError: The campaign was run without `--pareto`.
+        NothingValidError: No molecule is feasible.
     """
     ranked = rank_feasible(evaluations)
     names = list(ranked[0][0].desirabilities)
     if not any(is_on_front for _, is_on_front in ranked):
-        raise SpecError("plot", "objectives were not kept apart", remedy="Give the campaign --pareto.")
+        raise SpecError("plot", "the campaign has no Pareto front", remedy="Start a campaign with --pareto.")
     values = np.array([[evaluation.values[name] for name in names] for evaluation, _ in ranked])
     is_first = np.array([is_on_front for _, is_on_front in ranked])
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
     with write_figure(path, (4.2 * len(pairs), 4.0)) as figure:
         for axes, (i, j) in zip(np.atleast_1d(figure.subplots(1, len(pairs))), pairs, strict=True):
-            axes.scatter(values[~is_first, i], values[~is_first, j], s=9, c=_OTHER_COLOUR, label="scored")
+            axes.scatter(values[~is_first, i], values[~is_first, j], s=9, c=_OTHER_COLOUR, label="other feasible")
             axes.scatter(values[is_first, i], values[is_first, j], s=22, c=_FRONT_COLOUR, label="Pareto front")
             axes.set(xlabel=names[i], ylabel=names[j])
             axes.legend(frameon=False)

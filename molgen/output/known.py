@@ -44,7 +44,10 @@ class KnownCompounds:
         return bool(self._start) and self._find(molecule)[2]
 
     def nearest(self, molecule: Molecule) -> NearestKnown | None:
-        """The compound most similar to `molecule`, of equals the same compound or the first; None without any."""
+        """The compound most similar to `molecule`; of equally similar ones the same compound, or else the first.
+
+        None if there are no compounds.
+        """
         if not self._start:
             return None
         known, similarity, is_same = self._find(molecule)

@@ -30,13 +30,13 @@ LISTING_SUFFIXES = (".csv", ".smi", ".sdf", ".svg", ".png")
 COLUMNS = 5
 CELL_PX = 240
 MAX_DRAWN = 100
-"""Maximum number of molecules of a picture."""
+"""Maximum number of molecules in a picture."""
 MAX_SHOWN = 20
-"""Molecules that a notebook shows."""
-N_LEGENDS = 3
-"""Number of columns below a structure: the first ones with short values."""
-LONGEST_TOLD = 24
-"""Maximum length of such a value."""
+"""Maximum number of molecules that a notebook shows."""
+N_LEGEND_VALUES = 3
+"""Number of values below a structure: the first short ones."""
+MAX_VALUE_LENGTH = 24
+"""Maximum number of characters of a short value."""
 
 _GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:8px;font-size:12px"
 _CARD = "border:1px solid #dfe3e8;border-radius:6px;padding:6px 8px;overflow-wrap:anywhere"
@@ -107,7 +107,7 @@ class Listing:
         return DataFrame({"smiles": list(self.smiles), **{name: list(cells) for name, cells in self.columns.items()}})
 
     def _repr_html_(self) -> str:
-        """Drawings of the first molecules with their values, for a notebook."""
+        """HTML with drawings of the first molecules and their values, for a notebook."""
         shown = list(islice(((smiles, values) for smiles, values in self.rows() if smiles), MAX_SHOWN))
         cards = "".join(_card(smiles, values) for smiles, values in shown)
         return f'<p>{len(shown)} of {len(self.smiles)} rows</p><div style="{_GRID}">{cards}</div>'
@@ -129,7 +129,7 @@ def require_listing_file(path: Path) -> None:
 
 
 def write_listing(path: Path, listing: Listing) -> None:
-    """Writes molecules in one step, in the format of the suffix; only CSV has rows without a molecule.
+    """Writes molecules atomically, in the format that the suffix names; only CSV has rows without a molecule.
 
     Raises:
         SpecError: The suffix is unknown.
@@ -141,7 +141,7 @@ def write_listing(path: Path, listing: Listing) -> None:
 
 
 def format_value(value: Cell) -> str:
-    """A value with six digits; "" for NaN."""
+    """A number with six significant digits, or a text; "" for NaN."""
     if isinstance(value, str):
         return value
     return "" if math.isnan(value) else f"{value:.6g}"
@@ -190,7 +190,7 @@ def _write_png(path: Path, listing: Listing) -> None:
 
 
 def _canvas(listing: Listing) -> tuple[int, int, int, int]:
-    """Width and height of a grid of five columns, and of a cell, in pixels."""
+    """Width and height of a grid of at most five columns, and of a cell, in pixels."""
     n = max(1, min(MAX_DRAWN, sum(map(bool, listing.smiles))))
     return min(COLUMNS, n) * CELL_PX, -(-n // COLUMNS) * CELL_PX, CELL_PX, CELL_PX
 
@@ -205,8 +205,8 @@ def _draw(listing: Listing, drawing: rdMolDraw2D.MolDraw2D) -> None:
 
 
 def _legend(values: Mapping[str, Cell]) -> str:
-    parts = [(name, value) for name, value in values.items() if 0 < len(format_value(value)) <= LONGEST_TOLD][
-        :N_LEGENDS
+    parts = [(name, value) for name, value in values.items() if 0 < len(format_value(value)) <= MAX_VALUE_LENGTH][
+        :N_LEGEND_VALUES
     ]
     return "  ".join(f"{name} {value if isinstance(value, str) else f'{value:.3g}'}" for name, value in parts)
 
@@ -228,6 +228,6 @@ def _cells(column: Series) -> tuple[Cell, ...]:
 
 def _card(smiles: str, values: Mapping[str, Cell]) -> str:
     """A molecule of a notebook's grid as HTML."""
-    told = [f"{name} {format_value(value)}" for name, value in values.items() if format_value(value)]
-    texts = "<br>".join(map(escape, [smiles, *told]))
+    lines = [f"{name} {format_value(value)}" for name, value in values.items() if format_value(value)]
+    texts = "<br>".join(map(escape, [smiles, *lines]))
     return f'<div style="{_CARD}">{draw_slim(parse(smiles).mol)}{texts}</div>'

@@ -52,7 +52,7 @@ AtomKind = tuple[str, int, int, int, int, int]
 
 
 def write_page(path: Path, chart: Chart, *, on_drawn: Callable[[int], object] = lambda n_drawn: None) -> None:
-    """Writes the page in one step.
+    """Writes the page atomically.
 
     Args:
         path: Replaced if it exists.
@@ -149,7 +149,7 @@ class StructureDrawings:
         self._bonds.append(np.array(bonds, dtype=np.uint16).reshape(len(bonds), 4))
 
     def arrays(self) -> dict[str, Array]:
-        """Counts (N,), steps and kinds of atoms (A,), ends and types of bonds (B,): order x 8 + stereo."""
+        """Counts (N,), steps and kinds of atoms (A,), ends and types of bonds (B,); a type is 8 x order + stereo."""
         atoms = np.concatenate([np.empty((0, 3), np.int32), *self._atoms])
         bonds = np.concatenate([np.empty((0, 4), np.uint16), *self._bonds])
         return {

@@ -18,13 +18,13 @@ LINE_PX = 18
 N_LINES = 3
 """Maximum number of objectives below a structure, one line each."""
 LONGEST_NAME = 22
-"""Maximum length of the name of an objective."""
+"""Maximum number of characters of the name of an objective; longer ones are shortened."""
 
 
 def write_picture(path: Path, candidates: Sequence[Candidate]) -> None:
-    """Draws the candidates in rank order, five a row, with id and the values of three objectives below each.
+    """Draws the candidates in rank order, five per row, above rank, id and the values of up to three objectives.
 
-    A .svg or .png file, by the suffix of `path`.
+    The suffix of `path`, .svg or .png, names the format.
     """
     n_lines = 1 + max(len(_objectives(candidate)) for candidate in candidates)
     height = CELL_PX + LINE_PX * n_lines

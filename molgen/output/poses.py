@@ -30,9 +30,9 @@ class DockedPose:
 
     Attributes:
         mol: The best pose, with all hydrogens; None if the candidate cannot be docked.
-        score: Its score in kcal/mol.
+        score: Its score in kcal/mol; `WORST_KCAL` without a pose.
         failed_checks: Names of the PoseBusters checks that it fails; None if it was not checked.
-        reason: Why there is no pose.
+        reason: Why there is no pose; "" if there is one.
     """
 
     mol: Chem.Mol | None
@@ -47,14 +47,14 @@ def find_receptor(folder: RunFolder, measures: Iterable[str]) -> Path:
     Raises:
         SpecError: There is no docking score.
         RunError: The receptor is not the one that the campaign used.
-        FileError: The receptor is missing.
+        FileError: The receptor folder is missing.
     """
     name = next((measure for measure in measures if measure.startswith(DOCK)), None)
     if name is None:
         raise SpecError("poses", f"{folder.path} has no docking score", remedy="Record one: --record dock:FOLDER.")
     receptor = receptor_folder(name)
     if folder.manifest().get("scorers", {}).get(name) != receptor_digest(receptor):
-        what = f"used another receptor than the present {receptor}"
+        what = f"the campaign used another receptor than {receptor} holds now"
         raise RunError(folder.path / MANIFEST, what, remedy="Restore the folder of the receptor.")
     return receptor
 
@@ -75,12 +75,12 @@ def dock_candidates(
         receptor: A receptor folder.
         exhaustiveness: Number of searches of Vina for each candidate.
         n_threads: CPU threads; poses do not depend on them.
-        is_checked: Whether to check the poses.
+        is_checked: Whether to check the poses with PoseBusters.
         on_pose: Called with the number of candidates done, after each.
 
     Raises:
         SpecError: A package of the extra `docking` is not installed.
-        FileError: The receptor folder is none.
+        FileError: `receptor` is not a receptor folder.
     """
     check = make_pose_check(receptor) if is_checked else None
     site = Receptor.open(receptor, n_threads)
@@ -92,7 +92,7 @@ def dock_candidates(
 
 
 def make_pose_check(receptor: Path) -> PoseCheck:
-    """Checks of poses in a receptor.
+    """A function that checks poses in a receptor.
 
     Raises:
         SpecError: posebusters is not installed.

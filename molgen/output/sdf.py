@@ -12,22 +12,23 @@ Fields, in this order:
 | `passes_pains`, `passes_brenk`, `alerts` | checks, and the alerts matched as `check:alert; ...` |
 | `parent`, `parent_similarity` | the molecule it was derived from, and the Tanimoto similarity (ECFP4) to it |
 | `is_novel` | whether neither the campaign started with it nor the checkpoint was trained on it |
-| `name` | name of a start molecule in its file |
-| `nearest_known`, `nearest_known_smiles` | name, or else SMILES, and SMILES of the most similar start molecule |
-| `nearest_known_similarity`, `change` | Tanimoto similarity (ECFP4) to it, and what changed, such as `Cl to CF3` |
+| `name` | its name in the file of start molecules, if it is one of them |
+| `nearest_known` | name of the most similar start molecule, or its SMILES if it has no name |
+| `nearest_known_smiles` | SMILES of that molecule |
+| `nearest_known_similarity`, `change` | Tanimoto similarity (ECFP4) to it; what changed, such as `Cl to CF3` |
 | `nearest_known_P` | its known value of property P |
 | `n_undefined_stereo` | number of undefined stereocentres and double bonds; a 3D record shows one of several isomers |
 | `trust` | its trust, if the checkpoint has an applicability domain and the campaign did not measure it |
-| `hypervolume`, `on_front` | if objectives are kept apart: that of the front at its call; whether it is on the final
-front |
-| `pose_score`, `pose_checks`, `pose_failure` | only of docked poses: score in kcal/mol; `passed`, or the PoseBusters
-checks that fail; why there is no pose |
-| `coordinates` | only in SDF: docked, 3D, or 2D if requested or if no 3D conformer was found |
+| `hypervolume`, `on_front` | with `--pareto`: hypervolume at its call; whether it is on the final Pareto front |
+| `pose_score` | with `--poses`: docking score in kcal/mol |
+| `pose_checks` | with `--poses`: `passed`, or the PoseBusters checks that fail |
+| `pose_failure` | with `--poses`: why there is no pose |
+| `coordinates` | only in SDF: `docked`, `3D`, or `2D` if requested or if no 3D conformer was found |
 
 A field name is made of the name of a measure or property: every run of characters other than ASCII letters and digits
 becomes `_`, a name that does not begin with a letter gets the prefix `measure_`, and 48 characters are kept. Names
-that then differ at most in case get `_2`, `_3` and so on. `measure_fields` has the mapping. Numbers have six digits.
-Missing entries (no parent, no alert, no value) are `none` in SDF and empty in CSV.
+that are then equal but for case get `_2`, `_3` and so on. `measure_fields` has the mapping. Numbers have six
+significant digits. Missing entries (no parent, no alert, no value) are `none` in SDF and empty in CSV.
 """
 
 from __future__ import annotations
@@ -63,13 +64,13 @@ def require_format(path: Path) -> str:
     """The suffix of `path`, one of `FORMATS`.
 
     Raises:
-        SpecError: It is another one.
+        SpecError: The suffix is none of them.
     """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise SpecError(
             "output",
-            f"{path}: the format is told by the suffix, and {suffix or 'none'} is not known",
+            f"{path}: the suffix names the format, but {suffix or 'none'} is not known",
             remedy=f"Name a file that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
         )
     return suffix
@@ -89,7 +90,7 @@ def write_sdf(
     poses: Mapping[str, DockedPose] = MappingProxyType({}),
     on_record: Callable[[int], object] = lambda n_written: None,
 ) -> int:
-    """Writes an SDF (V2000) in one step; returns the number of 2D records for lack of a 3D conformer.
+    """Writes an SDF (V2000) atomically; returns the number of records in 2D for which no 3D conformer was found.
 
     3D has all hydrogens. A stereocentre that the SMILES leaves open has an arbitrary configuration in 3D; the field
     `smiles` is authoritative. A record of more than 999 atoms or bonds is V3000.
@@ -99,7 +100,7 @@ def write_sdf(
         candidates: In output order.
         seed: Seed of every conformer, so that the conformer of a molecule does not depend on its rank.
         dimensions: Of the coordinates.
-        poses: Docked poses by id, used in place of a conformer.
+        poses: Docked poses by the ids of candidates; they take the place of conformers.
         on_record: Called with the number of records done, after each.
 
     Raises:
@@ -122,7 +123,7 @@ def write_sdf(
 
 
 def write_csv(path: Path, candidates: Sequence[Candidate]) -> None:
-    """Writes a CSV with a header in one step.
+    """Writes a CSV with a header atomically.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -135,7 +136,7 @@ def write_csv(path: Path, candidates: Sequence[Candidate]) -> None:
 
 
 def write_smi(path: Path, candidates: Sequence[Candidate]) -> None:
-    """Writes `SMILES id` lines in one step.
+    """Writes `SMILES id` lines atomically.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -213,7 +214,7 @@ def _relation(nearest: NearestKnown) -> dict[str, str]:
 
 
 def _ascii(text: str) -> str:
-    """A name in one line of ASCII characters, others written as Python does."""
+    """A name as one line of ASCII; other characters become escape sequences of Python."""
     return " ".join(text.encode("ascii", "backslashreplace").decode().split())
 
 

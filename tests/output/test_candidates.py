@@ -103,9 +103,7 @@ def test_an_error_names_the_reasons_of_feasible_molecules_with_their_remedies() 
         evaluation(4, "CCC", violation=1),
     ]
     with pytest.raises(NothingValidError) as caught:
-        select(
-            evaluations, 1, is_wanted=lambda molecule: molecule.smiles != "CCO", has_conformer=lambda molecule: False
-        )
+        select(evaluations, 1, is_novel=lambda molecule: molecule.smiles != "CCO", has_conformer=lambda molecule: False)
     reasons = "none of 3 feasible molecules can be used: 1 x not novel, 1 x no 3D conformer, 1 x not a SMILES"
     assert str(caught.value).startswith(reasons)
     assert caught.value.remedy == (
@@ -213,8 +211,8 @@ def test_ids_name_lines_of_the_ledger() -> None:
         keep_ids(lines, [])
 
 
-def test_only_what_is_wanted_is_selected() -> None:
-    selection = select(ledger([0.9, 0.8, 0.7]), 2, is_wanted=lambda molecule: molecule.smiles != SMILES[0])
+def test_only_what_is_novel_is_selected() -> None:
+    selection = select(ledger([0.9, 0.8, 0.7]), 2, is_novel=lambda molecule: molecule.smiles != SMILES[0])
     assert indices(selection.picks) == [2, 3]
     assert selection.left_out == {"not novel": 1}
 

@@ -1,4 +1,4 @@
-"""The figure of a front: drawn for objectives that are kept apart, the same each time."""
+"""The figure of a front: drawn for campaigns with `--pareto`, the same each time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_front_is_drawn_the_same_each_time(tmp_path: Path, suffix: str) -> Non
 
 
 def test_there_is_none_where_objectives_are_weighed(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="not kept apart"):
+    with pytest.raises(SpecError, match="no Pareto front"):
         draw_front(tmp_path / "a.svg", ledger(math.nan))
     with pytest.raises(SpecError, match=r"must end in \.svg or \.png"):
         require_front_file(tmp_path / "a.pdf")

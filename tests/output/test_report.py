@@ -22,7 +22,7 @@ from molgen.output.drawing import HEIGHT_PX, WIDTH_PX, draw_slim
 from molgen.output.report.campaign import describe_campaign
 from molgen.output.report.content import Facts, Report, Table, flatten_entries, show_cell
 from molgen.output.report.page import render_report_page, write_report_page
-from molgen.output.report.plot import HEIGHT, N_TICKS, WIDTH, Axis, Line, Plot
+from molgen.output.report.plot import HEIGHT, N_INTERVALS, WIDTH, Axis, Line, Plot
 from molgen.search.ledger import Evaluation
 from molgen.search.spec import CampaignSpec
 
@@ -71,7 +71,7 @@ finite = st.floats(-1e12, 1e12)
 def test_ticks_are_few_and_lie_within_the_axis(a: float, b: float) -> None:
     axis = Axis.around("x", [a, b, math.nan])
     places = [axis.share(value) for value, _ in axis.ticks()]
-    assert len(places) <= N_TICKS + 1
+    assert len(places) <= N_INTERVALS + 1
     assert all(-1e-6 <= place <= 1 + 1e-6 for place in places)
     assert 0 <= axis.share(a) <= 1
     assert 0 <= axis.share(b) <= 1

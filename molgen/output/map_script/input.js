@@ -1,4 +1,4 @@
-/* ---- hands and keys ---- */
+/* ---- pointer and keyboard ---- */
 
 function listen() {
   overlay.addEventListener("pointerdown", onDown);

@@ -1,6 +1,6 @@
 "use strict";
 // A map of molecules: points by WebGL, structures from 2D coordinates that were computed beforehand.
-// All texts come from files that nobody vouches for: they reach the page by textContent and fillText alone.
+// All texts come from files that are not trusted: they reach the page by textContent and fillText alone.
 
 const CARDS = 60; // structures shown at first, and by each `Show more`
 const REACH = 14; // px from a point at which the pointer finds it

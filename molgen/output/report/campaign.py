@@ -25,9 +25,9 @@ from molgen.search.spec import CampaignSpec
 SHOWN_DESCRIPTORS = ("mw", "logp", "qed", "sa", "tpsa", "hbd", "hba", "rotatable_bonds", "fsp3")
 """Descriptors whose distributions are compared."""
 MAX_MARKS = 2000
-"""Of a plot, besides candidates: every k-th evaluation is drawn beyond that."""
+"""Maximum number of evaluations in a plot, candidates aside; of more, every k-th is drawn."""
 MAX_PAIRS = 6
-"""Of objectives that are plotted against each other."""
+"""Maximum number of pairs of objectives that are plotted."""
 N_BINS = 24
 _LEFT_OUT = re.compile(r"id|rank|smiles|inchikey|parent|hypervolume|nearest_known_smiles|desirability_.*|passes_.*")
 """Fields of an export that a card has no room for, or shows otherwise."""
@@ -49,10 +49,10 @@ def describe_campaign(
         manifest: The manifest.
         evaluations: The ledger.
         candidates: The best molecules, in order of rank.
-        reference: Real molecules whose descriptors are compared; at least one.
+        reference: Real molecules to compare descriptors with; at least one.
     """
     asked = [(name, _join(value)) for name, value in spec.to_toml().items()]
-    sections: list[Section] = [Facts("What was asked", asked), Plots("Progress", [_progress(evaluations)])]
+    sections: list[Section] = [Facts("Specification", asked), Plots("Progress", [_progress(evaluations)])]
     objectives = parse_objectives(maximize=spec.maximize, minimize=spec.minimize, target=spec.target, range_=spec.range)
     if len(objectives) > 1:
         sections.append(_trade_offs(objectives, evaluations, candidates, is_pareto=spec.pareto))
@@ -77,7 +77,7 @@ def _figures(evaluations: Sequence[Evaluation], candidates: Sequence[Candidate])
     feasible = [e.total for e in evaluations if e.is_feasible and math.isfinite(e.total)]
     figures = [
         ("molecules scored", f"{len(evaluations):,}"),
-        ("keep all constraints", f"{len(feasible):,}"),
+        ("meet all constraints", f"{len(feasible):,}"),
         ("candidates below", f"{len(candidates):,}"),
         ("best total", show_cell(max(feasible, default=math.nan))),
     ]
@@ -91,7 +91,7 @@ def _figures(evaluations: Sequence[Evaluation], candidates: Sequence[Candidate])
 
 
 def _progress(evaluations: Sequence[Evaluation]) -> Plot:
-    """Totals, the best so far and the mean of the ten best; with --pareto, the hypervolume."""
+    """Totals with the best and the mean of the ten best so far; with `--pareto`, the hypervolume instead."""
     feasible = [e for e in evaluations if e.is_feasible and math.isfinite(e.total)]
     x = Axis("molecules scored", 0.0, float(max(len(evaluations), 1)))
     if feasible and not math.isnan(feasible[-1].hypervolume):
@@ -143,10 +143,10 @@ def _trade_offs(
     *,
     is_pareto: bool,
 ) -> Plots:
-    """Raw values of each pair of objectives, of candidates and of other scored molecules."""
+    """Raw values for each pair of objectives: marks of candidates, on top of those of feasible molecules."""
     chosen = [candidate for candidate in candidates if candidate.pick.is_on_front or not is_pareto]
     rest = _thinned([e for e in evaluations if e.is_feasible])
-    names = ["other molecules that keep the constraints", "on the Pareto front" if is_pareto else "candidates below"]
+    names = ["other molecules that meet the constraints", "on the Pareto front" if is_pareto else "candidates below"]
     plots = []
     for one, other in list(combinations(objectives, 2))[:MAX_PAIRS]:
         marks = [*_scatter(one, other, ((e, "") for e in rest), "faint")]
@@ -226,7 +226,7 @@ def _histogram(
 
 
 def _edges(values: Doubles) -> Doubles:
-    """Edges of bins; for whole numbers, each bin holds one or several numbers."""
+    """Edges of bins; a bin holds one number if all are whole and lie close together."""
     low, high = float(values.min()), float(values.max())
     if np.all(values == np.rint(values)) and high - low < N_BINS:
         return np.arange(low - 0.5, high + 1.0)

@@ -84,7 +84,7 @@ class Grid:
     note: str = ""
 
     def is_numeric(self, column: int) -> bool:
-        """Whether a column holds only numbers, not all NaN."""
+        """Whether a column holds only numbers, at least one of which is not NaN."""
         cells = [card.cells[column] for card in self.cards]
         return any(isinstance(cell, float) and not math.isnan(cell) for cell in cells) and not any(
             isinstance(cell, str) for cell in cells
@@ -112,7 +112,7 @@ class Report:
 
 
 def show_cell(cell: Cell) -> str:
-    """A number with four digits, a whole one with all; "" for NaN."""
+    """A number with four significant digits, a whole number in full; "" for NaN."""
     if isinstance(cell, str):
         return cell
     if math.isnan(cell):

@@ -19,7 +19,7 @@ _HERE = Path(__file__).resolve().parent
 
 
 def write_report_page(path: Path, report: Report) -> None:
-    """Writes the page in one step.
+    """Writes the page atomically.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.

@@ -10,8 +10,8 @@ from typing import Literal
 WIDTH, HEIGHT = 560.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 12.0, 44.0
 """Room around the axes."""
-N_TICKS = 6
-"""At most, of an axis."""
+N_INTERVALS = 6
+"""Maximum number of intervals between the ticks of an axis, so that it has one tick more."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MARGIN = 0.04  # of an axis beyond its values
 
@@ -34,7 +34,7 @@ class Axis:
 
     @classmethod
     def around(cls, label: str, values: Iterable[float]) -> Axis:
-        """An axis for all finite `values`; from 0 to 1 without any."""
+        """An axis for all finite `values` with a margin; for the range from 0 to 1 if there are none."""
         known = [value for value in values if math.isfinite(value)]
         low, high = (min(known), max(known)) if known else (0.0, 1.0)
         room = _MARGIN * (high - low) or max(abs(high), 1.0) / 2
@@ -45,8 +45,8 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Round values within the axis, at most `N_TICKS`, each with its text."""
-        coarse = (self.high - self.low) / N_TICKS
+        """Round values within the axis, at most `N_INTERVALS + 1`, each with its text."""
+        coarse = (self.high - self.low) / N_INTERVALS
         power = 10.0 ** math.floor(math.log10(coarse))
         step = next(step * power for step in _STEPS if step * power >= coarse * (1 - 1e-9))
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
@@ -112,15 +112,15 @@ class Plot:
     legend: Sequence[tuple[Style, str]] = field(default=())
 
     def across(self, value: float) -> float:
-        """The place of a horizontal value in the drawing, to a tenth."""
+        """The x coordinate of a value in the drawing, to a tenth."""
         return round(LEFT + self.x.share(value) * (WIDTH - LEFT - RIGHT), 1)
 
     def down(self, value: float) -> float:
-        """The place of a vertical value in the drawing, to a tenth."""
+        """The y coordinate of a value in the drawing, to a tenth."""
         return round(HEIGHT - BOTTOM - self.y.share(value) * (HEIGHT - TOP - BOTTOM), 1)
 
     def path(self, line: Line) -> str:
-        """The `d` of an SVG path."""
+        """The attribute `d` of the SVG path of a line."""
         places = [f"{self.across(x)} {self.down(y)}" for x, y in line.points]
         if line.is_area and places:
             base = f"{self.down(self.y.low)}"

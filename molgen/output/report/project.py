@@ -33,16 +33,16 @@ def describe_project(folder: ProjectFolder, title: str, top: int) -> Report:
     Args:
         folder: The opened project.
         title: Its name.
-        top: Measured compounds to show, the best ones.
+        top: Number of measured compounds to show, the best ones.
 
     Raises:
         RunError: A file was changed.
-        FileError: A table of it is damaged.
+        FileError: A table of the project is damaged.
     """
     spec, rounds = folder.spec, summary_of(folder)
     compounds, waiting = known_compounds(folder), pending(folder)
     best = sorted(compounds, key=lambda compound: -spec.sign * compound.labels[spec.property_name].value)
-    sections: list[Section] = [Facts("What was asked", [(name, str(value)) for name, value in asdict(spec).items()])]
+    sections: list[Section] = [Facts("Specification", [(name, str(value)) for name, value in asdict(spec).items()])]
     if rounds:
         table = [[show_cell(float(row[key])) for key in ROUND_COLUMNS] for row in rounds]
         sections.append(Table("Rounds", list(ROUND_COLUMNS.values()), table))
@@ -67,7 +67,7 @@ def describe_project(folder: ProjectFolder, title: str, top: int) -> Report:
 
 
 def _compared(folder: ProjectFolder, compounds: Sequence[Compound]) -> list[tuple[Proposal, Compound]]:
-    """The measured proposals with their results."""
+    """The proposals that were measured, each with its compound."""
     by_key = {compound_key(compound.smiles): compound for compound in compounds}
     pairs = [(proposal, by_key.get(compound_key(proposal.smiles))) for proposal in proposals(folder)]
     return [(proposal, compound) for proposal, compound in pairs if compound]

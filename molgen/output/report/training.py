@@ -29,7 +29,7 @@ def describe_training(folder: RunFolder, title: str) -> Report:
     result = _read_report(folder.path / REPORT)
     manifest = folder.manifest()
     sections: list[Section] = [
-        Facts("What was asked", flatten_entries(folder.spec())),
+        Facts("Specification", flatten_entries(folder.spec())),
         Plots("Training", list(_curves(rows))),
         *_outcome(result),
         Facts("Provenance", flatten_entries(manifest), is_folded=True),
@@ -64,8 +64,8 @@ def _figures(rows: Sequence[Mapping[str, float]], result: Mapping[str, Any]) -> 
     if result:
         figures += [
             ("training molecules", f"{result['training_molecules']:,}"),
-            ("molecules kept out", f"{result['validation_molecules']:,}"),
-            ("come back exactly", f"{result['reconstruction']['exact']:.1%}"),
+            ("held-out molecules", f"{result['validation_molecules']:,}"),
+            ("reconstructed exactly", f"{result['reconstruction']['exact']:.1%}"),
         ]
     if rows:
         figures += [("steps", f"{rows[-1]['step']:,.0f}"), ("minutes", f"{rows[-1]['seconds'] / 60:.1f}")]
@@ -75,7 +75,7 @@ def _figures(rows: Sequence[Mapping[str, float]], result: Mapping[str, Any]) -> 
 
 
 def _curves(rows: Sequence[Mapping[str, float]]) -> Iterator[Plot]:
-    """A plot of losses, and one of each other measure of a validation."""
+    """A plot of the losses, and one for each other number of the validations."""
     names = [name for name in (rows[0] if rows else {}) if name.startswith("validation_")]
     yield _curve(rows, "loss", {"train_loss": "training", "validation_loss": "validation"})
     for name in names:
@@ -103,7 +103,7 @@ def _outcome(result: Mapping[str, Any]) -> Iterator[Section]:
         measures = [name for name in fits[0][1] if name != "name"]
         rows = [[label, fit["name"], *(show_cell(_number(fit.get(name))) for name in measures)] for label, fit in fits]
         note = f"Split: {result['split']}."
-        yield Table("Predictors, on molecules kept out", ["model", "property", *measures], rows, note)
+        yield Table("Predictors, on held-out molecules", ["model", "property", *measures], rows, note)
 
 
 def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
