@@ -1,4 +1,4 @@
-"""`molgen campaign`: search the latent space for better molecules."""
+"""The command `molgen campaign`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def campaign(  # noqa: PLR0913 - one parameter per option
     ] = None,
     record: Annotated[list[str] | None, _texts("--record", "Further measure to record; repeatable.")] = None,
     pareto: Annotated[
-        bool | None, typer.Option("--pareto", help="Search for a Pareto front instead of a weighted mean.")
+        bool | None,
+        typer.Option("--pareto", help="Search for the Pareto front of the objectives, not for the best total."),
     ] = None,
     scorer: Annotated[
         list[str] | None,
@@ -73,16 +74,16 @@ def campaign(  # noqa: PLR0913 - one parameter per option
     ] = None,
     scorer_command: Annotated[
         list[str] | None,
-        _texts("--scorer-command", "A program that reads SMILES, one a line, and prints a number a line."),
+        _texts("--scorer-command", "A program that reads SMILES, one per line, and prints one number per line."),
     ] = None,
     time_limit_s: Annotated[
-        float | None, typer.Option("--time-limit", help="Time limit of a scorer call in seconds.")
+        float | None, typer.Option("--time-limit", help="Time limit, in seconds, of each run of a scorer.")
     ] = None,
     executor: Annotated[
         str | None,
         typer.Option(
-            help="Where scorers run, one molecule per call: local:N (N processes), dask://HOST:PORT, "
-            "file.py:make_executor; by default in one process, one batch per call."
+            help="Where scorers run, on one molecule at a time: local:N (N processes), dask://HOST:PORT, "
+            "file.py:make_executor; by default in one process, on a batch at a time."
         ),
     ] = None,
     on_failure: Annotated[
@@ -95,13 +96,14 @@ def campaign(  # noqa: PLR0913 - one parameter per option
     start: Annotated[
         list[str] | None,
         _texts(
-            "--start", "A SMILES or a file of starting molecules. A column named like the objective holds known values."
+            "--start",
+            "SMILES or file of start molecules; repeatable. A column named like an objective has known values.",
         ),
     ] = None,
     start_limit: Annotated[
         int | None,
         typer.Option(
-            "--start-limit", help="Number of starting molecules to use, best known ones first; default half the budget."
+            "--start-limit", help="Maximum number of start molecules, best known values first; default half the budget."
         ),
     ] = None,
     reference: Annotated[
@@ -117,12 +119,15 @@ def campaign(  # noqa: PLR0913 - one parameter per option
         Literal["keep", "neutralise"] | None,
         typer.Option("--charge", help="Keep charges of proposals, or take neutral forms only (default)."),
     ] = None,
-    budget: Annotated[int | None, typer.Option("--budget", help="Number of molecules to score; default 1000.")] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", help="Number of calls: molecules to score; default 1000.")
+    ] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Number of molecules proposed at once.")] = None,
     overlap: Annotated[
         bool | None,
         typer.Option(
-            "--overlap", help="Propose a batch while scorers work on the one before; it knows earlier scores only."
+            "--overlap",
+            help="Propose each batch while scorers work on the previous one, without the scores of that one.",
         ),
     ] = None,
     sampler: Annotated[
@@ -138,8 +143,8 @@ def campaign(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Search the latent space for better molecules.
 
-    By default, proposals are familiar, stable and neutral. Molecules outside a constraint on a built-in measure cost
-    no call.
+    By default, proposals are familiar, stable and neutral. A call is one scored molecule; molecules that violate a
+    constraint on a built-in measure are not scored.
 
     Measures: qed logp sa np_score mw tpsa hbd hba rotatable_bonds rings fsp3 heavy_atoms penalized_logp,
     similarity, similarity:SMILES, smarts:PATTERN, scaffold:SMILES, core:CORE, shape:FILE.sdf, dock:FOLDER,
@@ -179,7 +184,7 @@ def campaign(  # noqa: PLR0913 - one parameter per option
         "seed": seed,
     }
     flags = {key: value for key, value in given.items() if value not in (None, [])}
-    machine = _place(device, threads, executor)
+    machine = _choose_machine(device, threads, executor)
     if resume is not None:
         others = [*flags, *(["spec"] if spec else []), *(["out"] if out else [])]
         result = _resume(resume, others, budget, machine, accepts_changed=accept_changed_scorer)
@@ -220,7 +225,7 @@ def _resume(run: Path, others: Sequence[str], budget: int | None, machine: Machi
         return launch.resume(run, machine, reports, budget=budget, accepts_changed_scorer=accepts_changed)
 
 
-def _place(device: str, threads: int | None, executor: str | None) -> Machine:
+def _choose_machine(device: str, threads: int | None, executor: str | None) -> Machine:
     from molgen.device import available_threads, resolve_device
     from molgen.score.external.executor import read_executor
     from molgen.search.launch import Machine
@@ -270,7 +275,7 @@ def _report(result: Result, folder: Path, *, is_json: bool) -> None:
     show.table(title, columns, rows)
     show.note(f"{_line(status)}; {status.n_invalid} invalid, {status.n_duplicate} duplicates")
     if status.n_known:
-        show.note(f"{status.n_known} starting molecules have known values and cost no call")
+        show.note(f"{status.n_known} start molecules have known values and were not scored")
     if status.n_failed:
         show.note(f"{status.n_failed} calls gave no value; the column failure of evaluations.csv has the reasons")
     show.note(f"next: molgen export {folder} -o {folder / 'candidates.sdf'}")

@@ -25,7 +25,7 @@ def decode(  # noqa: PLR0913 - one parameter per option
         bool,
         typer.Option(
             "--nearest",
-            help="Search for the molecule whose own latent vector is nearest; far slower.",
+            help="Search for the molecule whose own latent vector is nearest to each vector; far slower.",
         ),
     ] = False,
     seed: options.Seed = 0,

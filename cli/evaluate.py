@@ -99,7 +99,7 @@ def _show(report: dict[str, Any]) -> None:
     _show_samples(report["samples"])
     _show_smoothness(report)
     if report["predictor"]:
-        show_fits("Predictions", [("latent predictor", fit) for fit in report["predictor"]])
+        show_fits("Predictions", [("fitted predictor", fit) for fit in report["predictor"]])
 
 
 def _show_samples(samples: dict[str, Any]) -> None:
@@ -127,10 +127,10 @@ def _show_smoothness(report: dict[str, Any]) -> None:
 
 
 def _decoding_rows(report: dict[str, Any], how: str) -> list[list[str]]:
-    """Rows of neighbourhoods and consistency, and how points were decoded."""
+    """Rows of the table for neighbourhoods and consistency; `how` says in words how points were decoded."""
     rows = []
     if around := report["neighbourhood"]:
-        about = f"{around['n']} molecules, step {around['radius']} of the prior's deviation"
+        about = f"{around['n']} molecules, step of {around['radius']} standard deviations"
         rows.append([f"useful of 100 neighbours{how}", number(around["useful"]), about])
         if around["familiar"] is not None:
             rows.append([f"neighbours without an unknown environment{how}", _share(around["familiar"]), about])

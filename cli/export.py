@@ -40,10 +40,11 @@ def export(  # noqa: PLR0913 - one parameter per option
         list[str] | None, typer.Option("--id", help="Only candidates with this id, such as MG-000123; repeatable.")
     ] = None,
     is_diverse: Annotated[
-        bool, typer.Option("--diverse", help="Select different scaffolds, among the best 5 times as many or more.")
+        bool,
+        typer.Option("--diverse", help="Prefer different scaffolds, from a pool of about 5 times as many of the best."),
     ] = False,
     is_novel: Annotated[
-        bool, typer.Option("--novel", help="Leave out starting molecules and training molecules of the model.")
+        bool, typer.Option("--novel", help="Leave out start molecules and the checkpoint's training molecules.")
     ] = False,
     plot: Annotated[
         Path | None,
@@ -73,7 +74,7 @@ def export(  # noqa: PLR0913 - one parameter per option
     is_forced: Force = False,
     is_json: Json = False,
 ) -> None:
-    """Write the best molecules of a campaign: unique, checked, ranked, with 3D coordinates.
+    """Write the best molecules of a campaign: ranked, without duplicates, with structural alerts and 3D coordinates.
 
     Example: molgen export run -o candidates.sdf --top 50 --diverse
     """
@@ -193,7 +194,7 @@ def _write(output: Path, candidates: list[Candidate], seed: int, is_flat: bool, 
 
 
 def _report_poses(poses: Mapping[str, DockedPose]) -> None:
-    """How many candidates cannot be docked, and how many poses fail which check."""
+    """Reports how many candidates have no docked pose, by reason, and how many poses fail each check."""
     from collections import Counter
 
     for reason, n in Counter(pose.reason for pose in poses.values() if pose.reason).items():
@@ -240,4 +241,4 @@ def _report(output: Path, candidates: list[Candidate], selection: Selection, n_w
         show.note(f"{n_without_3d} without a 3D conformer have 2D coordinates")
     n_open = sum(candidate.n_undefined_stereo > 0 for candidate in candidates)
     if n_open and output.suffix.lower() == ".sdf":
-        show.note(f"{n_open} have undefined stereochemistry (n_undefined_stereo): coordinates show one form")
+        show.note(f"{n_open} have undefined stereochemistry (n_undefined_stereo): coordinates show one stereoisomer")

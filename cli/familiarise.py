@@ -33,14 +33,14 @@ def familiarise(
         ),
     ],
     min_count: Annotated[
-        int, typer.Option(min=1, help="Minimum number of molecules with a part to make it familiar.")
+        int, typer.Option(min=1, help="Number of molecules in which a part must occur to be familiar.")
     ] = 1,
     smiles_column: options.SmilesColumn = None,
     is_forced: options.Force = False,
 ) -> None:
-    """Set the familiar atom environments and ring systems of checkpoints to those of the molecules of files.
+    """Make the atom environments and ring systems of the molecules of files the familiar ones of checkpoints.
 
-    `molgen train` does this for its training molecules. The weights are not changed.
+    `molgen train` does this with its training molecules. The weights are not changed.
 
     Example: molgen familiarise zinc.smi.gz --checkpoint my.safetensors -o my.familiarity.safetensors
     """

@@ -58,7 +58,7 @@ class Commands(TyperGroup):
     """The group of commands: turns errors into a message and an exit code."""
 
     def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:  # type: ignore[override]
-        """Runs the command that `args` names, by default those of the process, and exits."""
+        """Runs the command line `args`, by default that of the process, and exits."""
         try:
             with note_renames():
                 return super().main(replace_old_options(sys.argv[1:] if args is None else args), **options)
@@ -127,8 +127,8 @@ def molgen(
 ) -> None:
     """Design molecules in a learned latent space.
 
-    Input files are read within limits: 1,000,000 characters a line, 10,000,000 an SDF record, 100 times the size of a
-    .gz file. MOLGEN_LIMITS=off in the environment lifts them.
+    Input files are refused beyond these limits: 1,000,000 characters per line, 10,000,000 per SDF record; for .gz files
+    above 16 MB unpacked, 100 times the packed size. MOLGEN_LIMITS=off in the environment lifts them.
 
     Example: molgen campaign --maximize qed --budget 500 --out run
     """

@@ -28,7 +28,7 @@ def predict(  # noqa: PLR0913 - one parameter per option
     interval: Annotated[float, typer.Option(help="Coverage of the intervals, between 0 and 1.")] = 0.9,
     known: Annotated[
         Path | None,
-        typer.Option("--known", help="File of measured compounds (as for `curate`) in which to find the nearest one."),
+        typer.Option("--known", help="File of measured compounds, as for `molgen curate`, to find the nearest one in."),
     ] = None,
     smiles_column: options.SmilesColumn = None,
     threads: options.Threads = None,
@@ -38,8 +38,9 @@ def predict(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Predict the properties that a checkpoint was fitted to, for every molecule of a file.
 
-    Writes mean, standard deviation and interval of a measurement, applicability, and the nearest known compound with
-    its value. Row i of a CSV belongs to row i of the input; a row without a prediction has a reason.
+    Writes, for each property, the mean, standard deviation and interval of a new measurement, and for each molecule the
+    trust in it (column `applicability`) and the nearest known compound with its values. Row i of a CSV belongs to row i
+    of the input; a row without a prediction has a reason.
 
     Example: molgen predict ideas.smi --checkpoint runs/d3/model.safetensors -o forecasts.csv
     """
@@ -98,7 +99,7 @@ def _write(output: Path, names: list[str], result: Forecast) -> None:
 
 def _show(output: Path, result: Forecast) -> None:
     show.data(f"{output}: {sum(not reason for reason in result.reasons)} of {len(result.reasons)} molecules predicted")
-    columns = ["SMILES", *(f"{name} [interval]" for name in result.properties), "applicability"]
+    columns = ["SMILES", *(f"{name} [interval]" for name in result.properties), "trust"]
     rows = []
     for i in [i for i, reason in enumerate(result.reasons) if not reason][:N_SHOWN]:
         cells = [

@@ -43,7 +43,7 @@ def new(  # noqa: PLR0913 - one parameter per option
     relation_column: RelationColumn = None,
     smiles_column: options.SmilesColumn = None,
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Number of compounds to take, the first of the file.")
+        int | None, typer.Option(min=2, help="Maximum number of compounds: the first ones of the file.")
     ] = None,
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
@@ -102,7 +102,10 @@ def propose(  # noqa: PLR0913 - one parameter per option
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="Compounds to propose.")] = 20,
     explore: Annotated[
         Literal["safe", "balanced", "bold"],
-        typer.Option(help="Prefer a high predicted mean (safe), or also a high standard deviation (bold)."),
+        typer.Option(
+            help="Rank by the predicted mean minus half a standard deviation (safe), plus half (balanced), or plus two "
+            "(bold)."
+        ),
     ] = "balanced",
     library: Annotated[
         Path | None,
@@ -115,8 +118,8 @@ def propose(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Option(
             "--constraint",
-            help="Constraint on new molecules, as in campaigns; by default sa <= 4.5 and no BRENK alert. "
-            "They are also familiar, stable and neutral, unless a constraint names unfamiliar, unstable or charge.",
+            help="Constraint on new molecules (not on a catalogue), as in campaigns; by default sa <= 4.5 and no BRENK "
+            "alert. They are also familiar, stable and neutral, unless one names unfamiliar, unstable or charge.",
         ),
     ] = None,
     core: options.Core = None,
@@ -155,7 +158,7 @@ def propose(  # noqa: PLR0913 - one parameter per option
         ]
         for i in range(len(said.smiles))
     ]
-    show.table(str(path), ["", f"{name} [90 %]", "applicability", "why", "SMILES"], rows)
+    show.table(str(path), ["", f"{name} [90 %]", "trust", "why", "SMILES"], rows)
 
 
 def tell(  # noqa: PLR0913 - one parameter per option
@@ -170,13 +173,13 @@ def tell(  # noqa: PLR0913 - one parameter per option
     relation_column: RelationColumn = None,
     smiles_column: options.SmilesColumn = None,
     is_proposed_only: Annotated[
-        bool, typer.Option("--proposed-only", help="Refuse results of compounds that were never proposed.")
+        bool, typer.Option("--proposed-only", help="Leave out results of compounds that were never proposed.")
     ] = False,
     is_json: options.Json = False,
 ) -> None:
     """Record results, and compare them with the forecasts.
 
-    Compounds that were never proposed are accepted; a compound told twice counts as measured twice.
+    Compounds that were never proposed are accepted. A result that is told twice counts as two measurements.
 
     Example: molgen tell results.csv --project p38
     """

@@ -47,7 +47,7 @@ def sample(  # noqa: PLR0913 - one parameter per option
     like: Annotated[
         str | None,
         typer.Option(
-            help="SMILES of a molecule that all must resemble, by a Tanimoto similarity of 0.4 or a bound of --where."
+            help="SMILES of a molecule that all must resemble: similarity of 0.4 or more, unless --where bounds it."
         ),
     ] = None,
     scaffold: Annotated[str | None, typer.Option(help="SMILES of a substructure that all must contain.")] = None,
@@ -67,10 +67,10 @@ def sample(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Sample molecules from a prior of the latent space; invalid ones are left out.
 
-    Molecules that are unfamiliar, unstable or charged are left out too, unless they are allowed.
+    Molecules that are unfamiliar, unstable or charged are left out too, unless an option allows them.
 
-    With a request (--where, --like, --scaffold, --keep), only distinct molecules that meet it are written, and their
-    share is reported. With --core, parts of molecules of the prior come to its open positions.
+    With a request (--where, --like, --scaffold, --keep), only distinct molecules that meet it are written, and the
+    share of points that meet it is reported. With --core, parts of prior samples are attached at its open positions.
 
     Example: molgen sample -n 1000 --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
@@ -116,7 +116,7 @@ def sample(  # noqa: PLR0913 - one parameter per option
 
 
 def _decode_samples(space: LatentSpace, n: int, seed: int, prior: str, temperature: float) -> list[str | None]:
-    """What `n` points of a prior decode to."""
+    """The molecules that `n` points of a prior decode to."""
     decoded: list[str | None] = []
     with show.progress(n, "Sampling") as advance:
         for points in space.point_chunks(n, seed, prior=prior):
@@ -126,7 +126,7 @@ def _decode_samples(space: LatentSpace, n: int, seed: int, prior: str, temperatu
 
 
 def _measure(space: LatentSpace, decoded: Sequence[str | None]) -> tuple[dict[str, Any], str]:
-    """The quality of all that was decoded, and that in words."""
+    """The quality of the decoded molecules, as JSON values and as a sentence."""
     from molgen.evaluate.samples import measure_samples
 
     quality = measure_samples(space, decoded)
@@ -136,7 +136,7 @@ def _measure(space: LatentSpace, decoded: Sequence[str | None]) -> tuple[dict[st
 def _sample_requested(
     space: FilteredSpace, request: SampleRequest, series: CoreSeries | None, n: int, seed: int, prior: str
 ) -> tuple[list[str], dict[str, Any], str]:
-    """At most `n` molecules that meet a request, of a series if there is one, what it took, and that in words."""
+    """At most `n` molecules that meet a request, of a series if given, and a report as JSON and as a sentence."""
     from molgen.sample.conditional import sample_conditionally
 
     if series:
@@ -157,7 +157,7 @@ def _sample_requested(
 def _sample_series(
     space: FilteredSpace, series: CoreSeries, request: SampleRequest, n: int, seed: int, prior: str
 ) -> tuple[list[str], dict[str, Any], str]:
-    """At most `n` molecules that keep a core and meet a request, what it took, and that in words."""
+    """At most `n` molecules that keep a core and meet a request, and a report as JSON values and as a sentence."""
     from molgen.sample.series import sample_series
 
     with show.progress(n, "Searching") as advance:
@@ -165,7 +165,7 @@ def _sample_series(
             space, series, request, n, seed=seed, prior=prior, admit=space.admission, on_found=advance
         )
     report = {"n": len(found.smiles), "decoded": found.n_decoded, "made": found.n_made}
-    made = f"{found.n_made} that keep the core were made with parts of {found.n_decoded} points of the prior"
+    made = f"{found.n_made} molecules with the core were made from parts of {found.n_decoded} prior samples"
     return found.smiles, report, f"{len(found.smiles)} distinct molecules meet the request: {made}"
 
 

@@ -70,9 +70,9 @@ def train(  # noqa: PLR0913 - one parameter per option
     latent_size: Annotated[int | None, typer.Option(help="Dimensions of the latent space.")] = None,
     encoder_size: Annotated[int | None, typer.Option(help="Units of the encoder per direction.")] = None,
     decoder_size: Annotated[int | None, typer.Option(help="Units of the decoder.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Longer molecules are left out; by default 120.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens of the longest molecule; by default 120.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="By default 0.002, with --init 0.0003.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Molecules a step.")] = 64,
+    batch_size: Annotated[int, typer.Option(help="Molecules per step.")] = 64,
     kl_weight: Annotated[float, typer.Option(help="Weight of the KL divergence.")] = 0.05,
     property_weight: Annotated[float, typer.Option(help="Weight of the loss of the predictor.")] = 1.0,
     patience: Annotated[int, typer.Option(help="Stop after this many validations without improvement.")] = 20,
@@ -82,13 +82,15 @@ def train(  # noqa: PLR0913 - one parameter per option
     leave_out: Annotated[
         Path | None,
         typer.Option(
-            help="File of molecules, such as the targets of a benchmark, to leave out with everything similar."
+            help="File of molecules, such as the targets of a benchmark, to leave out with all similar molecules."
         ),
     ] = None,
     leave_out_similarity: Annotated[
         float, typer.Option(help="Tanimoto similarity (ECFP4) to --leave-out above which a molecule is left out.")
     ] = 0.323,
-    validate_every: Annotated[int | None, typer.Option(help="Steps; by default an epoch, at most 1000.")] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(help="Steps between validations; by default an epoch, at most 1000.")
+    ] = None,
     fragment: options.Fragment = "largest",
     charge: options.Charge = "keep",
     stereo: options.Stereo = "keep",
@@ -127,7 +129,7 @@ def train(  # noqa: PLR0913 - one parameter per option
 
 
 def _open(context: typer.Context, out: Path, is_resumed: bool, is_forced: bool) -> AbstractContextManager[TrainingRun]:
-    """The run of the command line; options that were not given are those of the run."""
+    """The new or resumed run; a resumed run keeps its own values of options that are not on the command line."""
     from molgen.train.run import TrainingRun
     from molgen.train.spec import TrainingSpec
 
@@ -185,7 +187,7 @@ def _line(status: TrainingStatus) -> str:
 def _show_report(report: dict[str, Any]) -> None:
     n = report["validation_molecules"] or report["training_molecules"]
     show_reconstruction(f"{n} {report['measured_on']}", report["reconstruction"])
-    fits = [("latent predictor", fit) for fit in report["predictor"]]
+    fits = [("fitted predictor", fit) for fit in report["predictor"]]
     fits += [("Morgan + random forest", fit) for fit in report.get("baseline", ())]
     if fits:
         show_fits(f"Predictions, {report['split']} split", fits)

@@ -51,7 +51,7 @@ def speed(
         show.as_json({"machine": about, "checkpoint_sha256": space.model.digest, "speeds": rows})
         return
     show.table(
-        f"Molecules a second, {about['threads']} thread(s) of {about['processor']}",
+        f"Molecules per second, {about['threads']} thread(s) of {about['processor']}",
         ["task", "molgen", "MOSES VAE", "ratio"],
         [[s.task, _whole(s.molgen), _whole(s.moses), "" if s.ratio is None else f"{s.ratio:.1f}"] for s in speeds],
     )
@@ -75,7 +75,7 @@ def pmo(  # noqa: PLR0913 - one parameter per option
     sampler: Annotated[
         str,
         typer.Option(
-            help="Sampler: latent or a part of it (see the docs), tanimoto-bo, random, perturb, cmaes, tpe, gp."
+            help="Sampler: latent or a variant of it (see the docs), tanimoto-bo, random, perturb, cmaes, tpe, gp."
         ),
     ] = "latent",
     checkpoint: options.Checkpoint = None,
@@ -143,7 +143,7 @@ def pmo(  # noqa: PLR0913 - one parameter per option
 
 
 SHOWN = ("NF-BO", "Tanimoto BO", "InVirtuoGen")
-"""Published methods beside the result: the best latent method, and the two best ones that use neither labels outside
+"""Published methods beside the result: the best latent method, and the two best ones that use neither labels beyond
 the budget nor a large language model."""
 
 
@@ -180,7 +180,7 @@ def _show_report(report: dict[str, Any]) -> None:
         "diversity",
         "SA",
         "novel",
-        "clean",
+        "no BRENK alert",
         "kept",
         *published,
     ]
@@ -208,7 +208,7 @@ def assay(
     checkpoint: options.Checkpoint = None,
     is_json: options.Json = False,
 ) -> None:
-    """Run a campaign on half of an assay, scored by a random forest of the other half.
+    """Search with the measurements of half an assay, scored by a random forest fitted to the other half.
 
     Example: molgen benchmark assay data/d3_ki.csv --property y --seeds 1
     """

@@ -35,7 +35,7 @@ def instruments(  # noqa: PLR0913 - one parameter per option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Score the instruments of `molgen explore`, each beside its control.
+    """Score the instruments of `molgen explore`, each beside a control.
 
     Example: molgen benchmark instruments --only outliers,recommend
     """

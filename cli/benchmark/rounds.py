@@ -14,8 +14,8 @@ import typer
 from ..console import options, show
 from ..console.outputs import check_outputs, require_folder
 
-Play = Callable[..., Any]
-"""From a file, an assay, a proposer, a specification and a seed to the result, which the file then holds."""
+RunProposer = Callable[..., Any]
+"""From a file, an assay, a proposer, a specification and a seed to the result, read from the file if it is there."""
 
 
 @check_outputs
@@ -37,29 +37,31 @@ def rounds(  # noqa: PLR0913 - one parameter per option
     proposer: Annotated[
         list[str] | None, typer.Option("--proposer", help="Proposer; repeatable; by default all.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of runs of each: seeds 0, 1, ...")] = 10,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Number of runs of each proposer on each file: seeds 0, 1, ...")
+    ] = 10,
     start: Annotated[int, typer.Option(min=2, help="Number of compounds known at the start.")] = 50,
     beginning: Annotated[
         Literal["series", "oldest"],
-        typer.Option(help="A random series, or the first compounds of the file."),
+        typer.Option(help="Compounds known at the start: of a random series, or the first of the file."),
     ] = "series",
-    n_rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds.")] = 8,
+    n_rounds: Annotated[int, typer.Option("--rounds", min=1, help="Number of rounds.")] = 8,
     n: Annotated[int, typer.Option("-n", min=1, help="Compounds per round.")] = 20,
     limit: Annotated[int, typer.Option(min=20, help="Number of random compounds of each file.")] = 4000,
     is_generative: Annotated[
         bool,
         typer.Option(
-            "--new-molecules", help="Propose one round of new molecules, scored by a random forest of the whole assay."
+            "--new-molecules", help="Propose one batch of new molecules, scored by a random forest of the whole assay."
         ),
     ] = False,
     checkpoint: options.Checkpoint = None,
     is_json: options.Json = False,
 ) -> None:
-    """Run the assay loop on a measured assay, and report the share of its best compounds found.
+    """Run rounds of proposals on a measured assay, and report the share of its best compounds found.
 
     The batches of `molgen propose` are compared with those of a random forest, of a Gaussian process on fingerprints,
-    and with random ones. With --new-molecules, new molecules are proposed, and compared with edits of the best known
-    ones. The same command resumes a stopped benchmark.
+    and with random ones. With --new-molecules, one batch of new molecules is compared with edits of the best known
+    compounds. The same command resumes a stopped benchmark.
 
     Example: molgen benchmark rounds data/d3_ki.csv --property y --seeds 3 --out rounds
     """
@@ -70,7 +72,7 @@ def rounds(  # noqa: PLR0913 - one parameter per option
     from molgen.latent.space import LatentSpace
 
     require_folder(out)
-    play, proposers = _invent(proposer or []) if is_generative else _play(proposer or [])
+    run, proposers = _new_molecules(proposer or []) if is_generative else _rounds(proposer or [])
     use_threads(1)
     space = LatentSpace.load(checkpoint)
     spec = RoundsSpec(start, beginning, n_rounds, n)
@@ -78,43 +80,43 @@ def rounds(  # noqa: PLR0913 - one parameter per option
     facts = {"property": property or "", "sign": int(sign), "limit": limit, **asdict(spec)}
     open_folder(out, space.model.digest, kind="new molecules" if is_generative else "rounds", **facts)
     results: list[Any] = []
-    with show.progress(float(len(data) * seeds * len(proposers)), "Playing") as advance:
+    with show.progress(float(len(data) * seeds * len(proposers)), "Proposing") as advance:
         for path in data:
             name, compounds = read_assay(path, property, limit)
             assay = MeasuredAssay.of(path.stem, compounds, name, sign, space)
             for seed, one in product(range(seeds), proposers):
                 file = out / f"{path.stem}-{one.replace(' ', '-')}-{seed}.json"
-                results.append(play(file, assay, one, spec, seed))
+                results.append(run(file, assay, one, spec, seed))
                 advance(float(len(results)), f"{path.stem}, seed {seed}")
     if is_json:
         show.as_json([asdict(result) for result in results])
     elif is_generative:
-        columns = ["assay", "proposer", f"of {n}, better than all known", "judge's mean", "judge's best", "runs"]
+        columns = ["assay", "proposer", f"of {n}, better than all known", "mean by forest", "best by forest", "runs"]
         show.table(f"{n} new molecules", columns, _rows(results, ("n_better", "mean", "best")))
     else:
         columns = ["assay", "proposer", "best 5 % found", "best value", "runs"]
         show.table(f"{n_rounds} rounds of {n}", columns, _rows(results, ("found", "best")))
 
 
-def _play(names: Sequence[str]) -> tuple[Play, list[str]]:
-    """Options of rounds, and proposers."""
+def _rounds(names: Sequence[str]) -> tuple[RunProposer, list[str]]:
+    """The function that runs a proposer for several rounds, and the proposers, by default all."""
     from molgen.bench.rounds import PROPOSERS, RoundsResult, play_rounds, read_or_make, require_proposers
 
-    def play(file: Path, *game: Any) -> Any:
-        return read_or_make(file, RoundsResult, lambda: play_rounds(*game))
+    def run(file: Path, *arguments: Any) -> Any:
+        return read_or_make(file, RoundsResult, lambda: play_rounds(*arguments))
 
-    return play, require_proposers(names, PROPOSERS)
+    return run, require_proposers(names, PROPOSERS)
 
 
-def _invent(names: Sequence[str]) -> tuple[Play, list[str]]:
-    """Options of new molecules, and proposers."""
+def _new_molecules(names: Sequence[str]) -> tuple[RunProposer, list[str]]:
+    """The function that runs a proposer of new molecules, and the proposers, by default all."""
     from molgen.bench.inventions import INVENTORS, Inventions, invent
     from molgen.bench.rounds import read_or_make, require_proposers
 
-    def play(file: Path, *game: Any) -> Any:
-        return read_or_make(file, Inventions, lambda: invent(*game))
+    def run(file: Path, *arguments: Any) -> Any:
+        return read_or_make(file, Inventions, lambda: invent(*arguments))
 
-    return play, require_proposers(names, INVENTORS)
+    return run, require_proposers(names, INVENTORS)
 
 
 def _rows(results: Sequence[Any], figures: Sequence[str]) -> list[list[str]]:

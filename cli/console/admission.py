@@ -19,7 +19,7 @@ AllowUnfamiliar = Annotated[
     bool,
     typer.Option(
         "--allow-unfamiliar",
-        help="Keep molecules with atom environments or ring systems that the checkpoint's reference lacks.",
+        help="Keep molecules with atom environments or ring systems that the checkpoint's training data lack.",
     ),
 ]
 AllowUnstable = Annotated[
@@ -29,7 +29,10 @@ AllowUnstable = Annotated[
 
 
 def filter_space(space: LatentSpace, rules: AdmissionRules, given: Sequence[Molecule]) -> FilteredSpace:
-    """The space under the rules; the parts of `given` molecules are familiar. Notes a missing reference."""
+    """The space, which then gives only molecules that the rules admit; parts of `given` molecules are familiar.
+
+    Notes a missing reference.
+    """
     from molgen.chem.admission import NO_REFERENCE, Admission
     from molgen.latent.filtered_space import FilteredSpace
 

@@ -44,7 +44,7 @@ def show_listing(title: str, listing: Listing, report: Mapping[str, Any], output
     Args:
         title: Above the table.
         listing: The molecules.
-        report: Further figures for JSON, which the title states in words.
+        report: Further entries of the JSON; the table states them in its title.
         output: The file, or None.
         is_json: Whether JSON is printed.
     """

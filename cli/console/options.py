@@ -43,8 +43,8 @@ Core = Annotated[
     str | None,
     typer.Option(
         "--core",
-        help="Core to keep, as SMILES or SMARTS with [*:1], [*:2] at its open positions; only these change. For two "
-        "parts, the linker changes.",
+        help="Core to keep, as SMILES or SMARTS with [*:1], [*:2] at its open positions; only these change. Of a core "
+        "of two parts, the linker changes.",
     ),
 ]
 Vary = Annotated[

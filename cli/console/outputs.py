@@ -34,9 +34,9 @@ def check_outputs(command: Callable[P, None]) -> Callable[P, None]:
     """Decorates a command to start only if all its outputs can be written without losing a file.
 
     Outputs are the options declared `writable`; inputs are the files that other options name. No output may be an
-    input, links included, or another output. None may exist, unless `is_forced` (--force) is given or the command
-    resumes a run that made it (`is_resumed`, --resume). A folder (`file_okay` is False) that may be replaced must not
-    hold an input.
+    input, links included, or another output. No output file may exist, unless `is_forced` (--force) is given or the
+    command resumes the run that made it (`is_resumed`, --resume). With `is_forced`, an output folder (`file_okay` is
+    False) must not hold an input.
 
     Raises:
         FileError: One of these is violated, or an output cannot be written.
@@ -77,11 +77,11 @@ def _require_safe(roles: Mapping[str, ParameterInfo], given: Mapping[str, object
 
 
 def require_beside(output: Path, values: Iterable[object], is_forced: bool) -> None:
-    """Makes the same checks for a file that no option names, such as one beside an output.
+    """Checks, as `check_outputs` does, an output file that no option names, such as one beside another output.
 
     Args:
         output: The file.
-        values: Values of the options that may name inputs.
+        values: Values of options that may name inputs.
         is_forced: Whether `output` may exist.
 
     Raises:
@@ -94,7 +94,7 @@ def require_beside(output: Path, values: Iterable[object], is_forced: bool) -> N
 
 
 def find_named_files(value: object) -> Iterator[Path]:
-    """The files that the value of an option names: that of `file.py:function`, both of a checkpoint."""
+    """Existing files that the value of an option names: also in `file.py:function`, and the .json of a checkpoint."""
     values = value if isinstance(value, list | tuple) else [value]
     texts = [str(each) for each in values if isinstance(each, str | Path)]
     paths = [Path(part) for text in texts for part in (text, text.rpartition(":")[0]) if part]
@@ -118,7 +118,7 @@ def require_free(output: Path, is_forced: bool) -> None:
     """Checks that the file `output` can be written, and does not exist unless `is_forced`.
 
     Raises:
-        FileError: It cannot, or it does.
+        FileError: It cannot be written, or exists.
     """
     from molgen.errors import FileError
 
@@ -138,7 +138,7 @@ def require_folder(output: Path, inputs: Iterable[Path] = ()) -> None:
     """Checks that the folder `output` can be made or written to, and holds none of `inputs`.
 
     Raises:
-        FileError: It cannot, or it does.
+        FileError: It cannot be made or written to, or holds one of them.
     """
     from molgen.errors import FileError
 
@@ -153,7 +153,7 @@ def require_folder(output: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def _require_name(output: Path) -> None:
-    """Checks that the status of `output` can be read: its name is not too long, and no broken link."""
+    """Checks that `output` can be looked up: its name is not too long, and it is no loop of symbolic links."""
     from molgen.errors import FileError
 
     try:

@@ -21,10 +21,10 @@ def note_rows(path: str | Path, kept: int, read: int, rejected: Mapping[str, int
 
 
 def show_reconstruction(title: str, measured: Mapping[str, Any]) -> None:
-    """Prints the reconstruction."""
+    """Prints figures of reconstruction as a table."""
     show.table(
         title,
-        ["exact reconstruction", "NLL, nats a molecule", "KL, nats a molecule", "active units"],
+        ["exact reconstruction", "NLL, nats per molecule", "KL, nats per molecule", "active units"],
         [[f"{measured['exact']:.1%}", number(measured["nll"]), number(measured["kl"]), str(measured["active_units"])]],
     )
 

@@ -1,4 +1,4 @@
-"""Old names of commands and options, and warnings of old names."""
+"""Old names of commands and options, which still work, with a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import show
 
 @contextmanager
 def note_renames() -> Iterator[None]:
-    """Shows warnings of old names as one-line notes during the block; other warnings are unchanged."""
+    """Shows warnings about old names as one-line notes during the block; other warnings are shown as before."""
     from molgen.renames import RenamedWarning
 
     with warnings.catch_warnings():

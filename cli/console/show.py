@@ -45,7 +45,7 @@ def note(text: str) -> None:
 
 
 def give_up_data() -> None:
-    """Discards pending standard output, which would fail again at exit."""
+    """Flushes standard output, or discards what is pending: writing it would fail again at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -71,7 +71,7 @@ def _one_line(cells: Sequence[str]) -> list[str]:
 
 @contextmanager
 def progress(total: float | None, description: str) -> Iterator[Advance]:
-    """A progress bar with the remaining time, on standard error; silent if that is no terminal.
+    """A progress bar with the remaining time, on standard error; nothing is shown if that is no terminal.
 
     Args:
         total: Final value of `completed`, in any unit; None if unknown.

@@ -79,7 +79,7 @@ def _texts(molecules: Sequence[str], pairs: Path | None) -> Sequence[str]:
     wanted = 3 if pairs is None else 1
     if len(molecules) != wanted:
         remedy = "Write `molgen explore analogy A B C`, or `molgen explore analogy C --pairs FILE`."
-        words = {3: "three molecules, A, B and C", 1: "one molecule, C, beside a file of pairs"}[wanted]
+        words = {3: "three molecules, A, B and C", 1: "one molecule, C, and a file of pairs"}[wanted]
         raise SpecError("analogy", f"needs {words}, but got {len(molecules)}", remedy=remedy)
     return molecules
 
@@ -87,7 +87,7 @@ def _texts(molecules: Sequence[str], pairs: Path | None) -> Sequence[str]:
 def _question(
     space: LatentSpace, texts: Sequence[str], pairs: Path | None, policy: Policy
 ) -> tuple[Change, list[Molecule], Floats]:
-    """The change, the named molecules with the one to be changed last, and its point (D,)."""
+    """The change, the molecules of the command line (the one to change is the last), and the point (D,) of that one."""
     from molgen.explore.analogy import learn_change, read_pairs
     from molgen.latent.encodable import encode_named
 

@@ -54,7 +54,7 @@ def map_(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Draw the molecules of files as a map of the latent space, and report its trustworthiness.
 
-    With several files, `file` is a further colour: the number of the file, from 1.
+    With several files, molecules can also be coloured by `file`, the number of their file from 1.
 
     A .html file opens in a browser: point at a molecule to see it, draw a lasso around molecules to save them.
     docs/guides/explore.md explains how to read a map.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 N_REJECTIONS = 10
 """Number of rejected rows shown; --rejects lists all."""
 LOW = 0.05
+"""Trust below which a molecule counts as an outlier."""
 
 
 @check_outputs
@@ -41,10 +42,10 @@ def outliers(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """List the molecules of a file by trust, outliers first.
 
-    Trust is the share of held-out molecules that are at least as atypical for the model: 0.5 is typical, and one in
-    twenty typical molecules is below 0.05. Its parts, on the same scale, are the likelihood of
-    the molecule under the decoder, the density of its latent vector under the prior, and the consistency of that vector
-    with the vector of its reconstruction.
+    Trust is the share of held-out molecules that are at least as atypical for the model. Of molecules like the training
+    molecules, half have a trust below 0.5, and one in twenty below 0.05. Its parts, on the same scale, are the
+    likelihood of the molecule under the decoder, the density of its latent vector under the prior, and the consistency
+    of that vector with the vector of its reconstruction.
 
     Example: molgen explore outliers library.smi -n 20 -o outliers.svg
     """

@@ -52,8 +52,8 @@ def probe_layers(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Fit linear probes to each layer of the encoder, for targets from tokens to activity.
 
-    Scores are for held-out molecules: AUROC for tokens and functional groups, where 0.5 is chance, otherwise R2, where
-    0 is. The controls are shuffled labels and a Morgan fingerprint.
+    Scores are for held-out molecules: AUROC (0.5 by chance) for tokens, functional groups and labels 0 and 1, otherwise
+    R2 (0 by chance). The controls are shuffled labels and a Morgan fingerprint.
 
     Example: molgen explore probe-layers assay.csv --property pKi -o layers.svg
     """
@@ -112,7 +112,7 @@ def _write(output: Path, depths: Sequence[Layer]) -> None:
 
 
 def _show(depths: Sequence[Layer], n: int) -> None:
-    columns = ["depth", "size", *depths[0].scores]
+    columns = ["layer", "size", *depths[0].scores]
     rows = [[d.name, str(d.size), *(f"{v:.2f}" if v == v else "" for v in d.scores.values())] for d in depths]
     title = f"Probes on {n} molecules: AUROC for tokens, groups and labels 0 and 1, otherwise R2"
     show.table(title, columns, rows)

@@ -31,7 +31,9 @@ def recommend(  # noqa: PLR0913 - one parameter per option
     top: Annotated[int, typer.Option("--top", "-n", min=1, max=10_000, help="Number of molecules.")] = 20,
     shortlist: Annotated[
         int,
-        typer.Option(min=1, help="Rows of a large library scored as molecules, not by their latent vectors alone."),
+        typer.Option(
+            min=1, help="Rows of a large library that are also ranked by fingerprints, after the latent vectors."
+        ),
     ] = 20_000,
     smiles_column: options.SmilesColumn = None,
     checkpoint: options.Checkpoint = None,
@@ -46,9 +48,9 @@ def recommend(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Recommend molecules of a library, or new ones, from liked and disliked molecules.
 
-    A preference is 1 for molecules like the liked ones, -1 for those like the disliked ones. Without --library, new
-    molecules are decoded around the liked ones; only familiar, stable and neutral ones are kept. Given molecules are
-    never recommended.
+    The preference is near 1 for molecules similar to liked ones, near -1 for those similar to disliked ones. Without
+    --library, new molecules are decoded around the liked ones; only familiar, stable and neutral ones are kept. The
+    liked and disliked molecules themselves are never recommended.
 
     Example: molgen explore recommend --like hits.smi --dislike misses.smi --library library.safetensors -n 50
     """

@@ -33,7 +33,8 @@ def steer(  # noqa: PLR0913 - one parameter per option
     reach: Annotated[
         float | None,
         typer.Option(
-            help="Length of each side, in standard deviations of the prior; by default until the molecule changes."
+            help="Length of each side, in standard deviations of the prior; by default slightly more than the length "
+            "over which molecules stay similar to the start."
         ),
     ] = None,
     draws: Annotated[int, typer.Option(min=1, max=1000, help="Number of points decoded at each step.")] = 12,
@@ -47,11 +48,11 @@ def steer(  # noqa: PLR0913 - one parameter per option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Walk from a molecule along the direction of a concept, to both sides.
+    """Walk from a molecule along the direction of a concept and against it.
 
-    Each row is a molecule decoded on the way, at position t, with 0 for the molecule itself, with its similarity to
-    it, the concept and other properties. A concept without a descriptor is predicted by the probe of the direction.
-    The direction of a descriptor is fitted to shipped molecules.
+    Each row is a molecule decoded at position t, where t = 0 is the molecule itself: the value of the concept, the
+    similarity to the molecule at t = 0, and other properties. A concept that is no descriptor is predicted by the probe
+    of the direction. The direction of a descriptor is fitted to shipped molecules.
 
     Example: molgen explore steer "CC(=O)Nc1ccc(O)cc1" --along logp -o walk.svg
     """

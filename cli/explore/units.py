@@ -45,11 +45,11 @@ def units(  # noqa: PLR0913 - one parameter per option
     is_json: options.Json = False,
     is_forced: options.Force = False,
 ) -> None:
-    """Measure the meaning of each latent unit, beside a random rotation of the space.
+    """Measure the meaning of each latent unit, with random rotations of the space as control.
 
-    For each unit: its information (KL), and the descriptors that correlate with it. If the scores of the space equal
-    those of its random rotations, single units have no meaning; use directions (`molgen explore direction`). With
-    --out, also draws molecules decoded while one unit moves and the others are fixed, five a row.
+    Lists for each unit its information (KL) and the descriptors that correlate with it. If the scores of the space
+    equal those of its random rotations, single units have no meaning; use directions (`molgen explore direction`).
+    With --out, also draws molecules decoded while one unit moves and the others are fixed, five per row.
 
     Example: molgen explore units --top 4 -o units.svg
     """
@@ -78,7 +78,7 @@ def units(  # noqa: PLR0913 - one parameter per option
 
 
 def _make_listing(traversals: Sequence[Traversal]) -> Listing:
-    """The molecules of all traversals, each with its unit, its place and the descriptor that the unit is like."""
+    """The molecules of all traversals: for each its unit, the shift of the unit, and the descriptor most correlated."""
     from molgen.output.listing import Listing
 
     rows = [(one, *at) for one in traversals for at in zip(one.shifts.tolist(), one.smiles, strict=True)]
@@ -106,7 +106,7 @@ def _show(units: Units) -> None:
         for unit in units.units
     ]
     title = f"{units.n_active} of {len(units.units)} units are active, on {units.n} molecules"
-    show.table(title, ["unit", "part", "KL, nats", "in use", "correlates with (Spearman)"], rows)
+    show.table(title, ["unit", "part", "KL, nats", "active", "correlates with (Spearman)"], rows)
     scores = [("as it is", units.score), ("turned at random", units.rotated)]
     columns = ["space", "disentanglement", "completeness", "informativeness"]
     show.table(

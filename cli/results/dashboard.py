@@ -16,8 +16,8 @@ def dashboard(
 ) -> None:
     """Show a campaign in Optuna's dashboard, with the molecule of each trial; Ctrl-C ends it.
 
-    Needs the extra molgen-workbench[dashboard]. The dashboard shows the ledger at the start of the command. The run
-    is not changed.
+    Needs the extra molgen-workbench[dashboard]. The dashboard shows the ledger as it is when the command starts. The
+    run is not changed.
 
     Example: molgen dashboard run
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from molgen.run import RunFolder
 
 N_REFERENCE = 2000
-"""Real molecules whose descriptors are compared with those of candidates."""
+"""Number of shipped molecules whose descriptors are shown beside those of candidates."""
 
 
 @check_outputs
@@ -55,7 +55,7 @@ def _describe(run: Path, top: int, checkpoint: Path | None) -> Report:
     """The report on what `run` holds.
 
     Raises:
-        RunError: It is none of the three.
+        RunError: It holds no campaign, training or project.
     """
     from molgen.errors import RunError
     from molgen.output.report.project import describe_project

@@ -12,7 +12,7 @@ from ..console import options, show
 
 def serve(
     folder: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="Existing folder, for files, runs and exports.")
+        Path, typer.Argument(exists=True, file_okay=False, help="Existing folder of files, runs and exports.")
     ] = Path("."),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local server; 0 takes a free one.")] = 8090,
     checkpoint: options.Checkpoint = None,
@@ -21,7 +21,7 @@ def serve(
 ) -> None:
     """Open the workbench in a browser on this machine; Ctrl-C stops it, and its campaigns can be resumed.
 
-    Needs the extra molgen-workbench[serve]. The address that is printed holds a token; nobody without it is answered.
+    Needs the extra molgen-workbench[serve]. The printed address contains a token; requests without it are refused.
 
     Example: molgen serve workbench
     """

@@ -19,10 +19,10 @@ def receptor(
     out: Annotated[Path, typer.Option("--out", "-o", writable=True, file_okay=False, help="Folder for the receptor.")],
     is_json: Json = False,
 ) -> None:
-    """Prepare a receptor for docking, and dock its native ligand again.
+    """Prepare a receptor for docking, and check it by docking its native ligand again.
 
-    Needs the extra molgen-workbench[docking]. The measure `dock:FOLDER` then is the score of AutoDock Vina in kcal/mol.
-    A receptor whose native ligand scores 0 or more is refused.
+    Needs the extra molgen-workbench[docking]. In campaigns, the measure `dock:FOLDER` is then the score of AutoDock
+    Vina in kcal/mol. A receptor whose native ligand scores 0 or more is refused.
 
     Example: molgen receptor protein.pdb --ligand native.sdf -o dhfr
     """

@@ -47,7 +47,7 @@ def test_one_report_of_everything(run_molgen: RunMolgen, tmp_path: Path, checkpo
     again = run_molgen(*arguments, "--figure", figure)
     assert (again.exit_code, "--force" in again.stderr) == (2, True)
     assert "7 molecules, 85.71% of them encodable" in tables.stdout
-    assert "latent predictor" in tables.stdout
+    assert "fitted predictor" in tables.stdout
 
 
 def test_nearest_molecules_are_reported_beside_what_is_decoded_greedily(

@@ -56,7 +56,7 @@ def test_too_few_molecules_to_keep_some_out_are_told(run_molgen: RunMolgen, tmp_
     result = run_molgen("train", few, "--property", "y", "--epochs", 2, "--out", tmp_path / "run", *TINY)
     assert result.exit_code == 0, result.stderr
     assert "6 training molecules, too few to hold some out" in result.stdout
-    assert "latent predictor" not in result.stdout  # nothing was measured
+    assert "fitted predictor" not in result.stdout  # nothing was measured
 
 
 def test_the_baseline_stands_beside_the_predictor(run_molgen: RunMolgen, tmp_path: Path, molecules: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_baseline_stands_beside_the_predictor(run_molgen: RunMolgen, tmp_pat
     result = run_molgen("train", molecules, *arguments, "--out", tmp_path / "run", *TINY)
     assert result.exit_code == 0, result.stderr
     assert "Predictions, scaffold split" in result.stdout
-    assert "latent predictor" in result.stdout
+    assert "fitted predictor" in result.stdout
     assert "Morgan + random forest" in result.stdout
 
 
