@@ -40,9 +40,9 @@ class Assay:
 
     Attributes:
         known: Canonical SMILES of the half that the search knows.
-        measured: (N,) their measurements.
-        hidden: The other half.
-        hidden_measured: Its measurements.
+        measured: (N,) measurements of `known`.
+        hidden: Canonical SMILES of the other half.
+        hidden_measured: Measurements of `hidden`.
         seed: Seed of the split.
     """
 
@@ -54,7 +54,7 @@ class Assay:
 
     @classmethod
     def read(cls, path: Path, column: str, seed: int) -> Assay:
-        """The assay of a file with measurements in `column`; the first of equal molecules counts.
+        """The assay of a file with measurements in `column`; of repeated molecules, the first measurement counts.
 
         Raises:
             FileError: The file cannot be used.
@@ -72,7 +72,7 @@ class Assay:
 
     @cached_property
     def oracle(self) -> Callable[[Sequence[Chem.Mol]], NDArray[np.float64]]:
-        """The forest of the hidden half, from molecules to values."""
+        """A function from molecules to the values of a forest that is fitted to the hidden half."""
         hidden = compute_fingerprints([Chem.MolFromSmiles(text) for text in self.hidden])
         forest = fit_forest(hidden, self.hidden_measured, self.seed)
         return lambda mols: forest.predict(compute_fingerprints(mols))[0]
@@ -86,11 +86,11 @@ class AssayResult:
         search: One of `COMPARED`.
         seed: Seed of the split and of the search.
         best_known: The highest value of the oracle for a known molecule.
-        n_above: Number of the 20 best scored molecules with a higher value than `best_known`.
+        n_above: Number of the 20 best molecules with a higher value than `best_known`.
         best: The highest value found.
-        mean_top: Mean of the 20 best.
-        sa: Their mean SA score, 1 (easy to make) to 10.
-        passes_brenk: Share of them without a BRENK alert.
+        mean_top: Mean value of the 20 best molecules.
+        sa: Mean SA score of the 20 best, 1 (easy to make) to 10.
+        passes_brenk: Share of the 20 best without a BRENK alert.
         smiles: The 20 best, best first.
     """
 
@@ -106,7 +106,7 @@ class AssayResult:
 
 
 def search_assay(assay: Assay, space: LatentSpace, search: str, budget: int) -> AssayResult:
-    """Calls the oracle `budget` times, starting with the measurements of the known half."""
+    """The result of a search that knows the measurements of one half and may call the oracle `budget` times."""
     n_calls = len(assay.known) + budget
     config = replace(search_config(search, n_calls, has_start=search != "random"), **SEARCHES[search])
     latent = LatentSearch(space, seed=assay.seed, config=config)

@@ -1,8 +1,8 @@
 """New molecules for an assay, judged by a model of the whole assay that the search never sees.
 
 The search knows the measurements of a few compounds and proposes one batch of new molecules. The judge is a random
-forest on fingerprints, fitted to all compounds: no forecast of the search's own counts. Edits of the best known
-compounds, which keep the same constraints, are what a proposal has to beat.
+forest on fingerprints, fitted to all compounds; the forecasts of the search itself do not count. The control is random
+edits of the best known compounds that meet the same constraints.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from molgen.project.replicates import Label
 from molgen.train.fit.forest import N_TREES, compute_fingerprints, fit_forest
 
 N_PARENTS = 10
-"""Best known compounds that are edited."""
+"""Number of best known compounds that are edited."""
 CROSS_SHARE = 0.3
-"""Of the edits, those of two compounds."""
+"""Share of the edits that cross two compounds."""
 LABEL = "y"
 
 
 @dataclass(frozen=True)
 class Inventions:
-    """What one proposer made of the beginning of an assay.
+    """The new molecules of one proposer for an assay, and their values by the judge.
 
     Attributes:
         assay: Name of the file.
         proposer: One of `INVENTORS`.
-        seed: Of the beginning and of the proposer.
-        best_known: The judge's highest value of a compound known at the beginning.
-        n_better: How many proposals the judge holds to be better than that.
-        mean: The judge's mean of the proposals.
-        best: Its highest value of one.
+        seed: Seed of the known compounds and of the proposer.
+        best_known: Highest value of a known compound.
+        n_better: Number of proposals with a higher value than `best_known`.
+        mean: Mean value of the proposals.
+        best: Highest value of a proposal.
         smiles: The proposals.
     """
 
@@ -64,14 +64,14 @@ def invent(assay: MeasuredAssay, proposer: str, spec: RoundsSpec, seed: int) -> 
     """One batch of new molecules by a proposer of `INVENTORS`, judged.
 
     Raises:
-        NothingValidError: No new molecule that keeps the constraints was found.
+        NothingValidError: No new molecule that meets the constraints was found.
     """
     judge = fit_judge(assay, seed)
     known = begin(assay, spec, seed)
     compounds = [Compound(str(i), assay.smiles[i], (), {LABEL: Label(float(assay.y[i]))}) for i in known.tolist()]
     proposed = INVENTORS[proposer](assay.space, compounds, spec.batch, seed)
     if not proposed:
-        raise NothingValidError(f"{proposer} found no new molecule for {assay.name} that keeps the constraints")
+        raise NothingValidError(f"{proposer} found no new molecule for {assay.name} that meets the constraints")
     values, before = (judge([parse(text).mol for text in texts]) for texts in (proposed, [c.smiles for c in compounds]))
     best_known = float(before.max())
     return Inventions(
@@ -87,7 +87,7 @@ def invent(assay: MeasuredAssay, proposer: str, spec: RoundsSpec, seed: int) -> 
 
 
 def fit_judge(assay: MeasuredAssay, seed: int) -> Callable[[Sequence[Chem.Mol]], Doubles]:
-    """The forest of a whole assay, from molecules to values."""
+    """The judge: a function from molecules to the values of a forest that is fitted to the whole assay."""
     forest = fit_forest(assay.features, assay.y, seed, N_TREES)
     return lambda mols: forest.predict(compute_fingerprints(mols))[0]
 
@@ -97,7 +97,7 @@ Inventor = Callable[[LatentSpace, Sequence[Compound], int, int], list[str]]
 
 
 def _propose(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) -> list[str]:
-    """What `molgen propose` would."""
+    """The batch that `molgen propose` would propose."""
     fitted = fitted_space(space, compounds, [LABEL], seed)
     start = [compound.smiles for compound in compounds]
     model = CombinedModel.of(fitted, seed)
@@ -108,7 +108,7 @@ def _propose(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: in
 
 
 def _edit(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) -> list[str]:
-    """Random edits of the best compounds that keep the same constraints."""
+    """Random edits of the best compounds that meet the default constraints of `molgen propose`."""
     rng = np.random.default_rng(seed)
     best = sorted(compounds, key=lambda compound: -compound.labels[LABEL].value)[:N_PARENTS]
     parents = [compound.smiles for compound in best]
@@ -129,3 +129,4 @@ def _read(mol: Chem.Mol | None) -> Molecule | None:
 
 
 INVENTORS: Mapping[str, Inventor] = MappingProxyType({"molgen": _propose, "edits": _edit})
+"""Proposers of new molecules by name: `molgen propose`, and its control."""

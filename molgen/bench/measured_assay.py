@@ -27,7 +27,7 @@ from molgen.train.fit.forest import MorganForest, compute_fingerprints, fit_fore
 from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
 
 BEST_SHARE = 0.05
-"""Share of the compounds of an assay that are to be found."""
+"""Share of the compounds of an assay that count as its best."""
 
 
 def read_assay(path: Path, column: str | None, limit: int | None = None, seed: int = 0) -> tuple[str, list[Compound]]:
@@ -78,12 +78,12 @@ class MeasuredAssay:
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
-        """The same (N, 2048), each bit 0 or 1."""
+        """Fingerprints (N, 2048), each bit 0 or 1, as forests take them."""
         return compute_fingerprints(self.mols)
 
     @cached_property
     def tanimoto(self) -> Doubles:
-        """Similarities (N, N) of the fingerprints."""
+        """Tanimoto similarities (N, N) of the fingerprints."""
         return np.array([tanimoto_to_many(one, self.bits) for one in self.bits])
 
     @cached_property
@@ -98,7 +98,7 @@ class MeasuredAssay:
 
     @cached_property
     def best(self) -> NDArray[np.bool_]:
-        """Whether each compound (N,) is among the best twentieth."""
+        """Whether each compound (N,) is among the best 5 %."""
         n = max(1, round(BEST_SHARE * len(self.y)))
         is_best = np.zeros(len(self.y), dtype=bool)
         is_best[np.argsort(-self.y, kind="stable")[:n]] = True
@@ -123,10 +123,10 @@ class FittedAssay:
 
     Attributes:
         assay: The assay.
-        process: The process.
+        process: The Gaussian process.
         known: (K,), the compounds of the fit, in the order of the process.
         forest: The forest.
-        share: Share of the process in the mean of both.
+        share: Weight of the process in the weighted mean of both, in [0, 1].
     """
 
     assay: MeasuredAssay
@@ -136,13 +136,13 @@ class FittedAssay:
     share: float
 
     def predict_by_process(self, rows: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
-        """Mean and standard deviation of a measurement of compounds (N,)."""
+        """Mean and standard deviation by the process, of a measurement of the compounds `rows` (N,)."""
         z = torch.from_numpy(self.assay.z[rows])
         mean, std = self.process.predict_at(block(self.assay.kernels, rows, self.known), z)
         return mean[:, 0].numpy(), std[:, 0].numpy()
 
     def predict_by_forest(self, rows: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
-        """The same."""
+        """The same by the forest; the standard deviation is that of its trees."""
         return self.forest.predict(self.assay.features[rows])
 
     def covariance(self, rows: NDArray[np.int64]) -> Doubles:
@@ -153,5 +153,5 @@ class FittedAssay:
 
 
 def block(kernels: Kernels, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Kernels:
-    """The part of matrices that belongs to these rows and columns."""
+    """The submatrices of these rows and columns."""
     return [one[rows][:, columns] for one in kernels]

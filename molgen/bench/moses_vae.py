@@ -23,7 +23,7 @@ PAD, BOS, EOS = 0, 1, 2
 
 
 class Characters:
-    """SMILES text <-> ids of its characters, with a begin and an end."""
+    """SMILES text <-> ids of its characters, between a begin token and an end token."""
 
     def __init__(self, smiles: Sequence[str]) -> None:
         """The characters that occur in `smiles`."""
@@ -38,7 +38,7 @@ class Characters:
         return torch.tensor([BOS, *(self._ids[character] for character in smiles), EOS])
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text of ids up to the first end."""
+        """The text of ids up to the first end token."""
         end = ids.index(EOS) if EOS in ids else len(ids)
         return "".join(self.characters[i - EOS - 1] for i in ids[:end] if i > EOS)
 
@@ -58,7 +58,7 @@ class MosesVae(nn.Module):
         self.logits = nn.Linear(DECODER_SIZE, n_characters)
 
     def forward(self, sequences: Sequence[Tensor]) -> Tensor:
-        """Loss of B sequences, the longest first: mean nats a character, plus the weighted divergence."""
+        """Loss of B sequences, the longest first: mean nats per character, plus the weighted divergence."""
         _, h = self.encoder(pack_sequence([self.embedding(ids) for ids in sequences]))
         mean, log_variance = self.mean(h[-1]), self.log_variance(h[-1])
         z = mean + (log_variance / 2).exp() * torch.randn_like(mean)
@@ -74,7 +74,7 @@ class MosesVae(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int) -> list[list[int]]:
-        """Ids of `n` texts drawn from the standard normal prior, always of the greatest length."""
+        """Ids of `n` texts drawn from the standard normal prior; each has the maximum length, whatever its end."""
         z = torch.randn(n, LATENT_SIZE)
         h, ids = self._first(z), torch.full((n,), BOS)
         drawn = []

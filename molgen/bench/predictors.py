@@ -1,6 +1,6 @@
 """Benchmark of predictors: the fitted predictor beside a random forest on Morgan fingerprints, on held-out scaffolds.
 
-Notation: N molecules of an assay, T of them to learn from, U held out.
+Notation: N molecules of an assay.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PredictorResult:
 
 
 def compare_predictors(assay: MeasuredAssay, seed: int, n_trees: int) -> list[PredictorResult]:
-    """Process, forest and their weighted mean: fitted to four fifths of the compounds, scored on held-out scaffolds."""
+    """Process, forest and their weighted mean: fitted to about 80 % of the compounds, scored on held-out scaffolds."""
     is_test = random_scaffold_split(assay.smiles, seed)
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     fitted = assay.fit(train, seed, n_trees)
@@ -52,7 +52,7 @@ def compare_predictors(assay: MeasuredAssay, seed: int, n_trees: int) -> list[Pr
 
 
 def random_scaffold_split(smiles: Sequence[str], seed: int) -> NDArray[np.bool_]:
-    """Whether each molecule (N,) is held out: random whole scaffolds, up to a fifth of all.
+    """Whether each molecule (N,) is held out: those of random scaffolds, at most 20 % of the molecules.
 
     Source: Bemis & Murcko, J. Med. Chem. 1996, 39, 2887.
     """

@@ -61,16 +61,15 @@ SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "random": {},
     }
 )
-"""The search of molgen and parts of it, by their settings; other samplers are those of Optuna.
+"""Settings of the search of molgen and of variants of it, by name.
 
 `tanimoto-bo` approximates the tuned Bayesian optimisation of Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709): one wide
 process, and a genetic algorithm of 5 x 200 edited graphs for each batch.
 """
 OPTUNA = ("cmaes", "tpe", "gp")
-
-
+"""Samplers of Optuna."""
 N_STOCK = 5000
-"""Number of shipped molecules that take the place of prior samples if the checkpoint has no language model."""
+"""Number of shipped molecules to draw in place of prior samples if the checkpoint has no language model."""
 
 
 def require_sampler(name: str) -> None:
@@ -105,7 +104,7 @@ def choose_batch_size(n_calls: int) -> int:
 
 @cache
 def draw_stock() -> tuple[str, ...]:
-    """Shipped molecules that resemble no target of a benchmark.
+    """Shipped molecules that are not similar to a target of a benchmark.
 
     Source: the similarity threshold of GuacaMol's hold-out, `GUACAMOL_HOLD_OUT`.
     """
@@ -128,7 +127,7 @@ class Proposer(Protocol):
 
 
 class _LatentProposer:
-    """The search of molgen; molecules with flaws are not proposed, where that is asked for."""
+    """The search of molgen; with a reference of familiar molecules, it proposes no molecules with flaws."""
 
     def __init__(self, space: LatentSpace, name: str, seed: int, budget: int, reference: Reference | None) -> None:
         config = replace(search_config(name, budget), **SEARCHES[name])

@@ -1,4 +1,4 @@
-"""The assay loop in retrospect: the share of the best compounds of an assay that a few rounds of proposals find.
+"""The assay loop on a measured assay: the share of its best compounds that a few rounds of proposals find.
 
 The measurements of a few compounds are known. In each round a proposer picks a batch of the others, whose measurements
 become known. All proposers start with the same compounds.
@@ -37,7 +37,7 @@ SERIES_ROOM = 2
 N_JOINT = 400
 """Number of best candidates among which a batch is picked."""
 NOISES = (0.03, 0.1, 0.3, 1.0)
-"""Noise variances, relative to that of the signal, of which the Tanimoto process takes the likeliest."""
+"""Noise variances of the Tanimoto process, relative to that of the signal; the one of highest likelihood is used."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class RoundsSpec:
     """Options of the benchmark.
 
     Attributes:
-        n_start: Compounds known at the start.
-        beginning: `series`, random ones of the compounds nearest to a random compound; `oldest`, the first of the
-            file.
-        n_rounds: Rounds.
-        batch: Compounds a round.
+        n_start: Number of compounds known at the start.
+        beginning: Compounds known at the start: `series`, a random half of those nearest to a random compound;
+            `oldest`, the first of the file.
+        n_rounds: Number of rounds.
+        batch: Compounds per round.
     """
 
     n_start: int = 50
@@ -66,8 +66,8 @@ class RoundsResult:
         assay: Name of the file.
         proposer: One of `PROPOSERS`.
         seed: Seed of the start and of the proposer.
-        found: After each round, the share of the best twentieth that is known, without compounds known at the start.
-        best: After each round, the best measurement.
+        found: After each round, the share found of the best 5 % of the assay, compounds known at the start left out.
+        best: After each round, the best known measurement.
     """
 
     assay: str
@@ -78,7 +78,7 @@ class RoundsResult:
 
 
 def play_rounds(assay: MeasuredAssay, proposer: str, spec: RoundsSpec, seed: int) -> RoundsResult:
-    """Runs a proposer of `PROPOSERS`.
+    """The result of a proposer of `PROPOSERS`.
 
     Raises:
         SpecError: There are too few compounds.
@@ -198,4 +198,4 @@ PROPOSERS: Mapping[str, BatchPick] = MappingProxyType(
         "random": _pick_at_random,
     }
 )
-"""The batches of `molgen propose` and its controls."""
+"""Proposers of batches by name: `molgen propose`, and its controls."""

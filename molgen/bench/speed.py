@@ -47,14 +47,14 @@ class Speed:
 
     @property
     def ratio(self) -> float | None:
-        """Speed ratio of molgen to MOSES."""
+        """Speed of molgen divided by that of MOSES, or None."""
         return self.molgen / self.moses if self.moses else None
 
 
 def measure_speeds(
     space: LatentSpace, smiles: Sequence[str], seconds: float, on_done: Callable[[float, str], object] = lambda *_: None
 ) -> list[Speed]:
-    """The speeds of the model of `space` on molecules that it can encode, about a thousand at least.
+    """The speeds of the model of `space` on molecules that it can encode, preferably a thousand or more.
 
     Args:
         space: Its sizes and vocabulary are used; a model like it is trained from scratch.

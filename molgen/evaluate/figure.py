@@ -46,7 +46,7 @@ def _draw_lengths(axes: Axes, reconstruction: Mapping[str, Any]) -> None:
     axes.bar(names, [100 * band["exact"] for band in bands], color="#4878a8")
     for place, band in enumerate(bands):
         axes.annotate(f"{band['n']}", (place, 2), ha="center", color="white", fontsize=8)
-    axes.set(title="Molecules that come back exactly", xlabel="SELFIES symbols", ylabel="%", ylim=(0, 100))
+    axes.set(title="Molecules reconstructed exactly", xlabel="SELFIES symbols", ylabel="%", ylim=(0, 100))
 
 
 def _draw_distances(axes: Axes, geometry: Mapping[str, Any] | None) -> None:
@@ -56,7 +56,7 @@ def _draw_distances(axes: Axes, geometry: Mapping[str, Any] | None) -> None:
         axes.fill_between(centres, [b["low"] for b in bins], [b["high"] for b in bins], color="#4878a8", alpha=0.3)
         axes.plot(centres, [b["median"] for b in bins], color="#4878a8", marker="o", markersize=3)
         axes.annotate(f"Pearson {geometry['pearson']:.2f}", (0.05, 0.9), xycoords="axes fraction")
-    axes.set(title="Near points are like molecules", xlabel="Tanimoto distance", ylabel="latent distance", xlim=(0, 1))
+    axes.set(title="Latent and Tanimoto distances", xlabel="Tanimoto distance", ylabel="latent distance", xlim=(0, 1))
 
 
 def _draw_shares(axes: Axes, report: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""Excess nats: how much of a latent space belongs to no molecule.
+"""Excess nats: how much of the mass of the prior belongs to no molecule.
 
-A code as long as the molecules are surprising leaves no holes. The excess of its length is the negative logarithm of
-the share of the space that molecules were encoded to.
+The code length of a molecule is the divergence of its posterior plus the negative log likelihood of decoding it. The
+shortest possible length is the negative log likelihood of the molecule itself, here under a language model. The excess
+of the mean code length is the negative logarithm of the share of the prior that molecules are encoded to.
 
 Notation: N molecules, C coarse dimensions.
 Source: the code length of an autoencoder, Kingma & Welling 2014 (arXiv:1312.6114), equation 3, as bits back, Hinton &
@@ -29,17 +30,17 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Nats:
-    """Mean nats per molecule, over the molecules that every model of the checkpoint can read.
+    """Mean nats per molecule, over the molecules that the autoencoder and the language model can read.
 
     Attributes:
         n: Number of molecules.
         language: Negative log likelihood under the language model.
         autoencoder: Divergence of the posterior from the prior, plus the exact decoder's negative log likelihood at a
-            draw of the posterior.
+            sample of the posterior.
         region: Divergence of the coarse part, plus the negative log likelihood under the language model conditioned on
-            it; None for a checkpoint without one.
-        divergence: The part of `region`, or else of `autoencoder`, that is divergence.
-        excess: `region`, or else `autoencoder`, minus `language`.
+            it; None for a checkpoint without such a model.
+        divergence: The divergence in `region`, or in `autoencoder` if there is no `region`.
+        excess: `region`, or `autoencoder` if there is no `region`, minus `language`.
     """
 
     n: int
@@ -56,7 +57,7 @@ def measure_nats(space: LatentSpace, smiles: Sequence[str], seed: int) -> Nats |
     Args:
         space: The latent space.
         smiles: The molecules.
-        seed: Seed of the draws from posteriors.
+        seed: Seed of the samples of posteriors.
     """
     language, region = space.model.priors.get("language"), space.model.region
     if not isinstance(language, SmilesLanguageModel):
@@ -84,7 +85,7 @@ def measure_nats(space: LatentSpace, smiles: Sequence[str], seed: int) -> Nats |
 def _read(
     space: LatentSpace, language: SmilesLanguageModel, text: str
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]] | None:
-    """SELFIES and SMILES token ids of a molecule; None if one of the models cannot read it."""
+    """Ids of SELFIES and of SMILES tokens of a molecule; None if one of the models cannot read it."""
     try:
         selfies, smiles = space.model.vocabulary.tokenise(text), language.tokens.ids(text)
     except MoleculeError:

@@ -30,8 +30,8 @@ class Band:
     """Molecules of similar length.
 
     Attributes:
-        above: All have more SELFIES symbols.
-        up_to: None has more SELFIES symbols; None for the last band.
+        above: Lower bound of the number of SELFIES symbols, exclusive.
+        up_to: Upper bound, inclusive; None for the last band.
         n: Number of molecules.
         exact: Share reconstructed exactly.
         token_accuracy: Mean share of correct SELFIES symbols.
@@ -49,22 +49,22 @@ class Reconstruction:
     """Reconstruction by greedy decoding.
 
     Attributes:
-        n: Readable molecules, N.
-        encodable: Share of N that the model can encode; the rest has unknown tokens or is too long.
+        n: Number of molecules, N.
+        encodable: Share of N that the model can encode; the others have unknown tokens or are too long.
         exact: Share of N whose canonical SMILES, stereo included, is reconstructed; molecules that cannot be encoded
             count as failures.
         exact_unrefined: The same from posterior means, without refinement.
-        n_new: Molecules outside the training data.
-        exact_new: Share of these reconstructed exactly.
+        n_new: Number of molecules outside the training data.
+        exact_new: Share of these reconstructed exactly; NaN if there are none.
         token_accuracy: Mean share of SELFIES symbols that are correct at their position, relative to the longer of the
             two strings.
-        nll: Nats per encodable molecule, teacher-forced, at the posterior mean.
+        nll: Negative log likelihood in nats per encodable molecule, teacher-forced, at the posterior mean.
         kl: Divergence of the posterior from the prior N(0, diag(s^2)) in nats per encodable molecule, s the scales of
             the dimensions.
-        active_units: Latent dimensions in which the variance of the posterior mean is above 0.01 of the prior's (Burda
-            et al. 2016, arXiv:1509.00519, section 5.2, where the prior's is 1); of the encodable ones.
+        active_units: Number of latent units whose posterior mean has a variance, over the encodable molecules, above
+            0.01 of the variance of the prior (Burda et al. 2016, arXiv:1509.00519, section 5.2, for a variance of 1).
         latent_size: D.
-        by_length: The non-empty bands of similar length.
+        by_length: The bands of similar length that are not empty.
     """
 
     n: int
@@ -107,7 +107,7 @@ def evaluate_reconstruction(space: LatentSpace, smiles: Sequence[str], z: Floats
 
 
 def token_accuracy(wanted: str, found: str | None) -> float:
-    """Share, in [0, 1], of equal positions of the SELFIES of two canonical SMILES, relative to the longer one."""
+    """Share, in [0, 1], of positions with equal symbols in the SELFIES of two SMILES, relative to the longer one."""
     if wanted == found:
         return 1.0
     a, b = _symbols(wanted), _symbols(found)
@@ -146,7 +146,7 @@ def _bands(lengths: NDArray[np.int64], is_exact: NDArray[np.bool_], accuracy: ND
 
 
 def _likelihood(space: LatentSpace, smiles: Sequence[str]) -> tuple[float, float, int]:
-    """Mean negative log likelihood, mean KL divergence and active units; variances need two molecules."""
+    """Mean negative log likelihood, mean KL divergence and active units; NaN, NaN and 0 for less than two molecules."""
     if len(smiles) < 2:
         return math.nan, math.nan, 0
     data = make_token_set(space, smiles)

@@ -21,10 +21,10 @@ from molgen.train.fit.forest import compute_fingerprints, fit_forest
 def evaluate_forest(
     data: TokenSet, vocabulary: Vocabulary, properties: Sequence[str], *, seed: int, threads: int = 1
 ) -> list[Fit]:
-    """Scores of random forests, one per property, fitted to the training rows of `data`, on its validation rows.
+    """Scores of random forests, one per property: fitted to the training rows of `data`, scored on its validation rows.
 
-    The interval of the forest is that of its trees, each grown to single measurements (Meinshausen 2006, Quantile
-    regression forests, section 2). Properties with fewer than 2 labels in either part are left out.
+    Intervals are those of the trees of a forest, each grown to single measurements (Meinshausen 2006, Quantile
+    regression forests, section 2). Properties with fewer than 2 labels for training or for validation are left out.
     """
     fits = []
     for name, y in zip(properties, data.labels.T.astype(np.float64), strict=True):
@@ -40,12 +40,12 @@ def evaluate_forest(
 def evaluate_predictor(
     space: LatentSpace, properties: Sequence[str], smiles: Sequence[str], y: NDArray[np.float64]
 ) -> list[Fit]:
-    """Scores of the predictor of `space`; properties with fewer than 2 labels are left out.
+    """Scores of the predictor of `space`; properties with fewer than 2 labelled predictions are left out.
 
     Args:
         space: Its checkpoint predicts `properties`, and possibly others.
         properties: P names.
-        smiles: N; those that cannot be predicted are left out.
+        smiles: N SMILES; molecules that cannot be predicted are left out.
         y: Labels (N, P), NaN if missing.
     """
     mean, std = space.predict_molecules(smiles)

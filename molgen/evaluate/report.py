@@ -35,11 +35,11 @@ from molgen.latent.space import LatentSpace
 
 MIN_GEOMETRY = 3
 N_CONSISTENCY = 1000
-"""Points of the prior used to measure consistency."""
+"""Number of points of the prior to measure consistency on."""
 N_NEAREST_CONSISTENCY = 100
-"""The same with decoding to the nearest molecules, which takes longer."""
+"""The same for decoding to the nearest molecules, which takes longer."""
 PLAIN_SHARE = 0.3
-"""Share of the time of a report with nearest molecules that its other parts take."""
+"""In a report with nearest molecules, the share of the progress bar for its other parts."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class EvaluationConfig:
     Attributes:
         path: File of molecules.
         properties: Columns to compare predictions with; by default, all predicted properties that are columns.
-        n_samples: Points of the prior to decode.
-        prior: Name of their prior; None for the default of the space.
-        fcd: Whether to compute the Frechet ChemNet distance of the samples to the file.
+        n_samples: Number of points of a prior to decode.
+        prior: Name of that prior; None for the default of the space.
+        fcd: Whether to compute the Frechet ChemNet distance between the samples and the file.
         limit: Number of random rows of the file, or None for all.
-        seed: Seed of rows and points.
+        seed: Seed of the random rows and points.
         smiles_column: Name of the SMILES column, or None to detect it.
         nearest: Whether to also measure neighbourhoods and consistency with decoding to the nearest molecules.
     """
@@ -71,54 +71,54 @@ class EvaluationConfig:
 
 def evaluate_file(
     space: LatentSpace,
-    question: EvaluationConfig,
+    config: EvaluationConfig,
     tally: Tally,
     on_done: Callable[[float, str], object] = lambda *_: None,
 ) -> dict[str, Any]:
-    """The report; missing numbers are None.
+    """The report, ready for JSON: missing numbers are None.
 
     Args:
         space: The latent space.
-        question: Options of the report.
+        config: Options of the report.
         tally: Counts the rows.
-        on_done: Called with the share done, in [0, 1], and what comes next.
+        on_done: Called with the share done, in [0, 1], and the name of the part that comes next.
 
     Raises:
         FileError: The file cannot be used, or no row of it can.
-        SpecError: The checkpoint does not predict a requested property, or a library is not installed.
+        SpecError: The checkpoint lacks the prior or a requested property, or a library is not installed.
     """
-    prior = space.default_prior if question.prior is None else question.prior
+    prior = space.default_prior if config.prior is None else config.prior
     space.require_prior(prior)
-    if question.fcd:
+    if config.fcd:
         require_fcd()
-    names = _properties(space, question)
-    plain_share = PLAIN_SHARE if question.nearest else 1.0
+    names = _properties(space, config)
+    plain_share = PLAIN_SHARE if config.nearest else 1.0
 
     def on_part(share: float, what: str) -> object:
         return on_done(plain_share * share, what)
 
     on_part(0.0, "reading")
-    rows = read_rows(question.path, smiles_column=question.smiles_column, properties=names)
-    records = list(tally.sift(parse_rows(draw_items(rows, question.limit, question.seed))))
-    tally.require_kept(question.path)
+    rows = read_rows(config.path, smiles_column=config.smiles_column, properties=names)
+    records = list(tally.sift(parse_rows(draw_items(rows, config.limit, config.seed))))
+    tally.require_kept(config.path)
     smiles = [record.molecule.smiles for record in records]
     on_part(0.05, "reconstruction")
     z = space.encode(smiles, AS_IT_IS)
     reconstruction = evaluate_reconstruction(space, smiles, z)
     on_part(0.2, "samples")
-    decoded = space.sample(question.n_samples, question.seed, prior=prior)
-    samples = measure_samples(space, decoded, smiles if question.fcd else None)
+    decoded = space.sample(config.n_samples, config.seed, prior=prior)
+    samples = measure_samples(space, decoded, smiles if config.fcd else None)
     on_part(0.4, "predictions")
     y = np.array([record.values for record in records], dtype=np.float64)
     fits = evaluate_predictor(space, names, smiles, y) if names else []
     report = {
-        "data": str(question.path),
+        "data": str(config.path),
         "checkpoint_sha256": space.model.digest,
         "reconstruction": asdict(reconstruction),
         "samples": {"prior": prior, **asdict(samples)},
         "predictor": [asdict(fit) for fit in fits],
-        **_smoothness(space, smiles, z, question.seed, on_part),
-        "nearest": _nearest(space, smiles, z, question.seed, on_done) if question.nearest else None,
+        **_smoothness(space, smiles, z, config.seed, on_part),
+        "nearest": _nearest(space, smiles, z, config.seed, on_done) if config.nearest else None,
     }
     return dict(replace_nan(report))
 
@@ -126,7 +126,7 @@ def evaluate_file(
 def _smoothness(
     space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
 ) -> dict[str, Any]:
-    """The parts of the report on encodable molecules in random order; None if there are too few."""
+    """The parts of the report on encodable molecules in random order; a part is None for too few of them."""
     rows = _encodable(z, seed)[:N_GEOMETRY]
     chosen = [smiles[row] for row in rows.tolist()]
     on_done(0.45, "distances")
@@ -153,7 +153,7 @@ def _smoothness(
 def _nearest(
     space: LatentSpace, smiles: Sequence[str], z: Floats, seed: int, on_done: Callable[[float, str], object]
 ) -> dict[str, Any]:
-    """Neighbourhoods, of the first of the same molecules, and consistency with points decoded to the nearest ones."""
+    """Neighbourhoods (of the first of the same molecules) and consistency, if points decode to nearest molecules."""
     chosen = [smiles[row] for row in _encodable(z, seed)[:N_CENTRES].tolist()]
     done = count(1)
     neighbourhood = None
@@ -176,11 +176,11 @@ def _encodable(z: Floats, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(z).all(axis=1)))
 
 
-def _properties(space: LatentSpace, question: EvaluationConfig) -> tuple[str, ...]:
-    for name in question.properties:
+def _properties(space: LatentSpace, config: EvaluationConfig) -> tuple[str, ...]:
+    for name in config.properties:
         if name not in space.property_names:
             known = ", ".join(space.property_names) or "nothing"
             raise SpecError("property", f"the checkpoint does not predict {name!r}; it predicts {known}")
-    if question.properties:
-        return question.properties
-    return tuple(name for name in space.property_names if has_property(question.path, name, question.smiles_column))
+    if config.properties:
+        return config.properties
+    return tuple(name for name in space.property_names if has_property(config.path, name, config.smiles_column))

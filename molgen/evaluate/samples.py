@@ -17,7 +17,7 @@ from molgen.extras import require_package
 from molgen.latent.space import LatentSpace
 
 N_DIVERSITY = 2000
-"""Maximum number of distinct samples for internal diversity."""
+"""Maximum number of distinct molecules for internal diversity."""
 UNIQUE_OF = 10_000
 
 
@@ -26,13 +26,13 @@ class Samples:
     """The quality of samples.
 
     Attributes:
-        n: Points decoded.
+        n: Number of points decoded.
         validity: Share of n that are molecules.
-        uniqueness: Share of distinct ones among the valid.
-        unique_at_10k: Share of distinct ones among the first 10,000 valid; None for fewer.
-        novelty: Share of the distinct ones outside the training data.
-        internal_diversity: 1 - mean Tanimoto similarity (ECFP4) of all pairs of the first 2,000 distinct ones, pairs
-            of a molecule with itself included (IntDiv1).
+        uniqueness: Share of distinct molecules among the valid samples.
+        unique_at_10k: Share of distinct molecules among the first 10,000 valid samples; None for fewer.
+        novelty: Share of the distinct molecules outside the training data.
+        internal_diversity: 1 - mean Tanimoto similarity (ECFP4) of all pairs of the first 2,000 distinct molecules,
+            pairs of a molecule with itself included (IntDiv1).
         fcd: Frechet ChemNet distance to the molecules of the file (Preuer et al. 2018, doi:10.1021/acs.jcim.8b00234);
             None if not requested.
     """
@@ -49,12 +49,12 @@ class Samples:
 def measure_samples(
     space: LatentSpace, decoded: Sequence[str | None], reference: Sequence[str] | None = None
 ) -> Samples:
-    """The quality of n decoded points (at least one) of the prior.
+    """The quality of n decoded points, at least one, of a prior.
 
     Args:
         space: The latent space, whose training data define novelty.
         decoded: Canonical SMILES, None if invalid.
-        reference: Molecules of the Frechet ChemNet distance, or None to leave it out.
+        reference: Molecules for the Frechet ChemNet distance; None to leave it out.
 
     Raises:
         SpecError: The library for the distance is not installed.
@@ -73,7 +73,7 @@ def measure_samples(
 
 
 def internal_diversity(smiles: Sequence[str]) -> float:
-    """1 - mean Tanimoto similarity of all ordered pairs of N molecules; NaN for none."""
+    """1 - mean Tanimoto similarity (ECFP4) of all ordered pairs of N molecules; NaN if N is 0."""
     fingerprints = [fingerprint(parse(text).mol) for text in smiles]
     means = [tanimoto_to_many(one, fingerprints).mean() for one in fingerprints]
     return 1.0 - float(np.mean(means)) if means else float("nan")
@@ -89,7 +89,7 @@ def require_fcd() -> None:
 
 
 def frechet_chemnet_distance(a: Sequence[str], b: Sequence[str]) -> float:
-    """The distance between two sets of at least two molecules; it falls with the size of both.
+    """The distance between two sets of at least two molecules each; the smaller the sets, the larger its bias.
 
     Raises:
         SpecError: The library is not installed.

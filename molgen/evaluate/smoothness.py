@@ -1,4 +1,4 @@
-"""Smoothness: whether near points belong to similar molecules.
+"""Smoothness: whether points that are near each other belong to similar molecules.
 
 Notation: N molecules, D latent dimensions, M pairs, k neighbours.
 """
@@ -18,15 +18,19 @@ from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.metrics import NEIGHBOURS, trustworthiness
 
 N_GEOMETRY = 2000
-"""Molecules whose distances are compared: two million pairs."""
-N_CENTRES, N_SCOUTS, N_DECODES = 200, 40, 100
-"""Number of molecules whose neighbourhood is measured, number of those that choose the radius, points around each."""
+"""Maximum number of molecules whose distances are compared: two million pairs."""
+N_CENTRES = 200
+"""Maximum number of molecules whose neighbourhoods are measured."""
+N_SCOUTS = 40
+"""Number of these molecules that the radius is chosen by."""
+N_DECODES = 100
+"""Number of points decoded around each molecule."""
 RADII = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
-"""Steps tried, in standard deviations of the prior in each dimension."""
+"""Radii tried: the spread of the points in each dimension, in standard deviations of the prior."""
 NEAREST_RADIUS = 0.4
-"""The step for decoding to the nearest molecules, for which a search for the best step would take too long."""
+"""The radius for decoding to the nearest molecules, where trying several would take too long."""
 USEFUL = (0.5, 0.95)
-"""Tanimoto similarities to the centre between which a neighbour is useful: new, but of the same series."""
+"""Range of the Tanimoto similarity (ECFP4) to the centre of a useful neighbour: new, but of the same series."""
 
 sa = DESCRIPTORS["sa"].function
 
@@ -58,7 +62,7 @@ class Geometry:
     """Correlation of distances between points with those between molecules.
 
     Attributes:
-        n: Molecules.
+        n: Number of molecules.
         pearson: Correlation of Euclidean distance with Tanimoto distance (ECFP4) over all pairs.
         spearman: The same by rank.
         trustworthiness: By k: whether the k nearest points are also the most similar molecules, 1 at best and 0.5 by
@@ -79,13 +83,13 @@ class Neighbourhood:
 
     Attributes:
         n: Number of molecules.
-        radius: Best step, in standard deviations of the prior in each dimension.
-        useful: Of 100 points around a molecule at that step, the number that decode to distinct molecules with a
-            Tanimoto similarity of 0.5 to 0.95 to it: median over the molecules.
-        familiar: Share of the distinct molecules around them whose atom environments of radius 1 all occur in training
-            molecules; None if the checkpoint has no familiarity reference or nothing was found.
-        sa_rise: Mean SA score of the molecules around a molecule minus its own, averaged over the molecules; None if
-            nothing was found.
+        radius: Best radius: spread of the points in each dimension, in standard deviations of the prior.
+        useful: Number of distinct molecules with a Tanimoto similarity of 0.5 to 0.95 to the centre that 100 points
+            around it decode to: median over the centres.
+        familiar: Share of the distinct molecules around all centres whose atom environments of radius 1 all occur in
+            training molecules; None if the checkpoint has no familiarity reference or nothing was found.
+        sa_rise: Mean SA score of the molecules around a centre minus that of the centre, averaged over the centres;
+            None if nothing was found.
     """
 
     n: int
@@ -100,10 +104,10 @@ class Consistency:
     """Whether encoding inverts decoding away from known molecules.
 
     Attributes:
-        n: Points of the prior that decode to a molecule that can be encoded.
+        n: Number of points of the prior that decode to a molecule that can be encoded.
         distance: Median distance between the latent vector of the decoded molecule and the point, relative to the
             median distance between two points of the prior.
-        changed: Share of these molecules that do not decode from their own latent vector.
+        changed: Share of these molecules whose own latent vector decodes to something else.
     """
 
     n: int
@@ -112,7 +116,7 @@ class Consistency:
 
 
 def measure_geometry(z: Floats, smiles: Sequence[str]) -> Geometry:
-    """Geometry of points (N, D), none missing, and their molecules; N at least 3."""
+    """Geometry of points (N, D) without NaN and of their molecules; N is at least 3."""
     from scipy.spatial.distance import pdist, squareform
     from scipy.stats import pearsonr, spearmanr
 
@@ -143,13 +147,13 @@ def _profile(latent: Doubles, chemical: Doubles) -> tuple[Tenth, ...]:
 def measure_neighbourhood(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
 ) -> Neighbourhood:
-    """Useful neighbours of encodable molecules, at the best step for the first forty of them.
+    """The neighbourhood of encodable molecules, at the radius with most useful neighbours of the first 40 molecules.
 
     Args:
         space: The latent space.
         smiles: Canonical SMILES, at least one; the first 200 are used.
-        seed: Seed of the directions.
-        on_centre: Called for each molecule and step.
+        seed: Seed of the points around the molecules.
+        on_centre: Called after each molecule at each radius.
     """
     centres = list(smiles[:N_CENTRES])
     points = space.encode(centres, AS_IT_IS)
@@ -172,15 +176,15 @@ def count_neighbourhood_steps(n: int) -> int:
 def measure_nearest_neighbourhood(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
 ) -> Neighbourhood:
-    """Useful neighbours of encodable molecules, with points decoded to the nearest molecule.
+    """The neighbourhood of encodable molecules, where points decode to their nearest molecules.
 
-    The search for it starts with the molecule in the middle, among others.
+    The molecule at the centre is one of those that the search for the nearest molecules starts from.
 
     Args:
-        space: Where to look.
+        space: The latent space.
         smiles: Canonical SMILES, at least one; the first 200 are used.
-        seed: Seed of the directions, and of `nearest_molecules`.
-        on_centre: Called for each molecule.
+        seed: Seed of the points around the molecules, and of `nearest_molecules`.
+        on_centre: Called after each molecule.
     """
     centres = list(smiles[:N_CENTRES])
     points = space.encode(centres, AS_IT_IS)
@@ -193,7 +197,7 @@ def measure_nearest_neighbourhood(
 
 
 def measure_consistency(space: LatentSpace, n: int, seed: int, decode: Decode | None = None) -> Consistency:
-    """Consistency of `n` points of the prior, decoded by `decode`, by default greedily, and encoded."""
+    """Consistency of `n` points of the Gaussian prior, decoded by `decode` (by default greedily) and encoded again."""
     points = space.sample_points(n, seed, prior=GAUSSIAN)
     decode = decode or space.decode
     decoded = decode(points)
@@ -219,7 +223,7 @@ def _neighbours(
     decode: Callable[[Floats, str], list[str | None]],
     on_centre: Callable[[], object],
 ) -> list[list[str]]:
-    """The distinct other molecules decoded around each of the molecules at points (N, D), sorted."""
+    """For each centre, with its point in `points` (N, D): the distinct other molecules decoded around it, sorted."""
     found = []
     for i, (point, smiles) in enumerate(zip(points, centres, strict=True)):
         noise = np.random.default_rng(seed + i).standard_normal((N_DECODES, space.size)).astype(np.float32)

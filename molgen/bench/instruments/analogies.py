@@ -2,8 +2,8 @@
 
 Six changes of medicinal chemistry are applied as reactions to the molecules of one part of a list, and the latent
 change is learned from these pairs. It is then applied to the latent vectors of the other part, and the answers are
-compared with the products of the same reaction. The controls use all differences rotated to one random direction,
-steps in random directions, and the difference of a single pair.
+compared with the products of the same reaction. The controls use the difference of a single pair, all differences
+turned by one random rotation, and steps in random directions.
 
 Notation: N molecules, M pairs, D latent dimensions.
 """
@@ -29,17 +29,18 @@ from molgen.explore.analogy import Analogue, Change, find_analogues, learn_chang
 from molgen.latent.space import LatentSpace
 
 SIMILAR = 0.6
-"""Minimum Tanimoto similarity (ECFP4) of an answer to the changed molecule."""
+"""Minimum Tanimoto similarity (ECFP4) of an answer to the molecule that the change is applied to."""
 N_TOP = 10
 N_TEST = 35
-"""Number of molecules changed, per kind."""
+"""Maximum number of test molecules per kind of change."""
 N_LEARN, N_SITES = 600, 3
-"""Number of molecules learned from, per kind, and maximum number of sites of each."""
+"""Maximum number of molecules to learn from per kind of change, and of sites changed in each."""
 LEARN_SHARE = 2 / 3
 STEP = 0.3
-"""Step in random directions, in standard deviations of the prior."""
+"""Spread of the steps of `no direction` in each dimension, in standard deviations of the prior."""
 
 ARMS = ("learned", "one pair", "random direction", "no direction")
+"""The learned change, and its controls in the order of the module's docstring."""
 
 _PHENYL = "[*:7]-!@[c:1]1[cH:2][cH:3][cH:4][cH:5][cH:6]1>>[*:7]-!@[c:1]1"
 _CLOSE = "[c:6]1"
@@ -52,7 +53,7 @@ class ChangeKind:
     Attributes:
         name: Its name.
         reactions: SMARTS of reactions that make it at one site.
-        group: SMARTS of the group that a molecule gains.
+        group: SMARTS of the group that a molecule gains by the change.
     """
 
     name: str
@@ -85,9 +86,9 @@ class Hits:
     """Hit rates.
 
     Attributes:
-        alike_1: Share of molecules whose best answer gained the group and has a Tanimoto similarity of 0.6 or more.
+        alike_1: Share of molecules whose best answer has gained the group and a Tanimoto similarity of at least 0.6.
         alike_10: The same for any of the ten best.
-        exact_1: Share of molecules whose best answer is what the reaction gives, at any site.
+        exact_1: Share of molecules whose best answer is a product of the reaction, at any site.
         exact_10: The same for any of the ten best.
     """
 
@@ -102,10 +103,10 @@ class KindScore:
     """The result for one kind of change.
 
     Attributes:
-        name: The kind.
-        n: Molecules changed, none of which was learned from.
-        n_pairs: Pairs learned from.
-        hits: By arm: `learned`, and the controls.
+        name: Name of the kind.
+        n: Number of test molecules; none of them was learned from.
+        n_pairs: Number of pairs learned from.
+        hits: Hit rates of each of `ARMS`.
     """
 
     name: str
@@ -119,8 +120,8 @@ class AnalogyScore:
     """The result for all kinds.
 
     Attributes:
-        n: Molecules changed.
-        hits: By arm, over all molecules.
+        n: Number of test molecules of all kinds.
+        hits: Hit rates of each of `ARMS`, over all test molecules.
         kinds: The result for each kind.
     """
 
@@ -145,8 +146,8 @@ def score_analogies(
         space: The latent space.
         smiles: N canonical SMILES, several thousand: two thirds are used for learning, and few molecules have an ester.
         seed: Seed of the split, the sites and the decoding.
-        on_done: Called with the share that is done, from 0 to 1.
-        n_test: Molecules changed, of each kind, at most.
+        on_done: Called with the share done, in [0, 1].
+        n_test: Maximum number of test molecules per kind.
         kinds: The kinds of change to measure.
         arms: Those of `ARMS` to measure.
 
@@ -169,7 +170,7 @@ def score_analogies(
 
 
 def make_products(kind: ChangeKind, smiles: str) -> list[str]:
-    """Canonical SMILES of the products of a kind of change of a molecule, at any one site, sorted."""
+    """Canonical SMILES, sorted, of the products of a change at one site of a molecule, for every site."""
     mol = parse(smiles, AS_IT_IS).mol
     found = set()
     with BlockLogs():
@@ -189,7 +190,7 @@ def _outcomes(
     seed: int,
     plan: tuple[int, Sequence[str]],
 ) -> tuple[int, list[dict[str, Hits]]] | None:
-    """Pairs learned from, and one row of hits by arm for each molecule; None where there are no molecules."""
+    """Number of pairs learned from, and the hits of each test molecule by arm; None if there are no molecules."""
     n_test, arms = plan
     rng = np.random.default_rng(seed)
     pairs = [
@@ -227,7 +228,7 @@ def _reactions(kind: ChangeKind) -> tuple[rdChemReactions.ChemicalReaction, ...]
 def _choose_change(
     space: LatentSpace, learned: Change, pairs: Sequence[tuple[str, str]], arm: str, rng: np.random.Generator
 ) -> Change:
-    """The change of an arm, which also ranks the answers: the learned one, or that of the single pair."""
+    """The change of an arm; random ones keep the substructure counts of the learned change, which rank the answers."""
     if arm == "one pair":
         return learn_change(space, [pairs[int(rng.integers(len(pairs)))]])
     deviation = space.prior_deviation
@@ -245,7 +246,7 @@ def _single(values: NDArray[np.floating[Any]]) -> Floats:
 
 
 def _hit(kind: ChangeKind, text: str, products: Sequence[str], answers: Sequence[Analogue]) -> Hits:
-    """Whether, as 0 or 1, the answers for one molecule are hits."""
+    """Whether the answers for one molecule are hits, as 0 or 1."""
     group = Chem.MolFromSmarts(kind.group)
 
     def count(smiles: str) -> int:

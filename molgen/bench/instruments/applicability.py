@@ -34,15 +34,18 @@ MAX_MOLECULES = 2000
 """Number of molecules compared with outliers, and of reference molecules for fingerprints."""
 RESIDUES = tuple("ACDEFGHIKLMNPQRSTVWY")
 RESIDUES_OF_PEPTIDE, RESIDUES_OF_CYCLE = (4, 10), (4, 8)
+"""Minimum and maximum number of residues of a linear peptide, and of a cyclic one."""
 GROUPS = (
     *("B(O)O", "[B-](F)(F)F", "[Si](C)(C)C", "[Ge](C)(C)C", "[Sn](C)(C)C", "[Pb](C)(C)C"),
     *("[As](C)C", "[Sb](C)C", "[Se]C", "[Te]C", "[Hg]Cl", "[Zn]Cl"),
 )
-"""Groups with metalloids and metals, which replace a hydrogen."""
+"""Groups with metalloids and metals, which replace an aromatic hydrogen."""
 LINKS = ("C", "C", "C", "C(C)", "C(O)", "C(=O)", "C=C", "O", "C(OC)", "C(c2ccccc2)")
 """Units of the chains of macrolactones and macrolactams."""
-_UNLIKE_NEIGHBOURS = ("C(=O)", "C=C", "O")
+_NOT_ADJACENT = ("C(=O)", "C=C", "O")
+"""Units of which no two are adjacent."""
 LINKS_OF_CYCLE = (9, 16)
+"""Minimum and maximum number of units of a chain."""
 
 Draw = np.random.Generator
 
@@ -66,13 +69,13 @@ class Applicability:
     """How well trust, its parts and fingerprints separate molecules from outliers.
 
     Attributes:
-        n: Molecules.
-        n_outliers: Outliers of each kind.
-        n_unencodable: Of those, how many cannot be encoded.
-        trust: By trust.
-        parts: By each part of trust alone.
-        fingerprint: By the greatest Tanimoto similarity (ECFP4) to one of `n_reference` further molecules.
-        n_reference: See `fingerprint`.
+        n: Number of molecules.
+        n_outliers: Number of outliers of each kind.
+        n_unencodable: Number of these that cannot be encoded.
+        trust: Separation by trust.
+        parts: Separation by each part of trust alone.
+        fingerprint: Separation by the greatest Tanimoto similarity (ECFP4) to one of `n_reference` further molecules.
+        n_reference: Number of reference molecules for `fingerprint`.
         below_5_percent: Share of the molecules with a trust below 0.05; it should be 0.05.
         unevenness: Greatest difference between the share of molecules with a trust up to t and t, over all t
             (Kolmogorov's distance from uniform); 0 at best.
@@ -96,9 +99,9 @@ def score_applicability(
 
     Args:
         space: A space with an applicability domain.
-        smiles: Canonical SMILES of at least two held-out molecules like the training molecules: half of them, 2,000 at
-            most, are compared with outliers, the other half is the reference of fingerprints.
-        seed: Seed of halves and outliers.
+        smiles: Canonical SMILES of at least two held-out molecules like the training molecules. Half of them, at most
+            2,000, are compared with outliers; as many others are the reference for fingerprints.
+        seed: Seed of the halves and of the outliers.
         on_done: Called with the share done.
 
     Raises:
@@ -115,16 +118,16 @@ def score_applicability(
         trusts.append(measure_trust(space, group, AS_IT_IS))
         scores.append(np.column_stack([trusts[-1].values, np.nan_to_num(trusts[-1].parts), _nearest(group, reference)]))
         on_done(len(trusts) / len(groups))
-    tellings = [
+    separations = [
         _discriminate_kinds([score[:, column] for score in scores], list(kinds)) for column in range(2 + len(PARTS))
     ]
     return Applicability(
         n=n,
         n_outliers={kind: len(found) for kind, found in kinds.items()},
         n_unencodable={kind: sum(map(bool, trust.reasons)) for kind, trust in zip(kinds, trusts[1:], strict=True)},
-        trust=tellings[0],
-        parts=dict(zip(PARTS, tellings[1:-1], strict=True)),
-        fingerprint=tellings[-1],
+        trust=separations[0],
+        parts=dict(zip(PARTS, separations[1:-1], strict=True)),
+        fingerprint=separations[-1],
         n_reference=len(reference),
         below_5_percent=float((trusts[0].values < 0.05).mean()),
         unevenness=_unevenness(trusts[0].values),
@@ -132,7 +135,7 @@ def score_applicability(
 
 
 def make_outliers(smiles: Sequence[str], rng: Draw) -> dict[str, list[str]]:
-    """Canonical SMILES of outliers of each kind, at most 200; some are made from molecules in `smiles`."""
+    """Canonical SMILES of outliers of each kind, at most 200 per kind; some are made from molecules in `smiles`."""
     residues = partial(_residues, rng)
     return {
         "natural products": read_natural_products()[:N_OUTLIERS],
@@ -153,7 +156,7 @@ def read_natural_products() -> list[str]:
 
 
 def make_peptide(sequence: str) -> str:
-    """Canonical SMILES of a linear peptide of L-amino acids, given by their letters."""
+    """Canonical SMILES of a linear peptide of L-amino acids, given by their one-letter codes."""
     return parse(Chem.MolToSmiles(Chem.MolFromSequence(sequence))).smiles
 
 
@@ -171,18 +174,18 @@ def make_cyclic_peptide(sequence: str) -> str:
 
 
 def make_macrolactone(rng: Draw) -> str:
-    """Canonical SMILES of a random macrolactone or macrolactam of 12 ring atoms or more."""
+    """Canonical SMILES of a random macrolactone or macrolactam with 13 ring atoms or more."""
     chain = ["C"]
     n_links = int(rng.integers(LINKS_OF_CYCLE[0], LINKS_OF_CYCLE[1] + 1))
     while len(chain) < n_links:
         link = str(rng.choice(LINKS))
-        chain.append("C" if link in _UNLIKE_NEIGHBOURS and chain[-1] in _UNLIKE_NEIGHBOURS else link)
+        chain.append("C" if link in _NOT_ADJACENT and chain[-1] in _NOT_ADJACENT else link)
     closing = str(rng.choice(["O", "N", "N(C)"]))
     return parse(f"C1(=O){closing}{''.join(chain)}CC1").smiles
 
 
 def add_inorganic_group(smiles: str, rng: Draw) -> str | None:
-    """Canonical SMILES of a molecule with an inorganic group in place of a hydrogen; None if it has no hydrogen."""
+    """Canonical SMILES of a molecule with an inorganic group in place of an aromatic hydrogen; None if it has none."""
     mol = parse(smiles, AS_IT_IS).mol
     sites = [a.GetIdx() for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetIsAromatic() and a.GetTotalNumHs()]
     if not sites:
@@ -210,7 +213,7 @@ def _residues(rng: Draw, n_from_to: tuple[int, int]) -> str:
 
 
 def _first(made: Iterable[str | None]) -> list[str]:
-    """The first 200 molecules that were made."""
+    """The first 200 texts, without None."""
     return list(islice((text for text in made if text), N_OUTLIERS))
 
 
@@ -221,14 +224,14 @@ def _nearest(smiles: Sequence[str], reference: Sequence[str]) -> Doubles:
 
 
 def _discriminate_kinds(columns: Sequence[Doubles], kinds: Sequence[str]) -> Discrimination:
-    """How well a number, given for the molecules first and then for each kind, separates them."""
+    """How well a number separates molecules from outliers: given for the molecules first, then for each kind."""
     own, *others = columns
     by_kind = {kind: discriminate(own, other) for kind, other in zip(kinds, others, strict=True)}
     return Discrimination(by_kind, float(np.mean(list(by_kind.values()))))
 
 
 def discriminate(inside: Doubles, outside: Doubles) -> float:
-    """The probability that one of `inside` (N,) is greater than one of `outside` (M,), ties counted half."""
+    """The probability that one of `inside` (N,) is greater than one of `outside` (M,), ties counting half."""
     return auroc(np.repeat([1, 0], [len(inside), len(outside)]), np.concatenate([inside, outside]))
 
 

@@ -1,4 +1,4 @@
-"""Benchmark of paths: linear against spherical, and both against bare lines, decoded without a search around them.
+"""Benchmark of paths: linear against spherical, and both against bare lines, which are decoded without a search.
 
 Notation: N molecules, M pairs.
 """
@@ -28,7 +28,7 @@ class Figures:
         leaving: Spearman's correlation of t with dissimilarity to the start; 0 if there is nothing between.
         coming: Spearman's correlation of t with similarity to the end; 0 if there is nothing between.
         confidence: The lowest on the path, see `explore.path.measure_confidence`; 0 if there is nothing between.
-        leap: The largest Tanimoto distance between successive molecules.
+        leap: The largest Tanimoto distance (ECFP4) between successive molecules.
     """
 
     between: float
@@ -43,7 +43,7 @@ class InterpolationScore:
     """Paths of many pairs.
 
     Attributes:
-        n: Pairs that can be encoded and differ, M.
+        n: Number of pairs of different molecules that can both be encoded, M.
         means: By kind: `linear`, `spherical`, and `linear line`, `spherical line` for the bare lines.
         p_values: By figure, the p-value of the two-sided Wilcoxon signed-rank test of linear against spherical paths;
             1 if they never differ.
@@ -75,11 +75,11 @@ def score_interpolation(
         space: The latent space.
         smiles: N canonical SMILES.
         seed: Seed of the pairs, and of the points around the lines.
-        on_done: Called with the share done, from 0 to 1.
+        on_done: Called with the share done, in [0, 1].
         n_pairs: Maximum number of pairs.
 
     Raises:
-        SpecError: No two of them can be encoded.
+        SpecError: No pair consists of different molecules that can both be encoded.
     """
     return compare_paths(space, draw_pairs(smiles, n_pairs, seed), PathConfig(seed=seed), on_done)
 
@@ -90,10 +90,10 @@ def compare_paths(
     route: PathConfig,
     on_done: Callable[[float], object] = lambda _share: None,
 ) -> InterpolationScore:
-    """Linear and spherical paths of pairs of canonical SMILES, and the bare lines; the route's own kind is not used.
+    """Linear and spherical paths between pairs of canonical SMILES, and the bare lines; `route.kind` is not used.
 
     Raises:
-        SpecError: No pair can be encoded and differs.
+        SpecError: No pair consists of different molecules that can both be encoded.
     """
     from scipy.stats import wilcoxon
 
@@ -101,7 +101,7 @@ def compare_paths(
     points = space.encode(flat, AS_IT_IS).reshape(len(pairs), 2, space.size)
     rows = [i for i, (a, b) in enumerate(pairs) if a != b and np.isfinite(points[i]).all()]
     if not rows:
-        raise SpecError("pairs", "none can be encoded and differs", remedy="Give other molecules.")
+        raise SpecError("pairs", "none is of different molecules that can be encoded", remedy="Give other molecules.")
     found: dict[str, list[Figures]] = {name: [] for kind in KINDS for name in (kind, f"{kind} line")}
     for done, row in enumerate(rows, 1):
         molecules = parse(pairs[row][0]), parse(pairs[row][1])

@@ -26,7 +26,7 @@ class Probing:
     """The scores of the probes of each layer.
 
     Attributes:
-        n: Molecules.
+        n: Number of molecules.
         layers: The layers from input to output, then the fingerprint and the shuffled labels.
     """
 
@@ -39,10 +39,10 @@ class UnitScore:
     """How far single latent units stand for single descriptors (disentanglement).
 
     Attributes:
-        n: Molecules.
+        n: Number of molecules.
         active: Number of active units.
         score: Score of the units.
-        rotated: Mean score of random rotations of the space; units without a meaning of their own score the same.
+        rotated: Mean score after random rotations of the space; no lower if units have no meaning of their own.
     """
 
     n: int
@@ -52,7 +52,7 @@ class UnitScore:
 
 
 def select_encodable(space: LatentSpace, smiles: Sequence[str], limit: int | None = N_PROBED) -> list[Molecule]:
-    """The first `limit` encodable ones of canonical SMILES."""
+    """The molecules of canonical SMILES that can be encoded, the first `limit` of them."""
     reasons = space.explain(smiles, AS_IT_IS, is_refined=False).reasons
     kept = [text for text, reason in zip(smiles, reasons, strict=True) if not reason]
     return [parse(text, AS_IT_IS) for text in kept[:limit]]
@@ -61,16 +61,16 @@ def select_encodable(space: LatentSpace, smiles: Sequence[str], limit: int | Non
 def score_probing(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda _: None
 ) -> Probing:
-    """Scores of probes of each layer, on the first 2,000 encodable ones of canonical SMILES.
+    """Scores of probes of each layer, on the first 2,000 molecules that can be encoded.
 
     Args:
-        space: What is judged.
-        smiles: At least 50 that can be encoded.
-        seed: Draws folds and shuffles labels.
+        space: The latent space.
+        smiles: Canonical SMILES, at least 50 of which can be encoded.
+        seed: Seed of the folds and of the shuffled labels.
         on_done: Called with the share done, in [0, 1].
 
     Raises:
-        SpecError: There are too few.
+        SpecError: Fewer than 50 molecules can be encoded.
     """
     molecules = select_encodable(space, smiles)
     return Probing(len(molecules), probe_layers(space, molecules, {}, seed, on_done))
@@ -79,16 +79,16 @@ def score_probing(
 def score_units(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_done: Callable[[float], object] = lambda _: None
 ) -> UnitScore:
-    """Disentanglement of units, on the first 2,000 encodable ones of canonical SMILES.
+    """Disentanglement of units, on the first 2,000 molecules that can be encoded.
 
     Args:
-        space: What is judged.
-        smiles: At least 50 that can be encoded.
-        seed: Draws folds and rotations.
+        space: The latent space.
+        smiles: Canonical SMILES, at least 50 of which can be encoded.
+        seed: Seed of the folds and of the rotations.
         on_done: Called with the share done, in [0, 1].
 
     Raises:
-        SpecError: There are too few.
+        SpecError: Fewer than 50 molecules can be encoded.
     """
     units = describe_units(space, select_encodable(space, smiles), seed)
     on_done(1.0)
@@ -96,7 +96,7 @@ def score_units(
 
 
 def draw_layers(layers: Sequence[Layer], path: Path) -> None:
-    """Draws scores by layer, with the fingerprint and the shuffled labels set apart.
+    """Draws scores by layer; the fingerprint and the shuffled labels stand to the right of the layers.
 
     Raises:
         OSError: The file cannot be written.

@@ -21,7 +21,7 @@ from molgen.explore.preference import NOISE, Labelled, Preference
 from molgen.latent.space import LatentSpace
 
 N_LABELS = 10
-"""Number of liked, and of disliked molecules."""
+"""Number of liked molecules, and of disliked ones."""
 N_TOP = 20
 N_DRAWS = 20
 ACTIVE, INACTIVE = 0.75, 0.5
@@ -34,10 +34,10 @@ class Ranking:
     """The result of one ranking.
 
     Attributes:
-        name: Which.
+        name: Name of the ranking.
         precision: Share of actives among the first 20: mean over the draws.
         error: Standard error of that mean.
-        enrichment: Precision over the share of actives in the library.
+        enrichment: Precision divided by the share of actives in the library.
     """
 
     name: str
@@ -51,10 +51,11 @@ class Recommendation:
     """A profile beside fingerprints on one assay.
 
     Attributes:
-        n: Molecules of the assay.
-        n_unencodable: Those without a point: never labelled, and last in the profile's ranking, though not in others'.
-        n_draws: Draws of labels.
-        rankings: The profile's first, then that of its latent half, then those by fingerprint, then chance.
+        n: Number of molecules of the assay.
+        n_unencodable: Number of molecules that cannot be encoded. They are never labelled; a profile ranks them last,
+            with or without fingerprints, while rankings by fingerprint alone include them.
+        n_draws: Number of draws of labels.
+        rankings: By the profile, by its latent part alone, by fingerprint, and by chance, in this order.
     """
 
     n: int
@@ -64,7 +65,7 @@ class Recommendation:
 
     @property
     def profile(self) -> Ranking:
-        """The profile's ranking."""
+        """The ranking by the profile."""
         return self.rankings[0]
 
 
@@ -75,7 +76,7 @@ def score_recommendation(
     seed: int,
     on_done: Callable[[int], object] = lambda _n: None,
 ) -> Recommendation:
-    """Shares of actives that a profile and fingerprints find.
+    """Compares a profile with fingerprints and chance.
 
     Args:
         space: The latent space.
@@ -85,7 +86,7 @@ def score_recommendation(
         on_done: Called with the number of draws done, of `N_DRAWS`.
 
     Raises:
-        SpecError: There are too few actives or inactives with a point to draw the labels from.
+        SpecError: Too few actives or inactives can be encoded to draw the labels from them.
     """
     z = space.encode(list(smiles), AS_IT_IS, is_refined=False)
     values = np.asarray(measured, dtype=np.float64)
@@ -120,7 +121,7 @@ def score_recommendation(
 def _by_fingerprint(bits: Sequence[ExplicitBitVect], liked: Integers, disliked: Integers) -> dict[str, Doubles]:
     """Scores (N,) from Tanimoto similarity (ECFP4) to the labels.
 
-    The profile without its latent part, and similarity searches with several queries.
+    They are those of the profile without its latent part, and of similarity searches with several queries.
 
     Source: mean and maximum, Hert et al., J. Chem. Inf. Comput. Sci. 2004, 44, 1177.
     """

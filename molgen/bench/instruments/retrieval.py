@@ -33,17 +33,17 @@ class Retrieval:
     """Figures of the search of an index, means over queries unless stated otherwise.
 
     Attributes:
-        n: Molecules in the library.
+        n: Number of molecules in the library.
         n_queries: Number of query molecules, which are not their own neighbours.
         recall: Share of the 10 nearest points found; 1 if the search is exact.
         query_ms: Median time of a search, in milliseconds.
         brute_force_ms: The same for all distances by one matrix product, in the same run.
         tanimoto: Mean Tanimoto similarity (ECFP4) of a query to the molecules of its 10 nearest points.
         tanimoto_of_best: The same for its 10 most similar molecules, the highest value possible.
-        tanimoto_by_chance: The same for all molecules of the library.
+        tanimoto_by_chance: The same for all other molecules of the library.
         overlap: Share of the 10 nearest points that are among the 10 most similar molecules.
         overlap_by_chance: The same for 10 molecules drawn at random.
-        spearman: Rank correlation of nearness and similarity over the library.
+        spearman: Rank correlation of latent nearness and Tanimoto similarity over the library.
     """
 
     n: int
@@ -65,10 +65,10 @@ def score_retrieval(
     """Measures an index of molecules on queries among them.
 
     Args:
-        space: Encodes.
-        smiles: Different canonical SMILES; those that can be encoded are the library, of more than 20.
-        seed: Draws the queries.
-        on_done: Called with the number of queries done, of `N_QUERIES` or as many as there are molecules.
+        space: The latent space.
+        smiles: Distinct canonical SMILES. The library is those that can be encoded, more than 20.
+        seed: Seed of the choice of queries.
+        on_done: Called with the number of queries done, at most `N_QUERIES`.
 
     Raises:
         SpecError: Too few of the molecules can be encoded.
@@ -110,7 +110,7 @@ def _measure(index: Index, seed: int, on_done: Callable[[int], object]) -> Retri
 
 
 def _agreement(row: int, found: Rows, squares: Floats, similarity: Doubles) -> dict[str, float]:
-    """The figures of one query that do not depend on the machine; itself, `row`, is left out."""
+    """The figures of one query, the molecule `row`, other than times; the query is not its own neighbour."""
     from scipy.stats import spearmanr
 
     others = np.delete(np.arange(len(squares)), row)

@@ -1,9 +1,10 @@
-"""Benchmark of steering: whether a property follows a walk along its direction, and how similar molecules stay.
+"""Benchmark of steering: whether a property changes monotonically on a walk, and how similar to the start it stays.
 
 Monotonicity is Spearman's correlation, over the steps of a walk, of the position with the property of the decoded
 molecule. Invalid steps are left out; repeated molecules are ties; a walk on which the property never changes, or with
-fewer than three molecules, counts as 0. The property is used only to learn the direction, from other molecules:
-choosing among decoded molecules by it would give a high correlation on any direction (0.7 to 0.9 on random ones).
+fewer than three molecules, counts as 0. The property is used only to learn the direction, from other molecules. The
+molecule of a step is chosen by its latent vector: choosing by the property would give a high correlation along any
+direction (0.7 to 0.9 along random ones).
 
 Notation: N molecules, D latent dimensions.
 Source of the protocol: decoded traversals, Elabid et al. 2026 (arXiv:2605.06303).
@@ -29,14 +30,14 @@ N_STEERED = 200
 
 @dataclass(frozen=True)
 class WalkFigures:
-    """Means over walks.
+    """Figures of many walks.
 
     Attributes:
-        monotonicity: Mean of Spearman's correlation of place and property, in [-1, 1].
-        kept_half: Mean Tanimoto similarity (ECFP4) to the start, of the molecules halfway to either end; 0 if invalid.
-        kept_end: The same of the molecules at the ends.
+        monotonicity: Mean of Spearman's correlation of position and property, in [-1, 1].
+        kept_half: Mean Tanimoto similarity (ECFP4) of the start to the molecules halfway to both ends; 0 if invalid.
+        kept_end: Mean Tanimoto similarity of the start to the molecules at both ends; 0 if invalid.
         different: Mean number of distinct molecules on a walk of nine steps.
-        change: Median difference of the property between the ends, in its unit.
+        change: Median difference of the property between the first and the last valid molecule, in its unit.
     """
 
     monotonicity: float
@@ -52,10 +53,10 @@ class SteeredProperty:
 
     Attributes:
         name: Name of the property.
-        strength: R2 of the probe.
-        reach: Median length of a side of a walk, in standard deviations of the prior.
-        along: Walks along its direction.
-        control: Walks of the same length along a random direction for each molecule.
+        strength: R2 of the probe that gives the direction, on held-out molecules.
+        reach: Median walk length on each side of the start, in standard deviations of the prior.
+        along: Walks along the direction of the property.
+        control: Walks of the same lengths, each along a random direction of its own.
     """
 
     name: str
@@ -70,8 +71,8 @@ class Steering:
     """The steering of all properties.
 
     Attributes:
-        n: Molecules that were steered.
-        properties: Each property.
+        n: Number of starting molecules.
+        properties: The steering of each property.
     """
 
     n: int
@@ -85,24 +86,25 @@ def score_steering(
     on_done: Callable[[float], object] = lambda _: None,
     *,
     names: Sequence[str] = STEERED,
-    n_surrogate: int = N_SHIPPED,
+    n_fit: int = N_SHIPPED,
 ) -> Steering:
     """Measures steering on the first 200 encodable molecules.
 
     Args:
-        space: What is judged.
+        space: The latent space.
         smiles: Canonical SMILES, at least one that can be encoded.
-        seed: Seed of the molecules of the fits, the points around each step, and random directions.
+        seed: Seed of the molecules that directions are fitted to, of the points around each step, and of random
+            directions.
         on_done: Called with the share done, in [0, 1].
         names: Descriptors to steer by.
-        n_surrogate: Shipped molecules that each direction is fitted to.
+        n_fit: Number of shipped molecules that each direction is fitted to.
     """
     z = space.encode(smiles[: 2 * N_STEERED], AS_IT_IS)
     rows = np.flatnonzero(np.isfinite(z).all(axis=1))[:N_STEERED]
     molecules, points = [parse(smiles[row], AS_IT_IS) for row in rows.tolist()], z[rows]
     found = []
     for place, name in enumerate(names):
-        direction = fit_descriptor_direction(space, name, seed, n_surrogate)
+        direction = fit_descriptor_direction(space, name, seed, n_fit)
         along, control = [], []
         reaches: list[float] = []
         for i, (molecule, point) in enumerate(zip(molecules, points, strict=True)):
@@ -111,8 +113,8 @@ def score_steering(
             along.append(steer(space, molecule, point, direction.vector, walk))
             control.append(steer(space, molecule, point, _random(space, seed + i), walk))
             on_done((place + (i + 1) / len(molecules)) / len(names))
-        ways = (_way(name, molecules, series) for series in (along, control))
-        found.append(SteeredProperty(name, direction.strength.plain, float(np.median(reaches)), *ways))
+        figures = (_figures(name, molecules, walks) for walks in (along, control))
+        found.append(SteeredProperty(name, direction.strength.plain, float(np.median(reaches)), *figures))
     return Steering(len(molecules), tuple(found))
 
 
@@ -132,7 +134,7 @@ def _random(space: LatentSpace, seed: int) -> Doubles:
     return np.asarray(space.prior_deviation * normal / np.linalg.norm(normal), dtype=np.float64)
 
 
-def _way(name: str, molecules: Sequence[Molecule], walks: Sequence[Series]) -> WalkFigures:
+def _figures(name: str, molecules: Sequence[Molecule], walks: Sequence[Series]) -> WalkFigures:
     values = [_values(name, series) for series in walks]
     changes = [row[known][-1] - row[known][0] for row in values for known in [np.isfinite(row)]]
     alike = np.array(

@@ -44,8 +44,8 @@ class SuiteConfig:
     Attributes:
         molecules: File of molecules, preferably outside the training data.
         assays: Files of measured molecules.
-        column: Their column of measurements; larger is better.
-        limit: Number of random molecules of the first file.
+        column: Column of measurements in the assays; larger is better.
+        limit: Number of random molecules to draw from `molecules`.
         seed: Seed of all sampling.
     """
 
@@ -61,12 +61,12 @@ class ScoreLine:
     """One figure and its control.
 
     Attributes:
-        instrument: Its name.
+        instrument: Name of the instrument.
         measure: Name of the figure.
-        figure: Its value.
+        figure: Value of the figure.
         control: Name of the control; "" for none.
-        control_figure: Its value; NaN for none.
-        aim: Target value; NaN for none.
+        control_figure: Value of the control; NaN for none.
+        aim: Target value of the figure; NaN for none.
     """
 
     instrument: str
@@ -217,7 +217,7 @@ INSTRUMENTS: Mapping[str, Callable[[LatentSpace, Sequence[str], SuiteConfig, OnD
     "units": _units,
     "sample": _sample,
 }
-"""Benchmark function of each instrument."""
+"""The benchmark of each instrument, by name."""
 
 
 def score_instruments(

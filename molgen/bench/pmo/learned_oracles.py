@@ -25,7 +25,7 @@ from molgen.paths import find_shipped
 PROBABILITY_FLOOR = 1e-7
 COUPLING_TOLERANCE = 0.005 / 2
 MAX_COUPLING_ROUNDS = 100
-"""As in libsvm, Chang & Lin 2011 (doi:10.1145/1961189.1961199), section 8.3."""
+"""The three constants are those of libsvm, Chang & Lin 2011 (doi:10.1145/1961189.1961199), section 8.3."""
 
 
 class Forest:
@@ -35,8 +35,8 @@ class Forest:
         """Takes the arrays of a file.
 
         Args:
-            arrays: `offset` (T + 1,) of each tree's nodes; `left`, `right` (M,) from that offset; `feature` (M,),
-                negative at a leaf; `p1` (M,) share of actives.
+            arrays: `offset` (T + 1,), the first node of each tree; `left`, `right` (M,), children of a node, numbered
+                within the tree; `feature` (M,), negative at a leaf; `p1` (M,), share of actives.
         """
         offset = np.asarray(arrays["offset"], dtype=np.int64)
         start = np.repeat(offset[:-1], np.diff(offset))
@@ -46,7 +46,7 @@ class Forest:
         self._active = np.asarray(arrays["p1"], dtype=np.float64)
 
     def __call__(self, mol: Chem.Mol) -> float:
-        """The chance in [0, 1] that a molecule is active."""
+        """The probability that a molecule is active."""
         bits = np.zeros(2048, dtype=np.int64)
         bits[list(fingerprint(mol).GetOnBits())] = 1
         nodes = self._roots
@@ -80,7 +80,7 @@ class SupportVectors:
         )
 
     def __call__(self, mol: Chem.Mol) -> float:
-        """The chance in [0, 1] that a molecule is active."""
+        """The probability that a molecule is active."""
         columns, counts = self._counts(mol)
         distances = self._squares + (counts**2).sum() - 2.0 * self._vectors[:, columns] @ counts
         decision = float(self._dual @ np.exp(-self._gamma * distances)) + self._intercept
@@ -96,7 +96,9 @@ class SupportVectors:
 
 
 def _couple(pairwise: float) -> float:
-    """The probability of the second of two classes, given that of the first, with the early stopping of libsvm.
+    """The probability of the second of two classes, from the pairwise probability of the first, as in libsvm.
+
+    The iteration stops early as in libsvm, so the result is not exactly 1 - `pairwise`.
 
     Source: Wu, Lin & Weng, J. Mach. Learn. Res. 2004, 5, 975, algorithm 2, for two classes.
     """

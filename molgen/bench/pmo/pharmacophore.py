@@ -1,7 +1,7 @@
 """Gobbi's two-dimensional pharmacophores, all pairs and triples of features at once.
 
-RDKit's `Generate.Gen2DFingerprint` enumerates them one by one, in tens of milliseconds for a druglike molecule. The
-bits here are the same ones with other numbers, so that similarities are equal.
+RDKit's `Generate.Gen2DFingerprint` enumerates them one by one, in tens of milliseconds for a drug-like molecule. The
+pharmacophores here are the same under other numbers, so similarities are equal.
 
 Notation: N features of a molecule, each an atom with a family.
 Source: Gobbi & Poppinger, Biotechnol. Bioeng. 1998, 61, 47; as in RDKit's Pharm2D.
@@ -20,9 +20,10 @@ from molgen.arrays import Integers
 
 MIN_DISTANCE, MAX_DISTANCE = 2, 100
 LAST_BIN = 8
-"""Distances in bonds: 2 to 7 are bins of their own, 8 and above are one; nearer features make no pharmacophore."""
+"""Distances in bonds: 2 to 7 are bins of their own, 8 and above are one bin. Features at a smaller distance, or in
+different fragments, form no pharmacophore."""
 N_FAMILIES = 16
-"""A bound; there are eight."""
+"""Base of the numbers of pharmacophores: more than there are families (eight), and more than `LAST_BIN`."""
 
 
 def pharmacophores(mol: Chem.Mol) -> Integers:
@@ -54,7 +55,7 @@ def _features(mol: Chem.Mol) -> tuple[Integers, Integers]:
 
 
 def _combinations(n: int, size: int) -> Integers:
-    """Rows of `size` different numbers below `n`, ascending."""
+    """All combinations of `size` numbers below `n`, one per row, ascending."""
     return np.array(list(combinations(range(n), size)), dtype=np.int64).reshape(-1, size)
 
 

@@ -32,31 +32,31 @@ SUMMED = (
     "final_top_10",
 )
 SET_APART = "valsartan_smarts"
-"""The task that most methods do not begin to solve: sums are told without it too."""
+"""A task on which several methods score 0; sums are also given without it."""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """One run's figures.
+    """The figures of one run.
 
     Attributes:
         task: Name of the oracle.
-        seed: Of the run.
-        n_calls: N.
-        auc_top_1: Area under the curve of the best, over the budget.
-        auc_top_10: Of the mean of the 10 best: PMO's own measure.
-        auc_top_100: Of the mean of the 100 best.
-        auc_1k: `auc_top_10` of the first 1,000 calls alone.
-        top_10_after_100: Mean of the 10 best of the first 100 calls.
-        top_10_after_300: Of the first 300.
-        final_top_10: Of all.
-        best: The best molecule.
-        diversity: Of the 100 best: see `molgen.evaluate.samples.internal_diversity`.
-        sa: Their mean SA score, 1 (easy to make) to 10.
-        novelty: Share of them that the checkpoint was not trained on.
-        passes_pains: Share of them without a PAINS alert.
-        passes_brenk: Share of them without a BRENK alert.
-        kept: Share of them that are familiar, stable and neutral, which runs do not ask for.
+        seed: Seed of the run.
+        n_calls: Number of calls, N.
+        auc_top_1: Area under the curve of the best value, divided by the budget.
+        auc_top_10: The same for the mean of the 10 best values: PMO's own measure.
+        auc_top_100: The same for the mean of the 100 best values.
+        auc_1k: `auc_top_10` for a budget of 1,000 calls.
+        top_10_after_100: Mean of the 10 best values of the first 100 calls.
+        top_10_after_300: Mean of the 10 best values of the first 300 calls.
+        final_top_10: Mean of the 10 best values of all calls.
+        best: SMILES of the best molecule.
+        diversity: Internal diversity of the 100 best molecules; see `molgen.evaluate.samples.internal_diversity`.
+        sa: Mean SA score of the 100 best, 1 (easy to make) to 10.
+        novelty: Share of the 100 best that the checkpoint was not trained on.
+        passes_pains: Share of the 100 best without a PAINS alert.
+        passes_brenk: Share of the 100 best without a BRENK alert.
+        kept: Share of the 100 best that are familiar, stable and neutral, which only runs with `--kept` require.
     """
 
     task: str
@@ -112,7 +112,7 @@ def summarise_run(run: PmoRun, space: LatentSpace) -> RunResult:
 def summarise_runs(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
     """Results by run and by task, their sums, and published results of the same tasks, for JSON.
 
-    A sum is over tasks, of the means over seeds, once of all and once without `SET_APART`.
+    Sums over tasks are of the means over seeds: one sum of all tasks, and one without `SET_APART`.
     """
     tasks = list(dict.fromkeys(result.task for result in results))
     by_task = {task: _summarise_seeds([r for r in results if r.task == task]) for task in tasks}
@@ -128,7 +128,7 @@ def summarise_runs(results: Sequence[RunResult], budget: int) -> dict[str, Any]:
 
 
 def _sum_tasks(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:
-    """Sums over tasks, and their deviation over seeds: None where a seed lacks a task, or there is one seed."""
+    """Sums over tasks, and their standard deviation over seeds; None if a seed lacks a task, or for a single seed."""
     tasks, seeds = ({getattr(result, name) for result in results} for name in ("task", "seed"))
     is_full = len(results) == len(tasks) * len(seeds) and len(seeds) > 1
     sums: dict[str, dict[str, float | None]] = {}
@@ -140,7 +140,7 @@ def _sum_tasks(results: Sequence[RunResult]) -> dict[str, dict[str, float | None
 
 
 def _summarise_seeds(results: Sequence[RunResult]) -> dict[str, dict[str, float | None]]:
-    """Mean of every figure, and deviation over several seeds."""
+    """Mean and standard deviation of every figure over seeds; None for the deviation of a single seed."""
     figures: dict[str, dict[str, float | None]] = {}
     for name in asdict(results[0]):
         if name not in ("task", "seed", "best"):

@@ -48,7 +48,7 @@ def arithmetic_mean(*parts: Part) -> Part:
 
 
 def clip_above(upper: float) -> Modifier:
-    """Linear up to `upper`, where it reaches 1."""
+    """Linear from 0 to 1 at `upper`, and 1 above."""
     return lambda x: min(1.0, x / upper)
 
 
@@ -70,7 +70,7 @@ def at_least(mean: float, std: float) -> Modifier:
 
 
 def apply_modifier(part: Part, modifier: Modifier) -> Part:
-    """A part through a modifier."""
+    """The part whose value is mapped by a modifier."""
     return lambda mol: modifier(part(mol))
 
 
@@ -92,11 +92,11 @@ FINGERPRINTS: Mapping[str, Callable[[Chem.Mol], DataStructs.ULongSparseIntVect]]
         "AP": _atom_pairs(),
     }
 )
-"""Counts: Morgan and feature Morgan of radius 2 and 3, and atom pairs to distance 10."""
+"""Count fingerprints: Morgan of radius 2 and 3, feature Morgan of radius 2, atom pairs up to a distance of 10."""
 
 
 def similarity(target: str, kind: str) -> Part:
-    """Tanimoto similarity to a target's SMILES, of counts; of kind PHCO, of Gobbi's pharmacophores."""
+    """Tanimoto similarity to the SMILES `target`: of a kind in `FINGERPRINTS`, or of Gobbi's pharmacophores (PHCO)."""
     if kind == "PHCO":
         wanted = pharmacophores(Chem.MolFromSmiles(target))
         return lambda mol: pharmacophore_similarity(pharmacophores(mol), wanted)
@@ -118,7 +118,7 @@ def lacks(pattern: str) -> Part:
 
 
 def match_formula(formula: str) -> Part:
-    """Closeness to a molecular formula: geometric mean of a Gaussian of each element count and of their sum."""
+    """Closeness to a molecular formula: geometric mean of Gaussians of element counts and of the atom count."""
     wanted = {element: int(count or 1) for element, count in re.findall(r"([A-Z][a-z]?)(\d*)", formula)}
     bells = {element: gaussian(count, 1.0) for element, count in wanted.items()}
     total = gaussian(sum(wanted.values()), 2.0)

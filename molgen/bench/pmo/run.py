@@ -50,8 +50,8 @@ class PmoRun:
     Attributes:
         task: Name of the oracle.
         seed: Seed of all randomness.
-        budget: Unique valid molecules to be scored.
-        sampler: One of those of `molgen.bench.proposer`.
+        budget: Number of unique valid molecules to score.
+        sampler: A name that `molgen.bench.proposer.require_sampler` accepts.
         checkpoint: The model, or None for the shipped one.
         folder: Folder of its file.
         is_kept: Whether only familiar, stable and neutral molecules without a BRENK alert are scored.
@@ -91,7 +91,7 @@ class PmoRun:
 
 
 def require_tasks(names: Sequence[str]) -> list[str]:
-    """The oracles of those names; `all` stands for all.
+    """The names of oracles, each once; `all` stands for all oracles.
 
     Raises:
         SpecError: A name is unknown.
@@ -110,12 +110,12 @@ def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
     """The folder of runs with these options, new or existing.
 
     Args:
-        path: Folder.
+        path: The folder.
         digest: SHA-256 of the checkpoint.
         options: Sampler and budget.
 
     Raises:
-        RunError: It holds other files, or runs with other options, versions or another checkpoint.
+        RunError: The folder holds other files, or runs with other options, versions or another checkpoint.
     """
     if (path / SPEC).is_file():
         folder = RunFolder.open(path)
@@ -127,15 +127,15 @@ def open_folder(path: Path, digest: str, **options: str | int) -> RunFolder:
 
 
 def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> None:
-    """Resumes and runs until the budget is spent.
+    """Starts or resumes a run, until the budget is spent or no new molecules come.
 
     Args:
         run: The run.
         on_calls: Called with the number of calls so far, after each batch.
 
     Raises:
-        FileError: Its file is damaged.
-        RunError: The replay does not reproduce the file, or another process works on it.
+        FileError: The file of the run is damaged.
+        RunError: The replay does not reproduce the file, or another process works on the run.
     """
     with hold(run.folder, f".{run.path.name}.lock"):
         recorded = run.calls()

@@ -43,7 +43,7 @@ def make_oracles() -> Mapping[str, Callable[[Chem.Mol], float]]:
 def self_test() -> float:
     """Compares every oracle with reference values; returns the largest difference.
 
-    The values, of 40 molecules and of 9 that three oracles like, are of PyTDC 1.1.15.
+    The reference values are those of PyTDC 1.1.15: of all oracles for 40 molecules, and of three for 9 more.
 
     Raises:
         MolgenError: An oracle is off by more than 1e-6, or the file of values is damaged.
@@ -105,7 +105,7 @@ def score_file(path: Path, out: Path, on_row: Callable[[int], object] = lambda n
 
 
 def mean_of_best(values: ArrayLike, k: int, every: int = LOG_EVERY) -> NDArray[np.float64]:
-    """Mean of the `k` best of the first 100, 200, ... of `values` (N,), and of all of them at the end."""
+    """Mean of the `k` best among the first `every`, 2 * `every`, ... of `values` (N,), and at last among all."""
     scores = np.asarray(values, dtype=np.float64)
     ends = [*range(every, len(scores), every), len(scores)]
     return np.array([np.sort(scores[:end])[-k:].mean() for end in ends])
@@ -114,8 +114,8 @@ def mean_of_best(values: ArrayLike, k: int, every: int = LOG_EVERY) -> NDArray[n
 def auc(values: ArrayLike, budget: int, k: int = 10, every: int = LOG_EVERY) -> float:
     """Area under the curve of the mean of the `k` best, over the calls, divided by the budget: in [0, 1].
 
-    The curve starts at 0 and is linear between points at every 100 calls; it is constant after the end of a run that
-    ended early. Only the first `budget` calls count.
+    The curve starts at 0 and is linear between its points, one per `every` calls. After the end of a run that stopped
+    early, it is constant. Only the first `budget` calls count.
 
     Args:
         values: (N,), values of the oracle in the order of the calls.
@@ -170,7 +170,7 @@ PUBLISHED = _read_published(
     zaleplon_mpo              0.221 0.504 0.358 0.346 0.552 0.536 0.499
     """,
 )
-"""AUC of the ten best after 10,000 calls by method and task, of methods that use no label outside the budget.
+"""AUC of the mean of the ten best in 10,000 calls, by method and task; no method uses labels outside the budget.
 
 Sources: GP BO, REINVENT, Graph GA: Gao et al. 2022, table 2; NF-BO: Lee et al., ICLR 2025, table 2 (1,000 of the calls
 are random molecules); Genetic GFN: Kim et al. 2024 (arXiv:2402.05961); InVirtuoGen without prescreening: the results

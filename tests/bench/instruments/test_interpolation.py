@@ -64,5 +64,5 @@ def test_random_pairs_share_no_molecule_and_depend_on_the_seed_alone() -> None:
 
 
 def test_a_list_without_pairs_is_refused(space: LatentSpace) -> None:
-    with pytest.raises(SpecError, match="none can be encoded and differs"):
+    with pytest.raises(SpecError, match="none is of different molecules that can be encoded"):
         score_interpolation(space, ["CCO"])

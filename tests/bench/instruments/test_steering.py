@@ -29,7 +29,7 @@ def test_missing_steps_do_not_break_the_order() -> None:
 def test_size_can_be_steered_and_random_directions_do_not_steer_it() -> None:
     told: list[float] = []
     smiles = [molecule.smiles for molecule in draw_shipped_molecules(6, seed=5)]
-    score = score_steering(LatentSpace.load(), smiles, 0, told.append, names=("heavy_atoms",), n_surrogate=400)
+    score = score_steering(LatentSpace.load(), smiles, 0, told.append, names=("heavy_atoms",), n_fit=400)
     (size,) = score.properties
     assert (score.n, size.name, told[-1]) == (6, "heavy_atoms", 1.0)
     assert size.along.monotonicity > 0.6 > abs(size.control.monotonicity)
