@@ -266,8 +266,13 @@ def _vocabulary(description: Mapping[str, Any]) -> Vocabulary:
 
 def _vae(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Vae:
     config = VaeConfig(**description["vae"])
-    _require_shape(tensors, "vae.encoder.posterior.weight", 2 * config.latent_size, 4 * config.encoder_size)
-    _require_shape(tensors, "vae.decoder.logits.weight", config.n_tokens, config.decoder_size)
+    d, e, h = config.latent_size, config.encoder_size, config.decoder_size
+    _require_shape(tensors, "vae.encoder.inputs.0.weight", config.n_tokens, 3 * e)
+    _require_shape(tensors, "vae.encoder.recurrences.0.weight", e, 3 * e)
+    _require_shape(tensors, "vae.encoder.posterior.weight", 2 * d, 4 * e)
+    _require_shape(tensors, "vae.decoder.recurrence.weight", h, 3 * h)
+    _require_shape(tensors, "vae.decoder.latent_inputs.weight", 3 * h, d)
+    _require_shape(tensors, "vae.decoder.logits.weight", config.n_tokens, h)
     with torch.random.fork_rng(devices=[]):
         vae = Vae(config)
     _fill(vae, tensors, "vae.")
@@ -304,6 +309,7 @@ def _process(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Gaussia
     config = GaussianProcessConfig(**sizes)
     _require_shape(tensors, "predictor.points", config.n_points, config.latent_size)
     _require_shape(tensors, "predictor.weights", config.n_points, len(config.properties))
+    _require_shape(tensors, "predictor.lengths", len(config.properties), 2, config.latent_size)
     process = GaussianProcess(config)
     _fill(process, tensors, "predictor.")
     process.require_sound()
@@ -314,6 +320,7 @@ def _molecule_process(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
     config = MoleculeProcessConfig(**sizes)
     _require_shape(tensors, "predictor.points", config.n_molecules, config.latent_size)
     _require_shape(tensors, "predictor.labels", config.n_molecules, len(config.properties))
+    _require_shape(tensors, "predictor.lengths", len(config.properties), 2, config.latent_size)
     _require_shape(tensors, "predictor.text", config.n_bytes)
     process = MoleculeProcess(config)
     _fill(process, tensors, "predictor.")
@@ -365,6 +372,7 @@ def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor], nam
         raise ValueError("tokens must be texts")
     config = SmilesLanguageModelConfig(**{**description, "tokens": tuple(tokens)})
     _require_shape(tensors, f"{name}.logits.weight", len(SmilesVocabulary(config.tokens)), config.hidden_size)
+    _require_shape(tensors, f"{name}.recurrence.weight", config.hidden_size, 3 * config.hidden_size)
     if config.coarse_size:
         _require_shape(tensors, f"{name}.first_state.weight", config.hidden_size, config.coarse_size)
     with torch.random.fork_rng(devices=[]):

@@ -21,6 +21,8 @@ from molgen.errors import CheckpointError
 from molgen.hashes import decode_hashes, encode_hashes
 from molgen.model.applicability import ApplicabilityDomain
 from molgen.model.checkpoint import MolecularModel, familiarity_path, load, write_familiarity
+from molgen.model.gaussian_process import GaussianProcess, GaussianProcessConfig
+from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
 from molgen.model.predictor import Predictor, PredictorConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
@@ -327,6 +329,31 @@ BIAS = "vae.decoder.logits.bias"
 def test_weights_that_do_not_fit_are_refused(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
     replace_tensors(path, change)
     assert "does not hold a molgen model" in is_refused(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "tensor", "shape"),
+    [
+        (lambda d: d["vae"].update(decoder_size=4096), "vae.decoder.logits.weight", (6, 4096)),
+        (lambda d: d["vae"].update(encoder_size=4096), "vae.encoder.posterior.weight", (8, 4 * 4096)),
+        (lambda d: d["vae"].update(n_tokens=4096), "vae.decoder.logits.weight", (4096, 5)),
+        (lambda d: d["priors"]["language"].update(hidden_size=4096), "language.logits.weight", (4, 4096)),
+        (lambda d: d["predictor"].update(properties=[*map(str, range(1000))]), "predictor.weights", (1, 1000)),
+    ],
+)
+def test_a_size_is_compared_with_all_large_tensors_before_the_model_is_built(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], tensor: str, shape: tuple[int, int]
+) -> None:
+    """A narrow tensor of the shape that a large size requires does not let that size allocate memory."""
+    path = tmp_path / "model.safetensors"
+    model = checkpoint(())
+    model.predictor = GaussianProcess(GaussianProcessConfig(("pKi",), latent_size=4, n_points=1))
+    model.priors = {"language": SmilesLanguageModel(SmilesLanguageModelConfig(("C",), hidden_size=3))}
+    model.save(path)
+    load(path)
+    replace_tensors(path, lambda tensors: tensors.update({tensor: torch.zeros(shape)}))
+    rewrite(path, change)
+    assert "must be of shape" in is_refused(path)
 
 
 def test_junk_under_its_own_digest_is_refused(path: Path) -> None:
