@@ -34,9 +34,9 @@ def data(text: str) -> None:
 
 def as_json(value: object) -> None:
     """Prints a result as JSON; NaN and infinite numbers become null."""
-    from molgen.json_values import replace_nan
+    from molgen.json_values import replace_non_finite
 
-    data(json.dumps(replace_nan(value), indent=2, ensure_ascii=False, allow_nan=False))
+    data(json.dumps(replace_non_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def note(text: str) -> None:

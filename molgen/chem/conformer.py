@@ -1,4 +1,4 @@
-"""Coordinates of a molecule: a 2D drawing, 3D conformers, reproducible by seed, or those that a file gives.
+"""Coordinates of a molecule: a 2D drawing, 3D conformers that are reproducible by seed, or the pose in a file.
 
 Sources: ETKDGv3, Wang et al., J. Chem. Inf. Model. 2020, 60, 2044; MMFF94s, Halgren, J. Comput. Chem. 1999,
 20, 720; UFF, Rappe et al., J. Am. Chem. Soc. 1992, 114, 10024.
@@ -57,7 +57,7 @@ def embed_several(mol: Chem.Mol, n: int, *, seed: int) -> Chem.Mol:
     with BlockLogs():
         solid = Chem.AddHs(mol)
         parameters: Any = rdDistGeom.ETKDGv3()
-        parameters.randomSeed = (seed + 1) & _SEED_BITS  # RDKit multiplies it: from 0, all conformers are the same
+        parameters.randomSeed = (seed + 1) & _SEED_BITS  # conformer i gets i + 1 times this, so not 0
         parameters.maxIterations = _MAX_ATTEMPTS
         if not rdDistGeom.EmbedMultipleConfs(solid, n, parameters):
             raise MoleculeError(Chem.MolToSmiles(mol), "no 3D conformer", remedy="Leave it out.")

@@ -29,7 +29,7 @@ from molgen.evaluate.smoothness import (
     measure_nearest_neighbourhood,
     measure_neighbourhood,
 )
-from molgen.json_values import replace_nan
+from molgen.json_values import replace_non_finite
 from molgen.latent.nearest import nearest_molecules
 from molgen.latent.space import LatentSpace
 
@@ -120,7 +120,7 @@ def evaluate_file(
         **_smoothness(space, smiles, z, config.seed, on_part),
         "nearest": _nearest(space, smiles, z, config.seed, on_done) if config.nearest else None,
     }
-    return dict(replace_nan(report))
+    return dict(replace_non_finite(report))
 
 
 def _smoothness(

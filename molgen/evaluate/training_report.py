@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from molgen.evaluate.regression import evaluate_forest
-from molgen.json_values import replace_nan
+from molgen.json_values import replace_non_finite
 from molgen.model import checkpoint
 from molgen.paths import write_text
 from molgen.train.run import TrainingRun
@@ -47,6 +47,6 @@ def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
     if spec.baseline:
         fits = evaluate_forest(data, experiment.vocabulary, spec.property, seed=spec.seed, threads=spec.threads or 1)
         report["baseline"] = [asdict(fit) for fit in fits]
-    report = replace_nan(report)
+    report = replace_non_finite(report)
     write_text(experiment.run.path / REPORT, json.dumps(report, indent=1, allow_nan=False) + "\n")
     return report

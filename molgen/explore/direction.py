@@ -33,7 +33,7 @@ from molgen.chem.sampling import draw_shipped_molecules
 from molgen.errors import FileError, SpecError
 from molgen.explore.linear_probe import cross_predict, fit_probe
 from molgen.explore.walk import MolFunction, PairedChanges, decode_pairs, find_walk_length
-from molgen.json_values import replace_nan
+from molgen.json_values import replace_non_finite
 from molgen.latent.space import LatentSpace
 from molgen.metrics import is_binary, r2, score_predictions
 from molgen.paths import read_bytes, write_text
@@ -258,7 +258,7 @@ def write_direction(path: Path, direction: Direction) -> None:
         OSError: The file cannot be written.
     """
     values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(direction).items()}
-    values["strength"] = replace_nan(asdict(direction.strength))
+    values["strength"] = replace_non_finite(asdict(direction.strength))
     write_text(path, json.dumps({"format": FORMAT, **values}, indent=1, allow_nan=False) + "\n")
 
 

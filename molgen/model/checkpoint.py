@@ -1,9 +1,12 @@
 """A trained model on disk: `NAME.safetensors` (weights) and `NAME.json` (everything else needed to use it).
 
-A third file beside them, named in the JSON, holds the reference of `chem.familiarity`, if the model has one:
-`NAME.familiarity.safetensors`, or a file that several checkpoints share. All are hostile input until checked: types and
-sizes in the JSON, SHA-256, types and shapes of the other files. A model is built without memory and takes over the
-tensors that were read, so that no size in the JSON can demand more memory than the file. Nothing is unpickled.
+A model with a familiarity reference (see `chem.familiarity`) has a third file beside them,
+`NAME.familiarity.safetensors`, or one that several checkpoints share, whose name is then in the JSON. The JSON also
+holds the SHA-256 of the other files.
+
+All files are hostile input until checked: types and sizes in the JSON, SHA-256, types and shapes of the tensors. Sizes
+in the JSON are compared with the shapes of the tensors before a model is built, so that a small checkpoint cannot
+demand much memory. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -40,10 +43,12 @@ from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 
 FORMAT = "molgen-checkpoint-2"
-MAX_CARD_BYTES, MAX_WEIGHTS_BYTES = 1 << 22, 1 << 31
+MAX_JSON_BYTES, MAX_WEIGHTS_BYTES = 1 << 22, 1 << 31
 MAX_TOKENS = 4096
+"""Upper bound of `MolecularModel.max_tokens`."""
 MAX_BONDS = 64
-_REMEDY = "Use a pair of files that `molgen train` wrote, or train a new one."
+"""Maximum number of bonds that a SELFIES constraint may allow."""
+_REMEDY = "Use a pair of files that `molgen train` wrote, or train a new model."
 
 
 @dataclass
@@ -53,17 +58,20 @@ class MolecularModel:
     Attributes:
         vocabulary: Its tokens, in order, and SELFIES constraints.
         vae: The autoencoder.
-        predictor: Property heads, or None.
+        predictor: Predicts properties, by an ensemble of networks or by Gaussian processes; None if there is none.
         priors: Learned priors, by kind.
-        region: A language model conditioned on the coarse dimensions, or None.
-        max_tokens: L, the length of the longest molecule of the model.
-        prior_mean: (D,) mean of the training molecules' latent means.
-        prior_factor: (D, D) lower Cholesky factor of their aggregate posterior's covariance.
-        known: Sorted 32-bit hashes of all molecules it was ever trained on, to recognise new ones.
+        region: A language model of the molecules around a point, conditioned on its coarse dimensions; None if there is
+            none.
+        max_tokens: Maximum number of tokens of a molecule that is encoded, and of SELFIES symbols of one that is
+            decoded.
+        prior_mean: (D,) mean of the Gaussian prior, which is fitted to the posteriors of training molecules.
+        prior_factor: (D, D) lower Cholesky factor of its covariance.
+        known: Sorted 32-bit hashes of all molecules that it was ever trained on, to recognise new ones.
         card: Data, training, metrics and licence, as JSON values.
-        digest: SHA-256 of the weights file; empty for a model that was never saved.
+        digest: SHA-256 of the weights file that was read or written last; empty if there is none.
         applicability: Its applicability domain, or None if not calibrated.
-        familiarity: The parts of the training molecules, or None if not collected.
+        familiarity: Atom environments and ring systems of its reference molecules, by default those it was trained on;
+            None if not collected.
     """
 
     vocabulary: Vocabulary
@@ -91,10 +99,9 @@ class MolecularModel:
         return {"vae": self.vae} | ({"predictor": self.predictor} if self.predictor else {})
 
     def save(self, path: Path) -> None:
-        """Writes `path` (.safetensors) and the files beside it, weights first and JSON last, each in one step.
+        """Writes `path` (.safetensors) and the files beside it, weights first and JSON last, each atomically.
 
-        Autoencoder and priors are written in half precision; all measurements of a checkpoint are made after this
-        rounding.
+        The tensors of autoencoder, priors and `region` are written in half precision, unless a number is too large.
         """
         generative: dict[str, nn.Module] = {"vae": self.vae}
         generative.update(self.priors.items())
@@ -134,7 +141,7 @@ class MolecularModel:
 
 
 def load(path: Path, device: str = "cpu") -> MolecularModel:
-    """The checkpoint at `path` (.safetensors, its .json beside it), in evaluation mode.
+    """The model of the checkpoint at `path` (.safetensors, its .json beside it), in evaluation mode.
 
     Raises:
         CheckpointError: A file is missing, is invalid, or was changed after it was written.
@@ -168,10 +175,11 @@ def familiarity_path(path: Path) -> Path:
 
 
 def write_familiarity(reference: Reference, file: Path, paths: Sequence[Path]) -> None:
-    """Writes a familiarity reference to `file` and names it in the JSON of checkpoints beside it; nothing else changes.
+    """Writes a familiarity reference to `file`, and its name and SHA-256 into the JSON of the checkpoints `paths`.
 
     Raises:
-        CheckpointError: A checkpoint's JSON is missing or damaged, or it lies in another folder than `file`.
+        CheckpointError: The JSON of a checkpoint is missing or damaged, or a checkpoint lies in another folder than
+            `file`.
     """
     for path in paths:
         if path.resolve().parent != file.resolve().parent:
@@ -206,7 +214,7 @@ def _read(path: Path, max_bytes: int) -> bytes:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    text = _read(path, MAX_CARD_BYTES)
+    text = _read(path, MAX_JSON_BYTES)
     try:
         description = json.loads(text)
     except (ValueError, RecursionError):
@@ -217,7 +225,7 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 
 def _familiarity(path: Path, entry: Any) -> Reference | None:
-    """The familiarity reference of the checkpoint at `path`; None for older checkpoints without one."""
+    """The familiarity reference of the checkpoint at `path`, whose JSON holds `entry`; None if that is None."""
     if entry is None:
         return None
     entry = entry if isinstance(entry, dict) else {}
@@ -232,11 +240,11 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Mol
     vae = _vae(description, tensors)
     vocabulary = _vocabulary(description)
     if vae.config.n_tokens != len(vocabulary):
-        raise ValueError("vocabulary and model differ in size")
+        raise ValueError("vocabulary and autoencoder differ in number of tokens")
     predictor = _predictor(description, tensors)
     size = vae.config.latent_size
     if predictor and predictor.config.latent_size != size:
-        raise ValueError("predictor and model differ in latent size")
+        raise ValueError("predictor and autoencoder differ in latent size")
     mean, factor = _tensor(tensors, "prior.mean"), _tensor(tensors, "prior.factor")
     if not (mean.shape == (size,) and factor.shape == (size, size)):
         raise ValueError("the prior does not fit the latent size")
@@ -258,7 +266,7 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Mol
 def _vocabulary(description: Mapping[str, Any]) -> Vocabulary:
     tokens, constraints = description["vocabulary"], description["constraints"]
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise ValueError("vocabulary must be texts")
+        raise ValueError("vocabulary must be a list of texts")
     if not all(isinstance(n, int) and 0 <= n <= MAX_BONDS for n in constraints.values()):
         raise ValueError(f"constraints must be bond counts by atom, at most {MAX_BONDS}")
     return Vocabulary(tuple(tokens), constraints)
@@ -287,7 +295,7 @@ def _predictor(
         return None
     properties = sizes["properties"]
     if not isinstance(properties, list) or not all(isinstance(name, str) for name in properties):
-        raise ValueError("properties must be texts")
+        raise ValueError("properties must be a list of texts")
     sizes = sizes | {"properties": tuple(properties)}
     if "n_molecules" in sizes:
         return _molecule_process(sizes, tensors)
@@ -341,10 +349,10 @@ def _priors(description: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: 
 def _point_prior(
     kind: PriorKind, name: str, sizes: Mapping[str, Any], tensors: Mapping[str, Tensor], vae: VaeConfig
 ) -> PointPrior:
-    """The prior of a kind, whose tensors are named `name`, without its weights."""
+    """A prior of a kind with random weights, once its sizes fit the tensors whose names begin with `name`."""
     config = PriorConfig(**sizes)
     if config.latent_size != vae.latent_size:
-        raise ValueError("prior and model differ in latent size")
+        raise ValueError("prior and autoencoder differ in latent size")
     first = f"{name}.{'network' if kind == 'flow' else 'generator'}"
     for i in range(1, config.n_blocks + 1):
         _require_shape(tensors, f"{first}.{i}.up.weight", config.hidden_size, config.hidden_size)
@@ -366,10 +374,10 @@ def _region(
 
 
 def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str) -> SmilesLanguageModel:
-    """The language model whose tensors are named `name`, without its weights."""
+    """A language model with random weights, once its sizes fit the tensors whose names begin with `name`."""
     tokens = description["tokens"]
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise ValueError("tokens must be texts")
+        raise ValueError("tokens must be a list of texts")
     config = SmilesLanguageModelConfig(**{**description, "tokens": tuple(tokens)})
     _require_shape(tensors, f"{name}.logits.weight", len(SmilesVocabulary(config.tokens)), config.hidden_size)
     _require_shape(tensors, f"{name}.recurrence.weight", config.hidden_size, 3 * config.hidden_size)
@@ -380,7 +388,7 @@ def _language(description: Mapping[str, Any], tensors: Mapping[str, Tensor], nam
 
 
 def _require_shape(tensors: Mapping[str, Tensor], name: str, *shape: int) -> None:
-    """Checks a configuration against the weights before any memory is allocated."""
+    """Checks that a tensor has the shape that a configuration requires, before memory is allocated for it."""
     if tuple(tensors[name].shape) != shape:
         raise ValueError(f"{name} must be of shape {shape}, but is {tuple(tensors[name].shape)}")
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 _SMALL = 1e-6
-"""Added under square roots, whose gradient is unbounded at 0."""
+"""Added to squared distances, since the gradient of a root is unbounded at 0, and to a denominator that can be 0."""
 
 
 def tanimoto_distances(fingerprints: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def euclidean_distances(points: Tensor) -> Tensor:
 
 
 def geometry_loss(points: Tensor, fingerprints: Tensor) -> Tensor:
-    """1 - r, in [0, 2]: r is the Pearson correlation, over the M pairs of a batch, of the two distances.
+    """1 - r, in [0, 2]: r is the Pearson correlation of latent and Tanimoto distances over the M pairs of a batch.
 
     Args:
         points: (B, D).

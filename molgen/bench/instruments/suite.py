@@ -22,7 +22,7 @@ from molgen.device import describe_machine
 from molgen.errors import SpecError
 from molgen.explore.probe import FINGERPRINT, POINT, SHUFFLED
 from molgen.explore.projection import OnDone, project
-from molgen.json_values import replace_nan
+from molgen.json_values import replace_non_finite
 from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.metrics import measure_trustworthiness
 from molgen.sample.conditional import SampleRequest, sample_conditionally
@@ -263,4 +263,4 @@ def score_instruments(
         "scores": scores,
         "lines": [asdict(line) for line in lines],
     }
-    return dict(replace_nan(report)), lines
+    return dict(replace_non_finite(report)), lines

@@ -1,4 +1,4 @@
-"""What looks wrong with the labels of a training file, in words that name the remedy.
+"""Warnings of labels in training files that look wrong, each with a remedy.
 
 Notation: N molecules, P properties.
 """
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from molgen.train.data.dataset import TokenSet
 
 RAW_RANGE = 1000.0
-"""How many times as large as the smallest the largest label is where positive labels are taken for concentrations."""
+"""Ratio of the largest to the smallest label above which positive labels are taken for concentrations."""
 FACTOR = 10.0
-"""How many times as large as another a measurement of the same molecule is where the two are said to disagree."""
+"""Ratio above which two concentrations measured for the same molecule disagree."""
 
 
 def find_doubtful_labels(data: TokenSet, properties: Sequence[str]) -> list[str]:
-    """What a user should know of the labels of each property before a model learns them; none for sound ones.
+    """Warnings about the labels of each property; empty if none look wrong.
 
-    Positive labels that span three orders of magnitude are taken for concentrations that nobody made logarithms of.
-    Measurements of one molecule disagree where they are a factor of ten apart, of other labels one standard deviation.
+    Positive labels that span more than three orders of magnitude are taken for concentrations, of which models should
+    learn the logarithm. Two labels of one molecule disagree if they differ by more than a factor of ten, if they are
+    concentrations, or else by more than one standard deviation of all labels.
 
     Args:
         data: Its labels (N, P).
@@ -54,7 +55,7 @@ def _doubts(keys: NDArray[np.uint64], labels: NDArray[np.float32], name: str) ->
 
 
 def _count_disagreeing(keys: NDArray[np.uint64], values: NDArray[np.float64], limit: float) -> int:
-    """Molecules whose values span more than `limit`."""
+    """Number of molecules whose values span more than `limit`."""
     _, rows = np.unique(keys, return_inverse=True)
     low, high = np.full(rows.max() + 1, np.inf), np.full(rows.max() + 1, -np.inf)
     np.minimum.at(low, rows, values)
