@@ -1,4 +1,4 @@
-"""Makes the page docs/gallery: every instrument of `molgen explore` at work on molecules that molgen ships.
+"""Makes the page docs/gallery: an example of every instrument of `molgen explore`, on molecules that molgen ships.
 
 Run it where molgen is installed with its extra `map`: python docs/scripts/gallery.py
 """
@@ -25,12 +25,12 @@ N_LABELLED = 10
 INTRODUCTION = """# Gallery
 
 Made by `python docs/scripts/gallery.py` from the shipped checkpoint and shipped molecules.
-[Exploring](../guides/explore.md) explains the instruments and where they fail; the figures below each one are those of
-[Benchmarks](../benchmarks/instruments.md)."""
+[Exploring](../guides/explore.md) explains the instruments and where they fail; the table below each example has the
+figures of its [benchmark](../benchmarks/instruments.md)."""
 
 
 class Exhibit(NamedTuple):
-    """An instrument at work; `command` is what follows `molgen`, `picture` the file it makes, "" for none."""
+    """An example of an instrument; `command` is what follows `molgen`, `picture` the file it makes, "" for none."""
 
     title: str
     command: str
@@ -45,25 +45,25 @@ EXHIBITS = (
         f"explore path '{PROPRANOLOL}' '{INDOMETHACIN}' -o path.svg",
         "path.svg",
         "path",
-        "From one drug to another: each molecule is less similar to the first and more similar to the last. "
-        "`confidence` is the mean probability of a token; the path is least smooth at the largest leap between "
-        "neighbours.",
+        "From one drug to another: no molecule is more similar to the first, or less similar to the last, than the "
+        "one before. `confidence` is the geometric mean of the probabilities of its tokens; a leap is the Tanimoto "
+        "distance between neighbours.",
     ),
     Exhibit(
         "An analogy",
         "explore analogy c1ccccc1CCN 'Fc1ccc(CCN)cc1' 'c1ccccc1CCNC(C)=O' --top 5 -o analogy.svg",
         "analogy.svg",
         "analogy",
-        "A fluorine turns the first molecule into the second; the answers apply the same change to the third. The "
-        "figures below are for changes learned from many pairs (`--pairs`), beside one pair.",
+        "The second molecule is the first one with a fluorine; the answers are the third molecule with the same "
+        "change. The figures are for changes learned from many pairs (`--pairs`), with one pair as a control.",
     ),
     Exhibit(
         "Neighbours",
         f"explore neighbours '{PROPRANOLOL}' --library moses_sample.csv -n 5 -o neighbours.svg",
         "neighbours.svg",
         "neighbours",
-        "The molecules of a library nearest to a query, with the similarity of their fingerprints. Latent "
-        "neighbours share size, groups and rings, but not always the substructures that a fingerprint counts.",
+        "The molecules of a library nearest to a query, with their fingerprint similarity to it. Latent neighbours "
+        "have size, groups and rings in common with it, but not always the substructures that a fingerprint contains.",
     ),
     Exhibit(
         "Outliers",
@@ -78,16 +78,16 @@ EXHIBITS = (
         "explore map d3_ki.csv --color y -o map.png",
         "map.png",
         "map",
-        "96 dimensions projected on two: trustworthiness says how many neighbours in the picture are neighbours in "
-        "the space. `--method tsne` preserves more of them; the suffix .html makes an interactive page.",
+        "96 dimensions projected on two: trustworthiness measures whether neighbours on the map are neighbours in the "
+        "space. `--method tsne` preserves more of them; the suffix .html makes an interactive page.",
     ),
     Exhibit(
         "Steering",
         f"explore steer '{INDOMETHACIN}' --along tpsa -o steer.svg",
         "steer.svg",
         "steer",
-        "The same molecule with less and with more of a property; t = 0 is the molecule itself. The property "
-        "follows; similarity is soon lost.",
+        "A walk from a molecule (t = 0) to lower and to higher values of a property. The property follows the "
+        "direction; similarity to the molecule is soon lost.",
     ),
     Exhibit(
         "A recommendation",
@@ -101,23 +101,23 @@ EXHIBITS = (
         "explore probe-layers d3_ki.csv --property y --limit 1000 -o probe_layers.svg",
         "probe_layers.svg",
         "probe-layers",
-        "What a linear probe predicts from each stage of the encoder, from tokens to activity. The last two columns "
-        "are controls: a fingerprint, and shuffled labels.",
+        "What a linear probe predicts from each layer of the encoder, from tokens to activity. The controls are a "
+        "fingerprint and shuffled labels.",
     ),
     Exhibit(
         "Units",
         "explore units --top 4 -o units.svg",
         "units.svg",
         "units",
-        "What is decoded while one unit moves. A random rotation of the space has the same scores: single units "
-        "have no meaning, directions have.",
+        "Molecules decoded while one unit moves. A random rotation of the space has the same disentanglement: single "
+        "units have no meaning. Directions do.",
     ),
     Exhibit(
         "A request",
         f"sample -n 5 --like '{INDOMETHACIN}' --where 'trust >= 0.1'",
         "",
         "sample",
-        "Different molecules that are similar to one, within the applicability domain of the model.",
+        "Distinct molecules that are similar to a given one, and inside the applicability domain of the checkpoint.",
     ),
 )
 
@@ -134,7 +134,7 @@ def make_gallery() -> None:
 
 
 def _link_inputs() -> list[str]:
-    """Puts the files that commands read beside the pictures, for as long as the commands run; their names."""
+    """Puts the files that the commands read into the folder of the pictures, to be removed later; their names."""
     shipped = ("moses_sample.csv", "d3_ki.csv", "natural_products.smi")
     for name in shipped:
         (OUT / name).symlink_to(find_shipped("data") / name)
