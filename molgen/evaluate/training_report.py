@@ -26,7 +26,7 @@ def write_training_report(experiment: TrainingRun) -> dict[str, Any]:
     """
     spec, data = experiment.spec, experiment.data
     model = checkpoint.load(experiment.model_path, spec.device)
-    kept_out = np.arange(len(data)) if spec.only_measures() else np.flatnonzero(data.is_validation)
+    kept_out = np.arange(len(data)) if spec.only_calibrates() else np.flatnonzero(data.is_validation)
     measured = kept_out if len(kept_out) else np.arange(len(data))
     report: dict[str, Any] = {
         "checkpoint": str(experiment.model_path),

@@ -1,7 +1,7 @@
 """The geometry loss: ties latent distances to Tanimoto distances.
 
-Reconstruction alone does not place similar molecules near each other. The loss rewards a correlation of the Euclidean
-distances between the points of a batch with the Tanimoto distances between its molecules.
+Reconstruction alone does not place similar molecules near each other. The loss falls with the correlation between the
+Euclidean distances of the points of a batch and the Tanimoto distances of its molecules.
 
 Notation: B molecules, D latent dimensions, F fingerprint bits, M pairs of molecules.
 """

@@ -21,9 +21,10 @@ from molgen.train.data.dataset import TokenSet
 from molgen.train.loop import make_model
 from molgen.train.spec import SIZES, TrainingSpec
 
-HIDDEN_SIZE, N_MEMBERS = 256, 10
-"""Members of the predictor. On the dopamine D3 assay with scaffolds held out, 90 % intervals of ten members are an
-eighth narrower than those of five, at equal coverage."""
+HIDDEN_SIZE = 256
+N_MEMBERS = 10
+"""Number of members of the predictor. On the dopamine D3 assay with scaffolds held out, 90 % intervals of ten members
+are an eighth narrower than those of five, at equal coverage."""
 
 
 def load_initial_model(spec: TrainingSpec) -> MolecularModel | None:
@@ -41,7 +42,10 @@ def load_initial_model(spec: TrainingSpec) -> MolecularModel | None:
 def make_initial_model(
     spec: TrainingSpec, vocabulary: Vocabulary, init: MolecularModel | None, inputs: Sequence[Mapping[str, Any]]
 ) -> MolecularModel:
-    """The model before the first step: `init` with a new predictor, or a new model; new weights are drawn by the seed.
+    """The model before the first step: `init`, or a new model, with a new predictor if `spec` names properties.
+
+    New weights are drawn with the seed. If `spec` trains the autoencoder, the learned priors, the regions and the
+    calibration of `init` are dropped, since they belong to its encoder.
 
     Args:
         spec: The resolved options.
@@ -57,7 +61,7 @@ def make_initial_model(
             size = model.vae.config.latent_size
             predictor = Predictor(PredictorConfig(spec.property, size, HIDDEN_SIZE, N_MEMBERS))
     max_tokens = spec.max_tokens or model.max_tokens
-    priors = model.priors if spec.epochs == 0 else {}  # they belong to another encoder
+    priors = model.priors if spec.epochs == 0 else {}
     applicability = model.applicability if spec.epochs == 0 else None
     return replace(
         model,
@@ -71,14 +75,14 @@ def make_initial_model(
 
 
 def with_data(model: MolecularModel, data: TokenSet) -> MolecularModel:
-    """`model` after zero training steps on `data`: the training molecules of `data` are added to those it knows."""
+    """`model` after zero training steps on `data`, whose training molecules are added to its known ones."""
     keys = (data.keys[~data.is_validation] >> np.uint64(32)).astype(np.uint32)
     card = {**model.card, "steps": 0, "molecules_seen": 0, "minutes": 0.0}
     return replace(model, known=np.union1d(model.known, keys), card=card)
 
 
 def describe_files(inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The files of a card, from their manifest entries: names without folders, which may be private."""
+    """The files as a card lists them, from their manifest entries: without folders, whose names may be private."""
     return [{"file": Path(e["path"]).name, "sha256": e["sha256"], "rows": e["rows_kept"]} for e in inputs]
 
 
@@ -88,7 +92,7 @@ def _new(spec: TrainingSpec, vocabulary: Vocabulary) -> MolecularModel:
 
 
 def _card(spec: TrainingSpec, init: MolecularModel | None, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The origin of a model."""
+    """The card of a model before training: its origin."""
     card: dict[str, Any] = {
         "data": describe_files(inputs),
         "split": spec.split,

@@ -1,4 +1,4 @@
-"""The training loop, for large unlabelled and small labelled data, which can be stopped and resumed.
+"""The training loop, on labelled and unlabelled molecules, which can be stopped and resumed.
 
 A training folder holds the state of the loop, its `metrics.csv`, and two checkpoints: `best` (on the validation
 molecules) and `last`.
@@ -39,9 +39,9 @@ from molgen.train.validation import (
 __all__ = ["Training", "TrainingConfig", "TrainingStatus", "make_model"]
 
 N_VALIDATION = 512
-"""Number of validation molecules per validation."""
+"""Maximum number of molecules of a validation."""
 N_PRIOR = 4096
-"""Number of training molecules whose posteriors the Gaussian prior is fitted to."""
+"""Maximum number of training molecules whose posteriors the Gaussian prior is fitted to."""
 SAVE_EVERY_S = 60.0
 BEST, LAST = "best", "last"
 """Names of the two checkpoints, without suffix."""
@@ -55,9 +55,9 @@ class TrainingStatus:
         step: Steps done.
         fraction: Share of the training done, in [0, 1].
         molecules: Molecules seen.
-        seconds: Training time, over all parts.
-        loss: Mean training loss since the last validation, in nats a molecule.
-        reconstruction: From the last validation, or None before the first.
+        seconds: Training time, summed over resumed parts.
+        loss: Mean training loss since the last validation.
+        reconstruction: Scores of the last validation, or None before the first.
     """
 
     step: int
@@ -111,7 +111,7 @@ class Training:
 
     @property
     def is_validated_on_training(self) -> bool:
-        """Whether the data are too few to hold molecules out."""
+        """Whether no molecule is held out, so that training molecules are used for validation."""
         return not self.data.is_validation.any()
 
     def run(self, on_status: Callable[[TrainingStatus], object], is_stop_requested: Callable[[], bool]) -> None:
@@ -139,7 +139,7 @@ class Training:
         self._save_checkpoint(LAST)
 
     def fraction(self) -> float:
-        """Part of the training done, in [0, 1]."""
+        """Share of the training done, in [0, 1]."""
         if self.config.epochs is not None:
             done = self.progress.step / (self.config.epochs * self.learner.schedule.steps_per_epoch)
         else:
@@ -153,7 +153,7 @@ class Training:
         return TrainingStatus(p.step, self.fraction(), p.molecules, p.seconds, loss, p.reconstruction)
 
     def fits(self) -> list[Fit]:
-        """Scores of the predictor on the held-out molecules."""
+        """Scores of the predictor on the held-out molecules; empty without a predictor."""
         if self.model.predictor is None:
             return []
         rows = np.flatnonzero(self.data.is_validation)
@@ -183,7 +183,7 @@ class Training:
         self.progress.loss_steps += 1
 
     def _validate(self) -> None:
-        """Validates, writes a line of metrics, keeps the best model, and returns whether to continue."""
+        """Validates, writes a line of metrics, saves the model if it is the best, and decides whether to finish."""
         p = self.progress
         p.reconstruction = measure_reconstruction(self.model.vae.eval(), self.data, self._validation_rows())
         fits = self.fits()
@@ -202,7 +202,7 @@ class Training:
         return np.random.default_rng(self.config.seed).permutation(rows)[:N_VALIDATION]
 
     def _validation_loss(self, reconstruction: ReconstructionScores, fits: list[Fit]) -> float:
-        """Reconstruction and KL in nats per molecule, plus the error of each property in its standard deviations."""
+        """Weighted sum of reconstruction loss, KL divergence, and RMSE of each property in its standard deviations."""
         loss = reconstruction.nll + self.config.kl_weight * reconstruction.kl
         if not isinstance(self.model.predictor, Predictor):
             return loss
@@ -245,12 +245,12 @@ class Training:
             "minutes": round(p.seconds / 60, 1),
             "validated_on": "training molecules" if self.is_validated_on_training else "molecules kept out",
             "validation": asdict(p.reconstruction) if p.reconstruction else None,
-            "validation_fits": [_finite(asdict(fit)) for fit in self.fits()],
+            "validation_fits": [_without_nan(asdict(fit)) for fit in self.fits()],
         }
 
 
 def make_model(vocabulary: Vocabulary, vae: Vae, max_tokens: int, predictor: Predictor | None = None) -> MolecularModel:
-    """An untrained checkpoint with a standard normal prior."""
+    """A model that is not trained yet, with the standard normal distribution as Gaussian prior."""
     size = vae.config.latent_size
     return MolecularModel(
         vocabulary=vocabulary,
@@ -270,6 +270,6 @@ def _require_fit(folder: Path, data: TokenSet, model: MolecularModel) -> None:
         raise RunError(folder, "the data do not have the properties that the model predicts", remedy=remedy)
 
 
-def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values with None in place of NaN, which JSON lacks."""
     return {key: None if value != value else value for key, value in values.items()}

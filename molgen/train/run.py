@@ -70,7 +70,9 @@ class TrainingRun:
     @classmethod
     @contextmanager
     def start(cls, folder: Path, spec: TrainingSpec, *, is_forced: bool = False) -> Iterator[TrainingRun]:
-        """A new run in `folder`, for the duration of a block; one that fails before its first step leaves no folder.
+        """A new run in `folder`, for the duration of a block.
+
+        If the block fails before the first step, no run is left; if it is interrupted, the run can be resumed.
 
         Args:
             folder: A folder that does not exist or is empty.
@@ -80,7 +82,7 @@ class TrainingRun:
         Raises:
             SpecError: `spec` lacks something, or contradicts its `init`.
             FileError: A training file does not exist, or `init` cannot be used.
-            RunError: `folder` is not empty.
+            RunError: `folder` is not empty, or another process works in it.
         """
         init = load_initial_model(spec)
         spec = spec.resolve(init)
@@ -181,23 +183,25 @@ class TrainingRun:
         *,
         save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Trains to the end, then fits predictor and priors and calibrates trust. A finished run is left as it is.
+        """Trains to the end, then fits what `spec` requests, and calibrates trust. A finished run is left as it is.
 
         Args:
             on_status: Called after each step.
-            on_prior: Called with the kind of prior being fitted, `familiarity` or `trust`, and the share done.
-            save_every_s: Time between two savings of the state: what a crash may cost.
+            on_prior: Called with what is being fitted (a kind of prior, `regions`, `familiarity` or `trust`) and the
+                share done.
+            save_every_s: Seconds between two savings of the state, the most that a crash can lose.
 
         Raises:
             InterruptedRunError: A signal came; the state is saved.
             RunError: The saved state is damaged.
             MolgenError: The training diverged.
-            SpecError: Only a calibration was requested, on molecules that `init` was trained on.
+            SpecError: Regions cannot be fitted; or only a calibration was requested, on fewer than 20 molecules that
+                `init` was not trained on.
         """
         if "end" in self.run.manifest():
             return
         inputs = self.run.manifest()["inputs"]
-        if self._init and self.spec.only_measures():
+        if self._init and self.spec.only_calibrates():
             card = {**self._init.card, "applicability": {"data": describe_files(inputs)}}
             self._finish(self._calibrated(replace(self._init, card=card), on_prior))
             return
@@ -226,17 +230,17 @@ class TrainingRun:
         return fit_regions(model, self.data, config, partial(watch, "regions"))
 
     def _calibrated(self, model: MolecularModel, watch: Callable[[str, float], object]) -> MolecularModel:
-        """The model with trust calibrated on held-out molecules, or on all if nothing was fitted."""
-        rows = np.arange(len(self.data)) if self.spec.only_measures() else np.flatnonzero(self.data.is_validation)
+        """The model with trust calibrated on held-out molecules, or on all if only that was requested."""
+        rows = np.arange(len(self.data)) if self.spec.only_calibrates() else np.flatnonzero(self.data.is_validation)
         model = calibrate_trust(model, self.data, rows, self.spec.seed, partial(watch, "trust"))
-        if model.applicability is None and self.spec.only_measures():
+        if model.applicability is None and self.spec.only_calibrates():
             message = f"must hold {MIN_MOLECULES} molecules or more that the checkpoint was not trained on"
             raise SpecError("data", message, remedy="Give molecules that were held out of its training.")
         return model
 
     def _finish(self, model: MolecularModel) -> None:
         self.run.keep()
-        model.save(self.model_path)  # not over the checkpoint it was fitted to, which a resumed run begins from
+        model.save(self.model_path)  # in a file of its own: a resumed run begins from BEST
         self.run.update(end=now())
         self.run.log(f"finished: {MODEL} has SHA-256 {model.digest}")
         for suffix in _SUFFIXES:

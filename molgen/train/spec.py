@@ -21,9 +21,9 @@ from molgen.train.data.splits import Split
 from molgen.train.loop import TrainingConfig
 
 SIZES = ("latent_size", "encoder_size", "decoder_size")
-FINE_TUNING_EPOCHS = 10.0
-FINE_TUNING_RATE = 3e-4
-"""With more epochs or a larger step size, molecules of an assay are reconstructed better, but others are forgotten."""
+FINE_TUNING_EPOCHS, FINE_TUNING_RATE = 10.0, 3e-4
+"""Default epochs and step size of fine-tuning. If either is larger, the molecules of an assay are reconstructed better,
+but others worse."""
 DEFAULT_MAX_TOKENS = 120
 UNKNOWN_LICENCE = "unknown: depends on the training data"
 
@@ -55,18 +55,19 @@ class TrainingSpec:
 
     Attributes:
         data: Files of molecules, unlabelled and labelled.
-        property: Columns to predict; a predictor of `init` is dropped.
+        property: Columns to predict; the predictor of `init` is always dropped.
         prior: Kinds of learned priors to fit after training.
-        regions: Train the autoencoder further with a language model that its coarse dimensions condition.
+        regions: Train the autoencoder further, with a language model conditioned on its coarse dimensions.
         init: Initial checkpoint, `default` for the shipped one.
         epochs: Passes over the molecules; by default 10 if `init` and `property` are given. With 0, `init` is not
-            changed, and only predictor and priors are fitted; with neither of these, trust is calibrated on those of
-            the molecules that it was not trained on.
+            trained: only regions, predictor and priors are fitted to it. Without these too, only trust is calibrated,
+            on those of the molecules that `init` was not trained on.
         minutes: Wall-clock time, instead of `epochs`.
         learning_rate: By default 2e-3, with `init` 3e-4.
-        validate_every: Steps; by default an epoch, at most 1000.
-        latent_size: Like the other sizes and `max_tokens`, by default that of `init`.
-        leave_out: File of molecules to leave out with similar ones, such as targets of benchmarks.
+        validate_every: Number of steps between validations; by default an epoch, at most 1000.
+        latent_size: Like the other sizes and `max_tokens`, by default that of `init`, or else of `VaeConfig` (120 for
+            `max_tokens`).
+        leave_out: File of molecules to leave out together with similar ones, such as targets of benchmarks.
         leave_out_similarity: Tanimoto similarity (ECFP4) above which a molecule is left out.
         rejects: CSV file of rejected rows.
         baseline: Also fit a random forest, for comparison.
@@ -185,12 +186,12 @@ class TrainingSpec:
             return FINE_TUNING_EPOCHS
         raise SpecError("epochs", "the length of training is missing", remedy="Give --minutes or --epochs.")
 
-    def only_measures(self) -> bool:
-        """Whether trust is calibrated and nothing else."""
+    def only_calibrates(self) -> bool:
+        """Whether only trust is calibrated: nothing is trained or fitted."""
         return self.epochs == 0 and not (self.property or self.prior or self.regions)
 
     def source(self) -> Source:
-        """The options of reading its molecules."""
+        """The files of molecules, and the options of reading them."""
         return Source(
             paths=tuple(map(Path, self.data)),
             properties=self.property,

@@ -1,6 +1,6 @@
 """The state of a training in one file: weights, moments of Adam, and counters.
 
-Random numbers and the order of molecules are functions of the step, so they are not part of it.
+Random numbers and the order of molecules are functions of seed and step, so they are not part of the state.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Progress:
     Attributes:
         step: Steps done.
         molecules: Molecules seen.
-        seconds: Training time, over all parts.
+        seconds: Training time, summed over resumed parts.
         loss_sum: Sum of the training losses since the last validation.
         loss_steps: Number of these losses.
         best: The best validation loss.
-        stale: Validations since then.
+        stale: Number of validations since the best one.
         is_finished: Whether the training is finished.
-        reconstruction: That of the last validation, or None before the first.
+        reconstruction: Scores of the last validation, or None before the first.
     """
 
     step: int = 0
@@ -61,7 +61,7 @@ def save(
     progress: Progress,
     config: Mapping[str, Any],
 ) -> None:
-    """Writes the state of a training in one step.
+    """Writes the state of a training, atomically.
 
     Args:
         path: The file.

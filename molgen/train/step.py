@@ -34,19 +34,20 @@ class TrainingConfig:
         minutes: Wall-clock time, summed over resumed parts. Schedules then follow the clock, so that two runs differ;
             with `epochs` runs are identical to the last bit.
         batch_size: Molecules per step.
-        learning_rate: Peak step size of Adam: it rises over 200 steps, and falls to 0 over the last 80 %.
+        learning_rate: Peak step size of Adam: it rises over 200 steps, and falls to 0.1 % over the last 80 % of the
+            training.
         kl_weight: Weight of the KL divergence, reached after `kl_warmup` of the training (Bowman et al. 2016,
             arXiv:1511.06349, section 3).
-        kl_warmup: Share of the training.
+        kl_warmup: Share of the training over which the weight of the KL divergence rises from 0.
         token_dropout: Share of the input tokens of the decoder that are masked.
         property_weight: Weight of the loss of the predictor.
         geometry_weight: Weight of the loss that ties latent to Tanimoto distances.
-        validate_every: Steps.
-        patience: Validations without improvement after which training stops.
+        validate_every: Number of steps between validations.
+        patience: Number of validations without improvement after which training stops.
         seed: Seed of all randomness.
 
     Raises:
-        ValueError: A number is out of range.
+        ValueError: A number is out of range, or `epochs` and `minutes` are both given or both missing.
     """
 
     epochs: float | None = None
@@ -64,7 +65,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.minutes is None):
-            raise ValueError("give either epochs or minutes")
+            raise ValueError("give either epochs or minutes, not both")
         for name in ("epochs", "minutes", "batch_size", "learning_rate", "validate_every", "patience"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
@@ -79,7 +80,7 @@ class TrainingStep:
 
     Attributes:
         schedule: The batches, by step.
-        optimiser: Adam, over all weights of the model.
+        optimiser: Adam, over the weights of autoencoder and predictor.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class TrainingStep:
         for module in model.modules.values():
             module.to(self.device)
         if model.predictor is not None and not isinstance(model.predictor, Predictor):
-            raise ValueError("a Gaussian process does not learn by steps")
+            raise ValueError("a Gaussian process is not trained in steps")
         self._predictor = model.predictor
         if self._predictor:
             labels = torch.from_numpy(data.labels[~data.is_validation])
@@ -128,7 +129,7 @@ class TrainingStep:
         return self.config.learning_rate * rise * fall, kl_weight
 
     def learn(self, step: int, fraction: float) -> tuple[float, int]:
-        """Performs step `step`, from 0; returns its loss in nats per molecule, and its number of molecules B.
+        """Performs step `step`, from 0; returns its loss, and its number of molecules B.
 
         Raises:
             MolgenError: The loss is no longer finite; the weights are unchanged.

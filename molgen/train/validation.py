@@ -32,8 +32,8 @@ class ReconstructionScores:
     """Reconstruction of molecules.
 
     Attributes:
-        nll: Nats a molecule, teacher-forced, decoded from the posterior mean.
-        kl: Nats a molecule.
+        nll: Negative log likelihood of the tokens at the posterior mean, in nats per molecule.
+        kl: KL divergence of the posterior from the prior, in nats per molecule.
         exact: Share of molecules whose tokens are all correct in greedy decoding.
         active_units: Number of active latent units, of D.
     """
@@ -50,9 +50,9 @@ def measure_reconstruction(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) ->
     nll, kl, exact, means = [], [], [], []
     device = next(vae.parameters()).device
     for chunk, tokens, lengths in batch_by_length([data[row] for row in rows], device):
-        kept = torch.zeros_like(tokens, dtype=torch.bool)
+        dropped = torch.zeros_like(tokens, dtype=torch.bool)
         noise = torch.zeros(len(chunk), vae.config.latent_size, device=device)
-        loss, divergence, mean = vae(tokens, lengths, noise, kept)
+        loss, divergence, mean = vae(tokens, lengths, noise, dropped)
         decoded = vae.decoder.generate(mean, tokens.shape[1] + 1)
         nll.append(loss)
         kl.append(divergence)
@@ -87,10 +87,10 @@ def encode_rows(vae: Vae, data: TokenSet, rows: NDArray[np.int64]) -> tuple[Tens
 
 
 def aggregate_posterior(mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (D,) and lower Cholesky factor (D, D) of the Gaussian nearest to the mixture of N posteriors.
+    """Mean (D,) and lower Cholesky factor (D, D) of the covariance of the Gaussian nearest to N posteriors' mixture.
 
-    It is the maximum-entropy Gaussian with the mixture's own first two moments: covariance of the means plus
-    mean of the variances (Rosca et al. 2018, arXiv:1802.06847, on why N(0, I) is not the mixture).
+    That Gaussian has the mean and the covariance of the mixture; the covariance is that of the means plus the mean of
+    the variances. Rosca et al. 2018 (arXiv:1802.06847) show how far the mixture is from N(0, I).
     """
     centre = mean.mean(dim=0)
     centred = (mean - centre).double()
@@ -100,7 +100,7 @@ def aggregate_posterior(mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Ten
 
 
 def measure_predictor(model: MolecularModel, data: TokenSet, rows: NDArray[np.int64]) -> list[Fit]:
-    """Scores of each property with 2 labels or more, for the molecules `rows` (N,) of `data`.
+    """Scores of the predictions of each property with 2 labels or more, for the molecules `rows` (N,) of `data`.
 
     Raises:
         ValueError: `model` predicts nothing.

@@ -154,7 +154,7 @@ def test_a_finished_model_knows_what_is_usual_among_molecules_kept_out(tmp_path:
     assert checkpoint.load(few.model_path).applicability is None
 
 
-def test_no_epoch_and_nothing_to_fit_only_measures_what_is_usual(tmp_path: Path, assay: Path) -> None:
+def test_no_epoch_and_nothing_to_fit_only_calibrates_trust(tmp_path: Path, assay: Path) -> None:
     first = finished(tmp_path / "first", spec_of(assay, property=["size"]))
     others = tmp_path / "others.smi"
     lines = write_assay(tmp_path / "all.csv", 300).read_text().splitlines()[101:]

@@ -19,8 +19,9 @@ POOL_BATCHES = 20
 """Number of batches per random pool of molecules; a pool is split into batches by length."""
 
 LABELLED_SHARE = 0.25
+"""Share of labelled molecules in an epoch: if there are fewer, each is repeated."""
 MAX_REPEATS = 20
-"""Labelled molecules are repeated up to 20 times an epoch to make up a quarter of it."""
+"""Maximum number of times that a labelled molecule occurs in an epoch."""
 
 _ORDER, _NOISE, _BOOTSTRAP = range(3)
 """Uses of the seed, each with an independent stream."""

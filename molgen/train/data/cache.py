@@ -23,18 +23,18 @@ from molgen.train.data.dataset import TokenSet
 
 DATA, VOCABULARY, INPUTS = "data.npz", "vocabulary.json", "inputs.json"
 FORMAT = 1
-"""To be raised whenever the same files and options give different token sets."""
+"""Increase it whenever a change makes the same files and options give different token sets."""
 
 
 def make_key(facts: Mapping[str, Any]) -> str:
-    """The name of the entry of `facts`, which are JSON values."""
+    """The name of the cache entry for `facts`, which are JSON values."""
     return sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True).encode()).hexdigest()
 
 
 def fetch(key: str, folder: Path) -> list[dict[str, Any]] | None:
-    """Copies the entry `key` into `folder` and returns the manifest entry of its inputs; None if there is no entry.
+    """Copies the entry `key` into `folder` and returns the manifest entries of its input files.
 
-    A damaged entry counts as missing.
+    None if the entry is missing or damaged.
     """
     entry = cache_folder() / key
     try:
@@ -49,7 +49,7 @@ def fetch(key: str, folder: Path) -> list[dict[str, Any]] | None:
 
 
 def keep(key: str, folder: Path, inputs: Sequence[Mapping[str, Any]]) -> None:
-    """Adds the files of `folder` to the cache as the entry `key`; a read-only cache is ignored."""
+    """Adds the files of `folder` to the cache as the entry `key`; does nothing if the cache cannot be written."""
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
         temporary = Path(mkdtemp(dir=cache_folder()))

@@ -1,6 +1,6 @@
-"""Files of molecules -> token arrays for training, made once per run and kept in it.
+"""Files of molecules -> token arrays for training, made once per run and kept in its folder.
 
-Notation: N molecules, P properties, T tokens or symbols in total.
+Notation: N molecules, P properties, F fingerprint bits, T tokens or symbols in total.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_PROVISIONAL = 1 << 16
 """Maximum number of distinct symbols before the vocabulary is made."""
 N_BPE_TOKENS = 512
 N_BPE_MOLECULES = 100_000
-"""Number of molecules from which the BPE tokens of a new vocabulary are learned."""
+"""Maximum number of molecules from which the BPE tokens of a new vocabulary are learned."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TokenSet:
         offsets: (N + 1,) int64; molecule i is `tokens[offsets[i]:offsets[i + 1]]`.
         labels: (N, P) float32, NaN where missing.
         keys: (N,) uint64 hashes of the canonical SMILES.
-        fingerprints: (N, F / 8) uint8, the F ECFP4 bits of each molecule, packed; F may be 0.
+        fingerprints: (N, F / 8) uint8, the ECFP4 bits of each molecule, packed; F may be 0.
         is_validation: (N,) bool, the held-out molecules.
 
     Raises:
@@ -67,7 +67,7 @@ class TokenSet:
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.tokens) or (np.diff(self.offsets) < 1).any():
             raise ValueError("offsets must rise from 0 to the number of tokens")
         if self.tokens.min() < N_SPECIAL:
-            raise ValueError("molecules hold no special tokens")
+            raise ValueError("molecules must not hold special tokens")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -82,7 +82,7 @@ class TokenSet:
         return self.tokens[self.offsets[i] : self.offsets[i + 1]]
 
     def save(self, path: Path) -> None:
-        """Writes the set as .npz in one step."""
+        """Writes the set as .npz, atomically."""
         with replace_file(path) as temporary, temporary.open("wb") as handle:
             np.savez(handle, **vars(self))
 
@@ -117,7 +117,7 @@ _DAMAGE = (
 
 
 class _Collector:
-    """Collects the arrays of a token set, with provisional ids of symbols."""
+    """Collects the arrays of a token set; symbols get provisional ids until the vocabulary is known."""
 
     def __init__(self, n_properties: int) -> None:
         self.ids: dict[str, int] = {}
@@ -136,7 +136,7 @@ class _Collector:
         return len(self.keys)
 
     def add(self, item: TokenisedMolecule, labels: Sequence[float], file: int) -> str:
-        """Adds a molecule of a file, given by number, or returns the reason for rejecting it."""
+        """Adds a molecule of the file with number `file`; returns the reason for rejecting it instead, or ""."""
         if item.key in self._seen and all(map(math.isnan, labels)):
             return "duplicate"
         for symbol in item.symbols:
@@ -155,7 +155,10 @@ class _Collector:
         return ""
 
     def vocabulary(self, min_count: int) -> Vocabulary:
-        """A vocabulary of the symbols that occur `min_count` times, or the most frequent ones, and BPE tokens."""
+        """A vocabulary of the symbols that occur at least `min_count` times, and BPE tokens.
+
+        If no symbol occurs as often, it holds the most frequent ones.
+        """
         counts = np.bincount(np.frombuffer(self.symbols, dtype=np.uint16))
         by_name = {name: int(counts[i]) for name, i in self.ids.items()}
         vocabulary = Vocabulary.from_counts(by_name, min_count=min(min_count, int(counts.max())))
@@ -168,7 +171,7 @@ class _Collector:
         return np.logical_and.reduceat(is_known[symbols], np.frombuffer(self.offsets, dtype=np.int64)[:-1])
 
     def rejection(self, i: int, vocabulary: Vocabulary) -> tuple[int, Rejection]:
-        """The number of the file of molecule i, and why it is left out."""
+        """The number of the file of molecule i, and the rejection of its row, which has a rare symbol."""
         symbols = self._symbols(i, list(self.ids))
         rare = next(symbol for symbol in symbols if symbol not in vocabulary.tokens)
         return self.files[i], Rejection(self.lines[i], "".join(symbols), f"rare token {rare}")
@@ -215,7 +218,7 @@ def prepare(
     split_by: Split = "random",
     on_row: Callable[[], object] = lambda: None,
 ) -> tuple[Vocabulary, TokenSet]:
-    """Reads, standardises and tokenises the molecules of `source`, in the order of the files.
+    """The vocabulary and the standardised, tokenised molecules of `source`, in the order of the files.
 
     The result does not depend on the number of workers. Repeated unlabelled molecules are left out as duplicates;
     labelled ones are measurements and are all kept.
@@ -258,7 +261,7 @@ def _collect(
     columns: Sequence[str],
     file: int,
 ) -> Row | Rejection:
-    """Adds a molecule of a file with the properties `columns`; returns the row, or why it is left out."""
+    """Adds a molecule of a file that has the properties `columns`; returns its row, or the rejection."""
     if isinstance(item, Rejection):
         return item
     values = dict(zip(columns, item.row.values, strict=True))

@@ -17,7 +17,7 @@ MAX_UNLABELLED = 2000
 LABELLED_SHARE = 0.1
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-"""Odd multiplier that reorders 64-bit keys (Knuth, TAOCP 3, section 6.4): a split is not a range of hashes."""
+"""Odd multiplier that reorders 64-bit keys (Knuth, TAOCP 3, section 6.4), so that a split is not a range of keys."""
 
 
 def validation_rows(
@@ -42,7 +42,7 @@ def validation_rows(
 
 
 def random_split(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """Whether each molecule (N,) is held out: a `share` of all keys, below 1, those with the lowest hashes."""
+    """Whether each molecule (N,) is held out: a `share` (below 1) of the distinct keys, pseudorandomly chosen."""
     if not len(keys):
         return np.zeros(0, dtype=bool)
     mixed = np.sort(np.unique(keys) * _MIX)
@@ -51,7 +51,7 @@ def random_split(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
 
 
 def scaffold_split(scaffolds: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """Whether each molecule (N,) is held out: whole scaffolds, rarest first, about a `share` of all.
+    """Whether each molecule (N,) is held out: whole scaffolds, rarest first, at most a `share` of all molecules.
 
     At least one scaffold is held out, unless there is only one.
 
