@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from molgen.chem.molecule import Policy
-from molgen.device import available_threads, resolve_device
+from molgen.device import MAX_THREADS, available_threads, resolve_device
 from molgen.errors import SpecError
 from molgen.model.checkpoint import MAX_TOKENS, MolecularModel
 from molgen.model.prior import PRIOR_KINDS
@@ -36,7 +36,7 @@ _RANGES = (
     ("geometry_weight", 0.0, 1e6),
     ("leave_out_similarity", 0.0, 1.0),
     ("seed", 0, 2**32 - 1),
-    ("threads", 1, 4096),
+    ("threads", 1, MAX_THREADS),
     ("workers", 1, 256),
     ("latent_size", 1, MAX_SIZE),
     ("encoder_size", 1, MAX_SIZE),

@@ -203,6 +203,7 @@ def test_what_is_not_said_is_decided_and_written_down(tmp_path: Path, assay: Pat
         ({"property": ["size", "size"]}, "property: the same"),
         ({"epochs": 0.0}, "epochs: 0 trains no autoencoder, and needs one: give --init"),
         ({"data": []}, "data: name at least one"),
+        ({"threads": 1025}, "threads: must be from 1 to 1024"),
         ({"device": "abacus"}, "device: must be"),
         ({"device": "cuda:99"}, "device: this machine has no"),
     ],

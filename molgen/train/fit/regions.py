@@ -122,7 +122,7 @@ def fit_regions(
         raise SpecError("regions", f"the checkpoint has fewer than {config.coarse_size} latent dimensions")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(config.seed)
-        vae, conditional = _rescaled(model.vae, config), _conditioned(language, config.coarse_size)
+        vae, conditional = _rescaled(model.vae, config), make_conditional(language, config.coarse_size)
     texts = SmilesTokens.from_token_set(model.vocabulary, data, conditional.tokens)
     step = _RegionStep(config, vae, conditional)
     schedule = Schedule(_with_texts_only(data, texts), config.batch_size, config.seed)
@@ -210,11 +210,12 @@ def _rescaled(vae: Vae, config: RegionConfig) -> Vae:
     return result.train()
 
 
-def _conditioned(language: SmilesLanguageModel, coarse_size: int) -> SmilesLanguageModel:
-    """A copy that can be conditioned; conditional weights of other sizes are initialised again."""
+def make_conditional(language: SmilesLanguageModel, coarse_size: int) -> SmilesLanguageModel:
+    """A copy that can be conditioned on `coarse_size` dimensions; conditional weights of another shape are new."""
     result = SmilesLanguageModel(replace(language.config, coarse_size=coarse_size))
-    fits = language.config.coarse_size in (0, coarse_size)
-    result.load_state_dict(copy.deepcopy(language.state_dict()) if fits else {}, strict=False)
+    shapes = {name: value.shape for name, value in result.state_dict().items()}
+    fitting = {name: value for name, value in language.state_dict().items() if value.shape == shapes.get(name)}
+    result.load_state_dict(fitting, strict=False)
     return result.train()
 
 

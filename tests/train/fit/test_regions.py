@@ -12,11 +12,12 @@ from molgen.errors import CheckpointError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.model import checkpoint
 from molgen.model.checkpoint import MolecularModel
+from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data.dataset import Source, TokenSet, prepare
 from molgen.train.fit.language_model import fit_language_model
-from molgen.train.fit.regions import RegionConfig, fit_regions
+from molgen.train.fit.regions import RegionConfig, fit_regions, make_conditional
 from molgen.train.loop import make_model
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(=O)O", "CCN", "O=C(O)c1ccncc1", "CC(C)Cl"]
@@ -65,6 +66,16 @@ def test_without_a_condition_it_is_a_prior_and_the_language_model_stays(
     assert fitted.region
     assert set(fitted.region.sample(60, torch.Generator().manual_seed(1))) & set(MOLECULES)
     assert fitted.priors["language"] is start.priors["language"]
+
+
+def test_a_language_model_with_a_condition_of_another_size_keeps_its_other_weights() -> None:
+    before = SmilesLanguageModel(SmilesLanguageModelConfig(("C", "O"), hidden_size=3, coarse_size=5))
+    after = make_conditional(before, 4)
+    assert torch.equal(after.logits.weight, before.logits.weight)
+    assert torch.equal(after.recurrence.weight, before.recurrence.weight)
+    assert after.first_state.weight.shape == (3, 4)
+    after.logits.weight.data.zero_()
+    assert before.logits.weight.any()  # a copy
 
 
 def test_a_row_depends_on_itself_the_seed_and_its_number(fitted: MolecularModel) -> None:
