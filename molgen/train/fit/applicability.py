@@ -22,13 +22,13 @@ def calibrate_trust(
 ) -> MolecularModel:
     """The model with trust calibrated on those of the molecules `rows` (N,) that it was not trained on.
 
-    With fewer than 20 of them, there is no calibration.
+    With fewer than 20 of them, the model has no applicability domain.
 
     Args:
         model: Its encoder and decoder are not changed.
-        data: Molecules, as its tokens.
+        data: Molecules, as tokens of the model.
         rows: Rows that may be used.
-        seed: Seed of a sample of 5,000 if there are more.
+        seed: Seed of the sample of 5,000 molecules that is drawn if there are more.
         watch: Called with the share done, in [0, 1].
     """
     hashes = (data.keys[rows] >> np.uint64(32)).astype(np.uint32)

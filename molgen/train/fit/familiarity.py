@@ -34,7 +34,7 @@ def gather_familiarity(
 
     Args:
         model: Its vocabulary is that of `data`.
-        data: Molecules, as its tokens; validation molecules are not used.
+        data: Molecules, as tokens of the model; validation molecules are not used.
         is_new: Whether the model was trained on nothing else.
         watch: Called with the share done, in [0, 1].
     """
@@ -53,13 +53,13 @@ def read_reference(
     on_file: Callable[[Path, Tally], object] = lambda _path, _tally: None,
     watch: Callable[[float], object] = lambda _: None,
 ) -> Reference:
-    """The parts of at least `min_count` molecules of files; charged molecules also contribute their neutral form.
+    """The parts that at least `min_count` molecules of files have; charged ones also contribute their neutral form.
 
     Args:
         paths: Files of molecules.
         min_count: At least 1.
         smiles_column: Column of tables; see `read_rows`.
-        on_file: Called with each file and its tally.
+        on_file: Called after each file was read, with its tally.
         watch: Called with the share done, in [0, 1].
 
     Raises:

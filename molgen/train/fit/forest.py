@@ -1,4 +1,4 @@
-"""A random forest on Morgan fingerprints, on small assays as good as most later models.
+"""A random forest on Morgan fingerprints: a baseline as good as most later models on small assays.
 
 Notation: N molecules, F bits of a fingerprint.
 Sources: Breiman 2001 (doi:10.1023/A:1010933404324); its rank on assays, Wu et al. 2018, MoleculeNet
@@ -29,7 +29,7 @@ FEATURE_SHARE = 1 / 3
 
 @dataclass(frozen=True)
 class MorganForest:
-    """A fitted forest, each tree grown to single measurements.
+    """A fitted forest, whose trees are grown until each leaf holds one measurement or equal ones.
 
     Attributes:
         trees: The trees.
@@ -48,7 +48,7 @@ class MorganForest:
         return each.mean(axis=0), each.std(axis=0)
 
     def predict_left_out(self, x: NDArray[np.float32]) -> Doubles:
-        """Mean (N,) for each molecule of the fit over the trees that were grown without it; NaN if there is none.
+        """Mean (N,) for each molecule of the fit, over the trees that were grown without it; NaN if none was.
 
         Source: out-of-bag estimates, Breiman 1996 (https://www.stat.berkeley.edu/~breiman/OOBestimation.pdf).
         """

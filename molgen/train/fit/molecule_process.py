@@ -32,14 +32,16 @@ from molgen.model.molecule_process import (
 from molgen.train.fit.tobit import sites_of_bounds
 
 N_SEARCHED = 800
-"""Number of molecules used to fit the kernel; the processes use all."""
+"""Maximum number of molecules that the kernel is fitted to; the processes use all."""
 N_STEPS = 15
-FIRST_NOISE, MIN_NOISE = 0.1, 0.01
-"""Variance of a measurement, relative to that of all labels: initial value and lower bound."""
+MIN_NOISE = 0.01
+"""Minimum variance of a measurement, relative to that of all labels."""
+FIRST_NOISE = 0.1
+"""Initial variance above `MIN_NOISE`."""
 MIN_VARIANCE = 1e-6
 N_FOLDS = 4
-CELL_SIZE = 20
-"""Mean number of molecules of a cell, which is held out together."""
+CLUSTER_SIZE = 20
+"""Mean number of molecules in a cluster, which are held out together."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Measurements:
         values: (N, P), NaN if missing.
         relations: (N, P), each `EXACT`, `BELOW` or `ABOVE` if there is a value.
         counts: (N, P), number of measurements of a value, at least 1.
-        replicate_variance: (P,), variance of single measurements about the mean of their compound; 0 if unknown.
+        replicate_variance: (P,), variance of single measurements about the mean of their molecule; 0 if unknown.
     """
 
     smiles: Sequence[str]
@@ -64,7 +66,7 @@ class Measurements:
 
     @classmethod
     def exact(cls, smiles: Sequence[str], z: NDArray[np.float32], values: NDArray[np.float64]) -> Measurements:
-        """Labels from single measurements (N, P), NaN if missing; those of one molecule are merged to their median."""
+        """Labels without bounds, from measurements (N, P), NaN if missing; a repeated molecule gets their median."""
         rows: dict[str, list[int]] = {}
         for i, text in enumerate(smiles):
             rows.setdefault(text, []).append(i)
@@ -94,11 +96,11 @@ def fit_molecule_process(
 
     Args:
         properties: P names.
-        data: At least one molecule; each is kept. Kernels are fitted to values; bounds alone do not determine one.
+        data: At least one molecule; each is kept. Kernels are fitted to values, or to bounds if there are no values.
         prior_scale: (D,) standard deviations of the prior: dimensions with equal ones share a length scale, those with
             the greatest are coarse.
-        seed: Selects the molecules for the kernel.
-        features: Similarities and distances (N, N) of the molecules, where they have been computed already.
+        seed: Seed of the order of the molecules; the first ones determine the kernel and are the centres of clusters.
+        features: Similarities and distances (N, N) of the molecules, if they have been computed already.
     """
     order = np.random.default_rng(seed).permutation(len(data.smiles))
     smiles = [data.smiles[i] for i in order]
@@ -161,7 +163,7 @@ class _Fit:
 
 
 def _fitted(labels: _Labels, features: Kernels, z: Tensor, group: Tensor) -> _Fit:
-    """The process of one property that all n molecules have labels of."""
+    """The process of one property, fitted to the n molecules that have a label of it."""
     exact = labels.is_exact.nonzero()[:, 0]
     exact = exact if len(exact) else torch.arange(len(z))
     chosen = exact[:N_SEARCHED]
@@ -198,18 +200,18 @@ def _fitted(labels: _Labels, features: Kernels, z: Tensor, group: Tensor) -> _Fi
 def _likeliest(
     y: Tensor, features: Kernels, z: Tensor, group: Tensor, fixed_noise: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Kernel weights (6,), length scales, signal and noise variances with the greatest posterior density.
+    """The kernel of greatest posterior density: shares (6,), length scales (2, D) and (), signal and noise variance.
 
-    That is the marginal likelihood, at its likeliest mean, times a normal density of the logarithm of each parameter,
-    with a standard deviation of 2 ** 0.5.
+    The density is the marginal likelihood, with the prior mean that maximises it, times a normal density of the
+    logarithm of each parameter, with a standard deviation of 2 ** 0.5.
     Source: Rasmussen & Williams 2006, equation 5.8.
 
     Args:
         y: (n,) standardised values.
         features: Similarities and distances (n, n).
         z: (n, D).
-        group: (D,) the group of each dimension, from 0; the last is of the coarse ones.
-        fixed_noise: (n,) known variances.
+        group: (D,) the group of each dimension, from 0; coarse dimensions are the last group.
+        fixed_noise: (n,) known noise variances, to which a fitted one is added.
     """
     n_groups = int(group.max()) + 1
     variance = z.var(dim=0, correction=0)
@@ -242,7 +244,10 @@ def _likeliest(
 
 
 def _likeliest_mean(covariance: Tensor, variances: Tensor, y: Tensor) -> float:
-    """Source: Rasmussen & Williams 2006, equation 2.42."""
+    """The prior mean with the greatest marginal likelihood.
+
+    Source: Rasmussen & Williams 2006, equation 2.42, for a constant mean.
+    """
     root = torch.linalg.cholesky(covariance + torch.diag(variances))
     of_one = torch.cholesky_solve(torch.ones_like(y)[:, None], root)[:, 0]
     return float((of_one * y).sum() / of_one.sum())
@@ -275,13 +280,14 @@ def _conditioned(
 def _widths(fit: _Fit, labels: _Labels, covariance: Tensor) -> Tensor:
     """Half-widths (101,) of intervals in standard deviations, by the share of held-out values that they contain.
 
-    Random molecules are the centres of cells, and each molecule belongs to the cell of its most similar centre; a cell
-    is held out at a time. Held out singly, most would be predicted from the rest of their series, which is not
-    possible for a new series.
+    Random molecules are the centres of clusters, and each molecule belongs to the cluster of its most similar centre. A
+    quarter of the clusters is held out at a time. If molecules were held out one by one, most would be predicted from
+    the rest of their series, which is not possible for a new series. With fewer than 8 held-out values, the half-widths
+    are those of a normal distribution.
     Source: Roberts et al. 2017, Ecography 40, 913 (cross-validation in blocks).
     """
-    n_cells = max(N_FOLDS, len(covariance) // CELL_SIZE)
-    fold = covariance[:, :n_cells].argmax(dim=1) % N_FOLDS
+    n_clusters = max(N_FOLDS, len(covariance) // CLUSTER_SIZE)
+    fold = covariance[:, :n_clusters].argmax(dim=1) % N_FOLDS
     residual = fit.targets - fit.location
     ratios = [torch.zeros(0, dtype=torch.double)]
     for out in (fold == i for i in range(N_FOLDS)):

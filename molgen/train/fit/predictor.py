@@ -34,7 +34,7 @@ LEARNING_RATE = 2e-3
 COOLDOWN_SHARE = 0.4
 MAX_LOG_SCALE = 6.0
 COVERAGE = 0.9
-"""Share of a normal distribution within `STDS_OF_90_PERCENT` of its mean."""
+"""Share of a normal distribution within `STDS_OF_90_PERCENT` standard deviations of its mean."""
 
 MAX_GP_PROPERTIES = 16
 """Maximum number of properties of Gaussian processes; each takes seconds."""
@@ -43,7 +43,7 @@ MAX_GP_PROPERTIES = 16
 def fit_predictor(model: MolecularModel, data: TokenSet, seed: int) -> MolecularModel:
     """The model with its predictor fitted to the posterior means of the molecules of `data`.
 
-    A predictor of the training molecules is scored on the held-out ones; the final predictor is fitted to all.
+    A first predictor, fitted to the training molecules, is scored on the held-out ones; the final one is fitted to all.
 
     Args:
         model: A model that predicts the labels of `data`; its card gets the `validation_fits` of the first predictor.
@@ -51,7 +51,7 @@ def fit_predictor(model: MolecularModel, data: TokenSet, seed: int) -> Molecular
         seed: See `fit_ensemble`.
 
     Raises:
-        ValueError: `model` has no predictor.
+        ValueError: `model` has no predictor that was trained with it.
     """
     is_labelled = ~np.isnan(data.labels).all(axis=1)
     is_small = int(is_labelled.sum()) <= MAX_MOLECULES and len(model.properties) <= MAX_GP_PROPERTIES
@@ -66,9 +66,9 @@ def fit_predictor(model: MolecularModel, data: TokenSet, seed: int) -> Molecular
 def _with_predictor(
     model: MolecularModel, data: TokenSet, rows: NDArray[np.int64], seed: int, is_process: bool
 ) -> MolecularModel:
-    """The model with a process or networks fitted to molecules `rows`, on the device of its old predictor."""
+    """The model with Gaussian processes or networks fitted to molecules `rows`, on the device of its predictor."""
     if not isinstance(model.predictor, Predictor):
-        raise ValueError("the model has no predictor that learned along")
+        raise ValueError("the model has no predictor that was trained with it")
     z, _ = encode_rows(model.vae, data, rows)
     predictor: Predictor | MoleculeProcess
     if is_process and len(rows):
@@ -119,7 +119,7 @@ def _fit(predictor: Predictor, z: Tensor, y: Tensor, weight: Tensor, rng: np.ran
 
 @torch.no_grad()
 def _calibrate(predictor: Predictor, z: Tensor, y: Tensor, weight: Tensor) -> None:
-    """Scales noise until 90 % of molecules lie in the 90 % interval of the members that did not use them.
+    """Scales the predicted noise so that 90 % of labels lie in the 90 % interval of members not fitted to them.
 
     Source: out-of-bag estimates, Breiman 1996 (https://www.stat.berkeley.edu/~breiman/OOBestimation.pdf).
     """

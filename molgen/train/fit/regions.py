@@ -39,7 +39,7 @@ WARMUP_STEPS, COOLDOWN_SHARE = 200, 0.7
 MAX_GRADIENT = 5.0
 EPOCHS, MIN_STEPS, MAX_STEPS = 4, 2_000, 40_000
 N_POSTERIORS = 4096
-"""Training molecules whose posteriors the Gaussian prior is fitted to."""
+"""Maximum number of training molecules whose posteriors the Gaussian prior is fitted to."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class RegionConfig:
             which the geometry loss ties to Tanimoto distances.
         batch_size: B.
         learning_rate: Peak step size of Adam: it rises over 200 steps, and falls to 0 over the last 70 %.
-        coarse_weight: Weight of the divergence of the coarse dimensions, reached after `warmup` of the steps.
+        coarse_weight: Final weight of the divergence of the coarse dimensions.
         first_coarse_weight: Its weight at the first step.
-        warmup: Share of the steps.
+        warmup: Share of the steps over which that weight rises to the final one.
         fine_weight: Weight of the divergence of the fine dimensions.
         exact_share: Share of a batch that the SELFIES decoder is also trained on.
         geometry_weight: Weight of the loss that ties distances of coarse parts to Tanimoto distances.
@@ -184,7 +184,7 @@ class _RegionStep:
         return loss
 
     def _exact_loss(self, batch: Batch, z: Tensor, generator: torch.Generator) -> Tensor:
-        """The loss of the SELFIES decoder, on some molecules of the batch."""
+        """The loss of the SELFIES decoder, on `exact_share` of the batch."""
         rows = torch.randperm(len(z), generator=generator)[: int(self.config.exact_share * len(z))]
         if not len(rows):
             return z.new_zeros(())
@@ -220,7 +220,7 @@ def make_conditional(language: SmilesLanguageModel, coarse_size: int) -> SmilesL
 
 
 def _with_texts_only(data: TokenSet, texts: SmilesTokens) -> TokenSet:
-    """The same rows; those whose SMILES the language model cannot read are held out."""
+    """The same molecules; those whose SMILES the language model cannot express are held out."""
     is_unreadable = np.array([not len(ids) for ids in texts.sequences])
     return replace(data, is_validation=data.is_validation | is_unreadable)
 

@@ -16,7 +16,7 @@ MAX_ROUNDS = 100
 DAMPING = 0.7
 TOLERANCE = 1e-6
 LEAST_PRECISION = 1e-8
-"""Minimum precision of a site, relative to the mean precision of the prior."""
+"""Minimum precision of a site, relative to the inverse of the mean prior variance."""
 
 
 def sites_of_bounds(
@@ -57,7 +57,7 @@ def _posterior(mean: Tensor, covariance: Tensor, tau: Tensor, nu: Tensor) -> tup
 
 
 def _tilted(mean: Tensor, variance: Tensor, bounds: Tensor, signs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance (C,) of normal f times the probability that its measurement meets the bound; equation 3.58."""
+    """Mean and variance (C,) of f, its normal density weighted by the probability to meet the bound; equation 3.58."""
     total = (variance + noise).sqrt()
     x = signs * (mean - bounds) / total
     ratio = torch.exp(-0.5 * x.square() - 0.5 * math.log(2.0 * math.pi) - torch.special.log_ndtr(x))

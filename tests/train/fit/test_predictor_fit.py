@@ -93,7 +93,7 @@ def test_few_molecules_are_for_a_process_and_many_for_networks(monkeypatch: pyte
     assert few.card["validation_fits"][0]["n"] == 20
     monkeypatch.setattr(refitting, "MAX_MOLECULES", 99)
     assert isinstance(fit_predictor(model, data, seed=0).predictor, Predictor)
-    with pytest.raises(ValueError, match="learned along"):
+    with pytest.raises(ValueError, match="trained with it"):
         fit_predictor(few, data, seed=0)
     with pytest.raises(ValueError, match="by steps"):
         TrainingStep(TrainingConfig(epochs=1.0), data, few)
