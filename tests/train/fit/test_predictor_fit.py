@@ -95,5 +95,5 @@ def test_few_molecules_are_for_a_process_and_many_for_networks(monkeypatch: pyte
     assert isinstance(fit_predictor(model, data, seed=0).predictor, Predictor)
     with pytest.raises(ValueError, match="trained with it"):
         fit_predictor(few, data, seed=0)
-    with pytest.raises(ValueError, match="by steps"):
+    with pytest.raises(ValueError, match="in steps"):
         TrainingStep(TrainingConfig(epochs=1.0), data, few)
