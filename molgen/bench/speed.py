@@ -54,10 +54,10 @@ class Speed:
 def measure_speeds(
     space: LatentSpace, smiles: Sequence[str], seconds: float, on_done: Callable[[float, str], object] = lambda *_: None
 ) -> list[Speed]:
-    """The speeds of the model of `space` on molecules that it can encode, preferably a thousand or more.
+    """The speed of each task on the molecules that can be encoded, preferably a thousand or more.
 
     Args:
-        space: Its sizes and vocabulary are used; a model like it is trained from scratch.
+        space: Encodes and decodes. Training is timed on a new model of default size with the same vocabulary.
         smiles: Canonical SMILES.
         seconds: Length of a round.
         on_done: Called with the share done, in [0, 1], and the current task.

@@ -34,7 +34,7 @@ class Samples:
         internal_diversity: 1 - mean Tanimoto similarity (ECFP4) of all pairs of the first 2,000 distinct molecules,
             pairs of a molecule with itself included (IntDiv1).
         fcd: Frechet ChemNet distance to the molecules of the file (Preuer et al. 2018, doi:10.1021/acs.jcim.8b00234);
-            None if not requested.
+            None if not requested, or for fewer than two valid samples.
     """
 
     n: int

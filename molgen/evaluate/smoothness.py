@@ -65,7 +65,7 @@ class Geometry:
         n: Number of molecules.
         pearson: Correlation of Euclidean distance with Tanimoto distance (ECFP4) over all pairs.
         spearman: The same by rank.
-        trustworthiness: By k: whether the k nearest points are also the most similar molecules, 1 at best and 0.5 by
+        trustworthiness: For each k, whether the k nearest points are the most similar molecules, 1 at best and 0.5 by
             chance (Venna & Kaski 2001, doi:10.1007/3-540-44668-0_68, equation 1); None if N is below 2 k.
         profile: Latent distances of the pairs in each non-empty bin of Tanimoto distance, of width 0.1.
     """
@@ -148,6 +148,8 @@ def measure_neighbourhood(
     space: LatentSpace, smiles: Sequence[str], seed: int, on_centre: Callable[[], object] = lambda: None
 ) -> Neighbourhood:
     """The neighbourhood of encodable molecules, at the radius with most useful neighbours of the first 40 molecules.
+
+    Points are decoded by `LatentSpace.vary`.
 
     Args:
         space: The latent space.

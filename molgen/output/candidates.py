@@ -194,9 +194,9 @@ def keep_ids(evaluations: Sequence[Evaluation], ids: Iterable[str]) -> list[Eval
 def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:
     """Rows of up to `n` molecules: the first of each scaffold, then the second of each scaffold, and so on.
 
-    If such a group has more molecules than are still to be selected, MaxMin selects among them: again and again the
-    molecule farthest from the nearest selected one. Distance is 1 minus Tanimoto similarity (ECFP4). The result is
-    deterministic.
+    If such a group has more molecules than are still to be selected, MaxMin selects among them: in turn, the molecule
+    with the largest distance to its nearest selected molecule. Distance is 1 minus the Tanimoto similarity (ECFP4). The
+    result is deterministic.
 
     Source: MaxMin, Ashton et al., Quant. Struct.-Act. Relat. 2002, 21, 598.
     """

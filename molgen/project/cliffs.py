@@ -44,7 +44,7 @@ def activity_cliffs(name: str, ids: Sequence[str], smiles: Sequence[str], steps:
         name: Name of the property.
         ids: N ids.
         smiles: N canonical SMILES.
-        steps: N values, in steps.
+        steps: N values, in steps (see `Cliff.difference`).
     """
     bits = [fingerprint(parse(text, AS_IT_IS).mol) for text in smiles]
     values = np.asarray(steps, dtype=np.float64)

@@ -35,9 +35,9 @@ class ProjectSpec:
 
     Attributes:
         property_name: The measured property, as in the curated data.
-        direction: Whether larger or smaller values are better.
+        direction: `maximize` or `minimize`.
         checkpoint: Path of the checkpoint; "" for the shipped one.
-        checkpoint_sha256: SHA-256 of its weights.
+        checkpoint_sha256: SHA-256 of the weights of the checkpoint.
         seed: Seed of the proposals.
 
     Raises:

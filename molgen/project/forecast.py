@@ -49,7 +49,7 @@ class Known:
     Attributes:
         ids: Names.
         smiles: Canonical SMILES.
-        labels: Labels of each, by property.
+        labels: Labels of each compound, by property.
     """
 
     ids: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Forecast:
 
     Attributes:
         smiles: Canonical SMILES; "" for an invalid text.
-        reasons: Why there is no forecast; "" if there is one.
+        reasons: Why there is no forecast, such as an invalid text; "" if there is one.
         properties: P names.
         mean: (N, P), NaN without a forecast.
         std: (N, P), standard deviation of a measurement, noise included.
@@ -96,8 +96,8 @@ class Forecast:
     def columns(self) -> dict[str, list[float | str]]:
         """Named columns of N values, as a data frame takes them; NaN for a missing number, "" for a missing text.
 
-        `smiles`; for each property P `P_mean`, `P_std`, `P_lower`, `P_upper`; `applicability`; if there are known
-        compounds `nearest`, `nearest_smiles`, `nearest_similarity` and for each property `nearest_P`, such as ">5";
+        These are `smiles`; `P_mean`, `P_std`, `P_lower` and `P_upper` of each property P; `applicability`; with known
+        compounds, `nearest`, `nearest_smiles`, `nearest_similarity` and `nearest_P` of each property, such as ">5"; and
         `reason`.
         """
         columns: dict[str, list[float | str]] = {"smiles": list(self.smiles)}
@@ -135,7 +135,7 @@ def forecast(
     interval: float = INTERVAL,
     on_done: Callable[[int], object] = lambda n_done: None,
 ) -> Forecast:
-    """Forecasts for N texts; invalid or unencodable ones have a reason instead.
+    """Forecasts for N texts; a text without a forecast has a reason instead.
 
     Args:
         space: Its checkpoint predicts properties.
@@ -200,9 +200,9 @@ def _half_width(space: LatentSpace, interval: float) -> Doubles:
 
 
 def nearest_known(molecules: Sequence[Molecule | str], known: Known) -> tuple[NDArray[np.int64], Doubles]:
-    """For each molecule (N,), the index of the most similar known compound, the first of equals, and the similarity.
+    """For N molecules, the index of the most similar known compound (the first of equals), and the similarity, (N,).
 
-    Texts instead of molecules give -1 and NaN.
+    A reason in place of a molecule gives -1 and NaN.
     """
     nearest, similarity = np.full(len(molecules), -1), np.full(len(molecules), math.nan)
     bits = [fingerprint(parse(text, AS_IT_IS).mol) for text in known.smiles]

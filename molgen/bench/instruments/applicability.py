@@ -1,7 +1,7 @@
 """Benchmark of trust: how well it separates molecules like the training molecules from outliers.
 
 The outliers are of five kinds, none of which is used for the calibration of trust: natural products, peptides,
-molecules with an element that drugs lack, macrocycles, and molecules made of the SELFIES symbols of real ones in
+molecules with an element that is rare in drugs, macrocycles, and molecules made of the SELFIES symbols of real ones in
 random order. A molecule that cannot be encoded has a trust of 0.
 
 Notation: N molecules, M outliers.
