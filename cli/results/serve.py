@@ -32,9 +32,9 @@ def serve(
 
     require_package("uvicorn", package="uvicorn", extra="serve", key="serve")
     require_package("starlette", package="starlette", extra="serve", key="serve")
-    from molgen.serve.app import Workbench
     from molgen.serve.instruments import Instruments
     from molgen.serve.server import serve_workbench
+    from molgen.serve.workbench import Workbench
     from molgen.serve.workspace import Workspace
 
     use_threads(threads)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse
 from molgen.errors import SpecError
+from molgen.explore.liked import read_liking
 from molgen.latent.combined_model import make_predict_function
 from molgen.latent.encodable import encode_named
 from molgen.latent.space import LatentSpace
@@ -122,6 +124,7 @@ class SampleRequest:
             property_names=space.property_names,
             trust=make_trust_function(space),
             familiarity=space.model.familiarity,
+            liking=partial(read_liking, space),
         )
         names = dict.fromkeys(constraint.name for constraint in self.constraints)
         self.measures: dict[str, Measure] = {name: resolve(name, context, key="where") for name in names}

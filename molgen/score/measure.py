@@ -26,6 +26,7 @@ from molgen.chem.molecule import Molecule, fingerprint, parse, tanimoto_to_many
 from molgen.chem.properties import DESCRIPTORS, Descriptor
 from molgen.chem.stability import find_unstable_groups
 from molgen.errors import MoleculeError, ScorerError, SpecError
+from molgen.explore.liked import Liking
 from molgen.renames import PREDICTIONS, current_name
 from molgen.score.pose import Pose
 
@@ -51,6 +52,9 @@ charge."""
 
 POSE = "shape:"
 """What names of measures by a pose begin with; the rest is a file."""
+
+LIKED = "liked:"
+"""What names of measures by likes and dislikes begin with; the rest is a file."""
 
 _MAX_MATCHES = 10_000
 """Maximum number of matches of a SMARTS in one molecule; druglike molecules have far fewer."""
@@ -100,6 +104,7 @@ class MeasureContext:
         scorers: Scorers of the user by name.
         trust: Trust in molecules, if the checkpoint has an applicability domain.
         familiarity: The parts of the training molecules, if the checkpoint has them.
+        liking: Reads a file of likes and dislikes (see `explore.liked`).
     """
 
     reference: Molecule | None = None
@@ -108,6 +113,7 @@ class MeasureContext:
     scorers: Mapping[str, Measure] = field(default_factory=lambda: MappingProxyType({}))
     trust: TrustFunction | None = None
     familiarity: Reference | None = None
+    liking: Callable[[Path], Liking] | None = None
 
     def __post_init__(self) -> None:
         """Refuses a scorer with the name of a built-in measure; raises SpecError."""
@@ -142,12 +148,12 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
     substructure, with any substituents; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0;
     `shape:FILE.sdf`, the likeness of shape and features to a pose (see `score.pose`); `dock:FOLDER`, a scorer (see
-    `score.docking`); `alerts:pains`
-    and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts `predicted:NAME`
-    (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper confidence bound, the
-    mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the applicability domain;
-    `unfamiliar`, the number of its parts that the training molecules lack; `unstable`, the number of unstable groups;
-    `charge`, the net formal charge; and scorers of the user.
+    `score.docking`); `liked:FILE`, the preference that follows from likes and dislikes (see `explore.liked`);
+    `alerts:pains` and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts
+    `predicted:NAME` (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper
+    confidence bound, the mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the
+    applicability domain; `unfamiliar`, the number of its parts that the training molecules lack; `unstable`, the
+    number of unstable groups; `charge`, the net formal charge; and scorers of the user.
 
     Raises:
         SpecError: The name is unknown, or its argument is missing or invalid.
@@ -161,6 +167,8 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
         return _OWN[name](context, key)
     if colon and kind in _ARGUED:
         return _ARGUED[kind](name, argument, key)
+    if name.startswith(LIKED) and context.liking:
+        return _liked(name, context.liking(Path(argument).expanduser()))
     if colon and kind == "alerts" and argument in CHECKS:
         return _alerts(name, argument)
     if colon and argument in context.property_names and (kind := current_name(kind, PREDICTIONS)) in _PREDICTED:
@@ -223,6 +231,13 @@ def _shape(name: str, path: str, key: str) -> BuiltIn:
         return np.array([value(molecule) for molecule in molecules], dtype=np.float64)
 
     return BuiltIn(name, values, default_scale=(0.0, 1.0), is_cheap=False)
+
+
+def _liked(name: str, liking: Liking) -> BuiltIn:
+    def values(molecules: Sequence[Molecule]) -> Doubles:
+        return liking([molecule.smiles for molecule in molecules])
+
+    return BuiltIn(name, values, default_scale=(-1.0, 1.0))
 
 
 _ARGUED: Mapping[str, Callable[[str, str, str], BuiltIn]] = MappingProxyType(
@@ -341,5 +356,7 @@ def _unknown(name: str, context: MeasureContext, key: str) -> SpecError:
     plain = [*DESCRIPTORS, *own, *context.scorers, *alerts, *predicted]
     near = get_close_matches(name, [*plain, "similarity"], n=3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    known = ", ".join([*plain, "similarity", "similarity:SMILES", "smarts:PATTERN", "scaffold:SMILES", "core:CORE"])
+    known = ", ".join(
+        [*plain, "similarity", "similarity:SMILES", "smarts:PATTERN", "scaffold:SMILES", "core:CORE", "liked:FILE"]
+    )
     return SpecError(key, f"there is no measure {name!r}", remedy=f"{hint}Known: {known}.")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ from molgen.chem.admission import NO_REFERENCE, extend_reference
 from molgen.chem.molecule import Molecule
 from molgen.device import MAX_THREADS, use_threads
 from molgen.errors import SpecError
+from molgen.explore.liked import read_liking
 from molgen.interrupt import stop_requested
 from molgen.latent.combined_model import make_predict_function
 from molgen.latent.space import LatentSpace, default_checkpoint
@@ -29,7 +31,7 @@ from molgen.score.external.executor import Workers
 from molgen.score.external.function import InProcessScorer, ScoreFunction
 from molgen.score.external.plugin import find_installed_scorers, health_check, parse_scorers
 from molgen.score.external.scorer import InstalledScorer, PythonScorer, Scorer
-from molgen.score.measure import POSE, MeasureContext, is_own
+from molgen.score.measure import LIKED, POSE, MeasureContext, is_own
 from molgen.score.objective import labelled_property, parse_objectives
 from molgen.score.oracle import Oracle
 from molgen.search import ledger, start, study
@@ -215,6 +217,7 @@ def _assemble(spec: CampaignSpec, machine: Machine, functions: Mapping[str, Scor
         scorers=running,
         trust=make_trust_function(space),
         familiarity=extend_reference(space.model.familiarity, [*molecules, *(series.members if series else ())]),
+        liking=partial(read_liking, space),
     )
     constraints = add_default_constraints(spec.rules, constraints, has_reference=context.familiarity is not None)
     oracle = Oracle(objectives, constraints, context, extra=spec.record)
@@ -223,15 +226,18 @@ def _assemble(spec: CampaignSpec, machine: Machine, functions: Mapping[str, Scor
         "checkpoint": _identify(space.model, path),
         "inputs": [describe_input(file, tally) for file, tally in tallies.items()],
         "scorers": {name: _scorer_digest(scorer) for name, scorer in scorers.items()},
-        **_identify_poses(named),
+        **_identify_files(named),
     }
     return _Parts(space, oracle, given, series, scorers, running, identity)
 
 
-def _identify_poses(measures: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The manifest entry of the files that measures name, if any: SHA-256 by measure."""
-    poses = {name: Path(name.removeprefix(POSE)).expanduser() for name in measures if name.startswith(POSE)}
-    return {"poses": {name: file_digest(path) for name, path in poses.items()}} if poses else {}
+def _identify_files(measures: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The manifest entries of the files that measures name, if any: SHA-256 by measure."""
+    found: dict[str, dict[str, str]] = {}
+    for entry, prefix in (("poses", POSE), ("likes", LIKED)):
+        files = {name: Path(name.removeprefix(prefix)).expanduser() for name in measures if name.startswith(prefix)}
+        found |= {entry: {name: file_digest(path) for name, path in files.items()}} if files else {}
+    return found
 
 
 def _running(scorer: Scorer, workers: Workers | None) -> Scorer:

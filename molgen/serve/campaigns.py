@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +19,7 @@ from molgen.search.launch import Machine, Reports
 from molgen.search.ledger import Evaluation, read_evaluations
 from molgen.search.resumption import read_budgets
 from molgen.search.spec import CampaignSpec
+from molgen.serve.work import Work
 from molgen.serve.workspace import Workspace, require_plain_name
 
 State = Literal["running", "stopped", "finished"]
@@ -49,30 +48,14 @@ class CampaignState:
     message: str = ""
 
 
-@dataclass
-class _Work:
-    """A process that works on a campaign."""
-
-    process: BaseProcess
-    messages: Connection
-    budget: int
-    message: str = ""
-
-    def is_running(self) -> bool:
-        """Whether the process lives; reads what it has to say."""
-        with suppress(EOFError, OSError):
-            while self.messages.poll():
-                self.message = self.messages.recv()
-        return self.process.is_alive()
-
-
 class Campaigns:
     """The campaigns of a workspace."""
 
     def __init__(self, workspace: Workspace, machine: Machine) -> None:
         """Starts nothing."""
         self._workspace, self._machine = workspace, machine
-        self._works: dict[str, _Work] = {}
+        self._works: dict[str, Work] = {}
+        self._asked: dict[str, int] = {}
 
     def start(self, name: str, options: Mapping[str, Any]) -> list[str]:
         """Starts a campaign in a new folder; `options` are those of `CampaignSpec`. Returns the command that does it.
@@ -104,8 +87,8 @@ class Campaigns:
 
     def stop(self, name: str) -> None:
         """Asks a campaign to save its state and stop; it does so after the molecules that it is scoring."""
-        if self._is_running(name):
-            self._works[name].process.terminate()
+        if name in self._works:
+            self._works[name].stop()
 
     def states(self) -> list[CampaignState]:
         """The campaigns, by name."""
@@ -115,10 +98,10 @@ class Campaigns:
         """Where a campaign stands."""
         is_running = self._is_running(name)
         work = self._works.get(name)
-        seen = CampaignState(name, "running" if is_running else "stopped", 0, work.budget if work else 0, ())
-        seen = replace(seen, message=work.message if work and not is_running else "")
+        seen = CampaignState(name, "running" if is_running else "stopped", 0, self._asked.get(name, 0), ())
+        seen = replace(seen, message=work.failure if work and not is_running else "")
         with suppress(MolgenError):  # no folder yet, or none of a campaign
-            budget = work.budget if work else self._budget(name)
+            budget = self._asked.get(name) or self._budget(name)
             evaluations = self.evaluations(name)
             is_finished = not is_running and len(evaluations) >= budget
             state = "finished" if is_finished else seen.state
@@ -153,17 +136,9 @@ class Campaigns:
         return read_budgets(folder, CampaignSpec.from_options(folder.spec()))[-1]
 
     def _work(self, name: str, budget: int, options: dict[str, Any] | None, command: list[str]) -> None:
-        context = get_context("spawn")
-        messages, told = context.Pipe(duplex=False)
-        process = context.Process(
-            target=_run,
-            args=(self._workspace.runs / name, options, budget, self._machine, command, told),
-            daemon=True,
-            name=f"campaign {name}",
-        )
-        process.start()
-        told.close()
-        self._works[name] = _Work(process, messages, budget)
+        run = self._workspace.runs / name
+        self._works[name] = Work.start(f"campaign {name}", _run, run, options, budget, self._machine, command)
+        self._asked[name] = budget
 
 
 def _run(

@@ -11,7 +11,7 @@ from molgen.chem.admission import Admission, AdmissionRules
 from molgen.chem.molecule import AS_IT_IS, Molecule, Policy, parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.chem.table import Tally, read_rows
-from molgen.errors import NothingValidError
+from molgen.errors import NothingValidError, SpecError
 from molgen.explore.index import SUFFIX, Index
 from molgen.explore.library import build_index
 from molgen.explore.neighbours import find_neighbours, tabulate_neighbours
@@ -35,6 +35,8 @@ SHOWN = ("mw", "logp", "tpsa", "hbd", "hba", "rotatable_bonds", "fsp3", "qed", "
 """Descriptors of a molecule."""
 MAX_SHOWN = 500
 """Molecules of one answer."""
+_SELECTED = "import molgen; print(molgen.Listing.of(line.split()[0] for line in open('selection.smi')).to_pandas())"
+"""Shows the molecules of the file in which a map saves those that are selected."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,18 @@ class Instruments:
             }
             listing = Listing(tuple(stop.smiles for stop in stops), columns)
         return _answer(listing, ["molgen", "explore", "path", start, end, "--steps", str(n_steps)])
+
+    def cards(self, smiles: Sequence[str]) -> Answer:
+        """Molecules with descriptors.
+
+        Raises:
+            SpecError: There are too many.
+        """
+        if len(smiles) > MAX_SHOWN:
+            raise SpecError("smiles", f"at most {MAX_SHOWN} molecules can be shown, but got {len(smiles)}")
+        with self._lock:
+            listing = Listing.of(smiles)
+        return _answer(listing, ["python", "-c", _SELECTED])
 
     def candidates(
         self, run: Path, evaluations: Sequence[Evaluation], known: Sequence[StartMolecule], top: int

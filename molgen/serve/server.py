@@ -11,7 +11,8 @@ import uvicorn
 
 from molgen.errors import SpecError
 from molgen.serve.access import HOST
-from molgen.serve.app import Workbench, make_app
+from molgen.serve.app import make_app
+from molgen.serve.workbench import Workbench
 
 
 def serve_workbench(workbench: Workbench, port: int, on_address: Callable[[str], object]) -> None:

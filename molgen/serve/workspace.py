@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 from molgen.chem.table import Tally, read_molecules
 from molgen.errors import FileError, SpecError
 from molgen.paths import replace_file
 
 MAX_UPLOAD_BYTES = 200_000_000
+_FOLDERS = ("files", "runs", "exports", "maps", "likes")
 _NAME = re.compile(r"\w[\w .+-]{0,79}", re.ASCII)
 
 
@@ -39,14 +41,15 @@ class Workspace:
 
     Attributes:
         folder: Its path.
-        files, runs, exports: Its folders.
+        files, runs, exports, maps, likes: Its folders.
     """
 
     def __init__(self, folder: Path) -> None:
         """Makes the folders that are missing."""
-        self.folder = folder
-        self.files, self.runs, self.exports = (folder / name for name in ("files", "runs", "exports"))
-        for path in (self.files, self.runs, self.exports):
+        self.folder, self._lock = folder, Lock()
+        paths = [folder / name for name in _FOLDERS]
+        self.files, self.runs, self.exports, self.maps, self.likes = paths
+        for path in paths:
             path.mkdir(parents=True, exist_ok=True)
 
     def upload(self, name: str, content: bytes) -> Upload:
@@ -84,13 +87,20 @@ class Workspace:
     @contextmanager
     def new_export(self, stem: str, suffix: str) -> Iterator[Path]:
         """A path for a new export: `STEM.sdf`, or `STEM-2.sdf` and so on if there is one; gone if the block fails."""
-        names = chain([f"{stem}{suffix}"], (f"{stem}-{number}{suffix}" for number in count(2)))
-        path = next(path for path in (self.exports / name for name in names) if _is_made(path))
+        with self._lock:
+            path = self.free_path(self.exports, stem, suffix)
+            with replace_file(path):
+                pass  # an empty file, so that the name is taken
         try:
             yield path
         except BaseException:
             path.unlink()
             raise
+
+    def free_path(self, folder: Path, stem: str, suffix: str, taken: Container[str] = ()) -> Path:
+        """A path in a folder where nothing lies: `STEM`, or `STEM-2` and so on, none of those `taken`."""
+        stems = chain([stem], (f"{stem}-{number}" for number in count(2)))
+        return next(path for each in stems if each not in taken and not (path := folder / f"{each}{suffix}").exists())
 
     def file(self, name: str) -> Path:
         """The path of an uploaded file.
@@ -105,20 +115,19 @@ class Workspace:
 
     def file_names(self) -> Sequence[str]:
         """The names of the uploaded files, sorted."""
-        return sorted(path.name for path in self.files.iterdir() if _NAME.fullmatch(path.name) and path.is_file())
+        return _plain(path.name for path in self.files.iterdir() if path.is_file())
 
     def run_names(self) -> Sequence[str]:
         """The names of the runs, sorted."""
-        return sorted(path.name for path in self.runs.iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
+        return _plain(path.name for path in self.runs.iterdir() if path.is_dir())
+
+    def map_names(self) -> Sequence[str]:
+        """The names of the maps, sorted."""
+        return _plain(path.stem for path in self.maps.glob("*.html"))
 
 
-def _is_made(path: Path) -> bool:
-    """Whether `path` was free; it is now an empty file."""
-    try:
-        path.touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
+def _plain(names: Iterable[str]) -> Sequence[str]:
+    return sorted(name for name in names if _NAME.fullmatch(name))
 
 
 def require_plain_name(key: str, name: str) -> str:

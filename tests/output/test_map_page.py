@@ -1,7 +1,9 @@
 """The page of a map: what is embedded comes back, nothing of a file becomes markup, and a browser can use it."""
 
 import base64
+import csv
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +165,7 @@ def test_a_browser_shows_selects_and_exports(tmp_path: Path, browser: Any) -> No
     assert browser.value("document.getElementById('count').textContent") == str(len(REAL))
     sdf = browser.value("new Blob(chosen.map(sdfRecord)).text()")
     smi = browser.value("new Blob(chosen.map(smilesLine)).text()")
+    table = list(csv.reader(browser.value("new Blob([csvHeader(), ...chosen.map(csvLine)]).text()").splitlines()))
     browser.value("select((i) => i === 2, { altKey: true })")
     assert browser.value("chosen.length") == len(REAL) - 1
     supplier = Chem.SDMolSupplier()
@@ -170,3 +173,7 @@ def test_a_browser_shows_selects_and_exports(tmp_path: Path, browser: Any) -> No
     assert [Chem.MolToSmiles(mol) for mol in supplier] == SMILES
     assert [mol.GetProp("SMILES") for mol in supplier] == SMILES
     assert [line.split(" ")[0] for line in smi.splitlines()] == SMILES
+    assert [row[0] for row in table] == ["smiles", *SMILES]
+    assert [len(row) for row in table] == [4] * len(table)
+    cells = ["=1+1", "-1.5", 'a,"b', "'@x"]
+    assert browser.value(f"{json.dumps(cells)}.map(csvCell)") == ["'=1+1", "-1.5", '"a,""b"', "''@x"]

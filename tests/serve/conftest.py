@@ -29,6 +29,8 @@ SMILES = [
 class Workbench:
     """A running `molgen serve`, as a browser with a cookie of its own sees it."""
 
+    smiles = SMILES
+
     def __init__(self, folder: Path, address: str) -> None:
         self.folder, self.address = folder, address
         self.host = urlsplit(address).netloc

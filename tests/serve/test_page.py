@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from rdkit import Chem
 
+from molgen.chem.molecule import parse
+from molgen.chem.table import Tally, read_molecules
 from molgen.search.ledger import read_evaluations
 
 
@@ -45,6 +47,10 @@ def test_clicks_lead_from_an_upload_to_an_sdf(workbench: Any, visit: Callable[[]
     assert len(read_evaluations(ledger)) == 60
 
     page.click("[data-name=clicked] button:has-text('Candidates')")
+    page.click("#candidates .card:nth-child(1) button:text-is('Like')")
+    other.click("[data-name=clicked] button:has-text('Candidates')")
+    other.wait_for_selector("#candidates .card:nth-child(1) button:text-is('Like')[aria-pressed=true]")
+    other.wait_for_selector("#liked:has-text('1 liked, 0 disliked')")
     page.check("#candidates .card:nth-child(1) input")
     page.check("#candidates .card:nth-child(2) input")
     chosen = page.locator("#candidates .card.chosen .name").all_inner_texts()
@@ -60,6 +66,36 @@ def test_clicks_lead_from_an_upload_to_an_sdf(workbench: Any, visit: Callable[[]
         page.click("#candidates .export")
     assert download.value.suggested_filename == "clicked-2.sdf"
     assert sdf.read_bytes() == (workbench.folder / "bench" / "exports" / sdf.name).read_bytes()
+
+
+def test_a_lasso_in_a_map_leads_to_cards_and_files(workbench: Any, visit: Callable[[], Any], tmp_path: Path) -> None:
+    workbench.upload("lasso.smi", "\n".join(workbench.smiles).encode())
+    page = visit()
+    page.click("nav [data-view=map]")
+    page.select_option("#draw [name=file]", "lasso.smi")
+    page.click("#draw [type=submit]")
+    page.click("[data-map='lasso.smi'] button:has-text('Open')")
+    drawn = page.frame_locator("#frame")
+    drawn.locator("#lasso").click()
+    box = drawn.locator("#overlay").bounding_box()
+    corners = [(0.02, 0.1), (0.98, 0.1), (0.98, 0.98), (0.02, 0.98)]
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in (*places[1:], places[0]):
+        page.mouse.move(*place, steps=4)
+    page.mouse.up()
+    assert drawn.locator("#count").inner_text() == "8"
+    page.click("#show-selected")
+    page.wait_for_selector("#selected .card:nth-child(8)")
+    for kind in ("csv", "sdf"):
+        with page.expect_download() as download:
+            drawn.locator(f"#{kind}").click()
+        download.value.save_as(tmp_path / download.value.suggested_filename)
+    wanted = {parse(text).smiles for text in workbench.smiles}
+    rows = Tally().sift(read_molecules(tmp_path / "selection.csv", properties=["logp"]))
+    read = {record.molecule.smiles for record in rows}
+    assert read == wanted == {Chem.MolToSmiles(mol) for mol in Chem.SDMolSupplier(str(tmp_path / "selection.sdf"))}
 
 
 @pytest.mark.parametrize("path", ["", "?token=guessed", "api/state"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,12 @@ def test_strangers_are_refused(workbench: Any) -> None:
         ("neighbours", b'{"smiles": "CCO", "file": "../tiny.json", "n": 3}'),
         ("path", b"[]"),
         ("path", b"{"),
+        ("cards", b'{"smiles": "CCO"}'),
+        ("like", b'{"smiles": "C1CC", "liked": true}'),
+        ("like", b'{"smiles": "CCO", "liked": 2}'),
+        ("start", b'{"name": "x", "maximize": ["liked"]}'),
+        ("draw", b'{"file": "../tiny.json", "method": "pca", "colours": []}'),
+        ("draw", b'{"file": "none.smi", "method": "pca", "colours": []}'),
         ("upload?name=..%2Fx.csv", b"smiles\nCCO\n"),
         ("upload?name=x.csv", b"smiles\nxx\n"),
     ],
@@ -58,6 +65,47 @@ def test_nothing_that_was_uploaded_is_replaced(workbench: Any) -> None:
     status, answer = workbench.upload("twice.smi", b"CCN\n")
     assert (status, answer["error"]) == (400, "file: there is another twice.smi\nRename the file.")
     assert (workbench.folder / "bench" / "files" / "twice.smi").read_bytes() == b"CCO\n"
+
+
+def test_a_map_is_drawn_beside_an_earlier_one_and_can_reach_nothing(workbench: Any) -> None:
+    workbench.upload("map.smi", "\n".join(workbench.smiles).encode())
+    for method, colours in (("magic", []), ("pca", ["no such column"])):
+        body = json.dumps({"file": "map.smi", "method": method, "colours": colours}).encode()
+        assert workbench.request("POST", "/api/draw", body, Cookie=workbench.cookie)[0] == 400
+    names = [workbench.ask("draw", file="map.smi", method="pca", colours=["mw"])["name"] for _ in range(2)]
+    assert names == ["map.smi", "map.smi-2"]
+    ends = time.monotonic() + 900
+    while {each["state"] for each in workbench.ask("state")["maps"]} != {"finished"}:
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+    assert workbench.request("GET", "/maps/map.smi")[0] == 403
+    for path in ("/maps/none", "/maps/..%2Fspec"):
+        assert workbench.request("GET", path, Cookie=workbench.cookie)[0] in (400, 404)
+    status, headers, page = workbench.request("GET", "/maps/map.smi-2", Cookie=workbench.cookie)
+    assert (status, page[:15]) == (200, b"<!doctype html>")
+    assert "sandbox allow-scripts allow-downloads; default-src 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_likes_are_kept_and_a_campaign_follows_a_copy_of_them(workbench: Any) -> None:
+    first, second = workbench.smiles[:2]
+    workbench.ask("like", smiles=first, liked=True)
+    workbench.ask("like", smiles=second, liked=False)
+    workbench.ask("like", smiles="OCC", liked=True)
+    assert workbench.ask("like", smiles="CCO", liked=None)["likes"] == {first: True, second: False}
+    folder = workbench.folder / "bench"
+    likes = (folder / "likes.csv").read_text()
+    assert likes == f"smiles,liked\n{first},1\n{second},0\n"
+    asked = {"name": "followed", "maximize": ["liked", "qed"], "start": workbench.smiles, "budget": 4}
+    command = workbench.ask("start", **asked)["command"]
+    copy = folder / "likes" / "followed.csv"
+    assert f"--maximize liked:{copy} --maximize qed" in command
+    workbench.ask("like", smiles=second, liked=True)
+    assert workbench.again().ask("state")["likes"] == {first: True, second: True}
+    assert copy.read_text() == likes
+    workbench.wait("followed", state="finished")
+    (evaluation, *_) = read_evaluations(folder / "runs" / "followed" / "evaluations.csv")
+    assert f"liked:{copy}" in evaluation.values
 
 
 def test_a_stopped_campaign_goes_on_and_a_second_browser_sees_it(workbench: Any) -> None:

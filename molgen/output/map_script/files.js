@@ -43,8 +43,25 @@ function smilesLine(i) {
   return `${molecules.header.smiles[i]} ${oneLine(molecules.header.names[i])}`.trim() + "\n";
 }
 
-function save(name, type, write) {
-  const url = URL.createObjectURL(new Blob(chosen.map(write), { type }));
+// A spreadsheet takes a text that begins with = + - or @ and is no number for a formula (OWASP, CSV injection).
+function csvCell(text) {
+  const line = oneLine(text);
+  const plain = isNaN(line) ? line.replace(/^(?='*[=+\-@].)/, "'") : line;
+  return /[",]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+}
+
+function csvHeader() {
+  return `${["smiles", "name", ...map.header.columns.map((each) => csvCell(each.name))].join(",")}\n`;
+}
+
+function csvLine(i) {
+  const values = map.header.columns.map((_, c) => map.values[c * tint.length + i]);
+  const numbers = values.map((value) => (Number.isNaN(value) ? "" : String(Number(value.toPrecision(7)))));
+  return `${[molecules.header.smiles[i], csvCell(molecules.header.names[i]), ...numbers].join(",")}\n`;
+}
+
+function save(name, type, write, header = "") {
+  const url = URL.createObjectURL(new Blob([header, ...chosen.map(write)], { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

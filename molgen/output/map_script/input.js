@@ -22,6 +22,7 @@ function listen() {
   byId("reset").addEventListener("click", showAll);
   byId("clear").addEventListener("click", () => select(() => false));
   byId("smi").addEventListener("click", () => save("selection.smi", "chemical/x-daylight-smiles", smilesLine));
+  byId("csv").addEventListener("click", () => save("selection.csv", "text/csv", csvLine, csvHeader()));
   byId("sdf").addEventListener("click", () => save("selection.sdf", "chemical/x-mdl-sdfile", sdfRecord));
   byId("column").addEventListener("change", (event) => {
     column = event.target.selectedIndex;

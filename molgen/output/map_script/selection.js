@@ -14,7 +14,7 @@ function showSelection() {
   for (let i = 0; i < selected.length; i++) if (selected[i]) chosen.push(i);
   painter.reselect();
   byId("count").textContent = chosen.length.toLocaleString("en");
-  for (const id of ["smi", "sdf", "clear"]) byId(id).disabled = !chosen.length;
+  for (const id of ["smi", "csv", "sdf", "clear"]) byId(id).disabled = !chosen.length;
   byId("advice").hidden = chosen.length > 0;
   nCards = CARDS;
   byId("grid").replaceChildren();
@@ -22,6 +22,12 @@ function showSelection() {
   showFacts();
   showCards();
   refresh();
+  tellFrame();
+}
+
+// The page that holds the map in a frame, if one does, shows what is selected in its own way.
+function tellFrame() {
+  if (window.parent !== window) window.parent.postMessage({ selected: chosen.map((i) => molecules.header.smiles[i]) }, "*");
 }
 
 function median(c, rows) {

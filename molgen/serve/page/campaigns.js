@@ -1,16 +1,16 @@
 // Files and campaigns: upload, start, watch, stop, resume.
 
-import { act, ask, make, tell, tellCommand, upload } from "./server.js";
+import { act, ask, button, make, splitList, tell, tellCommand, upload } from "./server.js";
+import { offer, refresh, watchState } from "./state.js";
 import { show } from "./cards.js";
 import { showCandidates } from "./candidates.js";
 
-const POLL_MS = 1000;
 const LISTS = ["maximize", "minimize", "constraint", "start"];
 const byId = (id) => document.getElementById(id);
 
 function readForm(form) {
   const fields = Object.fromEntries(new FormData(form));
-  for (const name of LISTS) fields[name] = fields[name].split(";").map((text) => text.trim()).filter(Boolean);
+  for (const name of LISTS) fields[name] = splitList(fields[name]);
   for (const name of ["budget", "seed"]) fields[name] = Number(fields[name]);
   return fields;
 }
@@ -31,12 +31,6 @@ function curve(state) {
   line.setAttribute("points", points.join(" "));
   svg.append(line);
   return svg;
-}
-
-function button(label, work) {
-  const made = make("button", { type: "button", textContent: label });
-  made.addEventListener("click", () => work(made));
-  return made;
 }
 
 function command(action, name) {
@@ -66,22 +60,12 @@ function row(state) {
   return made;
 }
 
-let last = "";
-
-export async function refresh() {
-  const state = await ask("state");
-  const text = JSON.stringify(state);
-  if (text === last) return; // an unchanged list keeps its buttons, and what is focused
-  last = text;
+function showState(state) {
   byId("folder").textContent = state.folder;
   byId("files").replaceChildren(...state.files.map((name) => make("li", { textContent: name })));
-  const options = () => state.files.map((name) => make("option", { value: name, textContent: name }));
-  byId("starts").replaceChildren(...options());
-  const chosen = byId("ask").elements.file;
-  const before = chosen.value;
-  chosen.replaceChildren(...options());
-  if (state.files.includes(before)) chosen.value = before;
-  byId("campaigns").replaceChildren(...state.campaigns.map(row));
+  offer(byId("starts"), state.files);
+  for (const field of document.querySelectorAll("select[name=file]")) offer(field, state.files);
+  if (state.campaigns.length) byId("campaigns").replaceChildren(...state.campaigns.map(row));
 }
 
 export function startCampaigns() {
@@ -101,6 +85,5 @@ export function startCampaigns() {
       await refresh();
     });
   });
-  const poll = () => refresh().catch(() => {}).finally(() => setTimeout(poll, POLL_MS));
-  poll();
+  watchState(showState);
 }

@@ -1,7 +1,7 @@
 // The candidates of one campaign: filter, sort, select, export.
 
 import { act, ask, make, tellCommand } from "./server.js";
-import { makeCard } from "./cards.js";
+import { makeCard, wording } from "./cards.js";
 
 const TOP = 100;
 const section = document.getElementById("candidates");
@@ -10,7 +10,7 @@ let campaign = "";
 let shown = []; // { card, element, box }
 
 export function showCandidates(name, button) {
-  section.hidden = false;
+  Object.assign(section, { hidden: false }).dataset.filled = true;
   section.querySelector("h2").textContent = `Candidates of ${name}`;
   return act(button, part("note"), async (isLast) => {
     const answer = await ask("candidates", { name, top: TOP });
@@ -31,11 +31,11 @@ function fill(cards) {
   });
   const names = Object.keys(cards[0]?.values ?? {});
   const numeric = names.filter((name) => cards.some((card) => typeof card.values[name] === "number"));
-  part("bound").replaceChildren(...numeric.map((name) => make("option", { value: name, textContent: name })));
+  part("bound").replaceChildren(...numeric.map((name) => make("option", { value: name, textContent: wording(name) })));
   part("sort").replaceChildren(make("option", { value: "", textContent: "rank" }),
     ...numeric.flatMap((name) => [
-      make("option", { value: `+${name}`, textContent: `${name}, ascending` }),
-      make("option", { value: `-${name}`, textContent: `${name}, descending` }),
+      make("option", { value: `+${name}`, textContent: `${wording(name)}, ascending` }),
+      make("option", { value: `-${name}`, textContent: `${wording(name)}, descending` }),
     ]));
   update();
 }

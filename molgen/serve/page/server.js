@@ -23,6 +23,16 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+export function button(label, work) {
+  const made = make("button", { type: "button", textContent: label });
+  made.addEventListener("click", () => work(made));
+  return made;
+}
+
+export function splitList(text) {
+  return text.split(";").map((part) => part.trim()).filter(Boolean);
+}
+
 export function tell(note, text, isWrong = false) {
   note.classList.toggle("wrong", isWrong);
   note.replaceChildren(text);

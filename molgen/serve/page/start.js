@@ -1,14 +1,17 @@
 // Starts the page.
 
 import { startCampaigns } from "./campaigns.js";
+import { startLikes } from "./likes.js";
+import { startMap } from "./map.js";
 import { startMolecule, startPath } from "./molecule.js";
+import { startPolling } from "./state.js";
 
 const buttons = document.querySelectorAll("nav button");
 
 function showView(name) {
   for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.view === name));
   for (const section of document.querySelectorAll("section")) {
-    section.hidden = section.dataset.view !== name || (section.id === "candidates" && !section.querySelector(".card"));
+    section.hidden = section.dataset.view !== name || section.dataset.filled === "false";
   }
 }
 
@@ -16,3 +19,6 @@ for (const button of buttons) button.addEventListener("click", () => showView(bu
 startCampaigns();
 startMolecule();
 startPath();
+startMap();
+startLikes();
+startPolling();

@@ -1,0 +1,169 @@
+"""What the page can ask for, as functions from JSON to JSON over the library."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from molgen.errors import SpecError
+from molgen.output.listing import Cell
+from molgen.search import start
+from molgen.search.launch import Machine
+from molgen.search.spec import MAX_BUDGET
+from molgen.search.start import read_start
+from molgen.serve.asked import Asked, number_of, text_of, texts_of
+from molgen.serve.campaigns import Campaigns
+from molgen.serve.instruments import Answer, Instruments
+from molgen.serve.likes import Likes
+from molgen.serve.maps import Maps
+from molgen.serve.workspace import Workspace, require_plain_name
+
+_OPTIONS = ("maximize", "minimize", "target", "range", "constraint", "start", "budget", "batch", "sampler", "seed")
+"""Options of a campaign that the page sends; scorers, which run code, are left to the command line."""
+
+
+class Workbench:
+    """Answers requests.
+
+    Attributes:
+        campaigns, maps, likes: Those of the workspace.
+    """
+
+    def __init__(
+        self, workspace: Workspace, instruments: Instruments, machine: Machine, checkpoint: Path | None = None
+    ) -> None:
+        """Starts nothing; campaigns use `checkpoint`, which is that of the instruments."""
+        self._workspace, self._instruments, self._checkpoint = workspace, instruments, checkpoint
+        self.campaigns = Campaigns(workspace, machine)
+        self.maps = Maps(workspace, machine, checkpoint)
+        self.likes = Likes(workspace)
+
+    def state(self) -> dict[str, Any]:
+        """Files, campaigns, maps and likes, for a page that is loaded or reloaded at any time."""
+        return {
+            "folder": str(self._workspace.folder),
+            "files": self._workspace.file_names(),
+            "campaigns": [asdict(state) for state in self.campaigns.states()],
+            "maps": [asdict(state) for state in self.maps.states()],
+            "likes": self.likes.all(),
+        }
+
+    def start(self, asked: Asked) -> dict[str, Any]:
+        """Starts a campaign."""
+        unknown = sorted(asked.keys() - {*_OPTIONS, "name"})
+        if unknown:
+            raise SpecError(unknown[0], "is no option of the page", remedy="Use `molgen campaign`.")
+        options = {key: asked[key] for key in _OPTIONS if asked.get(key) not in (None, "", [])}
+        if "start" in options:
+            uploaded = self._workspace.file_names()
+            texts = texts_of(options, "start")
+            options["start"] = [str(self._workspace.file(text)) if text in uploaded else text for text in texts]
+        if self._checkpoint:
+            options["checkpoint"] = str(self._checkpoint)
+        name = require_plain_name("name", text_of(asked, "name"))
+        return {"command": shlex.join(self.campaigns.start(name, self.likes.name_file(name, options)))}
+
+    def resume(self, asked: Asked) -> dict[str, Any]:
+        """Resumes or extends a campaign."""
+        budget = number_of(asked, "budget", MAX_BUDGET) if asked.get("budget") else None
+        return {"command": shlex.join(self.campaigns.resume(text_of(asked, "name"), budget))}
+
+    def stop(self, asked: Asked) -> dict[str, Any]:
+        """Stops a campaign."""
+        self.campaigns.stop(text_of(asked, "name"))
+        return {"command": "Ctrl-C, or kill -TERM"}
+
+    def candidates(self, asked: Asked) -> dict[str, Any]:
+        """The best molecules of a campaign."""
+        name = text_of(asked, "name")
+        evaluations = self.campaigns.evaluations(name)
+        run = self._workspace.runs / name
+        known = read_start(run / start.NAME)
+        return _shown(self._instruments.candidates(run, evaluations, known, number_of(asked, "top")))
+
+    def export(self, asked: Asked) -> dict[str, Any]:
+        """Writes chosen candidates to an SDF in the workspace."""
+        name = text_of(asked, "name")
+        evaluations = self.campaigns.evaluations(name)
+        run = self._workspace.runs / name
+        known = read_start(run / start.NAME)
+        with self._workspace.new_export(name, ".sdf") as output:
+            command = self._instruments.export(run, evaluations, known, texts_of(asked, "ids"), output)
+        return {"file": output.name, "command": shlex.join(command)}
+
+    def molecule(self, asked: Asked) -> dict[str, Any]:
+        """One molecule with its values."""
+        return _shown(self._instruments.molecule(text_of(asked, "smiles")))
+
+    def analogues(self, asked: Asked) -> dict[str, Any]:
+        """Molecules like one."""
+        return _shown(self._instruments.analogues(text_of(asked, "smiles"), number_of(asked, "n")))
+
+    def neighbours(self, asked: Asked) -> dict[str, Any]:
+        """The nearest molecules of an uploaded file."""
+        library = self._workspace.file(text_of(asked, "file"))
+        return _shown(self._instruments.neighbours(text_of(asked, "smiles"), library, number_of(asked, "n")))
+
+    def path(self, asked: Asked) -> dict[str, Any]:
+        """Molecules between two."""
+        return _shown(
+            self._instruments.path(text_of(asked, "first"), text_of(asked, "last"), number_of(asked, "steps"))
+        )
+
+    def cards(self, asked: Asked) -> dict[str, Any]:
+        """Molecules with descriptors."""
+        return _shown(self._instruments.cards(texts_of(asked, "smiles")))
+
+    def like(self, asked: Asked) -> dict[str, Any]:
+        """Likes or dislikes a molecule, or neither."""
+        is_liked = asked.get("liked")
+        if not isinstance(is_liked, bool | None):
+            raise SpecError("liked", "must be true, false or null")
+        self.likes.set(text_of(asked, "smiles"), is_liked)
+        return {"likes": self.likes.all()}
+
+    def draw(self, asked: Asked) -> dict[str, Any]:
+        """Starts to draw a map."""
+        name, command = self.maps.start(text_of(asked, "file"), text_of(asked, "method"), texts_of(asked, "colours"))
+        return {"name": name, "command": shlex.join(command)}
+
+    def stop_drawing(self, asked: Asked) -> dict[str, Any]:
+        """Stops to draw a map."""
+        self.maps.stop(text_of(asked, "name"))
+        return {"command": "Ctrl-C, or kill -TERM"}
+
+    def upload(self, name: str, content: bytes) -> dict[str, Any]:
+        """Keeps a file of molecules."""
+        return asdict(self._workspace.upload(name, content))
+
+    def exported(self, name: str) -> Path:
+        """The path of an export.
+
+        Raises:
+            SpecError: There is none of that name.
+        """
+        path = self._workspace.exports / require_plain_name("file", name)
+        if not path.is_file():
+            raise SpecError("file", f"there is no export {name}")
+        return path
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    cards = [
+        {
+            "id": card.id,
+            "smiles": card.smiles,
+            "drawing": card.drawing,
+            "values": dict(zip(answer.columns, map(_plain, card.cells), strict=True)),
+        }
+        for card in answer.cards
+    ]
+    return {"cards": cards, "command": shlex.join(answer.command)}
+
+
+def _plain(value: Cell) -> float | str | None:
+    """A value that JSON has: None for NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
