@@ -3,9 +3,9 @@
 Each molecule has five features and three scores derived from them, which grow with its atypicality:
 
 likelihood   nats per token that the decoder needs for the molecule at its posterior mean;
-density      divergence of its posterior from the prior; its excess over the divergence of molecules with as many
-             tokens, divided by the root of their number; and squared distance of its mean from the origin in the
-             coarse dimensions; each in standard deviations of the held-out molecules, summed;
+density      sum of three terms, each standardised over the held-out molecules: divergence of its posterior from the
+             prior; its excess over the divergence of molecules with as many tokens, divided by the square root of the
+             number of tokens; squared distance of its mean from the origin in the coarse dimensions;
 consistency  root mean square distance, in the coarse dimensions, between its posterior mean and that of its
              reconstruction.
 
@@ -45,7 +45,8 @@ WEIGHTS = np.array([1.0, 1.0, 0.25])
 reconstructed exactly."""
 N_FEATURES, N_DENSITY = 5, 3
 LOST = 10.0
-"""Consistency of a molecule whose reconstruction is invalid or cannot be encoded; the radius of the prior is 1."""
+"""Maximum consistency score, in standard deviations of the prior; that of a molecule whose reconstruction is invalid or
+cannot be encoded."""
 MIN_MOLECULES, MAX_MOLECULES = 20, 5000
 """Number of held-out molecules needed for a calibration, and used at most."""
 N_LEVELS = 240
@@ -61,11 +62,11 @@ class ApplicabilityDomain:
 
     Attributes:
         n: Number of held-out molecules.
-        line: Intercept and slope of their divergence, in nats, by their number of tokens.
+        line: Intercept and slope of their divergence, in nats, as a linear function of their number of tokens.
         centre: Means (3,) of the terms of their density.
-        spread: Standard deviations (3,) of these, above 0.
+        spread: Standard deviations (3,) of these terms, above 0.
         levels: Q shares of molecules, falling from 1 to 1 / n.
-        scores: For each of `PARTS`, the Q scores that these shares of molecules reach.
+        scores: For each of `PARTS`, the Q scores that these shares of molecules reach or exceed.
         combined: The same for the combined score.
 
     Raises:
@@ -119,8 +120,9 @@ class ApplicabilityDomain:
         """The inverse of `as_json`; None for None.
 
         Raises:
-            ValueError: It is something else.
-            TypeError: It is something else.
+            ValueError: It is not what `as_json` returns.
+            TypeError: An entry has another type.
+            KeyError: An entry is missing.
         """
         if value is None:
             return None
@@ -134,7 +136,7 @@ class ApplicabilityDomain:
         return asdict(self)
 
     def p_values(self, features: Doubles) -> Doubles:
-        """p-values (N, 3) in (0, 1]: the shares of held-out molecules that are at least as atypical in each part.
+        """p-values (N, 3) in (0, 1]: for each part, the share of held-out molecules that are at least as atypical.
 
         Args:
             features: (N, 5), from `measure_features`.
@@ -156,15 +158,17 @@ def measure_features(
     max_tokens: int,
     on_done: Callable[[int], object] = lambda n_done: None,
 ) -> Doubles:
-    """Features (N, 5) of molecules: nats a token, divergence, tokens, distance from the origin, round trip.
+    """Features (N, 5) of molecules, from which their scores are derived.
 
-    They do not depend on the batch, up to rounding of matrix products.
+    In this order: nats per token, divergence in nats, number of tokens including EOS, squared coarse distance from the
+    origin, coarse distance between the molecule and its reconstruction. They do not depend on the batch, up to rounding
+    of matrix products.
 
     Args:
         vae: Encoder and decoder.
         vocabulary: Their tokens.
         sequences: Token ids of N molecules.
-        max_tokens: Length of the longest molecule of the model.
+        max_tokens: See `MolecularModel`.
         on_done: Called with the number of molecules done.
     """
     features = np.empty((len(sequences), N_FEATURES))
@@ -192,7 +196,7 @@ def _measure_likelihood(vae: Vae, z: Tensor, tokens: Tensor, lengths: Tensor) ->
 
 
 def _measure_density(vae: Vae, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Divergence (B,) from the prior in nats, and the squared coarse distance (B,) from the origin."""
+    """Divergence (B,) from the prior in nats, and squared coarse distance (B,) of the mean from the origin."""
     divergence = kl_divergence(mean, log_variance, vae.encoder.scale).sum(dim=1)
     return divergence, mean[:, : vae.config.coarse_size].square().sum(dim=1)
 
@@ -257,7 +261,7 @@ def _levels(n: int) -> tuple[float, ...]:
 
 
 def _quantiles(scores: Doubles, levels: Sequence[float]) -> tuple[float, ...]:
-    """For each level, the greatest score that this share of the N scores reaches."""
+    """For each level, the greatest score that this share of the N scores reaches or exceeds."""
     falling = np.sort(scores)[::-1]
     rows = np.rint(np.array(levels) * len(scores)).astype(int) - 1
     return _round(falling[rows])
@@ -268,7 +272,7 @@ def _round(values: Doubles) -> tuple[float, ...]:
 
 
 def _p(scores: Doubles, table: Sequence[float], levels: Sequence[float]) -> Doubles:
-    """The shares (N,) of molecules that reach scores (N,), interpolated linearly between quantiles.
+    """The shares (N,) of held-out molecules that reach or exceed scores (N,), interpolated between quantiles.
 
     A score above all quantiles gets the last share.
     """

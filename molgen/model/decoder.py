@@ -15,7 +15,7 @@ from molgen.tokens.selfies_vocabulary import BOS, EOS, PAD
 
 
 class AutoregressiveDecoder(nn.Module):
-    """Next-token logits of a GRU, whose first state and gate inputs carry the condition."""
+    """Next-token logits of a GRU; first state and gate inputs depend on what it is conditioned on."""
 
     def __init__(self, n_tokens: int, size: int) -> None:
         """Makes a network of V tokens and H units."""
@@ -52,7 +52,7 @@ class AutoregressiveDecoder(nn.Module):
         uniforms: Tensor | None,
         first: Tensor | None = None,
     ) -> Tensor:
-        """Token ids (B, at most `max_length`); a row that is not cut ends with EOS.
+        """Token ids (B, at most `max_length`); a row that is shorter ends with EOS and padding.
 
         A row depends on its own arguments only, up to rounding of matrix products.
 
@@ -64,7 +64,7 @@ class AutoregressiveDecoder(nn.Module):
                 One number, or one per row (B,).
             uniforms: (B, max_length) random numbers in [0, 1), one per sampled token; may be None if the temperature
                 is 0.
-            first: (B,) last tokens read before; by default BOS.
+            first: (B,) tokens that precede the generated ones; by default BOS.
         """
         n = len(state)
         token = torch.full((n,), BOS, device=state.device) if first is None else first

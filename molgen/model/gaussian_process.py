@@ -26,7 +26,9 @@ N_LANDMARKS = 512
 """Maximum of M; the cost of a prediction grows with its square."""
 
 SHORTEST, LONGEST = 1e-4, 1e6
+"""Bounds of a length scale."""
 LEAST_NOISE, MOST_NOISE = 1e-3, 1e6
+"""Bounds of the noise variance, relative to the variance of the process."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class GaussianProcessConfig:
     """Properties and sizes of the processes.
 
     Attributes:
-        properties: Names, one a property, in the order of the columns.
+        properties: Names of the P properties, in the order of the columns.
         latent_size: D.
         n_points: N.
 
@@ -84,7 +86,7 @@ class GaussianProcess(nn.Module):
         self.register_buffer("noise", torch.ones(p))
 
     def require_sound(self) -> None:
-        """Checks that every point has a prediction with these numbers.
+        """Checks that the parameters allow a prediction at every point.
 
         Raises:
             ValueError: A length, scale or noise is out of range.
@@ -108,17 +110,17 @@ class GaussianProcess(nn.Module):
 
     def _predict(self, z: Tensor, points: Tensor, p: int) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (B,) of property `p`."""
-        k_star = sum_kernel(z, points, self.lengths[p])
+        k_star = mean_kernel(z, points, self.lengths[p])
         mean = self.location[p] + k_star @ self.weights[:, p]  # algorithm 2.1, line 4
         landmarks = self.weights[:, p].nonzero()[:N_LANDMARKS, 0]
-        own = sum_kernel(points[landmarks], points[landmarks], self.lengths[p])
+        own = mean_kernel(points[landmarks], points[landmarks], self.lengths[p])
         factor = torch.linalg.cholesky(add_noise(own, self.noise[p]))  # L, line 2
         v = torch.linalg.solve_triangular(factor, k_star[:, landmarks].t(), upper=False)  # line 5
         variance = (1.0 - v.square().sum(dim=0)).clamp_min(0.0)  # line 6
         return mean, self.scale[p] * (variance + self.noise[p]).sqrt()
 
 
-def sum_kernel(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
+def mean_kernel(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
     """The mean (A, B) of two Matern kernels of points (A, D) and (B, D), with length scales (2, D)."""
     return torch.stack([matern_kernel(a, b, one) for one in lengths]).mean(dim=0)
 
@@ -137,7 +139,7 @@ def matern_kernel(a: Tensor, b: Tensor, lengths: Tensor) -> Tensor:
 
 
 def matern_of_distance(distance: Tensor) -> Tensor:
-    """The same (A, B) of distances (A, B) over the length scale."""
+    """The same kernel (A, B), of distances (A, B) that are divided by the length scale."""
     scaled = 3**0.5 * distance
     return (1.0 + scaled) * torch.exp(-scaled)
 

@@ -2,12 +2,16 @@
 
 With a vocabulary of a hundred tokens the product of embedding and input weights is a table look-up, so the caller
 passes the gate inputs, and only recurrent operations are left. The backward pass computes the weight gradient of all
-steps in one matrix product. Under autocast, only matrix products have its type; states and gates stay in float32, so
-that rounding errors do not accumulate over steps.
+steps in one matrix product. Under autocast, only matrix products use the lower precision; states and gates stay in
+float32, so that rounding errors do not accumulate over steps.
 
-Notation: L steps, B sequences, H hidden units; gates are stacked as reset, update, new along the last axis. r_t =
-sigmoid(x_r + h_{t-1} W_r) u_t = sigmoid(x_u + h_{t-1} W_u) n_t = tanh(x_n + r_t * (h_{t-1} W_n + b)) h_t = (1 - u_t) *
-n_t + u_t * h_{t-1}
+Notation: L steps, B sequences, H hidden units; gates are stacked as reset, update, new along the last axis.
+
+    r_t = sigmoid(x_r + h_{t-1} W_r)
+    u_t = sigmoid(x_u + h_{t-1} W_u)
+    n_t = tanh(x_n + r_t * (h_{t-1} W_n + b))
+    h_t = (1 - u_t) * n_t + u_t * h_{t-1}
+
 Source: Cho et al. 2014 (arXiv:1406.1078), in the variant of Chung et al. 2014 that resets after the product.
 """
 

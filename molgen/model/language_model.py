@@ -31,13 +31,15 @@ MAX_LENGTH = 120
 FIRST_WEIGHTS = 0.02
 """Standard deviation of the conditional weights before training: the model starts almost unconditional."""
 MAX_SURPRISE = 5.0
-"""Nats of a token above which a draft is rewritten. Around 24 molecules, neighbours rewritten above 5 nats are as easy
-to synthesise as those above 7 (SA score 0.15 above that of the molecules; 0.3 to 0.5 without a limit)."""
+"""Negative log likelihood of a token, in nats, above which a draft is rewritten. With limits of 5 and of 7 nats, the SA
+score of the neighbours of 24 molecules is 0.15 above that of the molecules; without a limit, 0.3 to 0.5."""
 SURPRISE_POWER, POSITION_POWER = 0.4, 7.0
-"""A draft is varied from token t with a chance that grows with its surprise^0.4 and its position^7."""
+"""A draft is varied from a token on with a chance in proportion to surprise^0.4 * position^7 of the token; its surprise
+is its negative log likelihood."""
 FIRST_TEMPERATURE, NEXT_TEMPERATURE = 3.5, 0.4
-"""Temperatures of the token where a variant leaves its draft, and of those after it. These, the powers above and the
-limit were chosen on molecules of ZINC250k's validation part, by the number of useful neighbours of 100 and their SA."""
+"""Temperatures of the first token of a variant that differs from its draft, and of those after it. They, the powers and
+the limit above were chosen on molecules of ZINC250k's validation part, by how many of 100 neighbours are useful, and by
+their SA score."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class SmilesLanguageModel(AutoregressiveDecoder):
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> list[str]:
-        """`n` texts, most of them SMILES."""
+        """`n` texts, most of them valid SMILES."""
         uniforms = torch.rand(n, MAX_LENGTH, generator=generator, dtype=torch.float64, device=generator.device)
         return self._texts(self.generate_tokens(*self._start(n), MAX_LENGTH, 1.0, uniforms))
 
@@ -116,7 +118,7 @@ class SmilesLanguageModel(AutoregressiveDecoder):
 
     @torch.no_grad()
     def vary(self, drafts: Sequence[NDArray[np.uint16]], coarse: Tensor, uniforms: Tensor) -> list[str]:
-        """Texts that leave their drafts at a random token, at the latest at the first of `MAX_SURPRISE` nats.
+        """Texts that differ from their drafts from a random token on, at the latest the first above `MAX_SURPRISE`.
 
         Args:
             drafts: Token ids of B molecules; an empty one is generated from the beginning.

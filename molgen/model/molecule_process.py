@@ -32,9 +32,9 @@ MAX_MOLECULES = 4096
 FEATURES: tuple[FeatureKind, ...] = ("circular", "roles", "pairs")
 N_SHARES = len(FEATURES) + 3
 N_WIDTHS = 101
-"""Coverages of central intervals, 0 to 100 %, whose half-widths are kept."""
-COVERED, COVERAGE_SPREADS = 90, 1.6449
-"""The percentage of a normal distribution within a number of standard deviations of its mean."""
+"""Number of central intervals, which hold 0, 1, ... 100 % of measurements, whose half-widths are kept."""
+COVERED, COVERED_STDS = 90, 1.6449
+"""`COVERED` % of a normal distribution lie within `COVERED_STDS` standard deviations of its mean."""
 LEAST_WIDTH = 1e-3
 MISSING, EXACT, BELOW, ABOVE = range(4)
 """Kinds of labels: none, a value, an upper bound (`<`), a lower bound (`>`)."""
@@ -48,10 +48,10 @@ class MoleculeProcessConfig:
     """Properties and sizes of the processes.
 
     Attributes:
-        properties: Names, one a property, in the order of the columns.
+        properties: Names of the P properties, in the order of the columns.
         latent_size: D.
         n_molecules: N.
-        n_bytes: Length of the SMILES of the molecules, each with a line end.
+        n_bytes: Total length of the SMILES of the molecules, each followed by a line end.
 
     Raises:
         ValueError: Names are missing or repeated, or a size is out of range.
@@ -91,7 +91,7 @@ class MoleculeProcess(nn.Module):
         noise: (P,), variance of a single measurement, including variation that the kernels do not explain.
         location: (P,), the prior mean.
         widths: (P, 101), half-widths of intervals, in standard deviations of the process, by the share of measurements
-            that they contain; `predict` scales standard deviations to the 90 % interval.
+            that they contain; `predict` scales standard deviations so that 1.6449 of them are the 90 % interval.
     """
 
     text: Tensor
@@ -131,13 +131,13 @@ class MoleculeProcess(nn.Module):
         self._factors: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def require_sound(self) -> None:
-        """Checks that every molecule has a prediction with these numbers.
+        """Checks that the parameters allow a prediction for every molecule.
 
         Raises:
             ValueError: The text does not hold N lines, or a number is out of range.
         """
         if len(self.smiles) != self.config.n_molecules:
-            raise ValueError(f"a process of {self.config.n_molecules} molecules holds {len(self.smiles)}")
+            raise ValueError(f"a process of {self.config.n_molecules} molecules holds {len(self.smiles)} SMILES")
         is_labelled = self.relations > MISSING
         for name, values, low, high in (
             ("lengths", self.lengths, SHORTEST, LONGEST),
@@ -205,7 +205,7 @@ class MoleculeProcess(nn.Module):
         return mean
 
     def half_width(self, interval: float) -> Tensor:
-        """Half-width (P,) of the central interval, in standard deviations."""
+        """Half-width (P,) of the central interval that holds the share `interval`, in predicted standard deviations."""
         place = interval * (N_WIDTHS - 1)
         low = min(int(place), N_WIDTHS - 2)
         widths = _double(self.widths)
@@ -213,8 +213,8 @@ class MoleculeProcess(nn.Module):
 
     @property
     def _stretch(self) -> Tensor:
-        """Factor (P,) on standard deviations by which 90 % of measurements lie within 1.6449 of them."""
-        return _double(self.widths[:, COVERED]).clamp_min(LEAST_WIDTH) / COVERAGE_SPREADS
+        """Factor (P,) on standard deviations of the process, so that 90 % of measurements lie within 1.6449 of them."""
+        return _double(self.widths[:, COVERED]).clamp_min(LEAST_WIDTH) / COVERED_STDS
 
     def kernel(self, features: Kernels, a: Tensor, b: Tensor, p: int) -> Tensor:
         """Covariance (A, B) of property `p` of molecules with these similarities and points (A, D) and (B, D)."""

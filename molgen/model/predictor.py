@@ -21,7 +21,7 @@ class PredictorConfig:
     """Properties and sizes of the predictor.
 
     Attributes:
-        properties: Names, one a property, in the order of the columns.
+        properties: Names of the P properties, in the order of the columns.
         latent_size: D.
         hidden_size: H.
         n_members: K.
@@ -71,7 +71,7 @@ class Predictor(nn.Module):
         return mean, log_variance.clamp(-8.0, 8.0)
 
     def loss(self, z: Tensor, y: Tensor, member_weight: Tensor) -> Tensor:
-        """Negative log likelihood (B,) in nats, averaged over members and summed over known labels.
+        """Negative log likelihood (B,) in nats, up to a constant, averaged over members and summed over known labels.
 
         Args:
             z: (B, D).

@@ -26,7 +26,7 @@ PRIOR_KINDS: tuple[PriorKind, ...] = get_args(PriorKind)
 MAX_BLOCKS = 64
 N_FREQUENCIES = 16
 N_STEPS = 32
-"""Steps of Heun's method from noise to data."""
+"""Number of steps of Heun's method from noise to data."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class PriorConfig:
     Attributes:
         latent_size: D.
         hidden_size: H.
-        n_blocks: Residual blocks.
+        n_blocks: Number of residual blocks.
 
     Raises:
         ValueError: A size is out of range.

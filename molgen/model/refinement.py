@@ -26,7 +26,7 @@ GRID = 2.0**-12
 
 
 def to_double(vae: Vae) -> Vae:
-    """A copy of `vae` on the CPU in double precision, for `refine`."""
+    """A copy of `vae` on the CPU in double precision, in which `refine` does not depend on the batch."""
     return copy.deepcopy(vae).cpu().double().requires_grad_(False).eval()
 
 
@@ -39,7 +39,8 @@ def decodes_to(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor) -> 
 def refine(decoder: Decoder, z: Tensor, tokens: Tensor, lengths: Tensor, *, n_steps: int = N_STEPS) -> Tensor:
     """Points (B, D) near `z` (B, D) that decode greedily to `tokens` (B, L), found by gradient descent.
 
-    Points that already do are unchanged. If none is found in `n_steps`, the likeliest point on the way is returned.
+    Points that already do are unchanged. If no such point is found in `n_steps`, the one with the smallest loss is
+    returned.
 
     Matrix products round differently in batches of different sizes, and a descent amplifies such differences. After
     each step the point is therefore rounded to a grid, far coarser than the rounding errors of double precision and

@@ -1,4 +1,4 @@
-"""Bounds of configurations, so that a hostile checkpoint cannot demand all memory."""
+"""Bounds of the sizes in configurations, so that a hostile checkpoint cannot demand all memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_PROPERTIES = 1024
 
 
 def require_sizes(sizes: object, bounds: Mapping[str, int]) -> None:
-    """Checks that attributes of `sizes` are whole numbers from 1 to their `bounds`.
+    """Checks that the attributes of `sizes` that `bounds` names are whole numbers from 1 to their bound.
 
     Raises:
         ValueError: One is not; the message names it.

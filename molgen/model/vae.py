@@ -1,8 +1,8 @@
 """A variational autoencoder over SELFIES tokens: (B, L) token ids <-> (B, D) latent vectors.
 
 Encoder: a GRU in each reading direction, whose last and mean state are mapped to a diagonal Gaussian. Decoder: a GRU
-    that receives z in its first state and in the gate inputs of every step. Padding never enters a state that is used,
-    so the latent vector of a molecule does not depend on its batch.
+that receives z in its first state and in the gate inputs of every step. Padding never enters a state that is used, so
+the latent vector of a molecule does not depend on its batch.
 
 The prior is wide in a few coarse dimensions and narrow in the many fine ones. The coarse dimensions dominate
 distances, which a loss ties to molecular similarity; the fine ones distinguish similar molecules. The divergence from
@@ -63,7 +63,7 @@ class VaeConfig:
 
 
 class Encoder(nn.Module):
-    """Token ids (B, L) and lengths (B,) to the mean and log variance (B, D) of q(z | x)."""
+    """Token ids (B, L) and lengths (B,) to the mean and log variance (B, D) of the posterior q(z | x)."""
 
     scale: Tensor
 
@@ -85,7 +85,7 @@ class Encoder(nn.Module):
         return mean * self.scale, log_variance.clamp(-12.0, 4.0) + 2 * self.scale.log()
 
     def layers(self, tokens: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Activations of each stage of the encoder, from tokens to latent vector: (B, F) by name, F differing.
+        """Activations of each stage of the encoder, from tokens to latent vector: (B, F) by name; F depends on it.
 
         The mean token embedding of both reading directions; the mean and the last state of each direction; the
         posterior mean, and its coarse dimensions.
@@ -130,7 +130,7 @@ class Decoder(AutoregressiveDecoder):
         self.latent_inputs = nn.Linear(config.latent_size, 3 * config.decoder_size)
 
     def forward(self, z: Tensor, tokens: Tensor) -> Tensor:
-        """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one its end."""
+        """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one EOS."""
         return self.predict_logits(tokens, *self._begin(z))
 
     def generate(
@@ -156,7 +156,7 @@ class Vae(nn.Module):
         self.decoder = Decoder(config)
 
     def forward(self, tokens: Tensor, lengths: Tensor, noise: Tensor, dropped: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruction loss and KL divergence in nats a molecule, each (B,), and the means (B, D).
+        """Reconstruction loss and KL divergence in nats per molecule, each (B,), and the posterior means (B, D).
 
         Args:
             tokens: (B, L) padded ids.

@@ -17,7 +17,7 @@ from molgen.model.gaussian_process import (
     GaussianProcess,
     GaussianProcessConfig,
     matern_kernel,
-    sum_kernel,
+    mean_kernel,
 )
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
@@ -46,7 +46,7 @@ def process_of(n: int = 60, *, n_known: int = 2) -> GaussianProcess:
     for p in range(n_known):
         rows = (~y[:, p].isnan()).nonzero()[:, 0]
         x, labels = process.points[rows].double(), y[rows, p].double()
-        covariance = sum_kernel(x, x, process.lengths[p].double()) + process.noise[p] * torch.eye(len(x))
+        covariance = mean_kernel(x, x, process.lengths[p].double()) + process.noise[p] * torch.eye(len(x))
         process.weights[rows, p] = torch.linalg.solve(covariance, labels - process.location[p]).float()
     return process.eval()
 
@@ -67,8 +67,8 @@ def test_mean_and_spread_are_those_of_the_joint_normal_distribution() -> None:
     for p in range(2):
         known = ~y[:, p].isnan()
         x, labels, lengths = points[known], y[known, p], process.lengths[p].double()
-        covariance = sum_kernel(x, x, lengths) + float(process.noise[p]) * torch.eye(len(x))
-        near = sum_kernel(z.double(), x, lengths)
+        covariance = mean_kernel(x, x, lengths) + float(process.noise[p]) * torch.eye(len(x))
+        near = mean_kernel(z.double(), x, lengths)
         solved = torch.linalg.solve(covariance, near.t())
         location = float(process.location[p])
         expected = location + solved.t() @ (labels - location)
