@@ -1,4 +1,4 @@
-"""Run folders: the request (`spec.toml`), its circumstances (`manifest.json`) and `log.txt`.
+"""Run folders: the specification (`spec.toml`), facts about the run (`manifest.json`) and a log (`log.txt`).
 
 A run is resumed only with the same specification, inputs, checkpoint and versions. One process at a time works in a
 run. A new run exists once its `spec.toml` exists, which is written last.
@@ -89,27 +89,29 @@ class RunFolder:
         files: Sequence[str],
         *,
         facts: Mapping[str, Any] | None = None,
+        exports: Sequence[str] = (),
         inputs: Iterable[Path] = (),
         is_forced: bool = False,
     ) -> Iterator[RunFolder]:
-        """A new run at `path`, held until the block ends.
+        """A new run at `path`, locked until the block ends.
 
-        A block that fails before `keep` leaves no new run, and an earlier run unchanged. A block that is interrupted
-        leaves the new run to be resumed, or the earlier run if there was one.
+        If the block fails before `keep`, the new run is removed, and an earlier run is unchanged. If it is interrupted
+        before `keep`, an earlier run is restored, or if there is none, the new one stays to be resumed.
 
         Args:
             path: A folder that does not exist or is empty.
             spec: TOML values by option name; None is left out.
-            files: Names, or patterns of names, of the files that this kind of run leaves besides those of every run.
+            files: Names, or patterns of names, of the files that this kind of run writes besides those of every run.
             facts: Further entries of the manifest.
+            exports: Those of `files` that another process may be writing, without the lock.
             inputs: Files that the run reads.
             is_forced: Replace an earlier run at `path`. A folder that holds anything else is never replaced.
 
         Raises:
-            RunError: `path` exists already, or another process works there.
+            RunError: `path` holds a run, other files or one of `inputs`, or another process works there.
         """
         is_new_folder = not path.exists()
-        content = _Content(path, files)
+        content = _Content(path, files, exports)
         content.require_room(inputs, is_forced=is_forced)
         path.mkdir(parents=True, exist_ok=True)
         with hold(path):
@@ -128,17 +130,18 @@ class RunFolder:
 
     @classmethod
     @contextmanager
-    def resume(cls, path: Path, files: Sequence[str]) -> Iterator[RunFolder]:
-        """The run at `path`, held until the block ends.
+    def resume(cls, path: Path, files: Sequence[str], *, exports: Sequence[str] = ()) -> Iterator[RunFolder]:
+        """The run at `path`, locked until the block ends.
 
         Args:
             path: Folder of the run.
             files: See `begin`.
+            exports: See `begin`.
 
         Raises:
             RunError: There is none, or another process works there.
         """
-        content = _Content(path, files)
+        content = _Content(path, files, exports)
         if not content.is_run_or_was():
             cls.open(path)
         with hold(path):
@@ -198,12 +201,12 @@ class RunFolder:
         return entries
 
     def update(self, **entries: Any) -> None:
-        """Adds or replaces entries of the manifest, in one step."""
+        """Adds or replaces entries of the manifest, atomically."""
         merged = self.manifest() | entries
         write_text(self.path / MANIFEST, json.dumps(merged, indent=1) + "\n")
 
     def require_same(self, **entries: Any) -> None:
-        """Checks that manifest entries, versions and specification included, equal those at the start of the run.
+        """Checks that `entries`, and versions and specification, are those in the manifest.
 
         Raises:
             RunError: Something changed; the message names it.
@@ -227,9 +230,10 @@ class RunFolder:
 class _Content:
     """The content of a run folder, or of a folder that is to become one."""
 
-    def __init__(self, path: Path, files: Sequence[str]) -> None:
+    def __init__(self, path: Path, files: Sequence[str], exports: Sequence[str]) -> None:
         self.path = path
         self.patterns = (SPEC, MANIFEST, LOG, *files)
+        self.exports = exports
 
     def require_room(self, inputs: Iterable[Path], *, is_forced: bool) -> None:
         """Checks that a run can be made here.
@@ -258,7 +262,7 @@ class _Content:
         return (self.path / SPEC).is_file() or replacement.has_earlier(self.path)
 
     def recover(self) -> None:
-        """Completes what a killed process left half done; only for the process that holds the folder."""
+        """Completes what a killed process left half done; only for the process that holds the lock."""
         replacement.recover(self.path)
         if replacement.has_earlier(self.path) and not (self.path / SPEC).is_file():
             self._put_back()
@@ -267,13 +271,13 @@ class _Content:
                 entry.unlink()
 
     def make_room(self) -> None:
-        """Moves an earlier run aside; one that replaces a still earlier one, and had not begun, is removed."""
+        """Moves an earlier run aside; if one is aside already, removes the unfinished start that was to replace it."""
         if (self.path / SPEC).is_file() and not replacement.has_earlier(self.path):
             replacement.set_aside(self.path, self._files())
         self._remove_files()
 
     def undo(self, *, is_new_folder: bool) -> None:
-        """Removes the new run, and puts back the earlier one; without that, removes the folder if it is new."""
+        """Removes the new run, and restores the earlier one; if there is none, removes the folder if it is new."""
         if replacement.has_earlier(self.path):
             self._put_back()
             return
@@ -295,7 +299,7 @@ class _Content:
         return [entry for entry in self._entries() if self._is_own(entry) and not entry.is_dir()]
 
     def _entries(self) -> list[Path]:
-        """What lies in the folder, besides its lock."""
+        """The files and folders in the folder, except its lock."""
         return sorted(entry for entry in self.path.iterdir() if entry.name != LOCK) if self.path.is_dir() else []
 
     def _is_recognised(self) -> bool:
@@ -308,8 +312,8 @@ class _Content:
         return any(fnmatchcase(entry.name, form) for p in self.patterns for form in (p, _TEMPORARY.format(p)))
 
     def _is_temporary(self, name: str) -> bool:
-        """Whether this is a file half written; exports, which hold no lock, may be written at the same time."""
-        return any(fnmatchcase(name, _TEMPORARY.format(p)) for p in self.patterns if "*" not in p)
+        """Whether this is an unfinished file that no other process can be writing."""
+        return any(fnmatchcase(name, _TEMPORARY.format(p)) for p in self.patterns if p not in self.exports)
 
     def _is_of_a_start(self, entry: Path) -> bool:
         """Whether the file can be there when a run was killed before its specification was written."""
@@ -319,11 +323,11 @@ class _Content:
 
 
 _TEMPORARY = ".{}." + 16 * "[0-9a-f]"
-"""How `paths.replace_file` names a file half written."""
+"""How `paths.replace_file` names an unfinished file."""
 
 
 def _end_start(content: _Content, error: BaseException, *, is_new_folder: bool) -> None:
-    """Undoes the start of a run that `error` ended, unless it can be resumed and nothing waits to be put back."""
+    """Undoes the start of a run that `error` ended; an interrupted run stays, unless an earlier one can be restored."""
     is_stopped = isinstance(error, InterruptedRunError) or not isinstance(error, Exception)
     has_earlier = replacement.has_earlier(content.path)
     if is_stopped and not has_earlier:

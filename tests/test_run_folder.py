@@ -17,6 +17,7 @@ from molgen.errors import InterruptedRunError, RunError, SpecError
 from molgen.lock import LOCK, hold
 from molgen.paths import replace_file
 from molgen.run import LOG, MANIFEST, SPEC, RunFolder
+from molgen.search import launch
 
 FILES = ("ledger.csv", "export.*")
 KillAfter = Callable[[int], AbstractContextManager[Any]]
@@ -275,9 +276,17 @@ def test_files_half_written_are_cleared_away_except_exports(old: Path) -> None:
     names = (f".ledger.csv{ending}", f".manifest.json{ending}", f".export.sdf{ending}", ".spec.toml.swp")
     for name in names:
         (old / name).touch()
-    with RunFolder.resume(old, FILES):
+    with RunFolder.resume(old, FILES, exports=("export.*",)):
         pass
     assert [name for name in names if (old / name).exists()] == list(names[2:])
+
+
+def test_an_export_can_be_written_while_its_campaign_is_resumed(old: Path) -> None:
+    with replace_file(old / "candidates.sdf") as temporary:
+        temporary.touch()
+        with RunFolder.resume(old, launch.FILES, exports=launch.EXPORTS):
+            pass
+    assert (old / "candidates.sdf").exists()
 
 
 def test_what_is_no_run_is_not_touched_by_resuming_it(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from molgen.search.spec import CampaignSpec
 from molgen.search.start import StartMolecule, parse_option, start_molecules, write_start
 
 EXPORTS = tuple(f"candidates{suffix}" for suffix in (".sdf", ".csv", ".smi", ".svg", ".png"))
+"""Files that `molgen export` writes into the folder of a campaign, which another process may hold."""
 FILES = (ledger.NAME, start.NAME, study.NAME, f"{study.NAME}.lock*", *EXPORTS)
 """The files of a campaign, besides those of every run."""
 
@@ -114,7 +115,10 @@ def launch(
             for warning in filter(None, map(health_check, parts.running.values())):
                 reports.on_note(warning)
         facts = {**parts.identity, "device": machine.device, "threads": machine.threads, "seed": spec.seed}
-        run = RunFolder.begin(out, spec.to_toml(), FILES, facts=facts, inputs=_list_inputs(parts), is_forced=is_forced)
+        inputs = _list_inputs(parts)
+        run = RunFolder.begin(
+            out, spec.to_toml(), FILES, facts=facts, exports=EXPORTS, inputs=inputs, is_forced=is_forced
+        )
         folder = stack.enter_context(run)
         return _run(folder, spec, parts, reports)
 
@@ -148,7 +152,7 @@ def resume(
         MolgenError: See `launch`.
     """
     with ExitStack() as stack:
-        folder = stack.enter_context(RunFolder.resume(out, FILES))
+        folder = stack.enter_context(RunFolder.resume(out, FILES, exports=EXPORTS))
         spec = CampaignSpec.from_options(folder.spec(), f"{out / SPEC}: ")
         manifest = folder.manifest()
         if isinstance(manifest.get("threads"), int) and 1 <= manifest["threads"] <= MAX_THREADS:
