@@ -28,7 +28,7 @@ from molgen.search.spec import CampaignSpec
 
 
 class Campaign:
-    """A campaign in a folder, which `molgen campaign --out FOLDER` would make as well.
+    """A campaign in a folder, the same as one that `molgen campaign --out FOLDER` makes.
 
     Attributes:
         folder: Its folder.
@@ -48,16 +48,16 @@ class Campaign:
 
         Args:
             folder: A new folder, or that of a campaign.
-            scorers: Python functions from a list of SMILES to a list of numbers, which are measures under these names.
-                They run in this process, without a time limit. The option `scorer` runs functions of files.
+            scorers: Python functions from a list of SMILES to a list of numbers, by the names of their measures. They
+                run in this process, without a time limit; the option `scorer` names functions in files instead.
             device: Torch device of the model: `auto`, `cpu`, `cuda` or `mps`.
             threads: CPU threads; by default all that this process may use.
-            **options: Those of `CampaignSpec`, such as `maximize=["qed"]`. No options continue the
-                campaign in `folder`; `budget` alone extends it.
+            **options: Those of `CampaignSpec`, such as `maximize=["qed"]`. Without any, the campaign in `folder` is
+                continued; with `budget` alone, it gets that budget.
 
         Raises:
             SpecError: An option is unknown or wrong.
-            RunError: `folder` is no campaign, or has other options.
+            RunError: `folder` holds no campaign, or one with other options.
         """
         self.folder = Path(folder)
         self._functions = dict(scorers or {})
@@ -73,19 +73,19 @@ class Campaign:
         is_quiet: bool = False,
         on_status: Callable[[CampaignStatus], object] = lambda status: None,
     ) -> CampaignStatus | None:
-        """Runs until the budget is spent, or pauses before.
+        """Runs until the budget is spent or the campaign is paused.
 
         A paused campaign continues with the next `run`, in this or another process, as if it had never stopped. It
-        repeats the search with the scores of the ledger, which takes the time of the search, but no call. Ctrl-C,
-        and the stop button of a notebook, pause it.
+        repeats the search with the scores in the ledger, which takes time, but no call of a scorer. Ctrl-C, and the
+        stop button of a notebook, pause it.
 
         Args:
-            calls: Number of further molecules to score before a pause, rounded up to whole batches.
+            calls: Number of further molecules to score before a pause, rounded up to whole batches; by default all.
             is_quiet: Whether to show no progress on standard error.
             on_status: Called after each batch.
 
         Returns:
-            Where it stands; None if it paused before the first batch.
+            Its status after the last batch; None if it paused before the first one.
 
         Raises:
             MolgenError: See `molgen.search.launch.launch` and `resume`.

@@ -13,7 +13,7 @@ from molgen.errors import SpecError
 
 DEVICE_TYPES = ("cpu", "cuda", "mps")
 MAX_THREADS = 1024
-"""Above the number of cores of any machine; a million threads would crash the process."""
+"""More than the cores of any machine, and so few that starting them does not crash the process."""
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -74,7 +74,7 @@ def _is_present(device: torch.device) -> bool:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What computing speed depends on: processor, threads, versions."""
+    """Processor, number of threads and versions, on which computing speed depends."""
     return {
         "processor": _processor(),
         "threads": torch.get_num_threads(),

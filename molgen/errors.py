@@ -1,7 +1,7 @@
-"""What can go wrong, one class a stage, each carrying the value at fault.
+"""The errors of molgen, one class per kind of cause, each with the value at fault.
 
-Every message says what must hold and what was found; `remedy` says what to do next. Only `cli/main.py`
-turns these into exit codes.
+Every message says what must hold and what was found; `remedy` says what to do next. Only `cli/main.py` turns errors
+into exit codes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class FileError(MolgenError):
 
     Attributes:
         path: The file.
-        line: 1-based line in it, or None for the whole file.
+        line: 1-based number of the line at fault, or None for the whole file.
     """
 
     def __init__(self, path: str | Path, message: str, *, line: int | None = None, remedy: str = "") -> None:
@@ -60,7 +60,7 @@ class MoleculeError(MolgenError):
 
     Attributes:
         text: The text as given.
-        reason: Short and stable, so that it can serve as a key for counting.
+        reason: Short and the same for all molecules with this fault, so that they can be counted by it.
     """
 
     def __init__(self, text: str, reason: str, *, remedy: str = "") -> None:
@@ -90,7 +90,7 @@ class ScorerError(MolgenError):
 
     Attributes:
         scorer: The scorer's name.
-        reason: What it did, without its name.
+        reason: The message without the scorer's name.
     """
 
     def __init__(self, scorer: str, message: str, *, remedy: str = "") -> None:
@@ -100,7 +100,7 @@ class ScorerError(MolgenError):
 
 
 class RunError(FileError):
-    """A run folder exists already, is not a run, or does not match the request."""
+    """A run folder exists already, is not a run, is in use, or does not match the request."""
 
 
 class NothingValidError(MolgenError):
@@ -108,4 +108,4 @@ class NothingValidError(MolgenError):
 
 
 class InterruptedRunError(MolgenError):
-    """A signal stopped the run after its state was saved."""
+    """A signal or a request to pause stopped a run, which can be resumed."""

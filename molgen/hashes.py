@@ -26,9 +26,9 @@ def contains(known: Hashes, hashes: Hashes) -> NDArray[np.bool_]:
 
 
 def encode_hashes(hashes: Hashes) -> NDArray[np.uint16]:
-    """Sorted, different hashes (N,) as the gaps between them, two bytes for most where there are many.
+    """The gaps between sorted, distinct hashes (N,), the first one counted from 0, as words of 16 bits.
 
-    A gap g is written as g // 65535 words of value 65535 and a last word with the rest.
+    A gap g is written as g // 65535 words of value 65535 and a last word of value g % 65535.
     """
     n_full, rest = np.divmod(np.diff(hashes.astype(np.int64), prepend=np.int64(0)), FULL_WORD)
     n_words = n_full + 1
@@ -41,7 +41,7 @@ def decode_hashes(words: NDArray[np.uint16]) -> Hashes:
     """The hashes (N,) that `encode_hashes` wrote.
 
     Raises:
-        ValueError: They are not sorted and different, or larger than 32 bits.
+        ValueError: The hashes are not sorted and distinct, or one has more than 32 bits.
     """
     hashes = np.cumsum(words, dtype=np.int64)[words != FULL_WORD]
     if len(hashes) and (hashes[-1] > MAX_HASH or (np.diff(hashes) <= 0).any()):

@@ -13,7 +13,7 @@ from types import FrameType
 from molgen.errors import InterruptedRunError
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
-"""Ctrl-C, the signals that batch systems send before they kill a job, and that of a closed terminal."""
+"""Those of Ctrl-C, of batch systems before they kill a job, and of a terminal that is closed."""
 
 EXIT_CODE = 130
 _HANGUP = getattr(signal, "SIGHUP", None)
@@ -41,7 +41,7 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
             _end_at_once()
         event.set()
         if number == _HANGUP:
-            _leave(terminals)
+            _silence(terminals)
 
     before = {number: signal.signal(number, remember) for number in SIGNALS if not _stays_ignored(number)}
     _requests.append(event)
@@ -68,8 +68,8 @@ def _stays_ignored(number: int) -> bool:
     return number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN
 
 
-def _leave(terminals: list[int]) -> None:
-    """Stops writing to terminals that were closed: a write error would hide why the run stopped."""
+def _silence(terminals: list[int]) -> None:
+    """Discards what is written to terminals that were closed: a write error would hide why the run stopped."""
     for stream in terminals:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 

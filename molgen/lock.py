@@ -19,16 +19,16 @@ LOCK = ".molgen-lock"
 
 @contextmanager
 def hold(folder: Path, name: str = LOCK) -> Iterator[None]:
-    """Holds the lock of a folder and name during a block; another process that asks for it fails at once.
+    """Holds the lock `name` of a folder for the duration of a block; another process that asks for it fails at once.
 
     On a file system without locks, no process is refused.
 
     Args:
         folder: Existing folder.
-        name: Of the lock's file in it, which stays there.
+        name: Name of the lock file in the folder; the file stays there.
 
     Raises:
-        RunError: Another process holds the lock; the message names it.
+        RunError: Another process holds the lock; the message names that process.
     """
     path = folder / name
     with ExitStack() as stack:

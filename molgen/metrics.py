@@ -1,6 +1,6 @@
-"""How well predictions agree with labels, and pictures with what they show.
+"""How well predictions agree with labels, and the neighbours of a 2D map with those in latent space.
 
-Notation: N molecules, or points of a picture.
+Notation: N molecules, D latent dimensions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from molgen.arrays import Doubles
 
 MIN_VARIANCE = 1e-9
-"""Variance below which a target counts as constant."""
+"""Variance below which targets count as constant."""
 STDS_OF_90_PERCENT = 1.6449
 """Half-width, in standard deviations, of the central 90 % interval of a normal distribution."""
 NEIGHBOURS = (5, 10, 30)
@@ -30,7 +30,7 @@ def r2(y: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def auroc(y: ArrayLike, predicted: ArrayLike) -> float:
-    """Probability that a label 1 is predicted above a label 0, ties counting half; NaN if one label is missing.
+    """Probability that a label 1 is predicted above a label 0, ties counting half; NaN if only one label occurs.
 
     Source: as a rank sum, Hanley & McNeil, Radiology 1982, 143, 29.
     """
@@ -65,9 +65,9 @@ class Fit:
         rmse: Root mean squared error, in the property's unit.
         mae: Mean absolute error, in the property's unit.
         spearman: Rank correlation.
-        coverage: Share of labels inside the predictor's central 90 % interval; NaN where there is none.
-        calibration_error: Mean difference between a central interval's nominal share and the share of labels in it,
-            over intervals of 10 to 90 % (Kuleshov et al. 2018, arXiv:1807.00263, section 3.5, in absolute value).
+        coverage: Share of labels inside the predictor's central 90 % interval.
+        calibration_error: Mean absolute difference between the nominal share of a central interval and the share of
+            labels in it, over intervals of 10 to 90 % (after Kuleshov et al. 2018, arXiv:1807.00263, section 3.5).
     """
 
     name: str
@@ -81,7 +81,7 @@ class Fit:
 
 
 def measure_fit(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], std: NDArray[np.float64]) -> Fit:
-    """How well predictions of one property agree with labels, all (N,), N at least 2, none missing."""
+    """The scores of predicted `mean` and `std` of one property, for labels `y`; all (N,), N at least 2, no NaN."""
     from scipy.stats import spearmanr
 
     error = y - mean
@@ -108,13 +108,13 @@ def _calibration_error(error: NDArray[np.float64], std: NDArray[np.float64]) -> 
 
 
 def measure_trustworthiness(z: NDArray[np.float32], points: Doubles) -> dict[str, float | None]:
-    """Trustworthiness by k of a picture (N, 2) of points (N, D); None where N is below 2 k."""
+    """Trustworthiness of a map, `points` (N, 2), of latent vectors `z` (N, D), by k; None if N is below 2 k."""
     rank, nearest = _ranks(_distances(z.astype(np.float64))), _nearest(_distances(points))
     return {str(k): _trustworthiness(rank, nearest, k) if len(z) >= 2 * k else None for k in NEIGHBOURS}
 
 
 def trustworthiness(original: Doubles, embedded: Doubles, k: int) -> float:
-    """Trustworthiness in [0, 1] of the `k` nearest neighbours under the distances `embedded` (N, N); k below N / 2.
+    """Trustworthiness in [0, 1] of the `k` nearest neighbours under distances `embedded` (N, N); k at most N / 2.
 
     A neighbour that is not among the k nearest under `original` (N, N) is penalised by its rank there minus k.
 
@@ -130,12 +130,12 @@ def _trustworthiness(rank: Ranks, nearest: Ranks, k: int) -> float:
 
 
 def _ranks(distances: Doubles) -> Ranks:
-    """Place of each point among the neighbours of each (N, N), from 1 for the nearest."""
+    """Ranks (N, N): entry i, j is the place of point j among the neighbours of point i, 1 for the nearest."""
     return np.argsort(_nearest(distances), axis=1) + 1
 
 
 def _nearest(distances: Doubles) -> Ranks:
-    """Neighbours of each point (N, N), the nearest first, itself last."""
+    """Neighbours (N, N): row i holds all points, the nearest to point i first, i itself last."""
     return np.argsort(distances + np.diag(np.full(len(distances), np.inf)), axis=1, kind="stable")
 
 

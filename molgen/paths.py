@@ -57,7 +57,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it, synced to disk, when the block succeeds.
+    """A temporary path beside `path`, whose file replaces `path`, synced to disk, when the block succeeds.
 
     A new file gets its mode from the umask, a replaced one keeps its mode. If `path` is a symbolic link, its target is
     replaced.
@@ -81,13 +81,13 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces the file `path` by `text` (UTF-8) in one step."""
+    """Replaces the file `path` by `text` (UTF-8), atomically."""
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths name one file, links included; for a missing file, one location."""
+    """Whether two paths, links followed, lead to one file; or to one location, if a file is missing."""
     try:
         return one.samefile(other)
     except OSError:

@@ -1,4 +1,4 @@
-"""Text from outside, escaped for a terminal, a message, a spreadsheet and an SDF.
+"""Untrusted text, escaped for a terminal, a message, a spreadsheet or an SDF.
 
 Names, headers and cells of a user's file can hold anything. Unescaped, they could control a terminal, be a formula in
 a spreadsheet, or end a record of an SDF.
@@ -10,8 +10,9 @@ import json
 import re
 
 LONGEST_MESSAGE = 2_000
-"""Maximum length of a message in characters; a longer one is shortened in the middle."""
+"""Number of characters above which a message is shortened in the middle."""
 _TAIL = 400
+"""Number of characters kept at its end."""
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r].", re.DOTALL)
 _ESCAPED = re.compile(r"'+[=+\-@\t\r].", re.DOTALL)
@@ -45,9 +46,9 @@ def printable(text: str, keep: str = "\n\t") -> str:
 
 
 def csv_cell(text: str) -> str:
-    """The text as a spreadsheet cell that is no formula: with ' before one that begins with = + - or @.
+    """The text as a spreadsheet cell that is no formula: with ' before = + - @, a tab or a carriage return.
 
-    Numbers and a sign alone, such as the relation =, are unchanged. `from_csv_cell` is the inverse.
+    Numbers, and a sign alone such as the relation =, are unchanged. `from_csv_cell` is the inverse.
 
     >>> csv_cell("=1+1"), csv_cell("-1.5")
     ("'=1+1", '-1.5')

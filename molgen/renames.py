@@ -10,7 +10,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType({"layers": "probe-layers", "dims"
 OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {"": {"--output": "--out"}, "explore neighbours": {"-k": "-n"}, "explore outliers": {"--limit": "--top"}}
 )
-"""Old options by command; "" for all commands."""
+"""New names by old ones, by command; "" stands for all commands."""
 PRIORS: Mapping[str, str] = MappingProxyType({"diffusion": "flow"})
 PREDICTIONS: Mapping[str, str] = MappingProxyType({"lower": "lcb", "upper": "ucb", "spread": "std"})
 
@@ -20,7 +20,7 @@ class RenamedWarning(FutureWarning):
 
 
 def current_name(name: str, renamed: Mapping[str, str]) -> str:
-    """The current name for `name`, with a warning if it is an old one; any other name unchanged."""
+    """The current name for an old `name`, with a warning; any other name unchanged."""
     if name not in renamed:
         return name
     warn_renamed(name, renamed[name])

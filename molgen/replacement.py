@@ -1,6 +1,6 @@
 """Replacement of a run by a new one in the same folder; the earlier run is restored if the new one fails at its start.
 
-Each step ends with one renaming, so that after a kill the names in the folder show where it stopped:
+Each step is completed by one rename, so that after a kill the names in the folder show where the process stopped:
 
 | in the folder | means |
 | --- | --- |
