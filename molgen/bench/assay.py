@@ -30,8 +30,8 @@ from molgen.train.fit.forest import compute_fingerprints, fit_forest
 N_TOP = 20
 BATCH_SIZE = 10
 
-COMPARED = ("latent", "latent-moves-only", "edits-only", "perturb", "random")
-"""Names in `proposer.SEARCHES`: the whole search, parts of it, random moves of the best points, and the prior."""
+COMPARED = ("latent", "latent-moves-only", "edits-only", "tanimoto-bo", "perturb", "random")
+"""Names in `proposer.SEARCHES`: the search, its parts, a published optimiser, random moves, the prior."""
 
 
 @dataclass(frozen=True)
