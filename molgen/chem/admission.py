@@ -19,7 +19,7 @@ from molgen.chem.molecule import Molecule, Policy, parse
 from molgen.chem.stability import find_unstable_groups
 
 UNFAMILIAR, UNSTABLE, CHARGED = "unfamiliar", "unstable", "charged"
-"""Why a molecule is removed."""
+"""Reasons for which a molecule is removed."""
 NO_REFERENCE = (
     "this checkpoint has no reference of familiar molecules, so unfamiliar ones are kept; "
     "`molgen familiarise` gives it one"
@@ -54,17 +54,17 @@ class Admission:
     """Applies the rules, and counts removed molecules.
 
     Attributes:
-        n_checked: Distinct molecules checked.
+        n_checked: Number of distinct SMILES checked.
         removed: Number of these that were removed, by reason.
     """
 
     def __init__(self, rules: AdmissionRules, reference: Reference | None, given: Sequence[Molecule] = ()) -> None:
-        """Nothing was checked yet.
+        """Starts with counts of 0.
 
         Args:
             rules: The rules.
             reference: Reference of familiar parts; without one, all are familiar.
-            given: Molecules of the user, whose parts are familiar.
+            given: Molecules of the user, whose parts are added to the reference.
         """
         self._rules = rules
         self._reference = reference if rules.allow_unfamiliar else extend_reference(reference, given)
@@ -102,7 +102,9 @@ class Admission:
 def count_flaws(
     mol: Chem.Mol, reference: Reference | None, rules: AdmissionRules = DEFAULT_RULES
 ) -> Iterator[tuple[str, int]]:
-    """The number of flaws of each kind that the rules forbid, quickly counted kinds first; a molecule without is kept.
+    """The number of flaws of each kind that the rules forbid, the kinds that are counted fastest first.
+
+    A molecule without such flaws is kept.
 
     Args:
         mol: The molecule.

@@ -52,8 +52,8 @@ class Core:
         text: As written.
         query: Its atoms and bonds, without the open positions.
         positions: Numbers of the open positions at each atom of `query`.
-        molecule: The core itself, with a hydrogen at each open position, its two parts joined by a bond; None for a
-            pattern, which is no molecule.
+        molecule: The core itself, with a hydrogen at each open position; two parts are linked by a CH2 group. None for
+            a pattern, which is no molecule.
     """
 
     text: str
@@ -95,7 +95,11 @@ class Core:
         return next(self._matches(mol), None) is not None
 
     def require_positions(self, numbers: Sequence[int]) -> None:
-        """Checks that a number is that of an open position; raises SpecError."""
+        """Checks that `numbers` are those of open positions.
+
+        Raises:
+            SpecError: One is not.
+        """
         unknown = sorted(set(numbers) - set(self.numbers))
         if unknown:
             has = ", ".join(map(str, self.numbers))
@@ -147,7 +151,7 @@ class Core:
 
     @cached_property
     def _closed_query(self) -> Chem.Mol:
-        """The query, whose atoms without an open position match atoms without further bonds alone."""
+        """The query; its atoms without an open position match only atoms without further bonds."""
         marked = Chem.Mol(self.query)
         for atom, own in zip(marked.GetAtoms(), self.positions, strict=True):
             atom.SetAtomMapNum(len(own))
@@ -163,7 +167,7 @@ class Core:
         return tuple((atom.GetIdx(), n_open, atom.GetDegree()) for atom, n_open in sized if n_open)
 
     def _is_closed(self, mol: Chem.Mol, match: Sequence[int]) -> bool:
-        """Whether the atoms with open positions have no further bonds, except single ones at these."""
+        """Whether atoms with open positions have no further bonds, except at most one single bond per position."""
         inside = set(match)
         for place, n_open, n_bonds in self._open_atoms:
             atom = mol.GetAtomWithIdx(match[place])
@@ -234,7 +238,7 @@ def _without_positions(drawn: Chem.Mol) -> tuple[Chem.Mol, tuple[tuple[int, ...]
 
 
 def _closed(drawn: Chem.Mol) -> Chem.Mol:
-    """The molecule of a core with hydrogens at its open positions; two parts are linked by a carbon at their first."""
+    """The core with hydrogens at its open positions; two parts are linked by a CH2 group at their first positions."""
     closed = Chem.RWMol(drawn)
     ends = sorted(filter(_is_open, closed.GetAtoms()), key=lambda atom: int(atom.GetAtomMapNum()))
     parts = Chem.GetMolFrags(drawn)
@@ -299,7 +303,7 @@ def _ends(part: Chem.Mol) -> list[int]:
 
 
 def _piece(rng: np.random.Generator, donor: Chem.Mol, n_ends: int) -> Chem.Mol | None:
-    """A random part of a molecule, cut at `n` chain bonds; for one bond, sometimes a hydrogen."""
+    """A random part of a molecule, cut at `n_ends` chain bonds; for one bond, sometimes a hydrogen."""
     if n_ends == 1 and rng.random() < HYDROGEN_SHARE:
         return _HYDROGEN
     bonds = [donor.GetBondBetweenAtoms(*pair).GetIdx() for pair in donor.GetSubstructMatches(_CHAIN_BOND)]

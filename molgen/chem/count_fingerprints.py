@@ -1,6 +1,6 @@
 """Unfolded count fingerprints and their Tanimoto similarities.
 
-Notation: N and B molecules, F different features.
+Notation: N and B molecules, F distinct occurrences of features, C of them common.
 Sources: circular features, Rogers & Hahn, J. Chem. Inf. Model. 2010, 50, 742; atom pairs, Carhart et al., J. Chem. Inf.
 Comput. Sci. 1985, 25, 64; the Tanimoto coefficient of counts as a kernel (MinMax), Ralaivola et al., Neural Networks
 2005, 18, 1093.
@@ -25,14 +25,14 @@ from molgen.arrays import Doubles
 FeatureKind = Literal["circular", "roles", "pairs", "composition"]
 
 RADIUS, ROLE_RADIUS = 3, 2
-"""Radius of circular features in bonds; the same for features of pharmacophoric roles (donor, acceptor, aromatic)
-instead of elements."""
+"""Radius in bonds of circular features, with atoms described by element and bonds, and with atoms described by
+pharmacophoric role (donor, acceptor, aromatic)."""
 COUNT_BITS = 12
-"""Of an occurrence's number; a molecule has fewer atoms and pairs of a kind than 4,096."""
+"""Number of bits for the number of an occurrence: druglike molecules have fewer than 4,096 atoms or pairs of a kind."""
 COMMON_SHARE = 0.05
 """Share of the molecules above which an occurrence is common."""
 AROMATIC_RING, RING = 1 << 10, 1 << 11
-"""Numbers of features of composition beside the atomic numbers; the size of a ring is added to the second."""
+"""Features of composition besides the atomic numbers: aromatic rings; rings of size n, as `RING` + n."""
 _ELEMENT = re.compile(r"([A-Z][a-z]?)(\d*)")
 
 
@@ -44,8 +44,8 @@ class CountFingerprints:
     two molecules is the number of the occurrences that they share.
 
     Attributes:
-        occurrences: Of the first molecule, then of the second, and so on.
-        sizes: (N,), how many each molecule has.
+        occurrences: Those of the first molecule, then those of the second, and so on.
+        sizes: (N,), number of occurrences of each molecule.
     """
 
     occurrences: NDArray[np.int64]
@@ -56,9 +56,9 @@ class CountFingerprints:
         """The fingerprints of molecules.
 
         Args:
-            mols: N.
-            kind: Atoms with what is around them (circular), the same by their roles, pairs of atoms with their
-                distance, or elements, hydrogens and rings (composition).
+            mols: The N molecules.
+            kind: `circular` for atoms with their surroundings, `roles` for the same with pharmacophoric roles, `pairs`
+                for pairs of atoms with their distance, `composition` for elements, hydrogens and rings.
         """
         rows = [_counts(mol, kind) for mol in mols]
         n_features = sum(map(len, rows))
@@ -81,14 +81,14 @@ class CountFingerprints:
         return np.split(self.occurrences, np.cumsum(self.sizes)[:-1]) if len(self) else []
 
     def take(self, rows: NDArray[np.int64]) -> CountFingerprints:
-        """Those of the molecules numbered `rows`."""
+        """The fingerprints of the molecules `rows`."""
         sizes = self.sizes[rows]
         starts = (np.cumsum(self.sizes) - self.sizes)[rows]
         number = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return CountFingerprints(self.occurrences[np.repeat(starts, sizes) + number], sizes)
 
     def similarities(self, others: CountFingerprints) -> NDArray[np.float64]:
-        """Tanimoto similarities (N, B) in [0, 1] to other molecules: shared occurrences over all, 1 for none."""
+        """Tanimoto similarities (N, B) in [0, 1] to other molecules; 1 between two molecules without features."""
         known, columns, common, rare = others._index
         place = np.minimum(np.searchsorted(known, self.occurrences), max(len(known) - 1, 0))
         is_known = known[place] == self.occurrences if len(known) else np.zeros(len(place), dtype=bool)
@@ -102,9 +102,10 @@ class CountFingerprints:
 
     @cached_property
     def _index(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], csr_matrix]:
-        """The different occurrences (F,), sorted; their columns (F,), common ones first; which molecule has which.
+        """The distinct occurrences (F,), sorted; their columns (F,), common ones first; which molecules have them.
 
-        That is a dense matrix for the common ones (C, N), faster than a sparse one, as for the others (F - C, N).
+        The last are two matrices of 0 and 1: a dense one (C, N) for the common occurrences, where it is faster than a
+        sparse one, and a sparse one (F - C, N) for the others.
         """
         known, place, n_molecules = np.unique(self.occurrences, return_inverse=True, return_counts=True)
         is_common = n_molecules > COMMON_SHARE * len(self)
@@ -116,7 +117,7 @@ class CountFingerprints:
 
 
 def _matrix(rows: NDArray[np.int64], columns: NDArray[np.int64], n_rows: int, n_columns: int) -> csr_matrix:
-    """1 at rows, which ascend, and columns; else 0."""
+    """A sparse matrix with 1 at each pair of `rows`, which ascend, and `columns`."""
     ends = np.cumsum(np.bincount(rows, minlength=n_rows))
     ones = np.ones(len(rows), dtype=np.float32)
     return csr_matrix((ones, columns, np.concatenate([[0], ends])), shape=(n_rows, max(n_columns, 1)))

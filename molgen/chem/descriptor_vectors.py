@@ -1,4 +1,4 @@
-"""Molecules as vectors of descriptors of physics and topology, each in units of its spread in druglike molecules.
+"""Molecules as vectors of physicochemical and topological descriptors, in units of their standard deviations.
 
 Notation: N and B molecules, K descriptors.
 Sources: log P and molar refractivity, Wildman & Crippen 1999 (doi:10.1021/ci990307l); polar surface, Ertl et al. 2000
@@ -52,7 +52,7 @@ data/d3_ki.csv."""
 
 
 def compute_descriptors(mols: Sequence[Chem.Mol]) -> Doubles:
-    """The descriptors (N, K) in units of their spreads."""
+    """The descriptors (N, K), each divided by its entry in `SPREADS`."""
     values = [list(_properties().ComputeProperties(mol)) for mol in mols]
     raw = np.array(values, dtype=np.float64).reshape(len(mols), len(SPREADS))
     scaled: Doubles = raw / np.array(list(SPREADS.values()))
@@ -60,7 +60,7 @@ def compute_descriptors(mols: Sequence[Chem.Mol]) -> Doubles:
 
 
 def descriptor_distances(a: Doubles, b: Doubles) -> Doubles:
-    """Distances (N, B) of descriptors (N, K) and (B, K): Euclidean, over the square root of 2 K.
+    """Distances (N, B) of descriptors (N, K) and (B, K): Euclidean, divided by the square root of 2 K.
 
     Two molecules drawn at random from druglike ones are about 1 apart.
     """

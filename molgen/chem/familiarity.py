@@ -34,7 +34,7 @@ N_ALLOWED = 1
 """Unknown environments of radius 2 that a familiar molecule may have by default; new real molecules have 0.1 to 0.4
 on average."""
 MAX_BYTES = 1 << 24
-"""Maximum size of a file: eight million parts."""
+"""Maximum size of a file, enough for eight million parts."""
 _PROBES = ("CC(=O)Nc1ccc(O)cc1", "C[N+](C)(C)CC#N", "O=S(=O)(c1ccsc1)N1CC2CC1C2", "FC(Cl)(Br)[C@@H](I)P")
 _CHUNK = 1 << 22
 """Number of hashes that are collected before they are counted."""
@@ -78,7 +78,7 @@ class Reference:
 
     @classmethod
     def of(cls, mols: Iterable[Chem.Mol], min_count: int = 1) -> Reference:
-        """The parts of at least `min_count` of the molecules; charged ones also contribute their neutral form."""
+        """The parts that at least `min_count` molecules have; charged ones also contribute their neutral form."""
         environments, ring_systems = _Counts(), _Counts()
         for mol in mols:
             forms = _forms(mol)
@@ -87,7 +87,7 @@ class Reference:
         return cls(environments.at_least(min_count), ring_systems.at_least(min_count))
 
     def joined(self, other: Reference) -> Reference:
-        """The union of the parts of both."""
+        """A reference with the parts of both."""
         return Reference(
             np.union1d(self.environments, other.environments),
             np.union1d(self.ring_systems, other.ring_systems),
@@ -112,7 +112,7 @@ class Reference:
         return sha256(self._content()).hexdigest()
 
     def save(self, path: Path) -> None:
-        """Writes a .safetensors file in one step; the same parts give the same bytes."""
+        """Writes a .safetensors file, atomically; the same parts give the same bytes."""
         with replace_file(path) as temporary:
             temporary.write_bytes(self._content())
 
@@ -149,7 +149,7 @@ class Reference:
 
 
 class _Counts:
-    """In how many molecules each hash occurs."""
+    """Number of molecules in which each hash occurs."""
 
     def __init__(self) -> None:
         self._hashes = np.zeros(0, dtype=np.uint32)
@@ -165,7 +165,7 @@ class _Counts:
             self._merge()
 
     def at_least(self, min_count: int) -> Hashes:
-        """The sorted hashes of that many molecules or more."""
+        """The sorted hashes that occur in at least `min_count` molecules."""
         self._merge()
         return self._hashes[self._counts >= min_count]
 

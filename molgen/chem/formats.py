@@ -23,8 +23,8 @@ DELIMITERS = (",", ";", "\t")
 SMILES_COLUMNS = (
     "smiles", "canonical_smiles", "isomeric_smiles", "isomericsmiles", "structure", "mol", "molecule", "drug",
 )  # fmt: skip
-"""Names of the SMILES column in files of ChEMBL, PubChem, MoleculeNet, TDC, REINVENT and MOSES; the first match
-counts."""
+"""Names of the SMILES column in files of ChEMBL, PubChem, MoleculeNet, TDC, REINVENT and MOSES; of those that a file
+has, the first in this order is used."""
 
 NAME_COLUMNS = ("id", "name", "title", "drug_id", "compound_id", "molecule_chembl_id", "compound", "compound_name")
 
@@ -58,7 +58,7 @@ class Rejection:
     Attributes:
         line: 1-based line on which the row starts.
         text: The faulty text: the SMILES, the number, or the title of the record.
-        reason: Short and stable, usable as a key to count by.
+        reason: Short and the same for all rows with this fault, so that they can be counted by it.
     """
 
     line: int
@@ -124,7 +124,7 @@ def _row(line: int, smiles: str, name: str, texts: Iterable[tuple[str, str]]) ->
 
 
 def _why_no_number(text: str) -> str:
-    """What a text that is no number looks like, and the command that reads it, if one does."""
+    """What a text that is no number looks like, and the commands that read it, if any."""
     if text[:1] in tuple("<>=~\u2264\u2265\u2248"):
         return "is a bound such as >10, which `molgen curate` and `molgen fit` read"
     if re.fullmatch(r"[+-]?[\d.]*,\d+", text):
@@ -168,7 +168,7 @@ def _position(path: Path, columns: list[str], prop: str) -> int:
 
 
 def _find(columns: Sequence[str], names: Iterable[str]) -> int | None:
-    """The position of the first of `names` that is a column; case, and blank or underscore, do not matter."""
+    """The position of the first of `names` that is a column, without regard to case and with blanks as underscores."""
     plain = [_plain(column) for column in columns]
     for name in names:
         if name in columns:
@@ -287,7 +287,7 @@ class TextTable:
 
     Attributes:
         columns: Names, in the order of the file.
-        delimiter: Of a table; "" for an SDF.
+        delimiter: The delimiter of a table; "" for an SDF.
         rows: In the order of the file.
     """
 

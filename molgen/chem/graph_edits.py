@@ -29,9 +29,9 @@ CHAIN_SHARE = 0.6
 """Share of crossovers that cut chain bonds; the others cut rings."""
 MAX_ATOMS = 70
 MAX_BRANCHES = 4
-"""Of a ring system that is exchanged."""
+"""Maximum number of branches of a ring system that is exchanged."""
 MAX_BRANCH = 13
-"""Maximum number of atoms of a grafted branch, and of the remaining molecule."""
+"""Maximum number of atoms of a grafted branch, with the dummy atom at its end."""
 
 Generator = np.random.Generator
 Edit = Callable[[Generator, Chem.RWMol], bool]
@@ -81,7 +81,7 @@ def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
 
 
 def swap_rings(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
-    """A molecule with a ring system of another in place of one of its own; what hung on the one hangs on the other."""
+    """A molecule in which a ring system of another replaces one of its own, and takes over its branches."""
     with BlockLogs():
         systems, others = _ring_systems(stock), _ring_systems(donor)
         if not systems or not others:
@@ -331,7 +331,7 @@ def _part(rng: Generator, smiles: str, n_cuts: int, *, is_small: bool | None = N
 
 @lru_cache(maxsize=20_000)
 def _cut(smiles: str, bonds: tuple[int, ...]) -> tuple[_Part, ...]:
-    """What a molecule falls into without these bonds, the smaller part first."""
+    """The parts of a molecule cut at these bonds, the smallest first."""
     parts = Chem.GetMolFrags(Chem.FragmentOnBonds(_kekulise(smiles), bonds), asMols=True, sanitizeFrags=False)
     return tuple(map(_Part.of, sorted(parts, key=Chem.Mol.GetNumAtoms)))
 
@@ -359,7 +359,7 @@ def _ring_systems(smiles: str) -> tuple[tuple[_Part, tuple[_Part, ...]], ...]:
 
 
 def _attach(mol: Chem.Mol, dummy: int, branch: _Part) -> Chem.Mol:
-    """A molecule with a branch in place of a dummy atom, the others of which keep their numbers and stay."""
+    """A molecule with a branch bonded where a dummy atom was; the dummy atoms stay, unbonded, and no index changes."""
     joined = Chem.RWMol(Chem.CombineMols(mol, branch.mol))
     other = branch.dummies[0] + mol.GetNumAtoms()
     begin, end = (joined.GetAtomWithIdx(i).GetNeighbors()[0].GetIdx() for i in (dummy, other))
@@ -407,7 +407,7 @@ def _cuts(smiles: str, n_cuts: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _join(rng: Generator, one: _Part | None, other: _Part | None) -> Chem.Mol | None:
-    """Two parts joined at their dummy atoms, with bond orders of either part; None if a part is missing."""
+    """Two parts joined at their dummy atoms, each bond with the order of either; None if a part is missing."""
     if one is None or other is None:
         return None
     joined = Chem.RWMol(Chem.CombineMols(one.mol, other.mol))

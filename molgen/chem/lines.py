@@ -21,7 +21,7 @@ SWITCH = "MOLGEN_LIMITS"
 MIN_UNPACKED = 16_000_000
 """Characters that any .gz file may unpack to, however small it is."""
 
-_LINES_A_REPORT = 1_000
+_LINES_PER_REPORT = 1_000
 _UNLIMITED = sys.maxsize - 1
 
 OnShare = Callable[[float], object]
@@ -39,9 +39,9 @@ class Limits:
     Attributes:
         line: Characters of a line.
         record: Characters of a record of an SDF.
-        blank: Blank lines in a row.
-        growth: Maximum ratio of the content of a .gz file to the file, above `MIN_UNPACKED`. That of tables and SDF is
-            3 to 20.
+        blank: Consecutive blank lines.
+        growth: Characters that a .gz file may unpack to per byte, if they are more than `MIN_UNPACKED`; tables and SDF
+            have 3 to 20.
     """
 
     line: int = 1_000_000
@@ -51,10 +51,10 @@ class Limits:
 
     @classmethod
     def current(cls) -> Limits:
-        """The limits, or practically none where `MOLGEN_LIMITS=off` is in the environment.
+        """The limits, or practically none if `MOLGEN_LIMITS=off` is in the environment.
 
         Raises:
-            SpecError: It has another value there.
+            SpecError: The variable is neither `on` nor `off`.
         """
         match os.environ.get(SWITCH, "on"):
             case "on":
@@ -64,18 +64,18 @@ class Limits:
         raise SpecError(SWITCH, f"must be on or off, but is {os.environ[SWITCH]!r}")
 
     def require_line(self, path: Path, number: int, line: str) -> None:
-        """Refuses a line that is too long, by a FileError."""
+        """Raises a FileError if a line is too long."""
         if len(line) > self.line:
             raise excess(path, f"more than {self.line:,} characters", number)
 
     def require_size(self, path: Path, number: int, n_chars: int, n_bytes: int) -> None:
-        """Refuses a .gz file of `n_bytes` that unpacked to `n_chars` characters so far, by a FileError."""
+        """Raises a FileError if `n_chars` characters, unpacked so far, are too many for a .gz file of `n_bytes`."""
         if n_chars > max(MIN_UNPACKED, self.growth * n_bytes):
             raise excess(path, f"unpacks to more than {self.growth} times its size", number)
 
 
 def excess(path: Path, what: str, line: int) -> FileError:
-    """The error for a file beyond a limit."""
+    """The error for a file that exceeds a limit."""
     remedy = f"If this is a file of molecules, read it with {SWITCH}=off in the environment."
     return FileError(path, what, line=line, remedy=remedy)
 
@@ -84,7 +84,7 @@ def lines(path: Path, on_share: OnShare = ignore_share) -> Iterator[str]:
     """The lines of a text file, each checked to be text, within `Limits`.
 
     Raises:
-        FileError: The file cannot be opened, is no regular file, is empty, is damaged at a line, or beyond a limit.
+        FileError: The file cannot be opened, is no regular file, is empty, is damaged at a line, or exceeds a limit.
     """
     number = 0
     try:
@@ -120,7 +120,7 @@ def _checked(path: Path, on_share: OnShare) -> Iterator[str]:
                 raise excess(path, f"more than {limits.blank:,} blank lines in a row", number)
             if is_packed:
                 limits.require_size(path, number, n_chars, n_bytes)
-            if number % _LINES_A_REPORT == 0:
+            if number % _LINES_PER_REPORT == 0:
                 on_share(raw.tell() / n_bytes)
             yield line
     on_share(1.0)

@@ -45,7 +45,7 @@ class Policy:
     Attributes:
         fragment: With several fragments: take the largest (organic before inorganic, then most heavy atoms,
             then heaviest, then by SMILES; never by their order), keep all of them, or reject the molecule.
-        charge: Keep charges as drawn, or add and remove protons until neutral where that is possible.
+        charge: Keep charges as drawn, or add and remove protons until the molecule is neutral, as far as possible.
         stereo: Keep stereochemistry as drawn, or drop it.
     """
 
@@ -134,7 +134,7 @@ def find_ring_systems(mol: Chem.Mol) -> list[set[int]]:
 
 
 def neutralise(molecule: Molecule) -> Molecule:
-    """The molecule with protons added and removed until it is neutral, as far as that goes.
+    """The molecule with protons added and removed until it is neutral, as far as possible.
 
     >>> neutralise(parse("C[NH+](C)CC(=O)[O-]")).smiles
     'CN(C)CC(=O)O'
@@ -143,7 +143,7 @@ def neutralise(molecule: Molecule) -> Molecule:
         return molecule
     try:
         return parse(molecule.smiles, Policy(fragment="keep", charge="neutralise"))
-    except MoleculeError:  # what has no stable text stays as it is
+    except MoleculeError:  # the neutral form has no stable SMILES
         return molecule
 
 

@@ -63,7 +63,7 @@ def natural_product_likeness(mol: Chem.Mol) -> float:
 
 
 def penalized_logp(mol: Chem.Mol) -> float:
-    """Octanol-water logP - SA - max(0, largest cycle - 6), each normalised to mean 0, spread 1 on ZINC250k.
+    """Octanol-water logP - SA - max(0, largest cycle - 6), each term standardised over ZINC250k.
 
     This is the form that JT-VAE and PyTDC report. As there, cycles are those of a cycle basis, not the smallest rings.
     In a cage such as adamantane the basis, and hence the value, depends on the order of the atoms, so make `mol` from

@@ -29,7 +29,7 @@ def read_sample(path: Path, limit: int | None, seed: int = 0) -> list[str]:
 
 
 def draw_items(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
-    """All of `items`, or a uniform random sample of `limit` of them in their order, in bounded memory.
+    """All of `items`, or a uniform random sample of `limit` of them, in their order; only the sample is kept in memory.
 
     Source: Vitter 1985, Random sampling with a reservoir (doi:10.1145/3147.3165), algorithm R.
     """

@@ -81,7 +81,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "strained: opens to a butadiene or an azabutadiene",
                 ("[#6]1=[#6]-[#7,#8,#16]-[#6,#7,#8,#16]-1", "[#6]1=[#7]-[#6,#7,#8,#16]-[#6,#7,#8,#16]-1"),
             ),
-            Alert("alkyne in a small ring", "strained: adds what is there", ("[#6;r3,r4,r5,r6,r7]#[#6,#7]",)),
+            Alert("alkyne in a small ring", "strained: adds nucleophiles and dienes", ("[#6;r3,r4,r5,r6,r7]#[#6,#7]",)),
             Alert("allene in a small ring", "strained: dimerises", ("C=;@[C;r3,r4,r5,r6,r7,r8]=;@C",)),
             Alert("cyclopentadiene", "dimerises (Diels-Alder)", ("[#6X4;!H0]1-C=C-C=C-1",)),
             Alert("fulvene", "polymerises, oxidises", ("C1(=C)-C=C-C=C-1",)),
@@ -175,7 +175,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             Alert("ketene acetal", "adds water", (f"[C;X3](-[OX2,SX2,NX3])(-[OX2])=[C;X3;{_C}]",)),
             Alert(
                 "enol or enethiol",
-                "is the ketone or thioketone",
+                "tautomerises to the ketone or thioketone",
                 (f"[OX2H,SX2H]-[C;X3;!$(C-C=[O,N,S])]=[C;X3;{_C}]",),
             ),
             Alert(
@@ -233,7 +233,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             ),
             Alert(
                 "carbocation, oxonium or nitrenium ion",
-                "adds what is there",
+                "adds any nucleophile",
                 ("[#6+]", "[OX3+]", "[NX2+;!$([N+]#*);!$([N+](=*)=*);!a]"),
             ),
         ),
@@ -270,7 +270,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                     f"[#15,#14,#5;!$([#5-])]-{_HALOGEN}",
                 ),
             ),
-            Alert("nitroso or nitrite", "becomes the oxime, decomposes", ("[#6,OX2]-[NX2]=O",)),
+            Alert("nitroso or nitrite", "tautomerises to the oxime, decomposes", ("[#6,OX2]-[NX2]=O",)),
             Alert("azoalkane or diazene", "loses nitrogen", ("[CX4]-[NX2;+0;!R]=[NX2;+0;!R]", "[NX2H]=[NX2]")),
         ),
     ),

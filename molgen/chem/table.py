@@ -50,10 +50,13 @@ Item = TypeVar("Item")
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of rows read, kept, and rejected by reason.
+    """Counts of rows.
 
     Attributes:
-        on_rejection: Called with each rejection, such as the function that `write_rejections` yields.
+        read: Rows read.
+        kept: Rows kept.
+        rejected: Rows rejected, by reason.
+        on_rejection: Called with each rejection; for example the function that `write_rejections` yields.
     """
 
     read: int = 0
@@ -78,7 +81,7 @@ class Tally:
         self.add(rejection)
 
     def sift(self, items: Iterable[Kept | Rejection]) -> Iterator[Kept]:
-        """Counts all items, and yields those that are no rejections."""
+        """Counts all items, and yields those that are not rejections."""
         for item in items:
             self.add(item)
             if not isinstance(item, Rejection):
@@ -104,7 +107,7 @@ class Tally:
 
 @contextmanager
 def write_rejections(path: Path) -> Iterator[Callable[[Rejection], object]]:
-    """A function that adds a rejection to the CSV file `path` (line, text, reason), written or replaced at the end.
+    """A function that adds a rejection to the CSV file `path` (line, text, reason), which appears when the block ends.
 
     If reading fails, the rejections so far are written too.
 
@@ -158,15 +161,15 @@ def read_rows(
 
     Args:
         path: A file whose suffix is one of `SUFFIXES`, optionally followed by .gz. A .txt file is a table if its first
-            line holds a comma, semicolon or tab; otherwise it has one SMILES a line like .smi.
+            line holds a comma, semicolon or tab; otherwise it has one SMILES per line, like .smi.
         smiles_column: Column with the SMILES in a table, or None for the first of `SMILES_COLUMNS`, compared
             in lower case. Files without columns ignore it.
         properties: Columns of a table, or data fields of an SDF, to read as numbers.
         on_share: Called repeatedly with the share of the file that was read.
 
     Raises:
-        FileError: The file is missing, empty, binary, damaged, of an unknown kind, beyond one of `formats.Limits`, or
-            lacks a column; raised at the first row, or at the damage.
+        FileError: The file is missing, empty, binary, damaged, of an unknown kind, beyond one of `lines.Limits`, or
+            lacks a column; raised when the first row, or the damaged one, is read.
     """
     path = Path(path)
     suffix = _suffix(path)

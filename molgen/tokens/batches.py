@@ -18,7 +18,7 @@ BATCH_SIZE = 256
 def batch_by_length(
     sequences: Sequence[NDArray[np.uint16]], device: torch.device | str = "cpu"
 ) -> Iterator[tuple[Integers, Tensor, Tensor]]:
-    """Batches of at most 256 sequences, shortest first: their rows (B,), padded ids (B, L) and lengths (B,)."""
+    """Batches of at most 256 sequences, the shortest first: rows (B,), padded ids (B, L) and lengths (B,) of each."""
     order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
     for start in range(0, len(order), BATCH_SIZE):
         rows = order[start : start + BATCH_SIZE]

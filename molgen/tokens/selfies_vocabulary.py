@@ -3,7 +3,7 @@
 A token is one SELFIES symbol, `[C]`, or a BPE token of several, `[C][=C][C]`; tokenisation takes the longest that
 fits.
 
-B is the number of molecules, L the longest token sequence among them.
+Notation: B molecules, L tokens of the longest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOCK = threading.RLock()
 _SYMBOL = re.compile(r"\[[^\]]*\]|\.")
 
 DEFAULT_CONSTRAINTS: Mapping[str, int] = selfies.get_preset_constraints("default")
-"""Bonds an atom may have, by element and charge (Krenn et al. 2022, SELFIES library paper, Table 1)."""
+"""Number of bonds that an atom may have, by element and charge (Krenn et al. 2022, SELFIES library paper, Table 1)."""
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def require_tokens(tokens: Sequence[str]) -> None:
     if not tokens or list(tokens) != sorted(set(tokens)):
         raise ValueError("tokens must be sorted, unique and at least one")
     if len(tokens) > MAX_VOCABULARY - N_SPECIAL:
-        raise ValueError(f"there may be {MAX_VOCABULARY - N_SPECIAL} tokens, but got {len(tokens)}")
+        raise ValueError(f"there may be at most {MAX_VOCABULARY - N_SPECIAL} tokens, but got {len(tokens)}")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Vocabulary:
         """Makes a vocabulary of the symbols that occur at least `min_count` times.
 
         Raises:
-            ValueError: No token does.
+            ValueError: No symbol does.
         """
         frequent = sorted((t for t, n in counts.items() if n >= min_count), key=lambda t: (-counts[t], t))
         return cls(tuple(sorted(frequent[: MAX_VOCABULARY - N_SPECIAL])), dict(constraints))
@@ -126,10 +126,10 @@ class Vocabulary:
         return self.ids(split(to_selfies(smiles, self.constraints)), smiles)
 
     def ids(self, symbols: Sequence[str], smiles: str) -> NDArray[np.uint16]:
-        """Ids (L,) of the tokens of `symbols`, those of the molecule `smiles`: at each position the longest that fits.
+        """Ids (L,) of the tokens of `symbols`: at each position the longest that fits.
 
         Raises:
-            MoleculeError: A symbol is unknown; the error names it.
+            MoleculeError: A symbol is unknown; the error names it, and the molecule as `smiles`.
         """
         try:
             return self._tree.ids(symbols)
@@ -138,7 +138,7 @@ class Vocabulary:
 
     @cached_property
     def _sizes(self) -> tuple[int, ...]:
-        """Symbols of each token."""
+        """Number of symbols of each token."""
         return tuple(len(split(token)) for token in self.tokens)
 
     def to_smiles(self, ids: Iterable[int], max_symbols: float = math.inf) -> str:

@@ -20,8 +20,9 @@ from molgen.tokens.selfies_vocabulary import MAX_VOCABULARY, N_SPECIAL, TokenTri
 
 _SYMBOL = re.compile(r"\[[^\]]*\]|Br|Cl|%\d\d|.", re.DOTALL)
 MIN_COUNT = 10
-"""Number of molecules in which a symbol must occur to become a token; fewer for small files."""
+"""Number of molecules in which a symbol must occur to become a token, if there are 9,000 molecules or more."""
 N_LEARNT_FROM = 30_000
+"""Maximum number of molecules that BPE tokens are learned from."""
 MAX_TOKEN_LENGTH = 256
 
 
@@ -86,5 +87,5 @@ class SmilesVocabulary:
 
 
 def split_smiles(smiles: str) -> list[str]:
-    """The symbols of a text: atoms, bonds, brackets and ring numbers; joined, they are the text."""
+    """The symbols of a text: atoms, bonds, parentheses and ring numbers; joined, they are the text."""
     return _SYMBOL.findall(smiles)

@@ -39,8 +39,8 @@ class Source:
         policy: Standardisation.
         smiles_column: Name of the SMILES column, or None to detect it.
         max_tokens: Molecules of more SELFIES symbols are rejected.
-        workers: Number of processes that parse.
-        leave_out: SMILES of molecules to leave out, with everything similar to them.
+        workers: Number of processes that tokenise.
+        leave_out: SMILES of molecules to leave out together with similar ones.
         leave_out_similarity: Tanimoto similarity (ECFP4, 2048 bits) above which a molecule is left out.
     """
 
@@ -62,7 +62,7 @@ class TokenisedMolecule:
         row: The row of the file.
         key: Hash of its canonical SMILES.
         symbols: Its SELFIES symbols.
-        scaffold: Hash of its Bemis-Murcko scaffold, only where it has a label.
+        scaffold: Hash of its Bemis-Murcko scaffold if it has a label, else of an empty text.
         fingerprint: Its ECFP4 bits, folded to 1024, packed to 128 bytes.
     """
 
@@ -95,7 +95,7 @@ def read_smiles(path: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def tokenise_files(
+def tokenise_file(
     path: Path, properties: tuple[str, ...], source: Source, vocabulary: Vocabulary | None
 ) -> Iterator[TokenisedMolecule | Rejection]:
     """The tokenised molecule or the rejection of each row of a file, in order, in bounded memory.

@@ -21,7 +21,7 @@ from molgen.errors import FileError, SpecError
 from molgen.paths import replace_file
 from molgen.tokens.bpe import learn_bpe_tokens
 from molgen.tokens.selfies_vocabulary import N_SPECIAL, Vocabulary
-from molgen.tokens.tokenisation import FOLDED_BITS, Source, TokenisedMolecule, tokenise_files
+from molgen.tokens.tokenisation import FOLDED_BITS, Source, TokenisedMolecule, tokenise_file
 from molgen.train.data.splits import Split, validation_rows
 
 __all__ = ["Source", "Split", "TokenSet", "prepare"]
@@ -240,7 +240,7 @@ def prepare(
     _require_properties(source, columns)
     collector = _Collector(len(source.properties))
     for file, path in enumerate(source.paths):
-        for item in tokenise_files(path, columns[path], source, vocabulary):
+        for item in tokenise_file(path, columns[path], source, vocabulary):
             tallies[path].add(_collect(collector, item, source.properties, columns[path], file))
             on_row()
         tallies[path].require_kept(path)
