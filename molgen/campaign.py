@@ -80,7 +80,8 @@ class Campaign:
         stop button of a notebook, pause it.
 
         Args:
-            calls: Number of further molecules to score before a pause, rounded up to whole batches; by default all.
+            calls: Number of further molecules to score before a pause, rounded up to whole batches; by default, there
+                is no pause.
             is_quiet: Whether to show no progress on standard error.
             on_status: Called after each batch.
 

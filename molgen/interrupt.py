@@ -27,8 +27,8 @@ _requests: list[threading.Event] = []
 def stop_requested() -> Iterator[Callable[[], bool]]:
     """A function that returns whether one of `SIGNALS` arrived since the block began.
 
-    A second Ctrl-C ends the process at once, with `EXIT_CODE`. SIGHUP stays ignored if it was, as under `nohup`.
-    Outside the main thread signals cannot be caught, and the function always returns False.
+    A Ctrl-C after one of these ends the process at once, with `EXIT_CODE`. SIGHUP stays ignored if it was, as under
+    `nohup`. Outside the main thread signals cannot be caught, and the function always returns False.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():

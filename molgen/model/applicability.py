@@ -50,10 +50,13 @@ cannot be encoded."""
 MIN_MOLECULES, MAX_MOLECULES = 20, 5000
 """Number of held-out molecules needed for a calibration, and used at most."""
 N_LEVELS = 240
+"""Maximum number of quantiles of a new calibration."""
 MAX_LEVELS = 4096
+"""Maximum number of quantiles in a checkpoint."""
 MAX_NUMBER = 1e12
 """Bound on the numbers of a calibration."""
 DIGITS = 6
+"""Number of significant digits of the numbers of a calibration."""
 
 
 @dataclass(frozen=True)

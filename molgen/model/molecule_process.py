@@ -31,6 +31,7 @@ MAX_MOLECULES = 4096
 """Maximum of N; a checkpoint keeps the molecules, and each prediction costs N squared operations."""
 FEATURES: tuple[FeatureKind, ...] = ("circular", "roles", "pairs")
 N_SHARES = len(FEATURES) + 3
+"""Number of kernels: of features, of descriptors, and two of latent vectors."""
 N_WIDTHS = 101
 """Number of central intervals, which hold 0, 1, ... 100 % of measurements, whose half-widths are kept."""
 COVERED, COVERED_STDS = 90, 1.6449

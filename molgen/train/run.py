@@ -1,8 +1,8 @@
 """A training run in a folder: started from files, resumed from its state, finished with a checkpoint.
 
-The folder holds, besides the files of every run, `vocabulary.json`, `data.npz` (the prepared molecules; preparation is
-complete once the manifest has `inputs`) and the files of `Training`. Molecules that an earlier run prepared in the
-same way come from the cache.
+The folder holds, besides the files of every run, `vocabulary.json`, `data.npz` (the prepared molecules) and the files
+of `Training`. Preparation is complete once `data.npz` exists and the manifest has `inputs`. Molecules that an earlier
+run prepared in the same way come from the cache.
 """
 
 from __future__ import annotations

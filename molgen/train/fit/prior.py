@@ -18,6 +18,7 @@ from molgen.train.fit.language_model import Watch, draw_training_smiles, fit_lan
 from molgen.train.validation import encode_rows
 
 N_POINTS = 200_000
+"""Maximum number of points that a flow or a GAN is fitted to."""
 BATCH_SIZE = 256
 N_STEPS: dict[PriorKind, int] = {"flow": 12_000, "gan": 3_000}
 SIZES: dict[PriorKind, tuple[int, int]] = {"flow": (384, 3), "gan": (256, 2)}

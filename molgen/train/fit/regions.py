@@ -162,7 +162,7 @@ class SmilesTokens:
 
 
 class _RegionStep:
-    """The loss of a batch, in nats a molecule."""
+    """The loss of a batch: a weighted sum over all parts of the model."""
 
     def __init__(self, config: RegionConfig, vae: Vae, language: SmilesLanguageModel) -> None:
         self.config, self.vae, self.language = config, vae, language
