@@ -48,6 +48,17 @@ def embed(mol: Chem.Mol, *, seed: int, dimensions: Literal[2, 3] = 3) -> Chem.Mo
     return solid
 
 
+def draw_molblock(mol: Chem.Mol) -> str:
+    """The molecule with 2D coordinates as a block of an SDF, V3000 if it has more than 999 atoms or bonds.
+
+    Its chiral flag is set: without it, stereo centres stand for both enantiomers.
+    """
+    drawn = embed(mol, seed=0, dimensions=2)
+    drawn.SetIntProp("_MolFileChiralFlag", 1)
+    block: str = Chem.MolToMolBlock(drawn)
+    return block
+
+
 def embed_several(mol: Chem.Mol, n: int, *, seed: int) -> Chem.Mol:
     """A copy of `mol` with all hydrogens and up to n conformers by ETKDGv3, not relaxed; the same for the same seed.
 

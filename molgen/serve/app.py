@@ -26,6 +26,7 @@ _MAX_JSON_BYTES = 1_000_000
 _ACTIONS = (
     *("start", "resume", "stop", "candidates", "export"),
     *("molecule", "analogues", "neighbours", "path", "cards", "like"),
+    *("sketch", "read_sketch"),
     *("draw", "stop_drawing"),
 )
 """Functions of the workbench that take and give a JSON object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ SHOWN = ("mw", "logp", "tpsa", "hbd", "hba", "rotatable_bonds", "fsp3", "qed", "
 """Descriptors of a molecule."""
 MAX_SHOWN = 500
 """Molecules of one answer."""
-_SELECTED = "import molgen; print(molgen.Listing.of(line.split()[0] for line in open('selection.smi')).to_pandas())"
+_SELECTED = 'import molgen; print(molgen.Listing.of(line.split()[0] for line in open("selection.smi")).to_pandas())'
 """Shows the molecules of the file in which a map saves those that are selected."""
 
 
@@ -222,4 +223,5 @@ def _answer(listing: Listing, command: Sequence[str]) -> Answer:
 
 
 def _in_python(smiles: str) -> str:
-    return f"import molgen; print(molgen.Listing.of([{smiles!r}], {SHOWN}).to_pandas().T)"
+    names = " ".join(SHOWN)
+    return f'import molgen; print(molgen.Listing.of([{json.dumps(smiles)}], "{names}".split()).to_pandas().T)'

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from molgen.chem.conformer import draw_molblock
+from molgen.chem.molecule import AS_IT_IS, molblock_to_smiles, parse
 from molgen.errors import SpecError
 from molgen.output.listing import Cell
 from molgen.search import start
@@ -97,6 +99,17 @@ class Workbench:
     def molecule(self, asked: Asked) -> dict[str, Any]:
         """One molecule with its values."""
         return _shown(self._instruments.molecule(text_of(asked, "smiles")))
+
+    def sketch(self, asked: Asked) -> dict[str, Any]:
+        """A SMILES as a block of atoms and bonds, for the editor."""
+        return {"molfile": draw_molblock(parse(text_of(asked, "smiles"), AS_IT_IS).mol)}
+
+    def read_sketch(self, asked: Asked) -> dict[str, Any]:
+        """A block of the editor as SMILES."""
+        molfile = asked.get("molfile")
+        if not isinstance(molfile, str):
+            raise SpecError("molfile", "is missing")
+        return {"smiles": parse(molblock_to_smiles(molfile), AS_IT_IS).smiles}
 
     def analogues(self, asked: Asked) -> dict[str, Any]:
         """Molecules like one."""

@@ -98,6 +98,20 @@ def test_a_lasso_in_a_map_leads_to_cards_and_files(workbench: Any, visit: Callab
     assert read == wanted == {Chem.MolToSmiles(mol) for mol in Chem.SDMolSupplier(str(tmp_path / "selection.sdf"))}
 
 
+def test_what_is_drawn_is_described(visit: Callable[[], Any]) -> None:
+    page = visit()
+    page.click("nav [data-view=molecule]")
+    page.fill("#ask [name=smiles]", "C")
+    page.click("#sketch")
+    box = page.locator("#editor").bounding_box()
+    page.wait_for_selector("#editor canvas")
+    page.wait_for_timeout(1000)  # until the molecule is drawn, which leaves no trace outside the canvas
+    tools = 44  # px
+    page.mouse.click(box["x"] + (box["width"] + tools) / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#ask ~ .grid .card[title=CC]")
+    assert page.input_value("#ask [name=smiles]") == "CC"
+
+
 @pytest.mark.parametrize("path", ["", "?token=guessed", "api/state"])
 def test_a_browser_without_the_token_is_refused(workbench: Any, driven: Any, path: str) -> None:
     context = driven.new_context()

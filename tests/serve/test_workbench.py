@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from rdkit import Chem
 
 from molgen.search.ledger import read_evaluations
 
@@ -43,6 +44,9 @@ def test_strangers_are_refused(workbench: Any) -> None:
         ("path", b"[]"),
         ("path", b"{"),
         ("cards", b'{"smiles": "CCO"}'),
+        ("sketch", b'{"smiles": "C1CC"}'),
+        ("read_sketch", b'{"molfile": "no block"}'),
+        ("read_sketch", b'{"molfile": 1}'),
         ("like", b'{"smiles": "C1CC", "liked": true}'),
         ("like", b'{"smiles": "CCO", "liked": 2}'),
         ("start", b'{"name": "x", "maximize": ["liked"]}'),
@@ -85,6 +89,14 @@ def test_a_map_is_drawn_beside_an_earlier_one_and_can_reach_nothing(workbench: A
     assert (status, page[:15]) == (200, b"<!doctype html>")
     assert "sandbox allow-scripts allow-downloads; default-src 'none'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C[C@H](N)C(=O)O", "O=C(O)/C=C/C(=O)O", "C[N+](C)(C)C", "[2H]C([2H])[2H]", "C[C@H]1CC[C@@H](C)CC1"]
+)
+def test_a_molecule_is_the_same_after_a_visit_to_the_editor(workbench: Any, smiles: str) -> None:
+    molfile = workbench.ask("sketch", smiles=smiles)["molfile"]
+    assert workbench.ask("read_sketch", molfile=molfile)["smiles"] == Chem.CanonSmiles(smiles)
 
 
 def test_likes_are_kept_and_a_campaign_follows_a_copy_of_them(workbench: Any) -> None:

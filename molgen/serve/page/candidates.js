@@ -1,7 +1,7 @@
 // The candidates of one campaign: filter, sort, select, export.
 
 import { act, ask, make, tellCommand } from "./server.js";
-import { makeCard, wording } from "./cards.js";
+import { countMolecules, makeCard, wording } from "./cards.js";
 
 const TOP = 100;
 const section = document.getElementById("candidates");
@@ -17,7 +17,7 @@ export function showCandidates(name, button) {
     if (!isLast()) return;
     campaign = name;
     fill(answer.cards);
-    tellCommand(part("note"), `${answer.cards.length} molecules.`, answer.command);
+    tellCommand(part("note"), countMolecules(answer.cards), answer.command);
     section.scrollIntoView({ behavior: "smooth" });
   });
 }

@@ -13,6 +13,10 @@ export function wording(name) {
   return name.replace(/^liked:.*/, "liked").replaceAll("_", " ");
 }
 
+export function countMolecules(cards) {
+  return cards.length === 1 ? "1 molecule." : `${cards.length} molecules.`;
+}
+
 export function makeCard(card, ...before) {
   const drawing = new DOMParser().parseFromString(card.drawing, "image/svg+xml").documentElement;
   const values = Object.entries(card.values).filter(([, value]) => value !== null && value !== "");

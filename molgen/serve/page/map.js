@@ -2,7 +2,7 @@
 
 import { act, ask, button, make, splitList, tellCommand } from "./server.js";
 import { refresh, watchState } from "./state.js";
-import { showCards } from "./cards.js";
+import { countMolecules, showCards } from "./cards.js";
 
 const MOST_CARDS = 100;
 const byId = (id) => document.getElementById(id);
@@ -62,7 +62,7 @@ export function startMap() {
   byId("show-selected").addEventListener("click", () => act(byId("show-selected"), byId("selected-note"), async (isLast) => {
     const answer = await ask("cards", { smiles: selected.slice(0, MOST_CARDS) });
     if (!isLast()) return;
-    tellCommand(byId("selected-note"), `${answer.cards.length} molecules.`, answer.command);
+    tellCommand(byId("selected-note"), countMolecules(answer.cards), answer.command);
     showCards(byId("selected"), answer.cards);
   }));
   watchState((state) => state.maps.length && byId("maps").replaceChildren(...state.maps.map(row)));

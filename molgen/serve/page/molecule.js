@@ -1,7 +1,7 @@
 // One molecule: its values, analogues and neighbours; and the path between two.
 
 import { act, ask, tellCommand } from "./server.js";
-import { showCards } from "./cards.js";
+import { countMolecules, showCards } from "./cards.js";
 
 function startForm(id, work) {
   const form = document.getElementById(id);
@@ -12,7 +12,7 @@ function startForm(id, work) {
     act(event.submitter, part("note"), async (isLast) => {
       const answer = await work(fields, event.submitter.value);
       if (!isLast()) return;
-      tellCommand(part("note"), `${answer.cards.length} molecules.`, answer.command);
+      tellCommand(part("note"), countMolecules(answer.cards), answer.command);
       showCards(part("grid"), answer.cards);
       form.dispatchEvent(new CustomEvent("answer", { detail: answer.cards }));
     });

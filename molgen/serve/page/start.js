@@ -1,6 +1,7 @@
 // Starts the page.
 
 import { startCampaigns } from "./campaigns.js";
+import { startEditor } from "./editor.js";
 import { startLikes } from "./likes.js";
 import { startMap } from "./map.js";
 import { startMolecule, startPath } from "./molecule.js";
@@ -21,4 +22,5 @@ startMolecule();
 startPath();
 startMap();
 startLikes();
+startEditor();
 startPolling();
