@@ -1,8 +1,9 @@
 """The predictor of searches: the mean of a Gaussian process and a random forest, weighted by their errors.
 
 Both are fitted to the same compounds. Their errors are partly independent, so a mean of them can have a smaller error
-than either. The share of the process has the smallest squared error for compounds left out of the fits: one at a time
-by the process, and of the samples of the trees. Variances and covariances are those of the process.
+than either. The weight of the process minimises the squared error of the mean for left-out compounds, from
+leave-one-out predictions of the process and out-of-bag predictions of the forest. Variances and covariances
+are those of the process.
 
 Notation: N molecules, P properties.
 Source: Breiman 1996, Stacked regressions, Machine Learning 24, 49.
@@ -47,7 +48,7 @@ class CombinedModel:
         """The model of a space whose predictor is a process, with forests of the same compounds.
 
         Raises:
-            TypeError: The predictor is none.
+            TypeError: The predictor is not a `MoleculeProcess`.
         """
         process = space.model.predictor
         if not isinstance(process, MoleculeProcess):
@@ -65,7 +66,7 @@ class CombinedModel:
         return cls(space, process, tuple(forests), tuple(shares))
 
     def predict(self, smiles: Sequence[str]) -> tuple[Doubles, Doubles]:
-        """Mean and standard deviation (N, P) of a measurement of canonical SMILES; NaN where there is no forecast."""
+        """Mean and standard deviation (N, P) of a measurement of canonical SMILES; NaN where there is no prediction."""
         mean, std = self.space.predict_molecules(smiles)
         if smiles:
             x = compute_fingerprints([parse(text, AS_IT_IS).mol for text in smiles])
@@ -85,20 +86,20 @@ class CombinedModel:
 
 
 def combine_means(share: float, of_process: Doubles, of_forest: Doubles) -> Doubles:
-    """The mean (N,) of two predictions (N,), with that share of the process."""
+    """The weighted mean (N,) of two predictions (N,); `share` is the weight of the process."""
     return share * of_process + (1.0 - share) * of_forest
 
 
 def stacking_share(y: Doubles, of_process: Doubles, of_forest: Doubles) -> float:
-    """The share of the process, in [0, 1], with the smallest squared error for values (N,); a half if both agree.
+    """The share of the process, in [0, 1], with the smallest squared error for values (N,); 0.5 if both agree.
 
     Args:
         y: Measured values.
-        of_process: Predictions without the value.
-        of_forest: The same; NaN where there is none.
+        of_process: Leave-one-out predictions.
+        of_forest: Out-of-bag predictions; NaN where there is none.
     """
-    is_told = np.isfinite(of_forest)
-    apart, missed = (of_process - of_forest)[is_told], (y - of_forest)[is_told]
+    has_both = np.isfinite(of_forest)
+    apart, missed = (of_process - of_forest)[has_both], (y - of_forest)[has_both]
     square = float(apart @ apart)
     return float(np.clip(apart @ missed / square, 0.0, 1.0)) if square > 0.0 else 0.5
 
@@ -108,8 +109,8 @@ def make_predict_function(
 ) -> Callable[[Sequence[str]], tuple[Doubles, Doubles]] | None:
     """The predictor by which a search ranks N molecules, in the form of `LatentSpace.predict_molecules`.
 
-    That is the `CombinedModel` of a process, fitted at the first call, or another predictor itself; None if the
-    checkpoint predicts nothing.
+    For a Gaussian process of molecules, that is its `CombinedModel`, made at the first call; any other predictor is
+    used as it is. None if the checkpoint predicts nothing.
     """
     if not space.property_names:
         return None

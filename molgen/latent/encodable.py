@@ -20,7 +20,7 @@ from molgen.errors import MoleculeError
 from molgen.latent.space import LatentSpace
 
 _STAND_INS = {5: 6, 14: 6, 32: 6, 50: 6, 33: 7, 51: 7, 34: 16, 52: 16, 85: 53}
-"""Atomic number of the common element that replaces a rare one: that of its group, and carbon for boron."""
+"""Atomic number of the common element that replaces a rare one: one of its group, or carbon for boron."""
 _ORGANIC = frozenset({6, 7, 8, 9, 15, 16, 17, 35, 53})
 _CHUNK = 1024
 """Rows encoded at once."""
@@ -34,7 +34,7 @@ def keep_encodable(
     Args:
         space: The latent space.
         rows: Standardised molecules, counted as kept in `tally`.
-        tally: Counts the others as rejected, with the reason.
+        tally: Counts rows that cannot be encoded as rejected, with the reason.
         on_row: Called with the number of rows done.
     """
     kept, points, n_done = [], [np.empty((0, space.size), dtype=np.float32)], 0
@@ -72,8 +72,9 @@ def encode_named(
 def nearest_encodable(space: LatentSpace, molecule: Molecule) -> str | None:
     """SMILES of a molecule that a few changes of `molecule` make encodable; None if they do not.
 
-    Each change except the last is tried alone, then all up to it: drop isotopes, stereochemistry and charges; replace
-    each rare element by a common one of its group; drop atoms that are still uncommon in organic molecules.
+    There are five changes: drop isotopes, drop stereochemistry, neutralise charges, replace each rare element by a
+    common one, and drop atoms that are still uncommon in organic molecules. The first four are tried one by one; then
+    all are applied in this order, one after another, until the molecule can be encoded.
     """
     for smiles in _variants(molecule):
         if not space.explain([smiles], is_refined=False).reasons[0]:
@@ -89,7 +90,7 @@ def _remedy(space: LatentSpace, molecule: Molecule) -> str:
 
 
 def _variants(molecule: Molecule) -> Iterator[str]:
-    """SMILES of the molecule with more and more changes."""
+    """SMILES of the molecule after each change alone, then after more and more of them."""
     mild = (_without_isotopes, _without_stereo, _neutral, _common)
     yield from (_change(molecule.smiles, change) for change in mild)
     smiles = molecule.smiles

@@ -11,8 +11,8 @@ coarse dimensions, which follow structural similarity, dominate, and the fine on
 weights were chosen by experiment (docs/log/latent-space.md). With w_i = 1, fewer different molecules are found around
 a molecule; with w_i = 1 / variance_i, a molecule is the nearest to nearly all points around it.
 
-The result for a point depends only on the point and the seed. The random edits of a molecule are seeded by the
-molecule, so that points that reach the same one share the work.
+The result for a point depends on the point, the seed and the known molecules, but not on other points. The random edits
+of a molecule are seeded by the molecule, so that points that reach the same one share the work.
 
 Notation: N points, D latent dimensions, E edits of a molecule.
 Source: decoding as a search for the input of a given code, inversion by optimisation, Mahendran & Vedaldi 2015
@@ -35,11 +35,12 @@ from molgen.latent.space import LatentSpace
 from molgen.tokens.tokenisation import hash_key
 
 SHARES = (1.0, 0.9, 0.8)
-"""Factors on a point: points nearer to the mean of the prior decode to more typical molecules."""
+"""Factors that a point is multiplied by before noise is added: points nearer to the origin decode to more typical
+molecules."""
 N_BESIDE = 16
+"""Number of points decoded beside each point."""
 SPREAD = 0.3
-"""Number of points decoded beside each point, and their distance in each dimension, in standard deviations of the
-prior."""
+"""Standard deviation of the Gaussian noise that makes these points, in standard deviations of the prior."""
 N_EDITS = 200
 """Random edits of a molecule; about half of them are possible and distinct."""
 N_ROUNDS = 2
@@ -139,13 +140,16 @@ class _Search:
         self._open: list[int] = []
 
     def look(self, drawn: Sequence[Sequence[str | None]]) -> None:
-        """Takes the nearest of the first molecules of each point."""
+        """Starts each point from the nearest of its first molecules."""
         found = [list(dict.fromkeys(text for text in texts if text is not None)) for texts in drawn]
         self._surroundings.learn(text for texts in found for text in texts)
         self._open = [row for row, texts in enumerate(found) if self._moves(row, texts)]
 
     def step(self) -> None:
-        """Moves each point whose last step reduced the distance to its nearest edit."""
+        """Replaces the best molecule of each point by its nearest edit, if that is nearer.
+
+        Points whose last step did not reduce the distance are left out.
+        """
         at = {row: text for row in self._open if (text := self.best[row]) is not None}
         self._surroundings.learn_edits(at.values())
         self._open = [row for row, text in at.items() if self._moves(row, self._surroundings.edits(text))]

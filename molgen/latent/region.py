@@ -1,4 +1,4 @@
-"""Decoding by two models: the autoencoder decodes a draft, a language model conditioned on the point corrects it.
+"""Decoding by two models: the autoencoder decodes a draft, a language model conditioned on its coarse part corrects it.
 
 Notation: N points, D latent dimensions, C coarse ones, B rows of a batch.
 """
@@ -20,13 +20,14 @@ from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel
 
 BATCH_SIZE = 256
 N_DRAWS = 4
-"""Maximum number of attempts for a text that is no valid molecule, holds an atom environment of radius 1 or a ring
-system that the training molecules lack, or is a variant that equals its draft."""
+"""Maximum number of attempts. A text is drawn again if it is no valid molecule, has an atom environment of radius 1 or
+a ring system that the training molecules lack, or is a variant that equals its draft."""
 REDRAW_TEMPERATURE = 0.5
 """Temperature of a repair from the second attempt on; the first takes the likeliest tokens."""
 
 _Rewrite = Callable[[list[NDArray[np.uint16]], Tensor, Tensor, int], list[str]]
-"""From drafts, their coarse parts (B, C), random numbers (B, 122) and the number of the attempt to texts."""
+"""From drafts, the coarse parts of their points (B, C), random numbers (B, 122) and the number of the attempt, counted
+from 0, to texts."""
 
 
 class RegionDecoder:

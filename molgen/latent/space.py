@@ -113,7 +113,7 @@ class LatentSpace:
                 posterior mean is returned.
 
         Raises:
-            SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
+            SpecError: `smiles` is one text, or holds anything but texts, None and NaN, or `policy` is not a `Policy`.
         """
         return self.explain(smiles, policy, is_refined=is_refined).z
 
@@ -123,7 +123,7 @@ class LatentSpace:
         The arguments are those of `encode`.
 
         Raises:
-            SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
+            SpecError: `smiles` is one text, or holds anything but texts, None and NaN, or `policy` is not a `Policy`.
         """
         if not isinstance(policy, Policy):
             raise SpecError("policy", f"must be a Policy, but got {policy!r}")
@@ -154,8 +154,8 @@ class LatentSpace:
             first_row: Number of the first row, for an array that is decoded in parts.
 
         Raises:
-            SpecError: `z` is not an array of rows of D numbers, a temperature is negative, or the seed is no whole
-                number of at least 0.
+            SpecError: `z` is not an array of rows of D numbers, a temperature is negative or not finite, there are not
+                N of them, or the seed is not a whole number from 0 to 2^63 - 1.
         """
         points = self._points(z)
         softness = _softness(temperature, len(points))
@@ -186,16 +186,16 @@ class LatentSpace:
         return self.model.region is not None
 
     def decode_region(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
-        """Canonical SMILES of points (N, D) near molecules or between them; None where no molecule came out.
+        """Canonical SMILES of points (N, D) near molecules or between them; None where the result is no valid molecule.
 
-        What `decode` returns is rewritten from the first token on that the language model finds unlikely at this point,
-        so that the points of molecules return them, and the points between return molecules like known ones. Without
+        The language model rewrites the result of `decode` from the first token that it finds unlikely at this point.
+        Points of molecules return these molecules, and points between them return molecules like known ones. Without
         such a model this is `decode`.
 
         Args:
             z: Points; rows that are not finite give None.
-            seed: A text that is no molecule is drawn again, at most three times: the source of these draws, together
-                with the number of the row.
+            seed: Seed of the draws, together with the number of the row. A text that is no valid molecule, or has parts
+                that the training molecules lack, is drawn again, at most three times.
 
         Raises:
             SpecError: `z` is not an array of rows of D numbers, or the seed not a whole number from 0 on.
@@ -206,14 +206,14 @@ class LatentSpace:
         return self._region.repair(self._points(z), drafts, require_seed(seed))
 
     def vary(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
-        """Canonical SMILES of analogues of what lies at points (N, D); None where no molecule came out.
+        """Canonical SMILES of analogues of the molecules at points (N, D); None where the result is no valid molecule.
 
-        The language model rewrites what `decode` returns from a token on that is drawn at random, so that most
-        analogues share a large part with it. Without such a model, tokens are drawn by `decode` at temperature 1.
+        The language model rewrites the result of `decode` from a randomly drawn token on, so that most analogues share
+        a large part with it. Without such a model, tokens are drawn by `decode` at temperature 1.
 
         Args:
             z: Points; rows that are not finite give None.
-            seed: Source of the draws, together with the number of the row.
+            seed: Seed of the draws, together with the number of the row.
 
         Raises:
             SpecError: `z` is not an array of rows of D numbers, or the seed not a whole number from 0 on.
@@ -252,7 +252,7 @@ class LatentSpace:
             raise SpecError("prior", f"the checkpoint has no {prior!r}; it has {known}", remedy=remedy)
 
     def sample(self, n: int, seed: int = 0, *, prior: str | None = None) -> list[str | None]:
-        """Molecules decoded from `n` points of a prior, see `sample_points`; None where none is valid.
+        """Molecules decoded from `n` points of a prior, see `sample_points`; None without a valid molecule.
 
         Raises:
             SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
@@ -304,8 +304,8 @@ class LatentSpace:
     def predict(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of each property at points (N, D), each (N, P).
 
-        Rows of `z` that are not finite give NaN. A predictor on structures predicts the molecules that the points
-        decode to; where that gives no valid molecule, the result is NaN.
+        Rows of `z` that are not finite give NaN. A predictor that uses structures predicts the molecules that the
+        points decode to; where that gives no valid molecule, the result is NaN.
 
         Raises:
             SpecError: The checkpoint predicts nothing, or `z` has the wrong shape.
@@ -324,7 +324,7 @@ class LatentSpace:
         """Mean and standard deviation of each property of molecules (N,), each (N, P).
 
         They are predicted at their posterior means, where the predictor was fitted. Texts that are no molecule give
-        NaN, as do molecules that cannot be encoded, unless the predictor is also on structures.
+        NaN, as do molecules that cannot be encoded, unless the predictor also uses structures.
 
         Raises:
             SpecError: The checkpoint predicts nothing, or `smiles` is no list of texts.
@@ -358,7 +358,7 @@ class LatentSpace:
         32-bit hashes are compared: the result is wrongly True with a probability of M / 2^32.
 
         Raises:
-            SpecError: `smiles` is one text, or holds something else than texts, None and NaN.
+            SpecError: `smiles` is one text, or holds anything but texts, None and NaN.
         """
         keys = np.array([hash_key(text or "") >> 32 for text in smiles_list(smiles)], dtype=np.uint32)
         return contains(self.model.known, keys)
@@ -379,25 +379,25 @@ class LatentSpace:
 
     def _encode_language_samples(self, model: SmilesLanguageModel, n: int, seed: int) -> Iterator[Floats]:
         """Chunks of the points of `n` molecules that a language model samples."""
-        sequences = self._spoken_tokens(model, seed)
+        sequences = self._sampled_tokens(model, seed)
         for start in range(0, n, CHUNK):
             yield self._encode_tokens(list(islice(sequences, min(CHUNK, n - start))), is_refined=True)
 
-    def _spoken_tokens(self, model: SmilesLanguageModel, seed: int) -> Iterator[NDArray[np.uint16]]:
+    def _sampled_tokens(self, model: SmilesLanguageModel, seed: int) -> Iterator[NDArray[np.uint16]]:
         """An endless stream of token ids of molecules that a language model samples."""
         generator = torch.Generator(self.device).manual_seed(seed)
-        n_drawn = n_spoken = 0
+        n_drawn = n_valid = 0
         while True:
-            spoken = []
+            valid = []
             for text in model.sample(BATCH_SIZE, generator):
                 with suppress(MoleculeError):
-                    spoken.append(self._tokenise(text, DEFAULT_POLICY))
-            n_drawn, n_spoken = n_drawn + BATCH_SIZE, n_spoken + len(spoken)
-            if n_spoken < MIN_VALID_SHARE * n_drawn:
+                    valid.append(self._tokenise(text, DEFAULT_POLICY))
+            n_drawn, n_valid = n_drawn + BATCH_SIZE, n_valid + len(valid)
+            if n_valid < MIN_VALID_SHARE * n_drawn:
                 raise SpecError(
-                    "prior", f"gives a valid molecule in {n_spoken} of {n_drawn} samples", remedy="Fit it again."
+                    "prior", f"gives a valid molecule in {n_valid} of {n_drawn} samples", remedy="Fit it again."
                 )
-            yield from spoken
+            yield from valid
 
     def _points(self, z: ArrayLike) -> Floats:
         try:

@@ -2,7 +2,7 @@
 
 Results for a molecule are reliable if it resembles the training molecules. Trust is a conformal p-value: the share of
 held-out molecules that are at least as atypical to the autoencoder. For molecules like the training molecules it is
-uniform in [0, 1]: one in twenty has a trust below 0.05. `model.applicability` defines atypicality.
+uniform in [0, 1]: one in twenty has a trust below 0.05. `model.applicability` defines how atypical a molecule is.
 
 Notation: N molecules.
 """
@@ -33,8 +33,8 @@ class Trust:
 
     Attributes:
         values: (N,) in [0, 1]; 0 for a molecule that cannot be encoded.
-        parts: (N, 3) in [0, 1], the same for each of `PARTS` alone; NaN for a molecule that cannot be encoded.
-        nats: (N,), the negative evidence lower bound in nats, which ranks molecules also below the lowest trust;
+        parts: (N, 3) in [0, 1], the p-value of each of `PARTS` alone; NaN for a molecule that cannot be encoded.
+        nats: (N,), the negative evidence lower bound in nats, which still ranks molecules of equal trust;
             infinite for a molecule that cannot be encoded.
         reasons: N texts, why a molecule cannot be encoded; empty if it can.
     """
@@ -102,7 +102,7 @@ def measure_trust(
 
 
 def make_trust_function(space: LatentSpace) -> Callable[[Sequence[str]], Doubles] | None:
-    """From N SMILES to trust (N,), for measures; None if the checkpoint of `space` has no applicability domain."""
+    """A function from N SMILES to trust (N,), for measures; None if the checkpoint has no applicability domain."""
     if space.model.applicability is None:
         return None
     return lambda smiles: measure_trust(space, smiles).values

@@ -41,7 +41,7 @@ _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError,
     zipfile.BadZipFile, zlib.error, csv.Error,
 )  # fmt: skip
-"""Errors of zipfile and numpy for broken archives."""
+"""Errors of zipfile, csv, numpy and pyarrow for broken files."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class Vectors:
         return len(self.z)
 
     def require_checkpoint(self, path: Path, digest: str, size: int) -> None:
-        """Checks that these vectors, of the file `path`, belong to the space of a checkpoint.
+        """Checks that these vectors belong to the space of a checkpoint.
 
         Args:
-            path: Their file.
+            path: File of the vectors, for messages.
             digest: SHA-256 of the checkpoint.
-            size: Its latent dimensions.
+            size: Number of latent dimensions of the checkpoint.
 
         Raises:
             FileError: They belong to another checkpoint, or have another size.
@@ -104,7 +104,7 @@ def require_writable_kind(path: Path) -> None:
 
 
 def write_vectors(path: Path, vectors: Vectors) -> None:
-    """Writes vectors in one step, in the format that the suffix of `path` names.
+    """Writes vectors atomically, in the format that the suffix of `path` names.
 
     Raises:
         SpecError: The suffix is unknown, or pyarrow is not installed.

@@ -25,8 +25,10 @@ from molgen.score.oracle import Oracle
 
 PATIENCE = 10_000
 """Number of molecules without a smaller violation after which the search stops."""
-N_PARENTS, N_CHILDREN = 100, 250
-"""Number of parents (smallest violations), and of offspring, per round."""
+N_PARENTS = 100
+"""Number of parents per round: the molecules with the smallest violations."""
+N_CHILDREN = 250
+"""Number of attempts at offspring per round."""
 CROSS_SHARE = 0.3
 """Share of offspring from two parents."""
 
@@ -40,7 +42,7 @@ class Feasibility:
     """
 
     def __init__(self, oracle: Oracle, *, is_neutralised: bool = False) -> None:
-        """Nothing was checked yet; molecules are checked in their neutral form where that is asked for."""
+        """Starts with counts of zero; if `is_neutralised`, molecules are checked in their neutral form."""
         self._oracle = oracle
         self._is_neutralised = is_neutralised
         self._least = math.inf
@@ -81,7 +83,7 @@ class Feasibility:
         Args:
             smiles: Starting molecules, at least one.
             seed: Random seed.
-            is_stop_requested: Called after each round; a probe that is stopped early is inconclusive.
+            is_stop_requested: Called before each round; a probe that is stopped early is inconclusive.
         """
         rng = np.random.default_rng(seed)
         known: dict[str, float] = {}

@@ -54,8 +54,8 @@ class Machine:
     Attributes:
         device: Torch device of the model.
         threads: CPU threads.
-        workers: Where the scorers of the user run, which then get one molecule a call; None for one process of each,
-            which gets a batch a call.
+        workers: Where the scorers of the user run, with one molecule per call; None for one process per scorer, with a
+            batch per call.
     """
 
     device: str
@@ -99,14 +99,14 @@ def launch(
 
     Args:
         out: New folder.
-        spec: What is asked.
+        spec: The specification.
         machine: Device and threads.
         reports: Callbacks.
-        functions: Scorers of the running program, by name.
+        functions: Python functions of the running program as scorers, by name.
         is_forced: Whether to replace a campaign in `out`.
 
     Raises:
-        RunError: `out` exists.
+        RunError: `out` exists and is not replaced.
         MolgenError: `spec` is wrong, or the campaign fails; see `CampaignLoop.run`.
     """
     with ExitStack() as stack:
@@ -134,14 +134,13 @@ def resume(
 ) -> Result:
     """Resumes the campaign in the folder `out`, with its original number of threads.
 
-    A finished campaign is not changed, unless the budget grows; it then continues as a campaign with both budgets, one
-    after the other.
+    A finished campaign is not changed, unless the budget grows; it then continues with the larger budget.
 
     Args:
         out: Folder of the campaign.
         machine: Device and threads.
         reports: Callbacks.
-        functions: Scorers of the running program, by name, as at its start.
+        functions: Python functions as scorers, by name; the same as at the start.
         budget: Total number of molecules to score; by default unchanged.
         accepts_changed_scorer: Continue although the file of a scorer changed; its earlier values stay in the ledger.
 
@@ -172,7 +171,7 @@ def resume(
 
 @dataclass(frozen=True)
 class _Parts:
-    """The objects that a specification names; `running` are the scorers as they are called."""
+    """The objects that a specification names; `running` are the scorers as they are called, on workers or not."""
 
     space: LatentSpace
     oracle: Oracle
@@ -273,7 +272,7 @@ def _require_pareto_makes_sense(spec: CampaignSpec, oracle: Oracle) -> None:
 
 
 def _scorer_digest(scorer: Scorer) -> str:
-    """What identifies a scorer: the SHA-256 of its files, the version of a package; the specification has a program."""
+    """What identifies a scorer: the SHA-256 of its files, or the version of its package; "" for a program."""
     if isinstance(scorer, DockingScorer):
         return receptor_digest(scorer.folder)
     if isinstance(scorer, InstalledScorer):

@@ -15,6 +15,7 @@ from molgen.errors import RunError, SpecError
 from molgen.paths import write_text
 
 NAME = "evaluations.csv"
+"""Name of the ledger in the folder of a campaign."""
 _DESIRABILITY = "desirability "
 _HEAD = ("index", "smiles")
 _TAIL = ("total", "violation", "hypervolume", "parent")
@@ -26,13 +27,13 @@ class Evaluation:
     """One scored molecule.
 
     Attributes:
-        index: Number of the call, from 1.
+        index: Number of the evaluation, from 1.
         smiles: Canonical SMILES.
         values: Raw value of each measure; NaN if missing.
         desirabilities: In [0, 1], of each objective with a scale.
         total: The maximised number.
         violation: Violation of the constraints; 0 if feasible.
-        hypervolume: That of the Pareto front so far, NaN unless objectives are kept apart.
+        hypervolume: Hypervolume of the Pareto front so far; NaN for a campaign with one total.
         parent: Canonical SMILES of the parent, or "".
         failure: Why a scorer of the user has no value for it, or "".
     """
@@ -59,11 +60,11 @@ class Ledger:
     def __init__(
         self, path: Path, measures: Sequence[str], objectives: Sequence[str], *, has_failures: bool = False
     ) -> None:
-        """Opens a ledger at `path`, new or existing, with a column per measure and per desirability.
+        """Describes the ledger at `path`, with a column per measure and per desirability; opens no file.
 
         Args:
             path: The file.
-            measures: Names.
+            measures: Names of the measures.
             objectives: Names of objectives with a desirability.
             has_failures: Whether there is a column of failures.
 
@@ -72,7 +73,7 @@ class Ledger:
         """
         for name in measures:
             if name in (*_HEAD, *_TAIL, _FAILURE) or name.startswith(_DESIRABILITY):
-                raise SpecError("scorer", f"{name!r} is the name of a column of its own", remedy="Choose another name.")
+                raise SpecError("scorer", f"{name!r} is another column of the ledger", remedy="Choose another name.")
         self.path = path
         self.fields = [*_HEAD, *measures, *(_DESIRABILITY + name for name in objectives), *_TAIL]
         self.fields += [_FAILURE] * has_failures
@@ -81,11 +82,11 @@ class Ledger:
         self.objectives = objectives
 
     def begin(self, evaluations: Iterable[Evaluation] = ()) -> None:
-        """Replaces the file by one with `evaluations`, in one step."""
+        """Replaces the file atomically by one with `evaluations`."""
         write_text(self.path, "".join([_line(self.fields), *map(self._format, evaluations)]))
 
     def append(self, evaluations: Sequence[Evaluation]) -> None:
-        """Adds lines, synced to disk."""
+        """Adds lines and syncs the file to disk."""
         lines = "".join(map(self._format, evaluations)).encode()
         with self.path.open("ab", buffering=0) as handle:  # one write, so that a kill cannot cut it
             while lines:  # a nearly full disk takes a part, and fails at the next write
@@ -131,7 +132,7 @@ def read_evaluations(path: Path) -> list[Evaluation]:
 
 
 def require_reproduced(path: Path, line: int, expected: str, proposed: str, remedy: str) -> None:
-    """Checks that a search that is run again proposes the molecule that a line of its file holds.
+    """Checks that a repeated search proposes the molecule on that line of the file.
 
     Raises:
         RunError: It proposes another.

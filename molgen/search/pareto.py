@@ -15,8 +15,8 @@ def is_dominated(points: Doubles, by: Doubles) -> NDArray[np.bool_]:
     """Whether each of `points` (N, M) is dominated by a point of `by` (K, M)."""
     is_no_worse = np.all(by[None, :, :] >= points[:, None, :], axis=2)
     is_better = np.any(by[None, :, :] > points[:, None, :], axis=2)
-    is_one: NDArray[np.bool_] = np.any(is_no_worse & is_better, axis=1)
-    return is_one
+    dominated: NDArray[np.bool_] = np.any(is_no_worse & is_better, axis=1)
+    return dominated
 
 
 def rank_fronts(points: Doubles) -> NDArray[np.int64]:

@@ -15,10 +15,10 @@ from molgen.search.spec import CampaignSpec
 
 
 def find_changed_scorers(folder: RunFolder, scorers: Mapping[str, str], *, is_accepted: bool) -> list[str]:
-    """Names of the scorers whose files differ from those at the start, or from the last accepted ones.
+    """Names of the scorers whose files changed since the start, or since the last accepted change.
 
     Raises:
-        RunError: There are some, and changes are not accepted.
+        RunError: There are such scorers and `is_accepted` is false, or the manifest names other scorers.
     """
     before = folder.manifest().get("scorers")
     if not isinstance(before, dict) or before.keys() != scorers.keys():

@@ -34,9 +34,9 @@ class CampaignSpec:
         target: Measures to bring to a value, such as `logp = 2.5`.
         range: Measures to bring into a range, such as `mw = 300..450`.
         weight: Weights of objectives, such as `qed = 2`; by default 1.
-        scale: Values of desirability 0 and 1, such as `penalized_logp = -5..5`.
+        scale: Raw values that have desirability 0 and 1, such as `penalized_logp = -5..5`.
         constraint: Bounds, such as `sa <= 4`.
-        record: Further measures of the ledger.
+        record: Further measures to record in the ledger.
         scorer: Python functions of the user, `file.py:function`.
         scorer_command: Programs of the user, with arguments.
         time_limit_s: Time limit of a scorer call.
@@ -50,8 +50,8 @@ class CampaignSpec:
         keep: Substructures, SMILES or SMARTS, that proposals contain.
         allow_unfamiliar: Keep molecules with parts that no molecule of the checkpoint's reference has.
         allow_unstable: Keep molecules with unstable groups (see `chem.stability`).
-        charge: `neutralise` to propose molecules in their neutral form, and none that has none; `keep` for any charge.
-        pareto: Keep several objectives apart instead of weighing them into one.
+        charge: `neutralise` to propose molecules in their neutral form, and drop those without; `keep` for any charge.
+        pareto: Search the Pareto front of several objectives instead of maximising their total.
         budget: Unique valid molecules to score.
         batch: Molecules proposed at once, such as the number of workers that score them; by default a hundredth of the
             budget, 10 to 50.
@@ -114,18 +114,18 @@ class CampaignSpec:
         if self.sampler not in SAMPLERS:
             raise SpecError("sampler", f"unknown {self.sampler!r}", remedy=f"Known: {', '.join(SAMPLERS)}.")
         if self.sampler == "gp" and self.budget > MAX_GP_BUDGET:
-            message = f"gp takes minutes a proposal beyond {MAX_GP_BUDGET} calls"
+            message = f"gp takes minutes per proposal beyond {MAX_GP_BUDGET} calls"
             raise SpecError("sampler", message, remedy=f"Use --budget {MAX_GP_BUDGET} or less, or latent.")
         if self.core is not None and self.sampler not in OF_MOLECULES:
             raise SpecError(
-                "core", f"{self.sampler} keeps no core", remedy=f"Use --sampler {' or '.join(OF_MOLECULES)}."
+                "core", f"{self.sampler} cannot keep a core", remedy=f"Use --sampler {' or '.join(OF_MOLECULES)}."
             )
         if self.pareto and self.sampler == "cmaes":
-            raise SpecError("sampler", "cmaes knows one objective only", remedy="Use latent, nsga2, tpe or gp.")
+            raise SpecError("sampler", "cmaes supports one objective only", remedy="Use latent, nsga2, tpe or gp.")
 
     @property
     def rules(self) -> AdmissionRules:
-        """What is asked of molecules besides the constraints."""
+        """The rules that proposals obey besides the constraints."""
         charge = cast(Literal["keep", "neutralise"], self.charge)
         return AdmissionRules(self.allow_unfamiliar, self.allow_unstable, charge)
 

@@ -18,6 +18,7 @@ from molgen.quoting import csv_cell, from_csv_cell
 from molgen.score.objective import Objective, labelled_property
 
 NAME = "start.csv"
+"""Name of the file of starting molecules in the folder of a campaign."""
 _SMILES, _NAME = "smiles", "name"
 
 
@@ -71,7 +72,7 @@ def limit_start(
 ) -> list[StartMolecule]:
     """At most `limit` of the molecules: those with the best known values first, then random ones.
 
-    The best are those by the first objective with known values.
+    A molecule is ranked by the first objective for which it has a known value.
     """
     order = np.random.default_rng(seed).permutation(len(start)) if len(start) > limit else np.arange(len(start))
     worth = np.full(len(start), -math.inf)
@@ -84,7 +85,7 @@ def limit_start(
 
 
 def write_start(path: Path, start: Sequence[StartMolecule]) -> None:
-    """Writes molecules with their names and known values to a CSV file in one step."""
+    """Writes molecules with their names and known values to a CSV file, atomically."""
     labels = sorted({label for one in start for label in one.labels})
     with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
@@ -111,8 +112,8 @@ def parse_option(key: str, text: str, policy: Policy = DEFAULT_POLICY) -> Molecu
     """The molecule of an option `key`, given as SMILES.
 
     Raises:
-        SpecError: It is invalid.
-        FileError: It looks like a file that does not exist.
+        SpecError: It is no valid SMILES.
+        FileError: It is no valid SMILES, but ends like the name of a file.
     """
     try:
         return parse(text, policy)

@@ -28,6 +28,7 @@ from molgen.search.evolution.operators import LATENT
 from molgen.search.sampler import SMILES, VIOLATION, LatentBox, LatentSampler
 
 NAME = "journal"
+"""Name of the journal file in the folder of a campaign."""
 
 
 @contextmanager
@@ -52,8 +53,9 @@ class SamplerConfig:
         budget: Molecules to score.
         seed: Random seed.
         start: (K, D) points of given molecules, possibly none.
-        violations: Violations of constraints on built-in measures, used by the latent sampler.
-        series: A series whose core all proposals of the latent sampler keep.
+        violations: From molecules to their violation of the constraints on built-in measures; only `latent`, `perturb`
+            and `random` use it.
+        series: A series whose core all proposals keep; only `latent`, `perturb` and `random` use it.
     """
 
     name: str
@@ -69,7 +71,7 @@ class SamplerConfig:
 def latent_box(space: LatentSpace, request: SamplerConfig) -> LatentBox:
     """The search box of the latent space, around the mean of the prior.
 
-    CMA-ES starts at the centre with steps of a third of the half-width (default of Optuna), so its box is smaller, and
+    CMA-ES starts at the centre with steps of a third of the half-width (Optuna's default), so its box is smaller, and
     centred on the first given molecule if there is one.
     """
     centre, deviation = space.model.prior_mean.double().numpy(), space.prior_deviation.astype(np.float64)
@@ -82,7 +84,8 @@ def latent_box(space: LatentSpace, request: SamplerConfig) -> LatentBox:
 def make_sampler(space: LatentSpace, box: LatentBox, request: SamplerConfig) -> BaseSampler:
     """The sampler of that name over `box`.
 
-    `latent` is that of molgen, `random` samples the prior, the others are those of Optuna.
+    `latent`, `perturb` and `random` are molgen's latent search in different settings (see `search_config`); the others
+    are samplers of Optuna.
     """
     seed = request.seed
     if request.name == "cmaes":
@@ -127,11 +130,11 @@ def search_config(name: str, budget: int, *, has_start: bool = False) -> LatentS
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial is told.
+    """The result of a trial.
 
     Attributes:
         smiles: The molecule, or "".
-        values: (M,) to be maximised; empty for a failed trial.
+        values: M values to be maximised; empty for a failed trial.
         violation: Violation of the constraints.
         raw: Raw values by measure, for the journal.
     """
@@ -146,7 +149,10 @@ class LatentStudy:
     """Ask for molecules of the latent space and tell their scores."""
 
     def __init__(self, space: LatentSpace, request: SamplerConfig) -> None:
-        """Makes an empty study. With samplers of Optuna it starts with points of the prior."""
+        """Makes an empty study.
+
+        Without given molecules, `tpe`, `gp` and `nsga2` first propose points of the Gaussian prior.
+        """
         self._space = space
         self._box = latent_box(space, request)
         self._takes_constraints = request.name != "cmaes"

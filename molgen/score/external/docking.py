@@ -1,4 +1,4 @@
-"""Docking scores as a scorer in a process of its own, which survives a crash of the docking program."""
+"""Docking scores as a scorer in a process of its own, so that a campaign survives a crash of the docking program."""
 
 from __future__ import annotations
 

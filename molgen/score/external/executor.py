@@ -2,7 +2,7 @@
 
 Each worker runs the scorer in a process of its own, as without an executor, and keeps it for the next molecule. Workers
 import molgen, and read the file of the scorer under the path that it has here. Tasks are pickled, and whoever reaches
-a scheduler can run code on its workers, so that both belong into a trusted network.
+a scheduler can run code on its workers, so use both in a trusted network only.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from molgen.score.external.scorer import BrokenScorerError, Scorer, one_line_rea
 
 MAX_WORKERS = 1024
 MAX_RESUBMISSIONS = 3
-"""How often the task of a molecule is submitted again after its worker was lost."""
+"""Number of times that the task of a molecule is submitted again after its worker was lost."""
 MAX_KEPT = 4
-"""Scorers that a worker's thread keeps running, the last used ones."""
+"""Maximum number of scorers that a thread of a worker keeps running; the least recently used one is closed."""
 
 _LOCAL = re.compile(r"local:(\d{1,4})", re.ASCII)
 _DASK = re.compile(r"dask://([\w.-]+|\[[\da-fA-F:]+\]):(\d{1,5})", re.ASCII)
@@ -64,7 +64,7 @@ class LocalWorkers(Workers):
     """Processes of this machine.
 
     Attributes:
-        n: How many for each scorer.
+        n: Number of processes for each scorer.
     """
 
     n: int
@@ -76,7 +76,7 @@ class LocalWorkers(Workers):
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What became of the task of one molecule.
+    """The result of the task of one molecule.
 
     Attributes:
         answer: A number, or the text of an answer that is none; NaN after a failure.
@@ -93,7 +93,7 @@ class ExecutorWorkers(Workers):
     """The workers of an executor, which is made at the first task, and again after it broke."""
 
     def __init__(self, make_executor: Callable[[], Executor]) -> None:
-        """Makes nothing yet."""
+        """Stores the function that makes the executor."""
         self._make_executor = make_executor
         self._executor: Executor | None = None
 
@@ -198,7 +198,7 @@ class Task:
 
 
 class _KeptScorers(threading.local):
-    """The scorers that run in this thread of a worker, by campaign, the last used ones last."""
+    """The scorers that run in this thread of a worker, by campaign, the least recently used first."""
 
     def __init__(self) -> None:
         self._scorers: OrderedDict[str, Scorer] = OrderedDict()
@@ -243,7 +243,7 @@ def read_executor(text: str) -> Workers:
 
 
 def _result(future: Future[TaskResult], n_lost: int) -> TaskResult | None:
-    """What became of a task that ended; None if its worker was lost and it may be submitted again."""
+    """The result of a task that ended; None if its worker was lost and it may be submitted again."""
     try:
         return future.result()
     except (BrokenExecutor, CancelledError):

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from molgen.score.external.scorer import Scorer, require_free_name
+from molgen.score.external.scorer import Scorer, require_scorer_name
 from molgen.score.external.worker import answer
 
 ScoreFunction = Callable[[list[str]], Sequence[float]]
@@ -17,12 +17,13 @@ class InProcessScorer(Scorer):
     """A Python function as a measure.
 
     Attributes:
-        digest: SHA-256 of its source text; "" if Python has none. A campaign is resumed with the same.
+        digest: SHA-256 of its source text; "" if Python cannot find it. A campaign can only be resumed with the
+            same digest.
     """
 
     def __init__(self, name: str, function: ScoreFunction, *, is_tolerant: bool = False) -> None:
-        """Raises SpecError unless the name can name a scorer."""
-        require_free_name(name)
+        """Raises SpecError if `name` is not spelled as the name of a scorer."""
+        require_scorer_name(name)
         super().__init__(name, is_tolerant=is_tolerant)
         self._function = function
         self.digest = _digest(function)

@@ -103,7 +103,8 @@ def health_check(scorer: Scorer) -> str | None:
         A warning if all three score the same, or if a tolerant scorer has no value for one; else None.
 
     Raises:
-        ScorerError: A value is missing, not finite, or changes by more than a relative 1e-6 with the order.
+        ScorerError: A value changes by more than a relative 1e-6 with the order, or is missing or not finite; a
+            tolerant scorer may lack up to two of the three values.
     """
     molecules = [parse(smiles) for smiles in _KNOWN_DRUGS]
     backwards = scorer(molecules[::-1])[::-1]

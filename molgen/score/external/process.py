@@ -1,4 +1,4 @@
-"""A child process with time and memory limits, which ends together with all processes that it started."""
+"""A child process with limits on time and output, which ends together with all processes that it started."""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ every batch. If it raises an exception, exceeds its time limit or returns an inv
 molecule, the value and the last lines that the scorer wrote to stderr.
 
 A tolerant scorer continues instead: the molecule has no value, and `failures` gives the reason. After a call for
-several molecules failed, each molecule is scored in a call of its own; a worker that ended or hangs is started again.
+several molecules fails, each molecule is scored in a call of its own from then on; a worker that ended or hangs
+is started again.
 """
 
 from __future__ import annotations
@@ -51,14 +52,16 @@ class BrokenScorerError(ScorerError):
 
 
 class Scorer(ABC):
-    """A user's measure; not cheap, without a scale of its own. Use as a context manager, or `close` it.
+    """A user's measure, whose calls the budget counts, without a default scale.
+
+    Use as a context manager, or `close` it.
 
     Attributes:
         name: As used in objectives and constraints.
         time_limit_s: Limit of one call.
         is_tolerant: Whether molecules without a value are allowed.
         failures: By SMILES, why molecules of the last call have no value.
-        default_value: What a molecule without a value counts as, NaN unless the scorer has a worst value.
+        default_value: The value of a molecule that has none; NaN unless the scorer has a worst value.
     """
 
     default_value = math.nan
@@ -66,7 +69,7 @@ class Scorer(ABC):
     default_scale: tuple[float, float] | None = None
 
     def __init__(self, name: str, time_limit_s: float = TIME_LIMIT_S, *, is_tolerant: bool = False) -> None:
-        """Checks the limit; raises SpecError."""
+        """Checks the time limit; raises SpecError."""
         if not (0 < time_limit_s <= 1e6):
             raise SpecError("time_limit_s", f"must be above 0 and at most 1e6 seconds, but is {time_limit_s}")
         self.name = name
@@ -139,7 +142,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def _last_words(self) -> str:
-        """The last lines that the scorer wrote to stderr; it is stopped unless it is tolerant."""
+        """The last lines that the scorer wrote to stderr; a scorer that is not tolerant is stopped."""
 
     def close(self) -> None:  # noqa: B027 - not every scorer holds something
         """Ends the processes of the scorer; a closed scorer cannot be called."""
@@ -262,7 +265,7 @@ class PythonScorer(FunctionScorer):
         is_tolerant: bool = False,
     ) -> None:
         """Checks the name, and that the file exists (SpecError); nothing runs before the first call."""
-        require_free_name(name)
+        require_scorer_name(name)
         if not path.is_file():
             raise SpecError("scorer", f"{path} is not a file", remedy="Write it like file.py:function.")
         self.path = path.resolve()
@@ -273,7 +276,7 @@ class InstalledScorer(FunctionScorer):
     """A function that an installed package offers as a measure.
 
     Attributes:
-        version: Name and version of the package; a campaign is resumed with the same.
+        version: Name and version of the package; a campaign can only be resumed with the same.
     """
 
     def __init__(
@@ -284,7 +287,7 @@ class InstalledScorer(FunctionScorer):
         Raises:
             SpecError: It names no function of a module.
         """
-        require_free_name(entry_point.name)
+        require_scorer_name(entry_point.name)
         if not (entry_point.attr or "").isidentifier():
             remedy = "The package must write it like package.module:function."
             raise SpecError("scorer", f"the entry point {entry_point.value!r} names no function", remedy=remedy)
@@ -305,7 +308,7 @@ class CommandScorer(Scorer):
         is_tolerant: bool = False,
     ) -> None:
         """Checks the name, and that the program exists; raises SpecError."""
-        require_free_name(name)
+        require_scorer_name(name)
         super().__init__(name, time_limit_s, is_tolerant=is_tolerant)
         if not arguments or shutil.which(arguments[0]) is None:
             program = arguments[0] if arguments else ""
@@ -345,8 +348,8 @@ class CommandScorer(Scorer):
         return self._words
 
 
-def require_free_name(name: str) -> None:
-    """Checks a name that the user, or a package, gives a scorer; raises SpecError."""
+def require_scorer_name(name: str) -> None:
+    """Checks the spelling of a scorer's name, not whether it is taken; raises SpecError."""
     if not _NAME.fullmatch(name):
         raise SpecError(
             "scorer",

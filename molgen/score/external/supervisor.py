@@ -29,7 +29,7 @@ _IS_LINUX = sys.platform == "linux"
 
 
 def supervise(lifeline: int, arguments: list[str]) -> None:
-    """Runs a program until it, or the pipe `lifeline`, ends."""
+    """Runs a program until it ends or the pipe `lifeline` is closed."""
     if _IS_LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     ended = _wakeup()
@@ -67,14 +67,14 @@ def _become(arguments: list[str]) -> None:
 
 
 def _leave_pipes() -> None:
-    """Closes standard streams, so that they end with the program."""
+    """Redirects the standard streams to /dev/null, so that the pipes end with the program."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
 
 
 def _waited(program: int, lifeline: int, ended: int) -> int | None:
-    """The wait status of the program; None if the lifeline ended before it."""
+    """The wait status of the program; None if the lifeline was closed before it ended."""
     while True:
         ready, _, _ = select.select([lifeline, ended], [], [])
         if lifeline in ready:

@@ -1,11 +1,11 @@
 """The worker process of a scorer: one JSON line in, one JSON line out.
 
-Started as `python -P worker.py PLACE FUNCTION`, where PLACE is a .py file or an installed module; FUNCTION:ARGUMENT is
-the function that FUNCTION makes of a text. It imports only the
-standard library, so that a scorer starts fast and independently of molgen. A request is a list of N SMILES. A reply is
-`{"values": [...]}` with N items, each a number or the text of an invalid answer, or `{"refused": REASON}`. The first
-reply, `{"values": []}`, reports that the module is loaded. Every exception of the scorer, SystemExit included, is a
-refusal, with the lines that raised it on stderr.
+Started as `python -P worker.py PLACE FUNCTION`, where PLACE is a .py file or an installed module. With
+FUNCTION:ARGUMENT, FUNCTION is called with the text ARGUMENT and returns the function that scores. The worker imports
+only the standard library, so that a scorer starts fast and independently of molgen. A request is a list of N SMILES. A
+reply is `{"values": [...]}` with N items, each a number or the text of an invalid answer, or `{"refused": REASON}`. The
+first reply, `{"values": []}`, reports that the module is loaded. Every exception of the scorer, SystemExit included,
+gives `refused`, and the lines that raised it go to stderr.
 """
 
 from __future__ import annotations

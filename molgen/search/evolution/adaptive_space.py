@@ -27,6 +27,7 @@ KL_WEIGHT = 0.1
 TOKEN_DROPOUT = 0.1
 MAX_GRADIENT = 5.0
 GREED = 1.5
+"""Exponent of the choice among the best: the larger, the more often the first are drawn."""
 
 
 class AdaptiveSpace(LatentSpace):
@@ -43,9 +44,15 @@ class AdaptiveSpace(LatentSpace):
         return torch.optim.Adam(self.model.vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
 
     def learn(self, best: Sequence[str], rehearsed: Sequence[str], rng: np.random.Generator) -> None:
-        """Takes a few training steps on molecules, half of them from the ranked `best`, half from the `rehearsed`.
+        """Takes a few training steps on molecules, half of them from `best`, half from `rehearsed`.
 
-        Of the best N, molecule number floor(N u^GREED) is drawn, u uniform; molecules without tokens are skipped.
+        Molecules that cannot be encoded are skipped.
+
+        Args:
+            best: SMILES, best first; of N, the one with index floor(N u^GREED) is drawn, u uniform in [0, 1).
+            rehearsed: SMILES of prior samples, or of the molecules that replace them, mixed in so that the model does
+                not forget them.
+            rng: Random generator.
         """
         if not best or not rehearsed:
             return

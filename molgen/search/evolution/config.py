@@ -30,7 +30,7 @@ STRUCTURE_AND_COMPOSITION: tuple[FeatureKind, ...] = ("circular", "composition")
 
 
 def default_surrogates() -> tuple[SurrogateConfig, ...]:
-    """The processes, used in turn."""
+    """The default processes, of which one is drawn for each batch."""
     return (
         SurrogateConfig(STRUCTURE, width=3.0, confidence=1.0),
         SurrogateConfig(STRUCTURE_AND_COMPOSITION, width=3.0, confidence=1.0),
@@ -59,20 +59,20 @@ class LatentSearchConfig:
         n_initial: Prior samples proposed before evolution starts. 0 with given molecules: their neighbourhoods are
             then searched from the start, even while all scores are equal.
         n_parents: Number of parents.
-        n_elites: Number of the best parents, which the space learns from; an operator succeeded if its offspring is
-            among them.
+        n_elites: Number of the best parents, which the space learns from; an operator succeeds if its
+            offspring becomes one of them.
         offspring_per_proposal: Number of feasible offspring per proposal.
         n_early: Number of told molecules below which a batch is chosen from more offspring.
         early_offspring: Minimum number of offspring of an early batch.
         n_rounds: Generations bred between two batches of proposals.
         n_surrogate: Maximum number of molecules that a process is fitted to.
-        surrogates: Processes that predict scores, one per batch, chosen by past success; none to propose offspring at
-            random.
+        surrogates: Processes that predict scores; one per batch, drawn with a probability that grows with its past
+            success. Without any, offspring are proposed at random.
         operators: Operators with their weights.
         restart_operators: The same for populations restarted from prior samples after stagnation; empty for no
             restarts.
-        learn_every: Molecules told between two trainings of the space on the best, or a tenth of all, if that is more;
-            0 for never.
+        learn_every: Minimum number of molecules told between two trainings of the space on the best; if a tenth of all
+            is more, that. 0 for no training.
     """
 
     n_initial: int = 15

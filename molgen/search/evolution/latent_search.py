@@ -41,8 +41,8 @@ Violations = Callable[[Sequence[Molecule]], Doubles]
 JOINED_SHARE = 0.8
 """Share of proposals that join two prior samples, while all scores are equal."""
 PATIENCE = 500
-"""Molecules without much gain after which a population is replaced. Each population of all molecules gets twice the
-patience of the previous one."""
+"""Number of molecules without much gain after which a population is replaced. Each population founded on all molecules
+gets twice the patience of the one before; those founded on prior samples always get this."""
 
 
 class LatentSearch:
@@ -124,8 +124,8 @@ class LatentSearch:
 
         Args:
             smiles: Canonical SMILES, also of molecules that were not proposed.
-            scores: M of each, to be maximised; empty for a molecule without a score. Scores that are not finite are
-                ignored.
+            scores: M scores of each, to be maximised; empty for a molecule without a score. A molecule is ignored if a
+                score or its violation is not finite.
             violations: Violations of constraints, 0 if feasible; also used for molecules without a score.
         """
         fresh: dict[str, Fitness] = {}
@@ -143,7 +143,7 @@ class LatentSearch:
             self._replace_stuck()
 
     def _replace_stuck(self) -> None:
-        """Replaces a population that stagnates, in turn by one of prior samples and one of all molecules."""
+        """Replaces a population that stagnates: alternately by one of molecules that were not bred, and one of all."""
         is_second = self._n_populations % 2 == 0
         patience = PATIENCE if is_second else PATIENCE * 2 ** (self._n_populations // 2)
         if not self._population.is_stuck(patience, self._floor):
@@ -192,8 +192,8 @@ class LatentSearch:
                 molecule = parse(child.molecule.smiles)
             except MoleculeError:
                 continue
-            is_met = molecule.smiles in self._told or molecule.smiles in self._asked
-            if not is_met and self._population.space.can_encode(molecule.smiles):
+            is_known = molecule.smiles in self._told or molecule.smiles in self._asked
+            if not is_known and self._population.space.can_encode(molecule.smiles):
                 self._asked[molecule.smiles] = replace(child, molecule=molecule)
                 chosen.append(self._asked[molecule.smiles])
         return chosen
@@ -213,9 +213,9 @@ class LatentSearch:
         return judge
 
     def _fit(self, surrogate: SurrogateConfig, scored: Mapping[str, tuple[float, ...]]) -> TanimotoProcess:
-        """A process fitted to scored molecules, or to some of them; its scores are 0 for the worst and 1 for the best.
+        """A process fitted to scored molecules, or to some of them, with scores scaled from 0 (worst) to 1 (best).
 
-        Its noise is estimated again after every quarter more molecules.
+        The noise is estimated again whenever the number of scored molecules has grown by a quarter.
         """
         scores = _scale(np.array(list(scored.values())))
         chosen = self._choose_fitted(scores)
@@ -235,7 +235,7 @@ class LatentSearch:
         return TanimotoProcess(features, kernel, scores[chosen], noise, surrogate.width)
 
     def _choose_fitted(self, scores: Doubles) -> NDArray[np.int64]:
-        """The rows of scores (N, M) to fit to: the best, two thirds of all, and the latest."""
+        """The rows of scores (N, M) to fit to, at most `n_surrogate`: two thirds are the best, the rest the latest."""
         n, limit = len(scores), self.config.n_surrogate
         if n <= limit:
             return np.arange(n)

@@ -1,6 +1,6 @@
 """Moves in latent space: new points from the best known ones.
 
-Notation: N proposals, K elites (best first), D latent dimensions. Steps are in units of the prior's standard
+Notation: N offspring, D latent dimensions, W operators. Steps are in units of the prior's standard
 deviation in each dimension.
 """
 
@@ -18,9 +18,11 @@ Move = Callable[[np.random.Generator, Doubles, Doubles, Doubles], Doubles]
 
 STEP_SIZES = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 SPARSE_SHARE = 0.25
+"""Share of the dimensions in which a sparse step moves a point."""
 BLUR = 0.1
+"""Standard deviation of the noise added to a mixture of parent and mate."""
 PRIOR_SUCCESSES = 0.01
-"""Weight of the prior estimate of success, in trials: small, so that the first outcomes decide."""
+"""Successes assumed for each operator, in one assumed trial: few, so that the first real outcomes decide."""
 
 
 def perturb(step: float) -> Move:
@@ -34,7 +36,7 @@ def perturb(step: float) -> Move:
 
 
 def perturb_sparsely(step: float) -> Move:
-    """Gaussian noise of the same length as that of `perturb`, in a random quarter of the dimensions."""
+    """Gaussian noise of the same mean square as that of `perturb`, in a random quarter of the dimensions."""
 
     def move(rng: np.random.Generator, parents: Doubles, _mates: Doubles, deviation: Doubles) -> Doubles:
         is_moved = rng.random(parents.shape) < SPARSE_SHARE
@@ -46,7 +48,7 @@ def perturb_sparsely(step: float) -> Move:
 
 
 def interpolate(rng: np.random.Generator, parents: Doubles, mates: Doubles, deviation: Doubles) -> Doubles:
-    """A point on the line through parent and mate, up to half its length beyond either, with a little noise.
+    """A point on the line through parent and mate, from half their distance behind the parent to the mate, plus noise.
 
     Source: extended line crossover, Muehlenbein & Schlierkamp-Voosen 1993 (doi:10.1162/evco.1993.1.1.25).
     """

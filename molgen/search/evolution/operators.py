@@ -130,7 +130,7 @@ class Breeder:
 
 
 def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: Sequence[Offspring]) -> list[Offspring]:
-    """Offspring that keep the core of a series, unchanged or as the parent with a part of it; all without a series."""
+    """Offspring that keep the core of a series: unchanged, or a part of the child on its parent or another member."""
     if series is None:
         return list(offspring)
     kept = []
@@ -143,7 +143,7 @@ def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: S
 
 
 def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Random numbers from 0 to n - 1, uniform in the logarithm: the first ten are as frequent as the next ninety.
+    """Random numbers from 0 to n - 1, uniform in the logarithm: the first nine are as frequent as the next ninety.
 
     Source: the quantile-uniform choice of parents of Mol GA, Tripp & Hernandez-Lobato 2023 (arXiv:2310.09267).
     """

@@ -23,13 +23,13 @@ from molgen.search.pareto import crowding_distances, rank_fronts
 N_PRIOR_SAMPLES = 500
 """Number of prior samples drawn at once; offspring take parts from the latest ones."""
 N_PRIOR_JUDGED = 100
-"""Number of the latest prior samples that a pool may start with."""
+"""Maximum number of prior samples that a pool starts with."""
 MAX_BREADTH = 4.0
 """Maximum factor on the number of offspring if few are feasible."""
 N_LEVEL = 10
 """Number of best members whose mean score is the level of a population."""
 MIN_GAIN = 0.05
-"""Minimum relative gain of the level; below it, the population stagnates."""
+"""Minimum gain of the level, relative to its height above the first level; below it, the population stagnates."""
 
 
 @dataclass(frozen=True)
