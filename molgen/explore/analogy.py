@@ -30,9 +30,11 @@ from molgen.latent.space import LatentSpace
 
 PAIR_COLUMNS = ("smiles_a", "smiles_b")
 N_DECODES = 1200
+"""Default number of points decoded."""
 SECOND_SHARE = 1 / 3
 """Share of the decodes that lie around the first answers."""
 N_PARENTS = 8
+"""Number of best first answers that these lie around."""
 MAX_ANSWERS = 100
 N_NEAREST = 20
 """Number of pairs whose mean is the local difference."""
@@ -40,10 +42,19 @@ RIDGE = 200.0
 """Penalty of the linear fit, in squared standard deviations of the prior."""
 FEW = 20
 """Minimum number of pairs for a fit."""
-NOISE, SECOND_NOISES = 0.1, (0.05, 0.1, 0.2)
-"""In standard deviations of the prior; small, since decoding changes abruptly."""
-ONE_LENGTH, LOCAL_LENGTH, MEAN_LENGTH, FIT_LENGTH = (0.5, 1.5), (1.0, 2.0), (0.7, 3.0), (0.9, 1.9)
-"""Smallest and largest factor on a difference: a mean is shorter than the vectors it averages."""
+NOISE = 0.1
+"""Standard deviation of the noise around targets, in standard deviations of the prior; small, since decoding changes
+abruptly."""
+SECOND_NOISES = (0.05, 0.1, 0.2)
+"""The same around the first answers; one is drawn for each point."""
+ONE_LENGTH = (0.5, 1.5)
+"""Smallest and largest factor on the difference of a single pair."""
+LOCAL_LENGTH = (1.0, 2.0)
+"""The same for the mean of the nearest pairs; larger, since a mean is shorter than the vectors it averages."""
+MEAN_LENGTH = (0.7, 3.0)
+"""The same for the mean of all pairs."""
+FIT_LENGTH = (0.9, 1.9)
+"""The same for the linear fit."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,7 @@ class Analogue:
         smiles: Canonical SMILES.
         agreement: Cosine, in [-1, 1], of the change of substructure counts from C with that of the pairs.
         similarity: Tanimoto similarity (ECFP4) to C, in [0, 1].
-        distance: Euclidean distance of its latent vector to `predict_target`; NaN if it cannot be encoded.
+        distance: Euclidean distance of its latent vector to that of `predict_target`; NaN if it cannot be encoded.
     """
 
     smiles: str
@@ -109,7 +120,7 @@ def learn_change(space: LatentSpace, pairs: Sequence[tuple[str, str]]) -> Change
     """The change from the first to the second molecules of pairs of canonical SMILES.
 
     Raises:
-        SpecError: None of them can be encoded, or nothing changes.
+        SpecError: In no pair can both molecules be encoded, or nothing changes.
     """
     points = space.encode([text for pair in pairs for text in pair], AS_IT_IS, is_refined=False)
     points = points.reshape(len(pairs), 2, space.size)
@@ -214,7 +225,7 @@ class _Judge:
         """By SMILES: the answer, and the point (D,) it was decoded from."""
 
     def look(self, space: LatentSpace, points: Floats) -> None:
-        """Decodes points (K, D), exactly and by their regions."""
+        """Decodes points (K, D) by `decode_region` and by `decode`."""
         texts = [*space.decode_region(points), *space.decode(points)]
         for point, text in zip([*points, *points], texts, strict=True):
             if text is not None and text != self._molecule.smiles and text not in self.found:

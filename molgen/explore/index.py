@@ -2,7 +2,7 @@
 
 The points are posterior means, rotated onto the principal axes of the library, so that the leading coordinates contain
 most of a distance. A search computes the distances in these coordinates for all rows, which are lower bounds of the
-full distances, and the full distances only of rows that can still be among the nearest. The search is exact.
+full distances, and the full distances only for rows that can still be among the nearest. The search is exact.
 
 The file is in the safetensors format, written by `explore.library` and read through a memory map. It is hostile input
 until checked.
@@ -31,7 +31,8 @@ FORMAT = "molgen-index-1"
 N_LEADING = 16
 """Maximum of Q: the coarse dimensions of the shipped checkpoint hold three quarters of a squared distance."""
 FARTHEST = 1e6
-"""Maximum distance of a point from the origin; molecules lie within 100."""
+"""Maximum of the absolute coordinates of the centre, and of the length of the leading coordinates of a row; those of
+molecules are below 100."""
 SAMPLE_STEP = 64
 """One in this many partial distances is in the sample that determines a threshold."""
 
@@ -155,7 +156,7 @@ class Index:
         return cls(**parts, smiles=smiles, names=names, checkpoint_sha256=metadata["checkpoint_sha256"])
 
     def require_checkpoint(self, path: Path, digest: str) -> None:
-        """Checks that this index, of the file `path`, belongs to the checkpoint with SHA-256 `digest`.
+        """Checks that this index, read from `path`, belongs to the checkpoint with SHA-256 `digest`.
 
         Raises:
             FileError: It belongs to another one.
@@ -166,7 +167,7 @@ class Index:
             raise FileError(path, message, remedy=remedy)
 
     def points(self, rows: slice | Rows) -> Floats:
-        """Points (M, D) of rows, in the original coordinates, to three digits."""
+        """Points (M, D) of rows, in the original coordinates, with about three correct digits."""
         rotated = np.concatenate([self.leading[rows], self.rest[rows].astype(np.float32)], axis=1)
         back: Floats = rotated @ self.rotation.T.astype(np.float32) + self.centre.astype(np.float32)
         return back

@@ -42,7 +42,7 @@ def build_index(
     tally: Tally,
     policy: Policy = DEFAULT_POLICY,
 ) -> None:
-    """Encodes a library into an index, written in one step, with 16 bytes of memory per row.
+    """Encodes a library into an index, which is written atomically; takes 16 bytes of memory per row.
 
     Args:
         space: The latent space. Points are posterior means: refinement costs six times as much or more and moves a
@@ -117,7 +117,7 @@ class _Library:
             self.ends[1].append(self.names.tell())
 
     def write(self, handle: IO[bytes], checkpoint_sha256: str) -> None:
-        """Writes the index, its parts in falling order of their numbers' width, so that all are aligned."""
+        """Writes the index, with the widest number types first, so that all parts are aligned."""
         n, n_leading = len(self.ends[0]), min(N_LEADING, self.size)
         centre = self.total / n
         covariance = self.products / n - np.outer(centre, centre)

@@ -21,7 +21,8 @@ FOLDS = 5
 PENALTIES = tuple(10.0**power for power in range(-4, 3))
 """Ridge penalties tried, relative to the mean variance of the features."""
 TINY = 1e-9
-"""Variance below which a feature or a target is taken as constant."""
+"""Standard deviation up to which a feature is taken as constant, and smallest eigenvalue that is used, absolute and
+relative to the largest."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ SHOWN = ("qed", "logp", "mw")
 BATCH_SIZE = 64
 """Number of neighbours measured at once."""
 MAX_LOOKED = 100_000
-"""Maximum number of neighbours examined for the bounds."""
+"""Maximum number of the nearest molecules that are examined."""
 
 Neighbour = tuple[Molecule, dict[str, float | str]]
 """A molecule with its latent distance, its name if the library has names, and the measures of a request."""

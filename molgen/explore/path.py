@@ -31,7 +31,8 @@ from molgen.tokens.selfies_vocabulary import pad
 LINEAR, SPHERICAL = "linear", "spherical"
 KINDS = (LINEAR, SPHERICAL)
 NOISES = (0.1, 0.2, 0.3)
-"""Distances of the points around a step from the line, in standard deviations of the prior."""
+"""Standard deviations of the noise that makes the points around a step, in standard deviations of the prior; used in
+turn."""
 LEAST_CONFIDENCE = 0.3
 """Minimum confidence of a molecule on a path."""
 _PARALLEL = 1e-6
@@ -39,7 +40,10 @@ _PARALLEL = 1e-6
 
 GAP = 0.5
 """Tanimoto distance of neighbours above which the search is repeated between them."""
-GAP_STEPS, GAP_DRAWS = 3, 8
+GAP_STEPS = 3
+"""Number of steps between such neighbours."""
+GAP_DRAWS = 8
+"""Maximum number of points decoded at each of these steps."""
 
 Decoded = tuple[Doubles, Floats, Sequence[str | None]]
 """Positions on the way (K,), points (K, D), and the SMILES decoded from them."""
@@ -82,7 +86,7 @@ class PathPoint:
         t: Position, from 0 at the start to 1 at the end.
         smiles: Canonical SMILES.
         to_start: Tanimoto similarity (ECFP4) to the start, in [0, 1].
-        to_end: The same to the end.
+        to_end: Tanimoto similarity to the end.
         confidence: See `measure_confidence`; NaN if it cannot be measured.
     """
 
@@ -307,8 +311,8 @@ def find_best_chain(stops: Sequence[PathPoint]) -> list[int]:
     """Rows of the chain from the first to the last stop with the largest sum over steps.
 
     A step leads to a later t, to no lower similarity to the end and to no higher similarity to the start, and changes
-    one of them. Its value is the similarity of its two molecules plus the confidence of the second, so chains of many
-    small, confident steps are preferred. Solved by dynamic programming over the stops in order.
+    at least one of the two. Its value is the similarity of its two molecules plus the confidence of the second, so
+    chains of many small, confident steps are preferred. Solved by dynamic programming over the stops in order.
     """
     t, to_start, to_end, sure = np.array([[s.t, s.to_start, s.to_end, s.confidence] for s in stops]).T
     bits = [_bits(stop.smiles) for stop in stops]

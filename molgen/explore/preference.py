@@ -38,14 +38,18 @@ MAX_LABELS = 4096
 CHUNK = 4096
 """Number of points scored at once."""
 SHORTLIST = 20_000
-"""Rows of an index scored as molecules, by default; ten seconds of work."""
+"""Default number of rows of an index that are scored as molecules, which takes ten seconds."""
 STEPS = (0.2, 0.6)
-"""Shortest and longest step from a liked molecule to a proposal, in standard deviations of the prior in each dimension:
-at shorter steps most points decode to the molecule itself, at longer ones few are similar to it."""
+"""Smallest and largest standard deviation of the noise added to the point of a liked molecule, in standard deviations
+of the prior. With less noise most points decode to the molecule itself, with more few are similar to it."""
 OVERSAMPLING = 4
 """Molecules found per proposal, of which the most preferred are proposed."""
-BATCH_SIZE, MAX_DECODED, MIN_DECODED = 512, 100, 2048
-"""Points decoded at once; maximum per requested proposal, and in any case."""
+BATCH_SIZE = 512
+"""Number of points decoded at once."""
+MAX_DECODED = 100
+"""Maximum number of decoded points per requested proposal."""
+MIN_DECODED = 2048
+"""The limit on decoded points is never below this."""
 
 _FLAT = Policy(fragment="keep", stereo="drop")
 
@@ -59,7 +63,7 @@ class Labelled:
         z: (M, D), posterior means.
 
     Raises:
-        ValueError: The numbers of both differ, or a point is missing.
+        ValueError: There are more or fewer points than fingerprints, or a point is not finite.
     """
 
     bits: Sequence[ExplicitBitVect]
@@ -160,10 +164,10 @@ def rank_library(
         preference: The profile; its latent part selects a shortlist, whose molecules it scores.
         index: The library.
         n: Number of molecules.
-        n_shortlist: Rows of the shortlist, plus the number of excluded ones. A larger shortlist misses fewer of the
-            most preferred molecules.
+        n_shortlist: Rows of the shortlist, to which the number of excluded molecules is added. A larger
+            shortlist misses fewer of the most preferred molecules.
         excluded: Canonical SMILES that are not recommended.
-        on_rows: Called with the number of rows done, first of the library, then of the shortlist beyond that.
+        on_rows: Called with the number of rows done: those of the library, then those plus the shortlist's.
 
     Raises:
         MoleculeError: A row of the index is no molecule.

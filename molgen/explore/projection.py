@@ -27,7 +27,7 @@ from molgen.extras import require_package
 from molgen.metrics import measure_trustworthiness
 
 N_JUDGED = 2000
-"""Points whose distances give the trustworthiness: two million pairs."""
+"""Maximum number of random points on which the trustworthiness is measured; they have two million pairs."""
 MIN_POINTS = 3
 """Minimum number of points."""
 PERPLEXITY = 30
@@ -40,7 +40,7 @@ OnDone = Callable[[float], object]
 
 @dataclass(frozen=True)
 class Projection:
-    """A picture of N points.
+    """N points projected to two dimensions.
 
     Attributes:
         method: `pca`, `tsne` or `umap`.
@@ -73,7 +73,7 @@ def require_method(method: str) -> None:
 
 
 def project(z: NDArray[np.float32], method: str, seed: int = 0, *, on_done: OnDone = lambda share: None) -> Projection:
-    """The picture of points (N, D), reproducible by seed.
+    """The projection of points (N, D), reproducible by seed.
 
     Args:
         z: At least three points, none missing.
@@ -82,7 +82,7 @@ def project(z: NDArray[np.float32], method: str, seed: int = 0, *, on_done: OnDo
         on_done: Called with the share of the work that is done, in [0, 1].
 
     Raises:
-        SpecError: The method is unknown or not installed, or the points are too few or missing.
+        SpecError: The method is unknown or not installed, there are too few points, or one is not finite.
     """
     require_method(method)
     if z.ndim != 2 or not np.isfinite(z).all():
@@ -159,7 +159,7 @@ def _umap(z: NDArray[np.float32], axes: Doubles, seed: int, on_done: OnDone) -> 
 
 
 def _small(axes: Doubles, spread: float) -> Doubles:
-    """Initialisation that preserves global structure: principal axes scaled to a standard deviation of `spread`.
+    """Initialisation that preserves global structure: principal axes (N, 2), the first with the deviation `spread`.
 
     Source: Kobak & Linderman 2021, doi:10.1038/s41587-020-00809-z.
     """
@@ -170,4 +170,5 @@ def _small(axes: Doubles, spread: float) -> Doubles:
 METHODS: Mapping[str, Callable[[NDArray[np.float32], Doubles, int, OnDone], Doubles]] = MappingProxyType(
     {"pca": _pca, "tsne": _tsne, "umap": _umap}
 )
-"""Functions that compute a picture from points (N, D), their principal axes (N, 2) and a seed."""
+"""Functions that compute the projected points (N, 2) from points (N, D), coordinates on the principal axes (N, 2), a seed
+and a callback for progress."""

@@ -78,7 +78,7 @@ class Units:
 
     Attributes:
         n: Molecules.
-        units: The D units, by falling KL.
+        units: The D units, in order of decreasing KL divergence.
         score: Scores of the units.
         rotated: Mean scores over random rotations of the space.
     """
@@ -213,7 +213,7 @@ def _find_central(space: LatentSpace, molecules: Sequence[Molecule]) -> Molecule
 
 @torch.no_grad()
 def _posterior(space: LatentSpace, smiles: Sequence[str]) -> tuple[Doubles, Doubles]:
-    """Posterior means (N, D) over the prior's scale, and mean KL divergence (D,) from the prior in nats."""
+    """Posterior means (N, D) divided by the prior's scale, and mean KL divergence (D,) from the prior in nats."""
     sequences = [space.model.vocabulary.tokenise(text) for text in smiles]
     mean, kl = np.empty((len(smiles), space.size)), np.empty((len(smiles), space.size))
     scale = space.model.vae.config.scale().double()

@@ -28,7 +28,7 @@ RECOGNISABLE = 0.3
 BEYOND = 1.2
 """Walk length relative to the length at which half of the molecules are no longer similar to the start."""
 NOISE = 0.15
-"""Spread of the points around a step, in standard deviations of the prior."""
+"""Standard deviation of the noise that makes the points around a step, in standard deviations of the prior."""
 
 MolFunction = Callable[[Mol], float]
 
@@ -64,7 +64,7 @@ class Series:
     """Molecules on a walk.
 
     Attributes:
-        t: Position of each, in steps of the direction; 0 is the start, in the middle.
+        t: Position of each, in multiples of the direction's vector; 0, in the middle, is the start.
         smiles: Canonical SMILES; None where decoding gives no valid molecule.
     """
 
@@ -72,7 +72,7 @@ class Series:
     smiles: tuple[str | None, ...]
 
     def different(self) -> Series:
-        """The walk without invalid steps and repetitions; of equal molecules, the one nearest to the start stays."""
+        """The walk without invalid steps and repetitions; of equal molecules, the one nearest to the start is kept."""
         seen: set[str | None] = {None}
         rows = []
         for row in sorted(range(len(self.t)), key=lambda row: (abs(self.t[row]), self.t[row])):
@@ -98,13 +98,13 @@ def steer(space: LatentSpace, molecule: Molecule, point: Floats, vector: Doubles
 
 
 def find_walk_length(space: LatentSpace, smiles: Sequence[str], points: Floats, vector: Doubles) -> float:
-    """The walk length along `vector` (D,): slightly more than where half of the molecules stay similar to the start.
+    """The walk length along `vector` (D,): 1.2 times the median length at which molecules stop being similar.
 
     Args:
         space: The latent space.
         smiles: N canonical SMILES.
         points: Their points (N, D).
-        vector: A step, one standard deviation of the prior long.
+        vector: The direction, one standard deviation of the prior long.
     """
     lengths = np.concatenate([-np.array(WALK_LENGTHS), WALK_LENGTHS])
     line = points[:, None].astype(np.float64) + lengths[:, None] * vector

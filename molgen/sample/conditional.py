@@ -35,21 +35,26 @@ from molgen.score.measure import Measure, MeasureContext, resolve
 from molgen.train.fit.predictor import fit_ensemble
 
 N_PILOT = 2000
+"""Number of points of the first sample."""
 BATCH_SIZE = 256
 OVERSAMPLING = 8
 """Number of candidate points per decoded point."""
-MAX_DECODED, MIN_DECODED = 50, 10_000
-"""Maximum number of decoded points per requested molecule, and in any case, before the search gives up."""
+MAX_DECODED = 50
+"""Maximum number of decoded points per requested molecule before the search gives up."""
+MIN_DECODED = 10_000
+"""The limit on decoded points is never below this."""
 
 LIKE = 0.4
-"""Default minimum Tanimoto similarity of similar molecules."""
-SHORTEST, LONGEST = 0.05, 0.6
-"""Relative positions between a molecule that meets the request and a point of the prior."""
+"""Default minimum Tanimoto similarity to a molecule that samples must resemble."""
+SHORTEST = 0.05
+"""Smallest relative position between a molecule that meets the request (0) and a point of the prior (1)."""
+LONGEST = 0.6
+"""Largest relative position."""
 
 
 @dataclass
 class ConditionalSamples:
-    """What was found.
+    """Molecules found, and counts of points.
 
     Attributes:
         smiles: Distinct molecules that meet the request.
@@ -72,7 +77,7 @@ class ConditionalSamples:
 
     @property
     def plain_share(self) -> float:
-        """The same for points of the prior without selection."""
+        """Share, in [0, 1], of the points of the first sample that meet the request."""
         return self.n_plain_met / max(1, self.n_plain)
 
 
@@ -96,7 +101,8 @@ class SampleRequest:
         """Reads the constraints.
 
         Args:
-            texts: Constraints as in campaigns, such as `2 < logp < 3`; with neither of the others, at least one.
+            texts: Constraints as in campaigns, such as `2 < logp < 3`; at least one, unless `like` or
+                `scaffold` is given.
             space: The latent space; its checkpoint may predict properties.
             like: SMILES of a molecule that samples must resemble, by `LIKE` unless a constraint on `similarity:SMILES`
                 states another bound.
@@ -130,7 +136,7 @@ class SampleRequest:
         self.measures: dict[str, Measure] = {name: resolve(name, context, key="where") for name in names}
 
     def values(self, molecules: Sequence[Molecule]) -> Doubles:
-        """Measures (N, P) of molecules."""
+        """Values (N, P) of the measures of molecules."""
         return np.stack([measure(molecules) for measure in self.measures.values()], axis=1)
 
     def is_met(self, values: Doubles) -> NDArray[np.bool_]:
@@ -213,13 +219,13 @@ class _Draw(Protocol):
     """Chooses points to decode.
 
     Attributes:
-        n_pool: Points of the prior that it chooses with.
+        n_pool: Number of points of the prior that `points` takes.
     """
 
     n_pool: int
 
     def points(self, pool: Floats) -> Floats:
-        """At most a batch of points (N, D), by points (n_pool, D) of the prior."""
+        """At most a batch of points (N, D) to decode, from points (n_pool, D) of the prior."""
 
     def learn(self, points: Floats) -> None:
         """Records points (N, D) that met the request."""

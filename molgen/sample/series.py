@@ -25,8 +25,10 @@ SUBSTITUTIONS = 8
 """Number of molecules made with the parts of each decoded molecule."""
 FOUND_SHARE = 0.5
 """Share of these made from molecules found before; the others are made from the given molecules."""
-MAX_DECODED, MIN_DECODED = 20, 2000
-"""Maximum number of decoded points per requested molecule, and in any case, before the search gives up."""
+MAX_DECODED = 20
+"""Maximum number of decoded points per requested molecule before the search gives up."""
+MIN_DECODED = 2000
+"""The limit on decoded points is never below this."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class CoreSeries:
         return Constraint(f"core:{self.core.text}", ">=", 1.0)
 
     def take(self, rng: np.random.Generator, mol: Chem.Mol, parent: str = "") -> Chem.Mol | None:
-        """The molecule itself if it keeps the core; otherwise another molecule with a part of it at an open position.
+        """`mol` itself if it keeps the core; otherwise `parent`, a SMILES, with a part of `mol` at an open position.
 
-        The other molecule is `parent`, a SMILES, or a member if no part of `mol` fits there. None if none fits at all.
+        If no part fits there or there is no parent, a random member takes its place; None if no part fits there either.
         """
         if self.core.is_kept(mol):
             return mol
@@ -67,10 +69,11 @@ def read_series(
         vary: Numbers of the open positions that change; by default all. The others keep the substituents of the first
             of `given` that keeps the core.
         given: Molecules of the user; those that keep the core are the members.
-        space: It must be able to encode the core.
+        space: The latent space; it must be able to encode the first member.
 
     Raises:
-        SpecError: The core or a number cannot be used, or no molecule that keeps the core is known.
+        SpecError: The core or a number cannot be used, `vary` is given without a core, or no molecule that keeps the
+            core is known.
     """
     if core is None:
         if vary:
@@ -111,12 +114,12 @@ def keep_constraints(patterns: Sequence[str]) -> list[Constraint]:
 
 @dataclass
 class SeriesSamples:
-    """What was found.
+    """Molecules found, and counts.
 
     Attributes:
         smiles: Distinct molecules that keep the core and meet the request.
         n_decoded: Points decoded.
-        n_made: Distinct molecules made that keep the core.
+        n_made: Number of distinct molecules made, which all keep the core.
     """
 
     smiles: list[str] = field(default_factory=list)
@@ -139,6 +142,16 @@ def sample_series(
 
     Parts of molecules decoded from the prior are put at the open positions of the members, and of molecules found
     before.
+
+    Args:
+        space: The latent space.
+        series: The core and its members.
+        request: Bounds on measures.
+        n: Number of molecules.
+        seed: Seed of all sampling.
+        prior: Name of the prior.
+        admit: From SMILES to their admitted form, None if refused.
+        on_found: Called with the number found so far.
 
     Raises:
         SpecError: The checkpoint has no such prior.

@@ -36,7 +36,7 @@ class Constraint:
     bound: float
 
     def __post_init__(self) -> None:
-        """Checks operator and bound; raises SpecError."""
+        """Checks name, operator and bound; raises SpecError."""
         require_name("constraint", self.name)
         if self.operator not in OPERATORS or not is_usable(self.bound):
             raise unreadable_error("constraint", str(self), "an operator and a usable number are needed")
@@ -67,7 +67,7 @@ class Constraint:
     def violation(self, values: npt.ArrayLike) -> Doubles:
         """Violation (N,) of the bound by values (N,), in the unit of the measure: 0 if satisfied.
 
-        Equality counts as 2.2e-16 under `<` and `>`, and as 1 under `!=`. NaN counts as an infinite violation.
+        A value equal to the bound violates `<` and `>` by 2.2e-16, and `!=` by 1. NaN violates by infinity.
         """
         raw = np.asarray(values, dtype=np.float64)
         amount: Doubles = np.where(np.isnan(raw), math.inf, self._excess(raw))
@@ -104,7 +104,7 @@ def require_consistent(constraints: Iterable[Constraint]) -> None:
 
 
 def _contradiction(group: Sequence[Constraint]) -> tuple[Constraint, ...]:
-    """The constraints on one measure, if no value satisfies all of them; otherwise none."""
+    """Constraints of a group on one measure that no value satisfies together; empty if there are none."""
     floors = [c for c in group if c.operator in (">=", ">", "==")]
     ceilings = [c for c in group if c.operator in ("<=", "<", "==")]
     if not floors or not ceilings:

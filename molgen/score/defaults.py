@@ -12,12 +12,12 @@ from molgen.score.measure import CHARGE, UNFAMILIAR, UNSTABLE
 def add_default_constraints(
     rules: AdmissionRules, constraints: Sequence[Constraint], *, has_reference: bool
 ) -> list[Constraint]:
-    """The constraints, and those that rules ask for on measures that they do not name.
+    """The constraints, followed by those of the rules on measures that they do not name.
 
     Args:
-        rules: What is asked.
-        constraints: Of the user.
-        has_reference: Whether the checkpoint can tell what is familiar.
+        rules: The rules of admission.
+        constraints: The user's constraints.
+        has_reference: Whether the checkpoint holds the parts of its training molecules.
     """
     wanted = {
         UNFAMILIAR: has_reference and not rules.allow_unfamiliar,

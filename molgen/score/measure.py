@@ -51,10 +51,10 @@ UNFAMILIAR, UNSTABLE, CHARGE = "unfamiliar", "unstable", "charge"
 charge."""
 
 POSE = "shape:"
-"""What names of measures by a pose begin with; the rest is a file."""
+"""Prefix of the names of measures by a pose; the path of a file follows."""
 
 LIKED = "liked:"
-"""What names of measures by likes and dislikes begin with; the rest is a file."""
+"""Prefix of the names of measures by likes and dislikes; the path of a file follows."""
 
 _MAX_MATCHES = 10_000
 """Maximum number of matches of a SMARTS in one molecule; druglike molecules have far fewer."""
@@ -65,7 +65,7 @@ class Measure(Protocol):
 
     Attributes:
         name: As in objectives, constraints and column headers.
-        is_cheap: Whether calls cost no budget; those of a user's scorer do.
+        is_cheap: Whether calls cost no budget; those of a user's scorer and of `shape:FILE` do.
         default_scale: (low, high) of its useful range, if known.
     """
 
@@ -76,7 +76,7 @@ class Measure(Protocol):
     @property
     def default_scale(self) -> tuple[float, float] | None: ...  # noqa: D102
     def __call__(self, molecules: Sequence[Molecule], /) -> Doubles:
-        """The values (N,); NaN only for a molecule that the checkpoint cannot encode."""
+        """The values (N,); NaN for a molecule that the checkpoint cannot encode or a tolerant scorer fails on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +144,16 @@ def is_own(name: str) -> bool:
 def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Measure:
     """The measure of a name; `key` is the option that names it, for error messages.
 
-    `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto similarity
-    of ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, that of a molecule as
-    substructure, with any substituents; `core:CORE`, 1 where it keeps a core (see `chem.core`), else 0;
-    `shape:FILE.sdf`, the likeness of shape and features to a pose (see `score.pose`); `dock:FOLDER`, a scorer (see
-    `score.docking`); `liked:FILE`, the preference that follows from likes and dislikes (see `explore.liked`);
+    `qed` and the other descriptors; `similarity` (to the reference) and `similarity:SMILES`, the Tanimoto similarity of
+    ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, the number of unique matches of a
+    molecule as a substructure, with any substituents; `core:CORE`, 1 if the molecule keeps a core (see `chem.core`),
+    else 0; `shape:FILE.sdf`, the likeness of shape and features to a pose (see `score.pose`); `dock:FOLDER`, a scorer
+    (see `score.docking`); `liked:FILE`, the preference that follows from likes and dislikes (see `explore.liked`);
     `alerts:pains` and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts
     `predicted:NAME` (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper
     confidence bound, the mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the
-    applicability domain; `unfamiliar`, the number of its parts that the training molecules lack; `unstable`, the
-    number of unstable groups; `charge`, the net formal charge; and scorers of the user.
+    applicability domain; `unfamiliar`, the number of its parts that the training molecules lack; `unstable`, the number
+    of unstable groups; `charge`, the net formal charge; and scorers of the user.
 
     Raises:
         SpecError: The name is unknown, or its argument is missing or invalid.
@@ -329,7 +329,7 @@ _OWN: Mapping[str, Callable[[MeasureContext, str], BuiltIn]] = MappingProxyType(
         CHARGE: _charge,
     }
 )
-"""Measures of one name, from the context and the option that names them."""
+"""Measures whose names have no argument, from the context and the option that names them."""
 
 
 def _reference(context: MeasureContext, key: str) -> Molecule:

@@ -13,7 +13,7 @@ from rdkit.Chem import rdShapeAlign
 from molgen.chem.conformer import embed_several, read_pose
 
 N_CONFORMERS = 5
-"""Conformers of a molecule that are tried; 50 ms a molecule, mostly for making them."""
+"""Number of conformers tried per molecule; takes 50 ms, mostly for embedding."""
 _EQUAL_WEIGHTS = 0.5  # of shape and features, in the alignment
 
 
