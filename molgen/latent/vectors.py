@@ -1,6 +1,8 @@
 """Latent vectors in a file (.npz, .csv or .parquet), one row per molecule; a molecule without a vector keeps its row.
 
-Input files may be hostile: nothing is unpickled, and no array is larger than the data in the file.
+Input files may be hostile: nothing is unpickled, and an array in a .npz file, or the columns of a .parquet file, are
+refused if they take more memory than `MAX_GROWTH` times their size in the file plus `MIN_UNPACKED` bytes. For a
+.parquet file, the memory is estimated from its metadata.
 
 Notation: N rows, D latent dimensions.
 """
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +34,8 @@ SUFFIXES = (".npz", ".csv", ".parquet")
 MAX_SIZE = 4096
 """Maximum of D."""
 MAX_GROWTH = 100
-"""Maximum expansion of an array from an archive, beyond `MIN_UNPACKED` bytes; `write_vectors` compresses none."""
+"""Maximum ratio of the size in memory to the size in the file, beyond `MIN_UNPACKED` bytes. `write_vectors` does not
+compress .npz files, and latent vectors hardly compress in .parquet files."""
 CHUNK = 1024
 """Number of rows encoded at once."""
 
@@ -243,8 +247,20 @@ def _write_parquet(temporary: Path, vectors: Vectors) -> None:
     parquet.write_table(table, temporary)
 
 
+def _require_honest_columns(path: Path, metadata: Any) -> None:
+    """Checks that the columns are not much larger than the file, before memory is allocated.
+
+    A column of equal numbers takes a few bytes for any number of rows.
+    """
+    declared = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    size = max(declared, 4 * metadata.num_rows * metadata.num_columns)
+    if size > MAX_GROWTH * path.stat().st_size + MIN_UNPACKED:
+        raise ValueError(f"its columns unpack to more than {MAX_GROWTH} times its size")
+
+
 def _read_parquet(path: Path) -> Vectors:
     _, parquet = _parquet()
+    _require_honest_columns(path, parquet.read_metadata(path))
     table = parquet.read_table(path)
     if table.column_names != _columns(table.num_columns - 1):
         raise ValueError("the columns must be smiles, z0, z1 and so on")

@@ -42,6 +42,17 @@ def test_parquet_does_the_same_where_it_is_installed(tmp_path: Path, vectors: Ve
     assert (read.smiles, read.checkpoint_sha256) == (vectors.smiles, DIGEST)
 
 
+def test_a_parquet_file_of_many_equal_rows_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("molgen.latent.vectors.MIN_UNPACKED", 1000)
+    path = tmp_path / "vectors.parquet"
+    write_vectors(path, Vectors(np.zeros((100_000, 1), np.float32), ("C",) * 100_000))
+    with pytest.raises(FileError, match="unpack to more than"):
+        read_vectors(path)
+
+
 def test_parquet_without_pyarrow_names_the_remedy(
     tmp_path: Path, vectors: Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
