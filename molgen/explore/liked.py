@@ -1,7 +1,7 @@
 """A file of molecules that a user likes or dislikes, and the preference that follows from it.
 
-The file is a table with the columns `smiles` and `liked`: 1 for a liked molecule, 0 for a disliked one. The last
-line of a molecule counts.
+The file is a table with the columns `smiles` and `liked`: 1 for a liked molecule, 0 for a disliked one. If a
+molecule has several lines, the last counts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from molgen.paths import write_text
 
 COLUMN = "liked"
 DECIMALS = 4
-"""Digits of a preference; further ones depend on the molecules that are encoded together."""
+"""Decimal places of a preference; further ones depend on the molecules that are encoded together."""
 
 Liking = Callable[[Sequence[str]], Doubles]
 """From N SMILES to preferences (N,); NaN for a molecule that cannot be encoded."""
@@ -45,7 +45,7 @@ def read_likes(path: Path) -> dict[str, bool]:
 
 
 def write_likes(path: Path, likes: Mapping[str, bool]) -> None:
-    """Writes such a file in one step.
+    """Writes a file of likes and dislikes atomically.
 
     Raises:
         OSError: The file cannot be written; it is then as it was.
@@ -54,7 +54,7 @@ def write_likes(path: Path, likes: Mapping[str, bool]) -> None:
 
 
 def read_liking(space: LatentSpace, path: Path) -> Liking:
-    """The preference of the molecules of a file; those that cannot be encoded are left out.
+    """The preference learned from the molecules of a file; those that cannot be encoded are left out.
 
     Raises:
         FileError: The file cannot be used.

@@ -170,5 +170,5 @@ def _small(axes: Doubles, spread: float) -> Doubles:
 METHODS: Mapping[str, Callable[[NDArray[np.float32], Doubles, int, OnDone], Doubles]] = MappingProxyType(
     {"pca": _pca, "tsne": _tsne, "umap": _umap}
 )
-"""Functions that compute the projected points (N, 2) from points (N, D), coordinates on the principal axes (N, 2), a seed
-and a callback for progress."""
+"""Functions that compute the projected points (N, 2) from points (N, D), coordinates on the principal axes (N, 2), a
+seed and a callback for progress."""

@@ -1,4 +1,4 @@
-"""Scorers of the user on the workers of a `concurrent.futures.Executor`, one molecule a task.
+"""Scorers of the user on the workers of a `concurrent.futures.Executor`, one molecule per task.
 
 Each worker runs the scorer in a process of its own, as without an executor, and keeps it for the next molecule. Workers
 import molgen, and read the file of the scorer under the path that it has here. Tasks are pickled, and whoever reaches

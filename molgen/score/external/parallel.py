@@ -1,4 +1,4 @@
-"""A scorer of the user in several processes at once, one molecule a call."""
+"""A scorer of the user in several processes at once, one molecule per call."""
 
 from __future__ import annotations
 

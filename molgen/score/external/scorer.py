@@ -297,7 +297,7 @@ class InstalledScorer(FunctionScorer):
 
 
 class CommandScorer(Scorer):
-    """A program that reads SMILES, one a line, and prints numbers, one a line; started once per batch."""
+    """A program that reads SMILES and prints numbers, one per line; started once per batch."""
 
     def __init__(
         self,
