@@ -44,7 +44,7 @@ MAX_NAME = 200
 _REMEDY = "Use a file that `molgen explore direction` wrote."
 MIN_LABELS = 20
 N_SHIPPED = 5000
-"""Shipped molecules that the direction of a descriptor is fitted to; three times as many hardly improve it."""
+"""Number of shipped molecules that the direction of a descriptor is fitted to; more hardly improve it."""
 N_SCOUTS = 40
 """Number of molecules that determine the walk length."""
 CONFOUNDS = ("heavy_atoms", "tokens")
@@ -53,7 +53,7 @@ IS_SIZE = 0.8
 OUTLIERS = (2.0, 98.0)
 """Percentiles to which changes of decoded molecules are clipped."""
 FAINTEST = 0.5
-"""Lower bound of the correlation of probe and concept, by which walk lengths are divided."""
+"""Minimum of the correlation by which a walk length is divided: that of a concept and its prediction."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ class Direction:
     Attributes:
         name: Name of the concept.
         unit: Its unit, "" for a pure number.
-        vector: (D,), one step, of one standard deviation of the prior.
+        vector: (D,), one step, which is one standard deviation of the prior long.
         scale: Change of the concept per step that the probe predicts.
         reach: Walk length in steps, after which most molecules have changed; longer if the probe is weak.
-        weight: (D,) of the probe of the whole concept.
+        weight: (D,), weights of the probe of the concept, confounders included.
         intercept: Intercept of that probe.
         checkpoint_sha256: SHA-256 of the checkpoint of the space.
         n: Number of molecules of the fit.
@@ -252,7 +252,7 @@ def _require_labels(name: str, y: Doubles) -> None:
 
 
 def write_direction(path: Path, direction: Direction) -> None:
-    """Writes a direction as JSON, in one step.
+    """Writes a direction as JSON, atomically.
 
     Raises:
         OSError: The file cannot be written.

@@ -3,8 +3,8 @@
 A receptor folder, which `prepare_receptor` makes, holds the receptor (PDBQT), its native ligand, the box around that
 ligand, and how well Vina finds it again. Scores are in kcal/mol, the lower the better.
 
-Nothing is looked up online. Residues are protonated as the hydrogens in the PDB file say, by meeko's default template
-where it has none; ligands as their SMILES say.
+Nothing is looked up online. Residues are protonated as in the PDB file, or by meeko's default templates if it has no
+hydrogens; ligands as in their SMILES.
 
 Sources: AutoDock Vina 1.2, Eberhardt et al., J. Chem. Inf. Model. 2021, 61, 3891; meeko, Forli lab, Scripps.
 """
@@ -31,17 +31,21 @@ from molgen.paths import read_bytes, write_text
 from molgen.run import file_digest
 
 DOCK = "dock:"
-"""What names of docking scores begin with; the rest is a receptor folder."""
+"""Prefix of the names of docking scores; the path of a receptor folder follows."""
 WORST_KCAL = 0.0
 """The score of a molecule that cannot be docked, and of a pose that is worse than none."""
 PADDING_A = 6.0
-"""Room in the box on each side of the native ligand. Angstrom."""
-SEARCH, THOROUGH = 1, 8
-"""Exhaustiveness of a search and of redocking; scores of drugs differ by at most 0.09 kcal/mol between 1 and 4."""
+"""Distance from the native ligand to each side of the box. Angstrom."""
+SEARCH = 1
+"""Exhaustiveness of a search; scores of drugs differ by at most 0.09 kcal/mol between 1 and 4."""
+THOROUGH = 8
+"""Exhaustiveness of redocking."""
 MAX_RMSD_A = 2.0
 """Deviation of a redocked native ligand above which docking is doubtful. Angstrom."""
-MAX_PROTEIN_BYTES, MAX_CARD_BYTES = 1 << 27, 1 << 16
-"""Sizes above which a PDB file (a million atoms have 81 MB) and a card of a receptor are refused."""
+MAX_PROTEIN_BYTES = 1 << 27
+"""Maximum size of a PDB file; a million atoms have 81 MB."""
+MAX_CARD_BYTES = 1 << 16
+"""Maximum size of a card of a receptor."""
 
 _SEED = 1  # Vina takes a random seed for 0
 _RECEPTOR, _PROTEIN, _NATIVE, _CARD = "receptor.pdbqt", "protein.pdb", "native.sdf", "receptor.json"
@@ -53,9 +57,9 @@ class ReceptorCard:
     """What is known of a prepared receptor.
 
     Attributes:
-        center: Of the box. Angstrom.
-        size: Of the box. Angstrom.
-        native_score: Of the native ligand, docked again. kcal/mol.
+        center: Centre of the box. Angstrom.
+        size: Side lengths of the box. Angstrom.
+        native_score: Score of the native ligand, docked again. kcal/mol.
         native_rmsd: Deviation of its pose from the crystal, over heavy atoms. Angstrom.
         protonation: Where the hydrogens come from.
     """
@@ -98,7 +102,7 @@ class Receptor:
         """The receptor that `prepare_receptor` wrote; see the constructor for the threads.
 
         Raises:
-            FileError: The folder is none.
+            FileError: The folder is not a receptor folder.
             SpecError: vina or meeko is not installed.
         """
         return cls(folder / _RECEPTOR, read_card(folder), n_threads)
@@ -160,7 +164,7 @@ def receptor_folder(measure: str) -> Path:
 
 
 def receptor_digest(folder: Path) -> str:
-    """The SHA-256 of the files of a receptor folder that scores depend on."""
+    """The SHA-256 sums of the files of a receptor folder that scores depend on."""
     return " ".join(file_digest(folder / name) for name in (_RECEPTOR, _CARD))
 
 

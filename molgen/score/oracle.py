@@ -28,13 +28,14 @@ class Score:
     """The scores of N molecules: raw values, desirabilities, totals and violations.
 
     Attributes:
-        values: Raw value (N,) of each measure; NaN for a molecule that the checkpoint cannot encode.
+        values: Raw value (N,) of each measure; NaN for a molecule that the checkpoint cannot encode, or that a tolerant
+            scorer has no value for.
         desirabilities: (N,) in [0, 1] of each objective with a scale; 0 for NaN.
-        total: (N,), larger is better: of a single objective the raw value, signed; of several the weighted geometric
-            mean of their desirabilities, in [0, 1]. Minus infinity if a value is NaN.
+        total: (N,), larger is better: the signed raw value of a single objective, or the weighted geometric mean, in
+            [0, 1], of the desirabilities of several. Minus infinity if the value of an objective is NaN.
         violation: (N,), the sum over constraints of the distances to their bounds, in widths of the scale of the
-            measure if it has one; 0 if all are satisfied, infinite if a value is NaN.
-        failures: N texts, why scorers of the user have no value; "" if they have, and for restored scores.
+            measure if it has one; 0 if all are satisfied, infinite if the value of an objective or a constraint is NaN.
+        failures: N texts, why scorers of the user have no value; "" if they have one, and for restored scores.
     """
 
     values: Mapping[str, Doubles]
@@ -166,18 +167,18 @@ class Oracle:
     def is_known(self, labels: Mapping[str, float]) -> bool:
         """Whether known values of properties tell what a molecule scores without a call of a user's scorer.
 
-        There must be one for every scorer, and one at least for an objective, that of the property where it is
-        predicted.
+        There must be a known value for every scorer, and for at least one objective; for a predicted objective, it is
+        the known value of the property.
         """
         scorers = [name for name, measure in self._measures.items() if not measure.is_cheap]
         wanted = {labelled_property(objective.name) for objective in self.objectives}
         return all(name in labels for name in scorers) and bool(wanted & labels.keys())
 
     def recall(self, molecules: Sequence[Molecule], labels: Sequence[Mapping[str, float]]) -> Score:
-        """The score of N molecules that are known: of scorers the known value, other measures are computed.
+        """The score of N molecules from known values of scorers; built-in measures are computed.
 
         Raises:
-            ScorerError: A measure gave something other than one number a molecule.
+            ScorerError: A measure did not give one number per molecule.
         """
         cheap = {name for name, measure in self._measures.items() if measure.is_cheap}
         values = self._measured(cheap, molecules)

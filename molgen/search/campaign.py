@@ -41,20 +41,20 @@ MAX_PROPOSALS = 256
 
 @dataclass(frozen=True)
 class CampaignStatus:
-    """Where a campaign stands.
+    """The progress of a campaign.
 
     Attributes:
-        n_scored: Molecules scored, of the budget.
+        n_scored: Molecules scored, which count against the budget.
         best: Highest total among feasible molecules, NaN before the first.
         top_10: Mean of the ten highest such totals.
-        n_proposed: Points decoded.
-        n_invalid: Points that gave no valid molecule.
-        n_duplicate: Points that gave a known molecule.
-        n_filtered: Points that gave a new molecule that violates a constraint on a built-in measure.
+        n_proposed: Proposals, starting molecules included.
+        n_invalid: Proposals without a valid molecule.
+        n_duplicate: Proposals of a molecule that was proposed before.
+        n_filtered: Proposals of a new molecule that violates a constraint on a built-in measure.
         n_known: Starting molecules with known values, which were not scored.
         n_failed: Scored molecules that a scorer of the user has no value for.
-        hypervolume: That of the Pareto front, NaN unless objectives are kept apart.
-        seconds: Since the start of the loop.
+        hypervolume: Hypervolume of the Pareto front; NaN for a campaign with one total.
+        seconds: Time since the start of the loop.
     """
 
     n_scored: int
@@ -114,7 +114,7 @@ class CampaignLoop:
 
         Raises:
             RunError: The ledger is damaged.
-            SpecError: Objectives are kept apart, but one has no scale.
+            SpecError: A measure has the name of another column of the ledger.
         """
         self.spec, self.space, self.oracle = spec, space, oracle
         limit = spec.start_limit or max(1, spec.budget // 2)
@@ -209,7 +209,7 @@ class CampaignLoop:
             idle = 0 if len(self._evaluations) > n_before else idle + 1
 
     def status(self) -> CampaignStatus:
-        """Where the campaign stands."""
+        """The progress so far."""
         top = self._totals[-10:]
         return CampaignStatus(
             n_scored=len(self._evaluations),
@@ -270,7 +270,7 @@ class CampaignLoop:
         return ahead
 
     def _sort_out(self, proposals: list[_Proposal]) -> list[_Proposal]:
-        """Tells invalid and known ones at once; returns the first trial of each new molecule."""
+        """Answers invalid and repeated proposals; returns the first proposal of each new molecule."""
         new: dict[str, _Proposal] = {}
         for proposal in proposals:
             if not proposal.smiles:
@@ -284,7 +284,7 @@ class CampaignLoop:
         return list(new.values())
 
     def _filter(self, new: list[_Proposal]) -> tuple[list[_Proposal], list[tuple[_Proposal, float]]]:
-        """Those that satisfy every constraint on built-in measures, and the others with their violations."""
+        """Proposals that satisfy every constraint on built-in measures, and the others with their violations."""
         if not new:
             return [], []
         violations = self.feasibility.violations([parse(proposal.smiles) for proposal in new]).tolist()
@@ -314,7 +314,7 @@ class CampaignLoop:
             self._answer(proposal, Outcome(proposal.smiles, tuple(values), float(score.violation[row])))
 
     def _answer(self, proposal: _Proposal, outcome: Outcome) -> None:
-        """Tells a proposal, and remembers the answer for repetitions."""
+        """Sets the outcome of a proposal, and keeps it for repetitions."""
         self._met[proposal.smiles] = proposal.outcome = outcome
 
     def _score(self, kept: list[_Proposal]) -> list[_Proposal]:
@@ -346,7 +346,7 @@ class CampaignLoop:
         return ahead
 
     def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:
-        """The ledger line of a molecule; its trial is told, and it is added to the front."""
+        """The ledger line of a molecule; its outcome is set, and if feasible it is added to the front."""
         total, violation = float(score.total[row]), float(score.violation[row])
         values: tuple[float, ...] = (total,)
         if self.spec.pareto:
@@ -373,7 +373,7 @@ class CampaignLoop:
         return evaluation
 
     def _worth(self, evaluation: Evaluation, values: tuple[float, ...]) -> Outcome:
-        """What the search is told of an evaluation: its score; for a failed one no score, or the worst so far."""
+        """The outcome that the search is told: the score; for a failed evaluation no score, or the worst so far."""
         raw = {name: value for name, value in evaluation.values.items() if math.isfinite(value)}
         if math.isfinite(evaluation.total + evaluation.violation):
             return Outcome(evaluation.smiles, values, evaluation.violation, raw)

@@ -36,7 +36,7 @@ class LatentBox:
     Attributes:
         centre: (D,) centre of the box, usually the mean of the prior.
         deviation: (D,) standard deviation of the prior, above 0.
-        half_width: Parameters lie between plus and minus this.
+        half_width: Parameters lie from minus this number to plus this number.
     """
 
     centre: Doubles
@@ -85,7 +85,7 @@ class LatentSampler(BaseSampler):
         return self._offspring[number].molecule.smiles if number in self._offspring else ""
 
     def parent(self, number: int) -> str:
-        """The parent of the molecule of trial `number`; "" for a given molecule or a prior sample."""
+        """The parent of the molecule of trial `number`; "" for an enqueued point or a prior sample."""
         return self._offspring[number].parent if number in self._offspring else ""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -95,7 +95,7 @@ class LatentSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The next molecule of the generation; a new generation is asked for when none is left."""
+        """The parameters of the next molecule; a new generation is asked for when none is left."""
         if "fixed_params" in trial.system_attrs:  # an enqueued trial has its own point
             return {}
         if not self._queue:

@@ -24,15 +24,15 @@ Judge = Callable[[Sequence[Molecule]], tuple[Doubles, Prediction]]
 that 0 is the worst and 1 the best found."""
 
 JITTER = 1e-3
-"""Noise variance of a pick without a score, relative to that of the signal."""
+"""Noise variance assumed for a pick that has no score yet, relative to the variance of the signal."""
 MIN_STD = 1e-9
 """Minimum standard deviation of a predicted score."""
 LEAST_BOLDNESS = 0.01
-"""Minimum number of standard deviations, relative to the maximum."""
+"""Smallest boldness, relative to the largest."""
 TIMID = 0.1
-"""Number of standard deviations below which a pick maximises the expected improvement."""
+"""Boldness below which a pick of one score maximises the expected improvement."""
 TAIL = -6.0
-"""Standard deviations below the best, from which on the expected improvement follows its asymptote."""
+"""Standardised gain at and below which the expected improvement is computed by its asymptote."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Aim:
     best molecule in variants of the same score; a timid pick of one score maximises the expected improvement instead.
 
     Attributes:
-        boldness: Standard deviations added to the mean.
-        weights: (M,) of the scores, which sum to 1.
+        boldness: Number of standard deviations added to the mean.
+        weights: (M,) weights of the scores, which sum to 1.
     """
 
     boldness: float
@@ -52,7 +52,7 @@ class Aim:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, confidence: float, n_scores: int) -> Aim:
-        """An aim with a boldness from a hundredth of `confidence` to `confidence`, uniform in its logarithm.
+        """An aim with a boldness from a hundredth of `confidence` to `confidence`, log-uniform.
 
         Source: Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709).
         """
@@ -169,7 +169,7 @@ def log_expected_improvement(gain: Doubles, std: Doubles) -> Doubles:
 
 
 def _scalarise(share: Doubles, weights: Doubles) -> Doubles:
-    """Scalarisation (P,) of M scores (P, M), each 1 at the best found: the largest weighted distance from 1 counts.
+    """Scalarisation (P,) of M scores (P, M), each 1 at the best found: the largest weighted distance from 1 dominates.
 
     Source: augmented Chebyshev with random weights, ParEGO, Knowles 2006 (doi:10.1109/TEVC.2005.851274), equation 2.
     """
