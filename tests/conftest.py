@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import hypothesis
 import pytest
 import typer.main
 import typer.testing
@@ -27,6 +28,8 @@ from molgen import paths
 RunMolgen = Callable[..., Result]
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: two busy threads on a busy machine wait for each other
+hypothesis.settings.register_profile("molgen", deadline=None)  # no test fails because the machine is busy
+hypothesis.settings.load_profile("molgen")
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored, here and in what tests start
 
 

@@ -50,7 +50,6 @@ def environments(smiles: str) -> dict[int, int]:
     return {key: min(radius for _, radius in places) for key, places in found.GetBitInfoMap().items()}
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(MOLECULES), min_size=1), st.sampled_from(MOLECULES))
 def test_what_is_unfamiliar_is_what_none_of_the_others_has(known: list[str], smiles: str) -> None:
     there = set().union(*map(environments, known))
@@ -77,7 +76,6 @@ def test_ring_systems_are_rings_that_share_atoms_with_what_is_doubly_bound(
     assert reference("CCO").unfamiliar(mol(smiles)).ring_systems == tuple(sorted(ring_systems))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(MOLECULES), st.randoms(use_true_random=False))
 def test_the_order_of_the_atoms_does_not_count(smiles: str, random: object) -> None:
     before = mol(smiles)
@@ -89,7 +87,6 @@ def test_the_order_of_the_atoms_does_not_count(smiles: str, random: object) -> N
     assert reference(smiles).unfamiliar(after) == Unfamiliar()
 
 
-@settings(deadline=None)
 @given(st.permutations(MOLECULES), st.integers(0, len(MOLECULES)))
 def test_the_order_of_the_molecules_does_not_count_nor_how_they_are_parted(smiles: list[str], cut: int) -> None:
     whole, parts = reference(*MOLECULES), (reference(*smiles[:cut]), reference(*smiles[cut:]))
@@ -150,7 +147,7 @@ def refused(path: Path, content: bytes, digest: str | None = None) -> str:
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_are_taken_for_a_reference(tmp_path: Path, content: bytes) -> None:
     assert "holds no atom environments" in refused(tmp_path / "a.safetensors", content)
 

@@ -35,7 +35,7 @@ EDITS: dict[str, Edit] = {
 
 @pytest.mark.parametrize("name", EDITS)
 @given(one=st.sampled_from(MOLECULES), other=st.sampled_from(MOLECULES), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_comes_out_reads_back_whole_and_without_radicals(name: str, one: str, other: str, seed: int) -> None:
     mol = EDITS[name](np.random.default_rng(seed), one, other)
     if mol is None:

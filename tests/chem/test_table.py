@@ -230,7 +230,7 @@ def test_rows_come_while_the_file_is_read(tmp_path: Path) -> None:
     assert next(stream) == Row(1, "CCO", "", ())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(
     suffix=st.sampled_from([*SUFFIXES, ".csv.gz", ".sdf.gz"]),
     content=st.binary(max_size=200) | st.text("smiles,;\t\n\r\"'CNO1()>$<M END", max_size=200).map(str.encode),

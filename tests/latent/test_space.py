@@ -81,7 +81,7 @@ def test_a_molecule_has_one_point_however_it_is_written(space: LatentSpace) -> N
 
 
 @given(st.lists(st.integers(0, len(MOLECULES) - 1), min_size=1, max_size=12))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_encoding_does_not_depend_on_the_company(space: LatentSpace, rows: list[int]) -> None:
     alone = np.concatenate([space.encode([smiles]) for smiles in MOLECULES])
     together = space.encode([MOLECULES[i] for i in rows])
@@ -171,7 +171,7 @@ def test_draws_follow_the_seed(space: LatentSpace) -> None:
 
 
 @given(st.integers(1, 12), st.randoms(use_true_random=False))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_draws_of_a_row_do_not_depend_on_the_other_rows(space: LatentSpace, size: int, random: Random) -> None:
     z = random_points(space, 24)
     z[5] = np.nan

@@ -137,7 +137,7 @@ def test_an_array_that_claims_more_than_the_file_holds_costs_no_memory(tmp_path:
         read_vectors(lying)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, len(npz_of(**GOOD)) - 1), byte=st.integers(0, 255))
 def test_a_changed_byte_is_refused_or_harmless(tmp_path: Path, place: int, byte: int) -> None:
     content = bytearray(npz_of(**GOOD))
@@ -148,7 +148,7 @@ def test_a_changed_byte_is_refused_or_harmless(tmp_path: Path, place: int, byte:
         assert len(read_vectors(path)) == 2
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text() | st.text(alphabet='smilez0,1\n".-', min_size=10).map(lambda text: f"smiles,z0\n{text}"))
 def test_any_text_as_a_table_is_read_or_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "vectors.csv"

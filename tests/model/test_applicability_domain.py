@@ -86,7 +86,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_other_json_is_refused_or_a_scale(data: st.DataObject) -> None:
     value = ApplicabilityDomain.of(drawn(25, 0)).as_json()

@@ -191,7 +191,7 @@ def test_every_region_of_the_weights_is_guarded(path: Path) -> None:
         assert "SHA-256 differs" in is_refused(path)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 0.999))
 def test_truncated_weights_are_refused(tmp_path: Path, share: float) -> None:
     path = tmp_path / "cut.safetensors"
@@ -200,7 +200,7 @@ def test_truncated_weights_are_refused(tmp_path: Path, share: float) -> None:
     assert "SHA-256 differs" in is_refused(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_garbage_in_place_of_json_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "junk.safetensors"
@@ -229,7 +229,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.with_suffix(".json").write_text(json.dumps(description), encoding="utf-8")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_json_value_anywhere_is_refused_or_used(tmp_path: Path, data: st.DataObject) -> None:
     """Under the right SHA-256, one entry of the description, at any depth, is replaced or removed."""

@@ -29,7 +29,7 @@ def batch(lengths: list[int], width: int | None = None) -> tuple[Tensor, Tensor]
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=6), st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_encoding_depends_on_neither_batch_nor_padding(lengths: list[int], extra: int) -> None:
     torch.manual_seed(0)
     encoder = Vae(VaeConfig(V, 6, 10, 14)).encoder

@@ -2,7 +2,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from molgen.errors import RunError
@@ -51,7 +51,6 @@ def test_a_line_changed_or_taken_out_of_the_chain_is_found(tmp_path: Path) -> No
             ProjectFolder.open(folder.path)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_for_a_chain_is_refused_or_empty(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = ProjectFolder.create(tmp_path_factory.mktemp("p") / "p", SPEC)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from molgen.errors import MoleculeError
@@ -46,7 +46,6 @@ def test_text_comes_back_from_its_ids_and_pieces_make_it_short(tokens: SmilesVoc
 
 
 @given(st.lists(st.sampled_from(split_smiles("".join(MOLECULES[:5]))), max_size=30))
-@settings(deadline=None)
 def test_any_run_of_known_symbols_has_ids_of_the_longest_tokens(tokens: SmilesVocabulary, symbols: list[str]) -> None:
     text = "".join(symbols)
     said = [tokens.text([i]) for i in tokens.ids(text).tolist()]

@@ -34,7 +34,7 @@ def epoch(schedule: Schedule, number: int = 0) -> Counter[int]:
 
 
 @given(st.integers(1, 200), st.integers(0, 50), st.integers(1, 9), st.integers(0, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_epoch_shows_every_unlabelled_training_molecule_once(n: int, n_out: int, batch_size: int, seed: int) -> None:
     schedule = Schedule(token_set(n + n_out, n_out=n_out), batch_size, seed)
     assert epoch(schedule) == Counter(range(n))

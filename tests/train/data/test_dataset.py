@@ -267,7 +267,7 @@ def test_other_files_are_not_token_sets(tmp_path: Path) -> None:
         TokenSet.load(path)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_file_is_a_file_error_or_still_a_token_set(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "data.npz"
