@@ -193,6 +193,7 @@ ORDER = [
     "serve.campaigns",
     "serve.maps",
     "serve.likes",
+    "serve.projects",
     "serve.instruments",
     "serve.asked",
     "serve.workbench",

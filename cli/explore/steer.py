@@ -13,14 +13,8 @@ from ..console.listing import Output, require_output, show_listing
 from ..console.outputs import check_outputs
 
 if TYPE_CHECKING:
-    from molgen.chem.molecule import Molecule
     from molgen.explore.direction import Direction
-    from molgen.explore.walk import Series
     from molgen.latent.space import LatentSpace
-    from molgen.output.listing import Listing
-
-SHOWN = ("logp", "tpsa", "qed", "heavy_atoms")
-"""Properties shown beside the steered one."""
 
 
 @check_outputs
@@ -59,11 +53,12 @@ def steer(  # noqa: PLR0913 - one parameter per option
     from molgen.chem.admission import AdmissionRules
     from molgen.chem.molecule import Policy
     from molgen.device import use_threads
-    from molgen.explore.direction import choose_walk_length
+    from molgen.explore.direction import choose_walk_length, describe_walk
     from molgen.explore.walk import WalkConfig
     from molgen.explore.walk import steer as walk_of
     from molgen.latent.encodable import encode_named
     from molgen.latent.space import LatentSpace
+    from molgen.output.listing import Listing
 
     require_output(output)
     use_threads(threads)
@@ -80,7 +75,8 @@ def steer(  # noqa: PLR0913 - one parameter per option
         "t in standard deviations of the prior"
     )
     report = {"start": start.smiles, "concept": direction.name, "strength": direction.strength.plain}
-    show_listing(title, _make_listing(space, start, direction, series), report, output, is_json)
+    columns = describe_walk(space, start, direction, series)
+    show_listing(title, Listing(tuple(text or "" for text in series.smiles), columns), report, output, is_json)
 
 
 def _direction(space: LatentSpace, along: str, seed: int) -> Direction:
@@ -91,26 +87,3 @@ def _direction(space: LatentSpace, along: str, seed: int) -> Direction:
         return read_direction(Path(along), space)
     with show.progress(None, f"Learning {along}"):
         return fit_descriptor_direction(space, along, seed)
-
-
-def _make_listing(space: LatentSpace, start: Molecule, direction: Direction, series: Series) -> Listing:
-    from molgen.chem.molecule import parse
-    from molgen.chem.properties import DESCRIPTORS
-    from molgen.explore.walk import measure_similarities
-    from molgen.output.listing import Listing
-
-    mols = [parse(text).mol if text else None for text in series.smiles]
-
-    def describe(name: str) -> tuple[float, ...]:
-        function = DESCRIPTORS[name].function
-        return tuple(float("nan") if mol is None else float(function(mol)) for mol in mols)
-
-    columns: dict[str, tuple[float | str, ...]] = {"t": series.t}
-    if direction.name in DESCRIPTORS:
-        columns[direction.name] = describe(direction.name)
-    else:
-        points = space.encode([text or "" for text in series.smiles], is_refined=False)
-        columns[f"{direction.name} (probe)"] = tuple(direction.read(points).tolist())
-    columns["tanimoto"] = tuple(measure_similarities(start.smiles, series.smiles).tolist())
-    columns |= {name: describe(name) for name in SHOWN if name != direction.name}
-    return Listing(tuple(text or "" for text in series.smiles), columns)

@@ -19,6 +19,7 @@ Salimans et al. 2017 (arXiv:1703.03864).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,12 +28,19 @@ from typing import Any
 import numpy as np
 
 from molgen.arrays import Doubles, Floats
-from molgen.chem.molecule import AS_IT_IS, Molecule
+from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.chem.sampling import draw_shipped_molecules
 from molgen.errors import FileError, SpecError
 from molgen.explore.linear_probe import cross_predict, fit_probe
-from molgen.explore.walk import MolFunction, PairedChanges, decode_pairs, find_walk_length
+from molgen.explore.walk import (
+    MolFunction,
+    PairedChanges,
+    Series,
+    decode_pairs,
+    find_walk_length,
+    measure_similarities,
+)
 from molgen.json_values import replace_non_finite
 from molgen.latent.space import LatentSpace
 from molgen.metrics import is_binary, r2, score_predictions
@@ -47,6 +55,8 @@ N_SHIPPED = 5000
 """Number of shipped molecules that the direction of a descriptor is fitted to; more hardly improve it."""
 N_SCOUTS = 40
 """Number of molecules that determine the walk length."""
+DESCRIBED = ("logp", "tpsa", "qed", "heavy_atoms")
+"""Descriptors of the molecules of a walk."""
 CONFOUNDS = ("heavy_atoms", "tokens")
 IS_SIZE = 0.8
 """Correlation with heavy atoms above which a concept counts as a size, so that size is not regressed out."""
@@ -206,6 +216,29 @@ def fit_descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: in
 def choose_walk_length(space: LatentSpace, direction: Direction, molecule: Molecule, point: Floats) -> float:
     """The walk length for a molecule at a point (D,): `reach`, or longer if that hardly changes the molecule."""
     return max(direction.reach, find_walk_length(space, [molecule.smiles], point[None], direction.vector))
+
+
+def describe_walk(
+    space: LatentSpace, start: Molecule, direction: Direction, series: Series
+) -> dict[str, tuple[float, ...]]:
+    """Columns of a walk: position, concept, similarity to the start, and descriptors; NaN where there is no molecule.
+
+    A concept without a descriptor is the one that the probe of the direction predicts.
+    """
+    mols = [parse(text, AS_IT_IS).mol if text else None for text in series.smiles]
+
+    def describe(name: str) -> tuple[float, ...]:
+        function = DESCRIPTORS[name].function
+        return tuple(math.nan if mol is None else float(function(mol)) for mol in mols)
+
+    columns: dict[str, tuple[float, ...]] = {"t": series.t}
+    if direction.name in DESCRIPTORS:
+        columns[direction.name] = describe(direction.name)
+    else:
+        points = space.encode([text or "" for text in series.smiles], is_refined=False)
+        columns[f"{direction.name} (probe)"] = tuple(direction.read(points).tolist())
+    columns["tanimoto"] = tuple(measure_similarities(start.smiles, series.smiles).tolist())
+    return columns | {name: describe(name) for name in DESCRIBED if name != direction.name}
 
 
 def project_out(slope: Doubles, others: Doubles) -> Doubles:

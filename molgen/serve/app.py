@@ -25,9 +25,10 @@ _PAGE = Path(__file__).resolve().parent / "page"
 _MAX_JSON_BYTES = 1_000_000
 _ACTIONS = (
     *("start", "resume", "stop", "candidates", "export"),
-    *("molecule", "analogues", "neighbours", "path", "cards", "like"),
+    *("molecule", "analogues", "neighbours", "path", "walk", "cards", "like"),
     *("sketch", "read_sketch"),
     *("draw", "stop_drawing"),
+    *("new_project", "propose", "tell", "project"),
 )
 """Functions of the workbench that take and give a JSON object."""
 
@@ -54,6 +55,11 @@ def make_app(workbench: Workbench, token: str, port: int) -> Starlette:
         path = workbench.exported(request.path_params["name"])
         return FileResponse(path, filename=path.name, media_type="chemical/x-mdl-sdfile")
 
+    async def proposals(request: Request) -> Response:
+        name, number = request.path_params["name"], request.path_params["number"]
+        path = workbench.projects.proposals(name, number)
+        return FileResponse(path, filename=f"{name}-{path.name}", media_type="text/csv")
+
     async def drawn(request: Request) -> Response:
         return FileResponse(workbench.maps.page(request.path_params["name"]), headers=MAP_HEADERS)
 
@@ -63,6 +69,7 @@ def make_app(workbench: Workbench, token: str, port: int) -> Starlette:
         Route("/api/upload", upload, methods=["POST"]),
         Route("/api/exports/{name}", exported),
         *(Route(f"/api/{name}", _action(getattr(workbench, name)), methods=["POST"]) for name in _ACTIONS),
+        Route("/api/proposals/{name}/{number:int}", proposals),
         Route("/maps/{name}", drawn),
         Mount("/page", StaticFiles(directory=_PAGE)),
     ]

@@ -13,10 +13,12 @@ from molgen.chem.molecule import AS_IT_IS, Molecule, Policy, parse
 from molgen.chem.properties import DESCRIPTORS
 from molgen.chem.table import Tally, read_rows
 from molgen.errors import NothingValidError, SpecError
+from molgen.explore.direction import Direction, choose_walk_length, describe_walk, fit_descriptor_direction
 from molgen.explore.index import SUFFIX, Index
 from molgen.explore.library import build_index
 from molgen.explore.neighbours import find_neighbours, tabulate_neighbours
 from molgen.explore.path import PathConfig, find_path
+from molgen.explore.walk import WalkConfig, steer
 from molgen.latent.combined_model import make_predict_function
 from molgen.latent.encodable import encode_named
 from molgen.latent.filtered_space import FilteredSpace
@@ -63,7 +65,13 @@ class Instruments:
         self._space = space
         self._trust = make_trust_function(space)
         self._predict = make_predict_function(space)
+        self._directions: dict[str, Direction] = {}
         self._lock = Lock()
+
+    @property
+    def checkpoint_sha256(self) -> str:
+        """SHA-256 of the checkpoint."""
+        return self._space.model.digest
 
     def molecule(self, smiles: str) -> Answer:
         """A molecule with descriptors, trust and predictions.
@@ -136,6 +144,27 @@ class Instruments:
             }
             listing = Listing(tuple(stop.smiles for stop in stops), columns)
         return _answer(listing, ["molgen", "explore", "path", start, end, "--steps", str(n_steps)])
+
+    def walk(self, smiles: str, along: str, n_steps: int) -> Answer:
+        """Molecules along the direction of a descriptor, and against it.
+
+        Raises:
+            MoleculeError: The text is no molecule that can be encoded.
+            SpecError: There is no such descriptor.
+        """
+        with self._lock:
+            rules = AdmissionRules(charge="neutralise")
+            (start,), z = encode_named(self._space, [smiles], Policy(charge=rules.charge))
+            if along not in self._directions:
+                self._directions[along] = fit_descriptor_direction(self._space, along)
+            direction = self._directions[along]
+            config = WalkConfig(choose_walk_length(self._space, direction, start, z[0]), n_steps)
+            filtered = FilteredSpace(self._space, Admission(rules, self._space.model.familiarity, [start]))
+            series = steer(filtered, start, z[0], direction.vector, config).different()
+            listing = Listing(
+                tuple(text or "" for text in series.smiles), describe_walk(self._space, start, direction, series)
+            )
+        return _answer(listing, ["molgen", "explore", "steer", smiles, "--along", along, "--steps", str(n_steps)])
 
     def cards(self, smiles: Sequence[str]) -> Answer:
         """Molecules with descriptors.

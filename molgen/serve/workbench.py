@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from molgen.chem.conformer import draw_molblock
 from molgen.chem.molecule import AS_IT_IS, molblock_to_smiles, parse
 from molgen.errors import SpecError
 from molgen.output.listing import Cell
+from molgen.output.report.content import Card, Grid, Table
+from molgen.project.batch import Exploration
+from molgen.project.columns import CurationSpec
 from molgen.search import start
 from molgen.search.launch import Machine
 from molgen.search.spec import MAX_BUDGET
@@ -21,17 +25,20 @@ from molgen.serve.campaigns import Campaigns
 from molgen.serve.instruments import Answer, Instruments
 from molgen.serve.likes import Likes
 from molgen.serve.maps import Maps
+from molgen.serve.projects import Curated, Projects
 from molgen.serve.workspace import Workspace, require_plain_name
 
 _OPTIONS = ("maximize", "minimize", "target", "range", "constraint", "start", "budget", "batch", "sampler", "seed")
 """Options of a campaign that the page sends; scorers, which run code, are left to the command line."""
+MAX_STEPS = 100
+"""Steps of a walk on each side."""
 
 
 class Workbench:
     """Answers requests.
 
     Attributes:
-        campaigns, maps, likes: Those of the workspace.
+        campaigns, maps, likes, projects: Those of the workspace.
     """
 
     def __init__(
@@ -42,15 +49,17 @@ class Workbench:
         self.campaigns = Campaigns(workspace, machine)
         self.maps = Maps(workspace, machine, checkpoint)
         self.likes = Likes(workspace)
+        self.projects = Projects(workspace, machine, checkpoint, instruments.checkpoint_sha256)
 
     def state(self) -> dict[str, Any]:
-        """Files, campaigns, maps and likes, for a page that is loaded or reloaded at any time."""
+        """Files, campaigns, maps, likes and projects, for a page that is loaded or reloaded at any time."""
         return {
             "folder": str(self._workspace.folder),
             "files": self._workspace.file_names(),
             "campaigns": [asdict(state) for state in self.campaigns.states()],
             "maps": [asdict(state) for state in self.maps.states()],
             "likes": self.likes.all(),
+            "projects": [asdict(state) for state in self.projects.states()],
         }
 
     def start(self, asked: Asked) -> dict[str, Any]:
@@ -126,6 +135,11 @@ class Workbench:
             self._instruments.path(text_of(asked, "first"), text_of(asked, "last"), number_of(asked, "steps"))
         )
 
+    def walk(self, asked: Asked) -> dict[str, Any]:
+        """Molecules along the direction of a descriptor."""
+        steps = number_of(asked, "steps", MAX_STEPS)
+        return _shown(self._instruments.walk(text_of(asked, "smiles"), text_of(asked, "along"), steps))
+
     def cards(self, asked: Asked) -> dict[str, Any]:
         """Molecules with descriptors."""
         return _shown(self._instruments.cards(texts_of(asked, "smiles")))
@@ -148,6 +162,34 @@ class Workbench:
         self.maps.stop(text_of(asked, "name"))
         return {"command": "Ctrl-C, or kill -TERM"}
 
+    def new_project(self, asked: Asked) -> dict[str, Any]:
+        """Starts a project."""
+        columns = _columns(asked, asked.get("property"))
+        direction = text_of(asked, "direction")
+        return _curated(self.projects.new(text_of(asked, "name"), text_of(asked, "file"), columns, direction))
+
+    def propose(self, asked: Asked) -> dict[str, Any]:
+        """Starts to propose a round."""
+        name, exploration = text_of(asked, "name"), cast(Exploration, text_of(asked, "explore"))
+        library = text_of(asked, "library") if asked.get("library") else ""
+        return {"command": shlex.join(self.projects.propose(name, number_of(asked, "n"), exploration, library))}
+
+    def tell(self, asked: Asked) -> dict[str, Any]:
+        """Records results."""
+        name = text_of(asked, "name")
+        columns = _columns(asked, asked.get("property") or self.projects.property_name(name))
+        return _curated(self.projects.tell(name, text_of(asked, "file"), columns))
+
+    def project(self, asked: Asked) -> dict[str, Any]:
+        """The figures, tables and molecules of a project."""
+        name = text_of(asked, "name")
+        report = self.projects.report(name)
+        tables = [asdict(section) for section in report.sections if isinstance(section, Table)]
+        grids = [_grid(section) for section in report.sections if isinstance(section, Grid)]
+        command = ["molgen", "report", str(self._workspace.projects / name), "-o", f"{name}.html"]
+        answer = {"title": report.subtitle, "figures": report.figures, "tables": tables, "grids": grids}
+        return {**answer, "command": shlex.join(command)}
+
     def upload(self, name: str, content: bytes) -> dict[str, Any]:
         """Keeps a file of molecules."""
         return asdict(self._workspace.upload(name, content))
@@ -164,17 +206,36 @@ class Workbench:
         return path
 
 
+def _columns(asked: Asked, column: object) -> CurationSpec:
+    """How to read a file of measurements."""
+    unit = asked.get("unit") or ""
+    if not isinstance(column, str | None) or not isinstance(unit, str):
+        raise SpecError("property", "and the unit must be texts")
+    return CurationSpec((column,) if column else (), asked.get("to_p") is True, unit)
+
+
+def _curated(curated: Curated) -> dict[str, Any]:
+    return {**asdict(curated), "command": shlex.join(curated.command)}
+
+
+def _grid(grid: Grid) -> dict[str, Any]:
+    return {"title": grid.title, "cards": _cards(grid.columns, grid.cards)}
+
+
 def _shown(answer: Answer) -> dict[str, Any]:
-    cards = [
+    return {"cards": _cards(answer.columns, answer.cards), "command": shlex.join(answer.command)}
+
+
+def _cards(columns: Sequence[str], cards: Sequence[Card]) -> list[dict[str, Any]]:
+    return [
         {
             "id": card.id,
             "smiles": card.smiles,
             "drawing": card.drawing,
-            "values": dict(zip(answer.columns, map(_plain, card.cells), strict=True)),
+            "values": dict(zip(columns, map(_plain, card.cells), strict=True)),
         }
-        for card in answer.cards
+        for card in cards
     ]
-    return {"cards": cards, "command": shlex.join(answer.command)}
 
 
 def _plain(value: Cell) -> float | str | None:

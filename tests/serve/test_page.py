@@ -98,6 +98,52 @@ def test_a_lasso_in_a_map_leads_to_cards_and_files(workbench: Any, visit: Callab
     assert read == wanted == {Chem.MolToSmiles(mol) for mol in Chem.SDMolSupplier(str(tmp_path / "selection.sdf"))}
 
 
+def test_rounds_of_a_project(workbench: Any, visit: Callable[[], Any], tmp_path: Path) -> None:
+    rows = [f"{smiles},{4 + 0.4 * i}" for i, smiles in enumerate(workbench.smiles)]
+    workbench.upload("measured.csv", "\n".join(["smiles,pKi", *rows, "C(,5"]).encode())
+    catalogue = ["CC(=O)Nc1ccc(C)cc1", "Cc1ccc(O)cc1", "CC(C)Cc1ccccc1", "Cc1ccc(C(=O)O)cc1", "CCN(CC)CC"]
+    workbench.upload("stock.smi", "\n".join(catalogue).encode())
+    page = visit()
+    page.click("nav [data-view=projects]")
+    page.fill("#new-project [name=name]", "rounds")
+    page.select_option("#new-project [name=file]", "measured.csv")
+    page.click("#new-project [type=submit]")
+    page.wait_for_selector("#projects-note:has-text('8 compounds of 9 rows')")
+    page.wait_for_selector("#figures:has-text('maximize pKi')")
+    page.fill("#propose [name=n]", "2")
+    page.select_option("#propose [name=library]", "stock.smi")
+    page.click("#propose [type=submit]")
+    page.wait_for_selector("#sections h3:has-text('waiting for a result')")
+    with page.expect_download() as download:
+        page.click("#rounds a:has-text('round 1')")
+    download.value.save_as(tmp_path / "proposals.csv")
+    proposed = [line.split(",") for line in (tmp_path / "proposals.csv").read_text().splitlines()[1:]]
+    assert {row[1] for row in proposed} < {parse(text).smiles for text in catalogue}
+    told = "\n".join(["id,smiles,pKi", *(f"{row[0]},{row[1]},{row[3]}" for row in proposed)])
+    assert workbench.upload("results.csv", told.encode())[0] == 200
+    page.select_option("#tell [name=file]", "results.csv")
+    page.click("#tell [type=submit]")
+    page.wait_for_selector("#sections h3:has-text('Proposals measured')")
+    page.wait_for_selector("#told:has-text('molgen tell')")
+    measured = page.locator("#sections > div", has_text="Proposals measured").locator(".card .name")
+    assert measured.all_inner_texts() == ["R1-01", "R1-02"]
+
+
+def test_a_slider_walks_a_direction(visit: Callable[[], Any]) -> None:
+    page = visit()
+    page.click("nav [data-view=path]")
+    page.fill("#walk [name=steps]", "3")
+    page.click("#walk [type=submit]")
+    page.wait_for_selector("#walk ~ .grid .card:nth-child(3)")
+    middle = page.locator("#walk ~ .grid .card:nth-child(2)")
+    assert middle.get_attribute("title") == page.input_value("#walk [name=smiles]")
+    slider = page.locator("#walk ~ p .slider")
+    slider.focus()
+    slider.press("End")
+    last = page.locator("#walk ~ .grid .card:nth-child(3)")
+    assert middle.get_attribute("title") == last.get_attribute("title")
+
+
 def test_what_is_drawn_is_described(visit: Callable[[], Any]) -> None:
     page = visit()
     page.click("nav [data-view=molecule]")

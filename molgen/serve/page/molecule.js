@@ -1,4 +1,4 @@
-// One molecule: its values, analogues and neighbours; and the path between two.
+// One molecule: its values, analogues and neighbours; and molecules on a line: between two, or along a direction.
 
 import { act, ask, tellCommand } from "./server.js";
 import { countMolecules, showCards } from "./cards.js";
@@ -23,17 +23,24 @@ export function startMolecule() {
   startForm("ask", (fields, action) => ask(action, { ...fields, n: Number(fields.n) }));
 }
 
-export function startPath() {
-  const form = document.getElementById("way");
-  const slider = document.getElementById("slider");
+// A form whose molecules lie on a line: the first one, the one at the slider and the last one are shown.
+function startLine(id, work, findPlace) {
+  const form = document.getElementById(id);
+  const slider = form.parentElement.querySelector(".slider");
   const grid = form.parentElement.querySelector(".grid");
   let cards = [];
-  const turn = () => showCards(grid, cards.slice(slider.valueAsNumber, slider.valueAsNumber + 1));
-  startForm("way", (fields) => ask("path", { ...fields, steps: Number(fields.steps) }));
+  const turn = () => showCards(grid, [cards[0], cards[slider.valueAsNumber], cards.at(-1)]);
+  startForm(id, work);
   form.addEventListener("answer", (event) => {
     cards = event.detail;
-    Object.assign(slider, { hidden: false, max: cards.length - 1, value: 0 });
+    Object.assign(slider, { hidden: false, max: cards.length - 1, value: findPlace(cards) });
     turn();
   });
   slider.addEventListener("input", turn);
+}
+
+export function startLines() {
+  startLine("way", (fields) => ask("path", { ...fields, steps: Number(fields.steps) }), (cards) => cards.length >> 1);
+  startLine("walk", (fields) => ask("walk", { ...fields, steps: Number(fields.steps) }),
+    (cards) => cards.findIndex((card) => card.values.t === 0));
 }

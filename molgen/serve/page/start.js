@@ -4,7 +4,8 @@ import { startCampaigns } from "./campaigns.js";
 import { startEditor } from "./editor.js";
 import { startLikes } from "./likes.js";
 import { startMap } from "./map.js";
-import { startMolecule, startPath } from "./molecule.js";
+import { startMolecule, startLines } from "./molecule.js";
+import { startProjects } from "./projects.js";
 import { startPolling } from "./state.js";
 
 const buttons = document.querySelectorAll("nav button");
@@ -19,8 +20,9 @@ function showView(name) {
 for (const button of buttons) button.addEventListener("click", () => showView(button.dataset.view));
 startCampaigns();
 startMolecule();
-startPath();
+startLines();
 startMap();
 startLikes();
 startEditor();
+startProjects();
 startPolling();

@@ -24,9 +24,10 @@ export function startPolling() {
   poll();
 }
 
-// Gives a select or a datalist the names as options, and keeps what is chosen.
-export function offer(field, names) {
+// Gives a select or a datalist the names as options, after one for no name if it has a text, and keeps what is chosen.
+export function offer(field, names, none = "") {
   const before = field.value;
-  field.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
+  field.replaceChildren(...(none ? [make("option", { value: "", textContent: none })] : []),
+    ...names.map((name) => make("option", { value: name, textContent: name })));
   if (names.includes(before)) field.value = before;
 }
