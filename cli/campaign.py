@@ -248,7 +248,7 @@ def _line(status: CampaignStatus) -> str:
     numbers = {"best": f"{status.best:.4g}", "top 10": f"{status.top_10:.4g}", "unique": f"{status.unique_rate:.0%}"}
     parts = [f"{name} {'-' if 'nan' in text else text}" for name, text in numbers.items()]
     if status.n_filtered:
-        parts.append(f"{status.n_filtered} outside constraints")
+        parts.append(f"{status.n_filtered} proposals outside constraints")
     if not math.isnan(status.hypervolume):
         parts.append(f"hypervolume {status.hypervolume:.4f}")
     return "  ".join([*parts, f"{rate:.0f} calls/s"])

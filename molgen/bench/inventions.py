@@ -112,13 +112,14 @@ def _edit(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) 
     rng = np.random.default_rng(seed)
     best = sorted(compounds, key=lambda compound: -compound.labels[LABEL].value)[:N_PARENTS]
     parents = [compound.smiles for compound in best]
+    known = {compound.smiles for compound in compounds}
     request = read_constraints(space, (), [parse(compound.smiles) for compound in compounds])
     made: dict[str, Molecule] = {}
     while len(made) < n:
         one, other = (parents[int(rng.integers(len(parents)))] for _ in range(2))
         mol = cross(rng, one, other) if rng.random() < CROSS_SHARE else mutate(rng, one)
         child = _read(mol)
-        is_new = child is not None and child.smiles not in (*made, *parents)
+        is_new = child is not None and child.smiles not in made.keys() | known
         if child and is_new and request.is_met(request.values([child]))[0]:
             made[child.smiles] = child
     return list(made)

@@ -177,7 +177,7 @@ def _pick_by_tanimoto_process(
 
 
 def _pick_by_molgen(assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
-    """The batch that `molgen propose` picks."""
+    """A batch picked as by `molgen propose` from a catalogue, but among the best `N_JOINT` only."""
     fitted = assay.fit(known, int(rng.integers(2**31)), N_TREES_RANKING)
     boldness = BOLDNESS["balanced"]
     mean, std = fitted.predict_by_process(others)

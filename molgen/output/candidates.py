@@ -141,8 +141,8 @@ def select(
     """The `top` best feasible molecules, unique by InChIKey, each parsed from its SMILES.
 
     Lines whose SMILES no longer parses to the same molecule are left out. A diverse selection is `pick_diverse` of a
-    pool, ranked by total again. The pool is the best 5 * `top` molecules: at least 100, but at most half of the
-    feasible ones. It grows until it has two scaffolds for every three molecules to select, or 20 * `top` molecules.
+    pool, in the order of the ranking again. The pool is the best 5 * `top` molecules: at least 100, but at most half of
+    the feasible ones. It grows until it has two scaffolds for every three molecules to select, or 20 * `top` molecules.
 
     Args:
         evaluations: A ledger.
@@ -317,8 +317,8 @@ def rank_feasible(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, b
     feasible = [e for e in evaluations if e.is_feasible and math.isfinite(e.total)]
     if not feasible:
         raise NothingValidError(
-            f"none of {len(evaluations)} scored molecules meets all constraints",
-            remedy="Give the campaign a larger budget, or loosen a constraint.",
+            f"none of {len(evaluations)} scored molecules meets all constraints and has a value of every objective",
+            remedy="Give the campaign a larger budget, loosen a constraint, or see why the scorer had no value.",
         )
     is_pareto = any(not math.isnan(evaluation.hypervolume) for evaluation in feasible)
     is_first = _on_front(feasible) if is_pareto else [False] * len(feasible)

@@ -42,7 +42,7 @@ _METADATA: Mapping[str, Mapping[str, str | None]] = {
     ".png": {"Software": None},
     ".pdf": {"CreationDate": None},
 }
-"""Without date and version, equal figures have equal bytes."""
+"""Without date, equal figures of one matplotlib version have equal bytes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Chart:
 
     Attributes:
         title: A line above it.
-        subtitle: A second line.
+        subtitle: A second line: under the title of a page, below a figure.
         notes: Lines below it, on its trustworthiness.
         axes: Names of the two axes; empty if they have no meaning.
         points: (N, 2) finite positions; any unit, the same for both axes.

@@ -9,15 +9,15 @@ Fields, in this order:
 | one per measure | its raw value, such as `qed` |
 | `desirability_M` | of each objective M, in [0, 1] |
 | `predicted_P_mean`, `predicted_P_std` | the prediction of property P |
+| `nearest_known_P` | the known value of property P of the most similar start molecule |
 | `passes_pains`, `passes_brenk`, `alerts` | checks, and the alerts matched as `check:alert; ...` |
 | `parent`, `parent_similarity` | the molecule it was derived from, and the Tanimoto similarity (ECFP4) to it |
 | `is_novel` | whether neither the campaign started with it nor the checkpoint was trained on it |
 | `name` | its name in the file of start molecules, if it is one of them |
+| `n_undefined_stereo` | number of undefined stereocentres and double bonds; a 3D record shows one of several isomers |
 | `nearest_known` | name of the most similar start molecule, or its SMILES if it has no name |
 | `nearest_known_smiles` | SMILES of that molecule |
 | `nearest_known_similarity`, `change` | Tanimoto similarity (ECFP4) to it; what changed, such as `Cl to CF3` |
-| `nearest_known_P` | its known value of property P |
-| `n_undefined_stereo` | number of undefined stereocentres and double bonds; a 3D record shows one of several isomers |
 | `trust` | its trust, if the checkpoint has an applicability domain and the campaign did not measure it |
 | `hypervolume`, `on_front` | with `--pareto`: hypervolume at its call; whether it is on the final Pareto front |
 | `pose_score` | with `--poses`: docking score in kcal/mol |
@@ -26,9 +26,9 @@ Fields, in this order:
 | `coordinates` | only in SDF: `docked`, `3D`, or `2D` if requested or if no 3D conformer was found |
 
 A field name is made of the name of a measure or property: every run of characters other than ASCII letters and digits
-becomes `_`, a name that does not begin with a letter gets the prefix `measure_`, and 48 characters are kept. Names
-that are then equal but for case get `_2`, `_3` and so on. `measure_fields` has the mapping. Numbers have six
-significant digits. Missing entries (no parent, no alert, no value) are `none` in SDF and empty in CSV.
+becomes `_`, and is dropped at both ends; a name that then does not begin with a letter gets the prefix `measure_`; 48
+characters are kept. Names that are then equal but for case get `_2`, `_3` and so on. `measure_fields` has the mapping.
+Numbers have six significant digits. Missing entries (no parent, no alert, no value) are `none` in SDF and empty in CSV.
 """
 
 from __future__ import annotations
