@@ -73,7 +73,7 @@ def probe_layers(  # noqa: PLR0913 - one parameter per option
         depths = probe.probe_layers(space, [record.molecule for record in records], labels, seed, advance)
     if output:
         _write(output, depths)
-        show.note(f"The table is in {output}")
+        show.note(f"The {'table' if output.suffix == '.csv' else 'figure'} is in {output}")
     if is_json:
         show.as_json({"n": len(records), "depths": [asdict(depth) for depth in depths]})
     else:
@@ -83,7 +83,7 @@ def probe_layers(  # noqa: PLR0913 - one parameter per option
 def read_encodable(
     space: LatentSpace, data: Path, properties: Sequence[str], smiles_column: str | None, limit: int, seed: int
 ) -> list[Record]:
-    """Encodable molecules of at most `limit` random rows of a file; reports how many were left out."""
+    """Encodable molecules of at most `limit` random valid rows of a file; reports invalid and unencodable rows."""
     from molgen.chem.sampling import draw_items
     from molgen.chem.table import Tally, read_molecules
     from molgen.latent.encodable import keep_encodable

@@ -26,7 +26,7 @@ def report(
         Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the page: .html.")
     ],
     top: Annotated[
-        int, typer.Option("--top", "-n", min=1, max=1000, help="Maximum number of molecules to show.")
+        int, typer.Option("--top", "-n", min=1, max=1000, help="Number of best molecules; a Pareto front is whole.")
     ] = 100,
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="The checkpoint of the campaign, if it was moved.")
@@ -35,8 +35,8 @@ def report(
 ) -> None:
     """Write one page about a campaign, a training or a project, to read in a browser, send and print.
 
-    The page needs no network. It shows the specification, the progress, and the best molecules, which can be sorted
-    and filtered.
+    The page needs no network. It shows the specification, the progress and, of a campaign or a project, the best
+    molecules, which can be sorted and filtered.
 
     Example: molgen report run -o report.html
     """

@@ -34,7 +34,7 @@ class Characters:
         return len(self.characters) + EOS + 1
 
     def ids(self, smiles: str) -> Tensor:
-        """Ids (L,) of a text."""
+        """Ids of a text, with those of its begin and end."""
         return torch.tensor([BOS, *(self._ids[character] for character in smiles), EOS])
 
     def text(self, ids: Sequence[int]) -> str:
@@ -74,7 +74,7 @@ class MosesVae(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int) -> list[list[int]]:
-        """Ids of `n` texts drawn from the standard normal prior; each has the maximum length, whatever its end."""
+        """Ids of `n` texts drawn from the standard normal prior: `MAX_LENGTH` - 1 of each, also after its end."""
         z = torch.randn(n, LATENT_SIZE)
         h, ids = self._first(z), torch.full((n,), BOS)
         drawn = []

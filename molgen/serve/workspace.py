@@ -119,15 +119,19 @@ class Workspace:
 
     def run_names(self) -> Sequence[str]:
         """The names of the runs, sorted."""
-        return _plain(path.name for path in self.runs.iterdir() if path.is_dir())
+        return _folder_names(self.runs)
 
     def project_names(self) -> Sequence[str]:
         """The names of the projects, sorted."""
-        return _plain(path.name for path in self.projects.iterdir() if path.is_dir())
+        return _folder_names(self.projects)
 
     def map_names(self) -> Sequence[str]:
         """The names of the maps, sorted."""
         return _plain(path.stem for path in self.maps.glob("*.html"))
+
+
+def _folder_names(folder: Path) -> Sequence[str]:
+    return _plain(path.name for path in folder.iterdir() if path.is_dir())
 
 
 def _plain(names: Iterable[str]) -> Sequence[str]:

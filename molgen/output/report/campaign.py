@@ -154,7 +154,7 @@ def _trade_offs(
         x = Axis.around(_axis_label(one), [mark.x for mark in marks])
         y = Axis.around(_axis_label(other), [mark.y for mark in marks])
         plots.append(Plot(f"{one.name} and {other.name}", x, y, (), marks, [("faint", names[0]), ("main", names[1])]))
-    note = "Point at a mark to see its molecule; click to find it among the candidates."
+    note = "Point at a mark of a candidate to see its molecule; click to find it below."
     return Plots("Pareto front" if is_pareto else "Objectives", plots, note)
 
 
