@@ -118,8 +118,8 @@ def propose(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Option(
             "--constraint",
-            help="Constraint on new molecules (not on a catalogue), as in campaigns; by default sa <= 4.5 and no BRENK "
-            "alert. They are also familiar, stable and neutral, unless one names unfamiliar, unstable or charge.",
+            help="Constraint, as in campaigns. By default, new molecules have sa <= 4.5 and no BRENK alert, and are "
+            "familiar, stable and neutral, unless one names unfamiliar, unstable or charge; a catalogue has none.",
         ),
     ] = None,
     core: options.Core = None,

@@ -5,6 +5,8 @@ Notation: N points, D latent dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from numpy.typing import ArrayLike
 
 from molgen.chem.admission import Admission
@@ -34,6 +36,6 @@ class FilteredSpace(LatentSpace):
         """The same by the language model; see `LatentSpace.decode_region`."""
         return self.admission(self._space.decode_region(z, seed=seed))
 
-    def vary(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
+    def vary(self, z: ArrayLike, *, seed: int = 0, drafts: Sequence[str] | None = None) -> list[str | None]:
         """The same for analogues of the molecules at points (N, D); see `LatentSpace.vary`."""
-        return self.admission(self._space.vary(z, seed=seed))
+        return self.admission(self._space.vary(z, seed=seed, drafts=drafts))

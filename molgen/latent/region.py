@@ -5,18 +5,20 @@ Notation: N points, D latent dimensions, C coarse ones, B rows of a batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rdkit import Chem
 from torch import Tensor
 
 from molgen.arrays import Floats
 from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import Molecule, parse, saturate
 from molgen.errors import MoleculeError
-from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel
+from molgen.model.language_model import MAX_LENGTH, MAX_SURPRISE, Reading, SmilesLanguageModel
 
 BATCH_SIZE = 256
 N_DRAWS = 4
@@ -25,9 +27,8 @@ a ring system that the training molecules lack, or is a variant that equals its 
 REDRAW_TEMPERATURE = 0.5
 """Temperature of a repair from the second attempt on; the first takes the likeliest tokens."""
 
-_Rewrite = Callable[[list[NDArray[np.uint16]], Tensor, Tensor, int], list[str]]
-"""From drafts, the coarse parts of their points (B, C), random numbers (B, 122) and the number of the attempt, counted
-from 0, to texts."""
+_Rewrite = Callable[[Reading, Tensor, int], list[str]]
+"""From drafts, random numbers (B, 122) and the number of the attempt, counted from 0, to texts."""
 
 
 class RegionDecoder:
@@ -43,46 +44,65 @@ class RegionDecoder:
     def repair(self, points: Floats, drafts: Sequence[str | None], seed: int) -> list[str | None]:
         """Canonical SMILES of drafts at points (N, D), rewritten from the first unlikely token on."""
 
-        def rewrite(ids: list[NDArray[np.uint16]], coarse: Tensor, uniforms: Tensor, draw: int) -> list[str]:
-            return self._model.repair(ids, coarse, REDRAW_TEMPERATURE if draw else 0.0, uniforms)
+        def rewrite(reading: Reading, uniforms: Tensor, draw: int) -> list[str]:
+            return self._model.repair(reading, REDRAW_TEMPERATURE if draw else 0.0, uniforms)
 
         return self._rewrite(points, drafts, seed, rewrite, may_be_draft=True)
 
-    def vary(self, points: Floats, drafts: Sequence[str | None], seed: int) -> list[str | None]:
-        """Canonical SMILES of molecules that share the beginning of the drafts at points (N, D)."""
+    def vary(self, points: Floats, drafts: Sequence[str | None], seed: int, *, is_known: bool) -> list[str | None]:
+        """Canonical SMILES of molecules that share the beginning of the drafts at points (N, D).
 
-        def rewrite(ids: list[NDArray[np.uint16]], coarse: Tensor, uniforms: Tensor, _draw: int) -> list[str]:
-            return self._model.vary(ids, coarse, uniforms)
+        If the drafts are known molecules, unlikely tokens of them are kept too, and their variants may have as many
+        unfamiliar parts as they have.
+        """
 
-        return self._rewrite(points, drafts, seed, rewrite, may_be_draft=False)
+        def rewrite(reading: Reading, uniforms: Tensor, _draw: int) -> list[str]:
+            return self._model.vary(reading, uniforms, max_surprise=math.inf if is_known else MAX_SURPRISE)
+
+        allowed = drafts if is_known else ()
+        return self._rewrite(points, drafts, seed, rewrite, may_be_draft=False, allowed=allowed)
 
     def _rewrite(
-        self, points: Floats, drafts: Sequence[str | None], seed: int, rewrite: _Rewrite, *, may_be_draft: bool
+        self,
+        points: Floats,
+        drafts: Sequence[str | None],
+        seed: int,
+        rewrite: _Rewrite,
+        *,
+        may_be_draft: bool,
+        allowed: Sequence[str | None] = (),
     ) -> list[str | None]:
         coarse = torch.from_numpy(points[:, : len(self._scale)] / self._scale).to(self._device)
-        ids = [self._tokenise(draft) for draft in drafts]
         texts: list[str | None] = [None] * len(points)
-        rows = np.flatnonzero(np.isfinite(points).all(axis=1))
-        for draw in range(N_DRAWS):
-            is_open = np.zeros(len(points), dtype=bool)
-            is_open[rows] = True
-            for start in range(0, len(rows), BATCH_SIZE):
-                chunk = rows[start : start + BATCH_SIZE]
-                uniforms = draw_uniforms(chunk, (seed, draw), MAX_LENGTH + 2).to(self._device)
-                written = rewrite([ids[row] for row in chunk], coarse[chunk], uniforms, draw)
-                for row, text in zip(chunk.tolist(), written, strict=True):
+        finite = np.flatnonzero(np.isfinite(points).all(axis=1))
+        for start in range(0, len(finite), BATCH_SIZE):
+            rows = finite[start : start + BATCH_SIZE]
+            reading = self._model.read_drafts([self._tokenise(drafts[row]) for row in rows], coarse[rows])
+            for draw in range(N_DRAWS):
+                uniforms = draw_uniforms(rows, (seed, draw), MAX_LENGTH + 2).to(self._device)
+                is_open = np.ones(len(rows), dtype=bool)
+                for i, (row, text) in enumerate(zip(rows.tolist(), rewrite(reading, uniforms, draw), strict=True)):
                     molecule = parse_generated(text)
                     if molecule and (may_be_draft or molecule.smiles != drafts[row]):
-                        is_open[row] = not self._is_familiar(molecule)
-                        texts[row] = texts[row] if is_open[row] and texts[row] else molecule.smiles
-            rows = np.flatnonzero(is_open)
+                        is_open[i] = not self._is_familiar(molecule, allowed[row] if allowed else None)
+                        texts[row] = texts[row] if is_open[i] and texts[row] else molecule.smiles
+                left = np.flatnonzero(is_open)
+                if not len(left):
+                    break
+                rows, reading = rows[left], reading.take(left)
         return texts
 
-    def _is_familiar(self, molecule: Molecule) -> bool:
+    def _is_familiar(self, molecule: Molecule, allowed: str | None) -> bool:
+        """Whether a molecule has no unfamiliar parts, or no more of them than an allowed molecule."""
         if self._familiarity is None:
             return True
-        unfamiliar = self._familiarity.unfamiliar(molecule.mol)
-        return unfamiliar.n_radius_1 == 0 and not unfamiliar.ring_systems
+        found = self._familiarity.unfamiliar(molecule.mol)
+        if not found.n_radius_1 and not found.ring_systems:
+            return True
+        if allowed is None:
+            return False
+        known = self._familiarity.unfamiliar(Chem.MolFromSmiles(allowed))
+        return found.n_radius_1 <= known.n_radius_1 and len(found.ring_systems) <= len(known.ring_systems)
 
     def _tokenise(self, smiles: str | None) -> NDArray[np.uint16]:
         """Token ids of a draft; empty without a draft, or if the draft has an unknown symbol."""

@@ -205,22 +205,25 @@ class LatentSpace:
             return drafts
         return self._region.repair(self._points(z), drafts, require_seed(seed))
 
-    def vary(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
+    def vary(self, z: ArrayLike, *, seed: int = 0, drafts: Sequence[str] | None = None) -> list[str | None]:
         """Canonical SMILES of analogues of the molecules at points (N, D); None where the result is no valid molecule.
 
-        The language model rewrites the result of `decode` from a randomly drawn token on, so that most analogues share
-        a large part with it. Without such a model, tokens are drawn by `decode` at temperature 1.
+        The language model rewrites the result of `decode`, or a given draft, from a randomly drawn token on, so that
+        most analogues share a large part with it. Without such a model, tokens are drawn by `decode` at temperature 1.
 
         Args:
             z: Points; rows that are not finite give None.
             seed: Seed of the draws, together with the number of the row.
+            drafts: SMILES of N molecules to vary in place of those that `decode` gives, written from any atom. Their
+                analogues may have as many parts that the training molecules lack as they have.
 
         Raises:
             SpecError: `z` is not an array of rows of D numbers, or the seed not a whole number from 0 on.
         """
         if self._region is None:
             return self.decode(z, temperature=1.0, seed=seed)
-        return self._region.vary(self._points(z), self.decode(z), require_seed(seed))
+        texts = self.decode(z) if drafts is None else drafts
+        return self._region.vary(self._points(z), texts, require_seed(seed), is_known=drafts is not None)
 
     @cached_property
     def _region(self) -> RegionDecoder | None:

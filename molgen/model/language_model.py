@@ -99,53 +99,55 @@ class SmilesLanguageModel(AutoregressiveDecoder):
         return self._texts(self.generate_tokens(*self._start(n), MAX_LENGTH, 1.0, uniforms))
 
     @torch.no_grad()
-    def repair(
-        self, drafts: Sequence[NDArray[np.uint16]], coarse: Tensor, temperature: float, uniforms: Tensor | None
-    ) -> list[str]:
-        """Texts of drafts, each rewritten from its first token above `MAX_SURPRISE` nats on; most are valid SMILES.
+    def read_drafts(self, drafts: Sequence[NDArray[np.uint16]], coarse: Tensor) -> Reading:
+        """States and likelihoods of B drafts, for `repair` and `vary`.
 
         Args:
             drafts: Token ids of B molecules; an empty one is generated from the beginning.
             coarse: (B, C), their condition, in standard deviations of the prior.
+        """
+        ids, lengths = (torch.from_numpy(x).to(coarse.device) for x in pad(drafts))
+        start, gates = self._start_near(coarse)
+        states = self.read(ids, start, gates)
+        tokens = append_end(ids, lengths)
+        chance = torch.log_softmax(self.logits(states).float(), dim=2).gather(2, tokens.t()[:, :, None])[:, :, 0].t()
+        return Reading(tokens, states, gates, torch.where(tokens == PAD, 0.0, -chance))
+
+    @torch.no_grad()
+    def repair(self, reading: Reading, temperature: float, uniforms: Tensor | None) -> list[str]:
+        """Texts of drafts, each rewritten from its first token above `MAX_SURPRISE` nats on; most are valid SMILES.
+
+        Args:
+            reading: The B drafts.
             temperature: Of the generated tokens; 0 takes the likeliest.
             uniforms: (B, 122) random numbers in [0, 1); may be None if the temperature is 0.
         """
-        reading = self._read_drafts(drafts, coarse)
         first = (reading.surprise > MAX_SURPRISE).int().argmax(dim=1)
         is_likely = (reading.surprise <= MAX_SURPRISE).all(dim=1)
         cut = torch.where(is_likely, reading.surprise.shape[1], first)
         return self._rewrite(reading, cut, temperature, temperature, uniforms)
 
     @torch.no_grad()
-    def vary(self, drafts: Sequence[NDArray[np.uint16]], coarse: Tensor, uniforms: Tensor) -> list[str]:
-        """Texts that differ from their drafts from a random token on, at the latest the first above `MAX_SURPRISE`.
+    def vary(self, reading: Reading, uniforms: Tensor, *, max_surprise: float = MAX_SURPRISE) -> list[str]:
+        """Texts that differ from their drafts from a random token on, at the latest the first unlikely one.
 
         Args:
-            drafts: Token ids of B molecules; an empty one is generated from the beginning.
-            coarse: (B, C), their condition, in standard deviations of the prior.
+            reading: The B drafts.
             uniforms: (B, 122) random numbers in [0, 1).
+            max_surprise: Nats above which a token is unlikely.
         """
-        reading = self._read_drafts(drafts, coarse)
         surprise = reading.surprise.double()
-        n_unlikely = (surprise > MAX_SURPRISE).cumsum(dim=1)
-        is_open = (reading.tokens != PAD) & (n_unlikely - (surprise > MAX_SURPRISE).long() == 0)
+        is_unlikely = surprise > max_surprise
+        is_open = (reading.tokens != PAD) & (is_unlikely.cumsum(dim=1) - is_unlikely.long() == 0)
         position = torch.arange(1, surprise.shape[1] + 1, device=surprise.device).double()
         weight = surprise.clamp_min(torch.finfo(torch.float32).eps).pow(SURPRISE_POWER) * position.pow(POSITION_POWER)
         cumulative = (weight * is_open).cumsum(dim=1)
         cut = torch.searchsorted(cumulative, uniforms[:, :1] * cumulative[:, -1:], right=True)[:, 0]
         return self._rewrite(reading, cut, FIRST_TEMPERATURE, NEXT_TEMPERATURE, uniforms)
 
-    def _read_drafts(self, drafts: Sequence[NDArray[np.uint16]], coarse: Tensor) -> _Reading:
-        ids, lengths = (torch.from_numpy(x).to(coarse.device) for x in pad(drafts))
-        start, gates = self._start_near(coarse)
-        states = self.read(ids, start, gates)
-        tokens = append_end(ids, lengths)
-        chance = torch.log_softmax(self.logits(states).float(), dim=2).gather(2, tokens.t()[:, :, None])[:, :, 0].t()
-        return _Reading(tokens, states, gates, torch.where(tokens == PAD, 0.0, -chance))
-
     def _rewrite(
         self,
-        reading: _Reading,
+        reading: Reading,
         cut: Tensor,
         first_temperature: float,
         next_temperature: float,
@@ -191,7 +193,7 @@ class SmilesLanguageModel(AutoregressiveDecoder):
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
     """States and likelihoods of B drafts.
 
     Attributes:
@@ -205,3 +207,8 @@ class _Reading:
     states: Tensor
     gates: Tensor
     surprise: Tensor
+
+    def take(self, rows: NDArray[np.int64]) -> Reading:
+        """The drafts numbered `rows` (R,)."""
+        chosen = torch.from_numpy(rows).to(self.tokens.device)
+        return Reading(self.tokens[chosen], self.states[:, chosen], self.gates[chosen], self.surprise[chosen])

@@ -192,8 +192,8 @@ class ProposeSpec:
         exploration: How much a high standard deviation is preferred; see `BOLDNESS`.
         library: Catalogue to choose from; None for new molecules.
         exclude: Files of molecules not to propose.
-        constraints: Constraints on new molecules, as in campaigns; by default `DEFAULT_CONSTRAINTS`. They do not
-            apply to a catalogue.
+        constraints: Constraints on candidates, as in campaigns; by default `DEFAULT_CONSTRAINTS` for new molecules, and
+            none for those of a catalogue.
         core: Core of candidates, with open positions; see `sample.series.read_series`.
         vary: Numbers of the open positions that change.
         keep: Substructures that candidates must contain.
@@ -361,6 +361,8 @@ def _picked(
         options.core, options.vary, [parse(compound.smiles, AS_IT_IS) for compound in best_first], space
     )
     bounds = [str(one) for one in (*([series.constraint] if series else []), *keep_constraints(options.keep))]
+    if options.library:
+        bounds += options.constraints
     request = SampleRequest(bounds, space) if bounds else None
 
     def allowed(molecule: Molecule) -> bool:

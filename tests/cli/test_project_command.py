@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rdkit.Chem.Descriptors import MolWt
 from typer import Typer
 from typer.testing import CliRunner, Result
 
@@ -121,6 +122,16 @@ def test_a_folder_that_is_no_project_says_how_to_begin(run_molgen: RunMolgen, tm
     result = run_molgen("propose", "--project", tmp_path)
     assert result.exit_code == 2
     assert "molgen project new" in result.stderr
+
+
+def test_stated_constraints_hold_for_a_catalogue_too(run_molgen: RunMolgen, tmp_path: Path, project: Path) -> None:
+    ask = ("propose", "--project", project, "-n", 50, "--library", tmp_path / "stock.csv", "--constraint", "mw <= 350")
+    result = run_molgen(*ask)
+    assert result.exit_code == 0, result.stderr
+    weights = [MolWt(parse(row["smiles"]).mol) for row in read(project / "proposals" / "002.csv")]
+    stock = [MolWt(parse(row["smiles"]).mol) for row in read(tmp_path / "stock.csv")]
+    assert weights
+    assert max(weights) <= 350 < max(stock)
 
 
 def test_picks_of_a_catalogue_keep_a_core(run_molgen: RunMolgen, tmp_path: Path, project: Path) -> None:

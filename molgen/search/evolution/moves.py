@@ -16,7 +16,7 @@ from molgen.arrays import Doubles
 Move = Callable[[np.random.Generator, Doubles, Doubles, Doubles], Doubles]
 """From parents (N, D), their mates (N, D) and the standard deviation (D,) of the prior to offspring (N, D)."""
 
-STEP_SIZES = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+STEP_SIZES = (0.1, 0.2, 0.35, 0.5)
 SPARSE_SHARE = 0.25
 """Share of the dimensions in which a sparse step moves a point."""
 BLUR = 0.1

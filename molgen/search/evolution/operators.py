@@ -21,6 +21,10 @@ from molgen.search.evolution.moves import MOVES, OperatorSelection
 
 LATENT = "latent"
 """Name of the operators that move the point of the parent and decode it."""
+DECODED_SHARE = 0.2
+"""Share of the moved points that are decoded; the others are the conditions on which the parent is varied."""
+REROOTED_SHARE = 0.6
+"""Share of the parents that are written from a random atom, so that their beginning may change too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +125,16 @@ class Breeder:
         for i, move in enumerate(MOVES.values()):
             rows = np.flatnonzero(moves == i)
             z[rows] = move(rng, at[rows], toward[rows], self._scale)
+        parents = [parent for (parent, _), is_moved in zip(pairs, has_point, strict=True) if is_moved]
         texts: list[str | None] = [None] * len(z)
         seed = int(rng.integers(2**31))
-        texts[::2], texts[1::2] = self._space.decode_region(z[::2], seed=seed), self._space.vary(z[1::2], seed=seed)
-        parents = [parent for (parent, _), is_moved in zip(pairs, has_point, strict=True) if is_moved]
+        drafts = [_rewrite(rng, parent) for parent in parents]
+        is_decoded = rng.random(len(z)) < DECODED_SHARE
+        decoded, varied = np.flatnonzero(is_decoded), np.flatnonzero(~is_decoded)
+        found = self._space.decode_region(z[decoded], seed=seed)
+        found += self._space.vary(z[varied], seed=seed, drafts=[drafts[i] for i in varied])
+        for i, text in zip([*decoded, *varied], found, strict=True):
+            texts[i] = text
         molecules = {text: parse(text) for text in dict.fromkeys(texts) if text}
         return [Offspring(molecules[text], parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]
 
@@ -140,6 +150,15 @@ def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: S
             is_same = mol is child.molecule.mol
             kept.append(child if is_same else replace(child, molecule=Molecule(Chem.MolToSmiles(mol), mol)))
     return kept
+
+
+def _rewrite(rng: np.random.Generator, smiles: str) -> str:
+    """A canonical SMILES, or with a probability of `REROOTED_SHARE` the same molecule written from a random atom."""
+    if rng.random() >= REROOTED_SHARE:
+        return smiles
+    mol = Chem.MolFromSmiles(smiles)
+    rewritten: str = Chem.MolToSmiles(mol, rootedAtAtom=int(rng.integers(mol.GetNumAtoms())))
+    return rewritten
 
 
 def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -1,18 +1,21 @@
 """Regions: after training, the coarse part of a latent vector alone says which molecule is meant."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rdkit import Chem
 
+from molgen.chem.molecule import parse
 from molgen.chem.table import Tally
 from molgen.errors import CheckpointError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.model import checkpoint
 from molgen.model.checkpoint import MolecularModel
-from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
+from molgen.model.language_model import MAX_SURPRISE, SmilesLanguageModel, SmilesLanguageModelConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.data.dataset import Source, TokenSet, prepare
@@ -95,7 +98,9 @@ def test_a_repair_keeps_the_likely_beginning_and_changes_the_rest(fitted: Molecu
     assert model
     coarse = torch.from_numpy(space.encode(["c1ccccc1"], is_refined=False)[:, :4])
     drafts = [model.tokens.ids(text) for text in ("c1ccccc1", "c1cCCO", "O=C(O)c1ccncc1", "")]
-    assert model.repair(drafts, coarse.expand(4, -1), 0.0, None) == 4 * ["c1ccccc1"]
+    reading = model.read_drafts(drafts, coarse.expand(4, -1))
+    assert model.repair(reading, 0.0, None) == 4 * ["c1ccccc1"]
+    assert model.repair(reading.take(np.array([2, 1])), 0.0, None) == 2 * ["c1ccccc1"]
 
 
 def test_a_variant_is_another_molecule_than_the_exact_one(fitted: MolecularModel) -> None:
@@ -104,6 +109,26 @@ def test_a_variant_is_another_molecule_than_the_exact_one(fitted: MolecularModel
     varied = space.vary(z, seed=1)
     assert sum(text is not None for text in varied) > 30
     assert not any(text == exact for text, exact in zip(varied, space.decode(z), strict=True))
+
+
+def test_an_unlikely_part_of_a_draft_is_kept_on_demand(fitted: MolecularModel) -> None:
+    space, model = LatentSpace(fitted), fitted.region
+    assert model
+    coarse = torch.from_numpy(space.encode(["c1ccccc1"], is_refined=False)[:, :4])
+    reading = model.read_drafts([model.tokens.ids("CCOCCOCCN")], coarse)
+    assert reading.surprise.max() > MAX_SURPRISE
+    uniforms = torch.full((1, 122), 0.9999, dtype=torch.float64)
+    assert not model.vary(reading, uniforms)[0].startswith("CCOCCOCC")
+    assert model.vary(reading, uniforms, max_surprise=math.inf)[0].startswith("CCOCCOCC")
+
+
+def test_a_known_molecule_is_varied_in_place_of_the_decoded_one(fitted: MolecularModel) -> None:
+    space = LatentSpace(fitted)
+    z = np.repeat(space.encode(["CCO"]), 40, axis=0)
+    varied = space.vary(z, seed=1, drafts=40 * ["OC(=O)c1ccncc1"])
+    kept = [text for text in varied if text and parse(text).mol.HasSubstructMatch(Chem.MolFromSmarts("OC=O"))]
+    assert len(kept) > 10
+    assert not any(text and "C=O" in text for text in space.vary(z, seed=1))
 
 
 def test_points_that_are_not_finite_give_nothing(fitted: MolecularModel) -> None:
@@ -119,6 +144,7 @@ def test_without_regions_a_point_is_decoded_exactly(start: MolecularModel) -> No
     assert not space.has_regions
     assert space.decode_region(z) == space.decode(z)
     assert space.vary(z, seed=2) == space.decode(z, temperature=1.0, seed=2)
+    assert space.vary(z, seed=2, drafts=20 * ["CCO"]) == space.vary(z, seed=2)
 
 
 def test_it_is_a_function_of_its_arguments_and_leaves_the_model_alone(
