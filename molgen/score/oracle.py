@@ -149,6 +149,12 @@ class Oracle:
 
         return wait
 
+    def send_ahead(self, molecules: Sequence[Molecule]) -> None:
+        """Lets the workers of scorers begin with molecules that `begin` or `score` is called with later."""
+        for measure in self._measures.values():
+            if isinstance(measure, Scorer):
+                measure.send_ahead(molecules)
+
     def restore(self, values: Mapping[str, npt.ArrayLike]) -> Score:
         """The score of N molecules from their raw values, without any measurement.
 

@@ -332,6 +332,7 @@ class CampaignLoop:
         is_ahead = self.spec.overlap and first > 0 and first + len(kept) < self._budget
         score_fresh = self.oracle.begin(molecules) if fresh and is_ahead else partial(self.oracle.score, molecules)
         ahead = self._propose(len(kept)) if is_ahead else []
+        self._send_ahead(ahead, kept)
         scores = []
         if recorded:
             columns = {name: [e.values[name] for e in recorded] for name in self.oracle.measure_names}
@@ -344,6 +345,18 @@ class CampaignLoop:
         if fresh:
             self._ledger.append(evaluations[len(recorded) :])
         return ahead
+
+    def _send_ahead(self, proposals: Sequence[_Proposal], scoring: Sequence[_Proposal]) -> None:
+        """Sends the next batch to scorers while they work on molecules that are `scoring`."""
+        n_scored = len(self._evaluations) + len(scoring)
+        if n_scored < len(self._recorded):
+            return
+        met = self._met.keys() | {proposal.smiles for proposal in scoring}
+        new = {p.smiles: p for p in proposals if p.smiles and p.smiles not in met and not self._is_known(p)}
+        molecules = [parse(smiles) for smiles in new]
+        violations = self.oracle.prefilter(molecules) if molecules else ()
+        feasible = [one for one, violation in zip(molecules, violations, strict=True) if violation <= 0]
+        self.oracle.send_ahead(feasible[: self._budget - n_scored])
 
     def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:
         """The ledger line of a molecule; its outcome is set, and if feasible it is added to the front."""

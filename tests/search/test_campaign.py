@@ -29,7 +29,7 @@ from molgen.interrupt import stop_requested
 from molgen.latent.space import LatentSpace
 from molgen.score.constraint import Constraint
 from molgen.score.external.plugin import parse_python_scorer
-from molgen.score.external.scorer import PythonScorer
+from molgen.score.external.scorer import PythonScorer, Scorer
 from molgen.score.measure import BuiltIn, MeasureContext
 from molgen.score.objective import parse_objectives
 from molgen.score.oracle import Oracle
@@ -117,6 +117,41 @@ def test_an_overlapped_batch_knows_all_scores_but_those_of_the_batch_before(
     other = run(campaign(tmp_path / "b", spec, space, counting([], negative_after=before_last_but_one)))
     last, other_last = ({e.smiles for e in evaluations[before_last:]} for evaluations in (one.evaluations, other))
     assert (last == other_last) == is_overlapped
+
+
+class QueueingScorer(Scorer):
+    """The length of the SMILES; keeps what it was sent ahead, and what it was called with."""
+
+    def __init__(self) -> None:
+        super().__init__("length")
+        self.sent: list[str] = []
+        self.called: list[str] = []
+
+    def send_ahead(self, molecules: Sequence[Molecule], /) -> None:
+        self.sent += [molecule.smiles for molecule in molecules]
+
+    def _answers(self, smiles: Sequence[str]) -> list[float]:
+        self.called += smiles
+        return [float(len(text)) for text in smiles]
+
+    def _last_words(self) -> str:
+        return ""
+
+
+@pytest.mark.parametrize("sampler", ["latent", "tpe"])
+def test_exactly_what_is_scored_later_is_sent_ahead(tmp_path: Path, space: LatentSpace, sampler: str) -> None:
+    spec = replace(
+        SPEC, maximize=("length",), batch=8, budget=36, overlap=True, sampler=sampler, constraint=("logp < 4",)
+    )
+    scorer = QueueingScorer()
+    context = MeasureContext(scorers={"length": scorer})
+    run(campaign(tmp_path, spec, space, context))
+    n_first = len(scorer.called) - len(scorer.sent)
+    assert 0 < n_first <= 16
+    assert scorer.sent == scorer.called[n_first:]
+    alone = QueueingScorer()
+    run(campaign(tmp_path / "b", replace(spec, overlap=False), space, MeasureContext(scorers={"length": alone})))
+    assert not alone.sent
 
 
 def test_an_overlapped_campaign_is_resumed_and_extended_to_the_same(tmp_path: Path, space: LatentSpace) -> None:

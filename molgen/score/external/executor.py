@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+from molgen.chem.molecule import Molecule
 from molgen.errors import InterruptedRunError, SpecError
 from molgen.extras import require_package
 from molgen.interrupt import raise_if_stop_requested
@@ -96,10 +98,17 @@ class ExecutorWorkers(Workers):
         """Stores the function that makes the executor."""
         self._make_executor = make_executor
         self._executor: Executor | None = None
+        self._submitting = threading.RLock()
+        self._ahead: dict[tuple[str, str], list[Future[TaskResult]]] = {}
 
     def parallelise(self, scorer: Scorer) -> Scorer:
         """See `Workers`."""
         return ExecutorScorer(scorer, self)
+
+    def submit_ahead(self, task: Task, smiles: Sequence[str]) -> None:
+        """Submits tasks whose results a later `run` yields, while an earlier one may still be waiting."""
+        for text in smiles:
+            self._ahead.setdefault((task.campaign, text), []).append(self._submit(task, text))
 
     def run(self, task: Task, smiles: Sequence[str]) -> Iterator[tuple[int, TaskResult]]:
         """Row and result of each molecule, as tasks end.
@@ -110,7 +119,7 @@ class ExecutorWorkers(Workers):
             InterruptedRunError: A stop was requested; tasks that have not begun are cancelled.
             SpecError: The executor cannot be made.
         """
-        pending = {self._submit(task, text): (row, 0) for row, text in enumerate(smiles)}
+        pending = {self._submitted(task, text): (row, 0) for row, text in enumerate(smiles)}
         try:
             while pending:
                 raise_if_stop_requested()
@@ -128,18 +137,26 @@ class ExecutorWorkers(Workers):
 
     def close(self) -> None:
         """Shuts the executor down, without waiting for tasks."""
+        for future in chain.from_iterable(self._ahead.values()):
+            future.cancel()
+        self._ahead.clear()
         if self._executor is not None:
             self._executor.shutdown(wait=False)
             self._executor = None
 
+    def _submitted(self, task: Task, smiles: str) -> Future[TaskResult]:
+        ahead = self._ahead.get((task.campaign, smiles))
+        return ahead.pop() if ahead else self._submit(task, smiles)
+
     def _submit(self, task: Task, smiles: str) -> Future[TaskResult]:
-        if self._executor is not None:
-            try:
-                return self._executor.submit(task, smiles)
-            except RuntimeError:  # it is broken, or shut down
-                self.close()
-        self._executor = self._make_executor()
-        return self._executor.submit(task, smiles)
+        with self._submitting:
+            if self._executor is not None:
+                try:
+                    return self._executor.submit(task, smiles)
+                except RuntimeError:  # it is broken, or shut down
+                    self.close()
+            self._executor = self._make_executor()
+            return self._executor.submit(task, smiles)
 
 
 class ExecutorScorer(Scorer):
@@ -155,6 +172,10 @@ class ExecutorScorer(Scorer):
         self.default_value = scorer.default_value
         self._workers = workers
         self._task = Task(scorer)
+
+    def send_ahead(self, molecules: Sequence[Molecule]) -> None:
+        """See `Scorer`."""
+        self._workers.submit_ahead(self._task, [molecule.smiles for molecule in molecules])
 
     def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
         answers: list[float | str] = [math.nan] * len(smiles)

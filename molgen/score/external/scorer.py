@@ -95,6 +95,9 @@ class Scorer(ABC):
         values = [self._value(text, answer) for text, answer in zip(smiles, answers, strict=True)]
         return np.array(values, dtype=np.float64)
 
+    def send_ahead(self, molecules: Sequence[Molecule], /) -> None:  # noqa: B027 - not every scorer has a queue
+        """Lets workers begin with molecules that later calls score, so that none waits for the end of a batch."""
+
     def _checked(self, smiles: Sequence[str]) -> Sequence[float | str]:
         """One answer per molecule."""
         answers = self._answers(smiles)

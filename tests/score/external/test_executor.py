@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
+from threading import Event
 from typing import Any
 
 import pytest
@@ -104,6 +105,33 @@ def test_a_task_that_is_lost_too_often_is_a_failure_of_its_molecule(
     intolerant = ExecutorWorkers(lambda: executor({"CC": 99})).parallelise(scorer_of(LENGTH))
     with pytest.raises(ScorerError, match="lost its worker 4 times, for CC"):
         intolerant(MOLECULES)
+
+
+def test_molecules_that_are_sent_ahead_are_scored_once_each_and_lost_ones_again(
+    scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
+) -> None:
+    losing = executor({"CC": 2})
+    scorer = ExecutorWorkers(lambda: losing).parallelise(scorer_of(LENGTH))
+    scorer.send_ahead([*MOLECULES[:4], MOLECULES[0]])
+    assert losing.n_submitted == 5
+    assert scorer(MOLECULES).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert losing.n_submitted == 5 + 4 + 2
+    assert scorer(MOLECULES[:2]).tolist() == [1, 2]
+    assert losing.n_submitted == 5 + 4 + 2 + 1
+
+
+def test_what_is_sent_ahead_and_not_begun_is_cancelled_at_the_end(scorer_of: MakeScorer) -> None:
+    pool = ThreadPoolExecutor(1)
+    begun = Event()
+    pool.submit(begun.wait, 60)
+    workers = ExecutorWorkers(lambda: pool)
+    workers.parallelise(scorer_of(LENGTH)).send_ahead(MOLECULES)
+    (waiting,) = {len(tasks) for tasks in workers._ahead.values()}
+    futures = [future for tasks in workers._ahead.values() for future in tasks]
+    workers.close()
+    begun.set()
+    assert waiting == 1
+    assert all(future.cancelled() for future in futures)
 
 
 def test_failures_are_those_of_their_molecules(
