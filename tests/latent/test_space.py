@@ -191,6 +191,15 @@ def test_rows_of_the_same_point_draw_differently(space: LatentSpace) -> None:
     assert space.decode(z[:200], temperature=2.0) == texts[:200]
 
 
+def test_molecules_sampled_directly_are_those_that_the_points_decode_to(space: LatentSpace) -> None:
+    shipped = LatentSpace.load()
+    directly, decoded = shipped.sample_directly(60, seed=4), shipped.sample(60, seed=4)
+    assert sum(a == b for a, b in zip(directly, decoded, strict=True)) >= 59
+    assert space.sample_directly(20, seed=4) == space.sample(20, seed=4)  # it has no language model
+    with pytest.raises(SpecError, match="seed"):
+        space.sample_directly(5, seed=-1)
+
+
 def test_samples_of_the_prior_have_its_moments(space: LatentSpace) -> None:
     z = space.sample_points(100_000, seed=1)
     factor = space.model.prior_factor.numpy()

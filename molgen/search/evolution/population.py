@@ -98,7 +98,7 @@ class Population:
         if self._stock:
             texts: list[str | None] = [self._stock[i] for i in rng.integers(len(self._stock), size=N_PRIOR_SAMPLES)]
         else:
-            texts = self.space.sample(N_PRIOR_SAMPLES, int(rng.integers(2**31)))
+            texts = self.space.sample_directly(N_PRIOR_SAMPLES, int(rng.integers(2**31)))
         drawn = [Offspring(parse(text), "", "") for text in texts if text]
         self._donors = [sample.molecule.smiles for sample in drawn]
         self._prior_samples = bring_into(self._series, rng, drawn)
