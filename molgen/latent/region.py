@@ -52,8 +52,8 @@ class RegionDecoder:
     def vary(self, points: Floats, drafts: Sequence[str | None], seed: int, *, is_known: bool) -> list[str | None]:
         """Canonical SMILES of molecules that share the beginning of the drafts at points (N, D).
 
-        If the drafts are known molecules, unlikely tokens of them are kept too, and their variants may have as many
-        unfamiliar parts as they have.
+        If the drafts are known molecules, unlikely tokens of them are kept too, and a variant may have as many
+        unfamiliar parts as its draft, but no more.
         """
 
         def rewrite(reading: Reading, uniforms: Tensor, _draw: int) -> list[str]:
@@ -85,7 +85,8 @@ class RegionDecoder:
                     molecule = parse_generated(text)
                     if molecule and (may_be_draft or molecule.smiles != drafts[row]):
                         is_open[i] = not self._is_familiar(molecule, allowed[row] if allowed else None)
-                        texts[row] = texts[row] if is_open[i] and texts[row] else molecule.smiles
+                        if not is_open[i] or not (allowed or texts[row]):
+                            texts[row] = molecule.smiles
                 left = np.flatnonzero(is_open)
                 if not len(left):
                     break

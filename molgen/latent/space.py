@@ -214,8 +214,9 @@ class LatentSpace:
         Args:
             z: Points; rows that are not finite give None.
             seed: Seed of the draws, together with the number of the row.
-            drafts: SMILES of N molecules to vary in place of those that `decode` gives, written from any atom. Their
-                analogues may have as many parts that the training molecules lack as they have.
+            drafts: SMILES of N molecules to vary in place of those that `decode` gives, written from any atom. An
+                analogue with more atom environments or ring systems that the training molecules lack than its draft
+                counts as invalid.
 
         Raises:
             SpecError: `z` is not an array of rows of D numbers, or the seed not a whole number from 0 on.
