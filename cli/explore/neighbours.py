@@ -32,7 +32,7 @@ def neighbours(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Find the molecules of a library nearest to a molecule in the latent space.
 
-    The search is exact. Distances are Euclidean; two random molecules are 4 to 5 apart.
+    The search is exact. Distances are Euclidean; two random molecules are 4 to 7 apart.
 
     Example: molgen explore neighbours "CC(=O)Nc1ccc(O)cc1" --library library.safetensors -n 20
     """

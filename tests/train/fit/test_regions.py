@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from rdkit import Chem
 
+from molgen.chem.familiarity import Reference
 from molgen.chem.molecule import parse
 from molgen.chem.table import Tally
 from molgen.errors import CheckpointError, SpecError
@@ -129,6 +131,20 @@ def test_a_known_molecule_is_varied_in_place_of_the_decoded_one(fitted: Molecula
     kept = [text for text in varied if text and parse(text).mol.HasSubstructMatch(Chem.MolFromSmarts("OC=O"))]
     assert len(kept) > 10
     assert not any(text and "C=O" in text for text in space.vary(z, seed=1))
+
+
+@pytest.mark.parametrize("draft", ["CC(C)Cl", "OCC(C)Cl"])
+def test_variants_of_a_molecule_have_no_more_unfamiliar_parts_than_it(fitted: MolecularModel, draft: str) -> None:
+    reference = Reference.of(map(Chem.MolFromSmiles, MOLECULES))
+    space = LatentSpace(replace(fitted, familiarity=reference))
+    z = np.repeat(space.encode(["CC(C)Cl"]), 60, axis=0)
+    varied = {text for text in space.vary(z, seed=1, drafts=60 * [draft]) if text}
+    allowed = reference.unfamiliar(Chem.MolFromSmiles(draft)).n_radius_1
+    found = [reference.unfamiliar(Chem.MolFromSmiles(text)) for text in varied]
+    assert found
+    assert max(one.n_radius_1 for one in found) <= allowed
+    free = {text for text in LatentSpace(fitted).vary(z, seed=1, drafts=60 * [draft]) if text}
+    assert max(reference.unfamiliar(Chem.MolFromSmiles(text)).n_radius_1 for text in free) > allowed
 
 
 def test_points_that_are_not_finite_give_nothing(fitted: MolecularModel) -> None:
