@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from queue import SimpleQueue
 
+from molgen.chem.molecule import Molecule
 from molgen.score.external.scorer import Scorer
 
 
@@ -26,6 +27,12 @@ class ParallelScorer(Scorer):
         for one in self._copies:
             self._free.put(one)
         self._pool = ThreadPoolExecutor(n, thread_name_prefix=f"scorer {scorer.name}")
+        self._ahead: dict[str, list[Future[tuple[float | str, str]]]] = {}
+
+    def send_ahead(self, molecules: Sequence[Molecule], /) -> None:
+        """See `Scorer`."""
+        for molecule in molecules:
+            self._ahead.setdefault(molecule.smiles, []).append(self._pool.submit(self._answer, molecule.smiles))
 
     def close(self) -> None:
         """Ends the processes of all copies."""
@@ -34,7 +41,7 @@ class ParallelScorer(Scorer):
         self._pool.shutdown(cancel_futures=True)
 
     def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
-        futures = [self._pool.submit(self._answer, text) for text in smiles]
+        futures = [self._submitted(text) for text in smiles]
         try:
             outcomes = [future.result() for future in futures]
         finally:
@@ -42,6 +49,10 @@ class ParallelScorer(Scorer):
                 future.cancel()
         self.failures |= {text: reason for text, (_, reason) in zip(smiles, outcomes, strict=True) if reason}
         return [answer for answer, _ in outcomes]
+
+    def _submitted(self, smiles: str) -> Future[tuple[float | str, str]]:
+        ahead = self._ahead.get(smiles)
+        return ahead.pop() if ahead else self._pool.submit(self._answer, smiles)
 
     def _answer(self, smiles: str) -> tuple[float | str, str]:
         """The value that a free copy gives, and the reason if it gives none."""

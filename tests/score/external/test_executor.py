@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -118,6 +119,22 @@ def test_molecules_that_are_sent_ahead_are_scored_once_each_and_lost_ones_again(
     assert losing.n_submitted == 5 + 4 + 2
     assert scorer(MOLECULES[:2]).tolist() == [1, 2]
     assert losing.n_submitted == 5 + 4 + 2 + 1
+
+
+def test_processes_begin_with_what_is_sent_ahead(scorer_of: MakeScorer, tmp_path: Path) -> None:
+    log = tmp_path / "calls.txt"
+    source = f"""
+        def score(smiles):
+            with open({str(log)!r}, "a") as file:
+                file.write("".join(f"{{text}}\\n" for text in smiles))
+            return [float(len(text)) for text in smiles]
+    """
+    with LocalWorkers(2).parallelise(scorer_of(source)) as scorer:
+        scorer.send_ahead(MOLECULES[:4])
+        while not log.exists() or len(log.read_text().split()) < 4:
+            time.sleep(0.01)
+        assert scorer(MOLECULES).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert sorted(log.read_text().split(), key=len) == [molecule.smiles for molecule in MOLECULES]
 
 
 def test_what_is_sent_ahead_and_not_begun_is_cancelled_at_the_end(scorer_of: MakeScorer) -> None:
