@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rdkit import Chem
 from torch import Tensor
 
 from molgen.arrays import Floats
@@ -100,9 +99,10 @@ class RegionDecoder:
         found = self._familiarity.unfamiliar(molecule.mol)
         if not found.n_radius_1 and not found.ring_systems:
             return True
-        if allowed is None:
+        like = parse_generated(allowed) if allowed else None
+        if like is None:
             return False
-        known = self._familiarity.unfamiliar(Chem.MolFromSmiles(allowed))
+        known = self._familiarity.unfamiliar(like.mol)
         return found.n_radius_1 <= known.n_radius_1 and len(found.ring_systems) <= len(known.ring_systems)
 
     def _tokenise(self, smiles: str | None) -> NDArray[np.uint16]:

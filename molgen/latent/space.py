@@ -219,12 +219,16 @@ class LatentSpace:
                 counts as invalid.
 
         Raises:
-            SpecError: `z` is not an array of rows of D numbers, or the seed not a whole number from 0 on.
+            SpecError: `z` is not an array of rows of D numbers, the seed not a whole number from 0 on, or the number of
+                drafts not N.
         """
+        points = self._points(z)
+        if drafts is not None and len(drafts) != len(points):
+            raise SpecError("drafts", f"must be {len(points)} SMILES, but there are {len(drafts)}")
         if self._region is None:
-            return self.decode(z, temperature=1.0, seed=seed)
-        texts = self.decode(z) if drafts is None else drafts
-        return self._region.vary(self._points(z), texts, require_seed(seed), is_known=drafts is not None)
+            return self.decode(points, temperature=1.0, seed=seed)
+        texts = self.decode(points) if drafts is None else drafts
+        return self._region.vary(points, texts, require_seed(seed), is_known=drafts is not None)
 
     @cached_property
     def _region(self) -> RegionDecoder | None:

@@ -131,6 +131,9 @@ def test_a_known_molecule_is_varied_in_place_of_the_decoded_one(fitted: Molecula
     kept = [text for text in varied if text and parse(text).mol.HasSubstructMatch(Chem.MolFromSmarts("OC=O"))]
     assert len(kept) > 10
     assert not any(text and "C=O" in text for text in space.vary(z, seed=1))
+    assert len(space.vary(z, seed=1, drafts=20 * ["C(", "[Fe]"])) == 40
+    with pytest.raises(SpecError, match="must be 40 SMILES, but there are 1"):
+        space.vary(z, drafts=["CCO"])
 
 
 @pytest.mark.parametrize("draft", ["CC(C)Cl", "OCC(C)Cl"])
