@@ -45,7 +45,7 @@ class Ladder(LatentSpace):
         numbers = np.rint(np.asarray(z)[:, 0]).astype(int)
         return [ALCOHOLS[i] if 0 <= i < len(ALCOHOLS) else None for i in numbers]
 
-    def vary(self, z: ArrayLike, *, seed: int = 0) -> list[str | None]:
+    def vary(self, z: ArrayLike, *, seed: int = 0, drafts: Sequence[str] | None = None) -> list[str | None]:
         return self.decode(z)
 
     def sample_points(self, n: int, seed: int = 0, *, prior: str | None = None) -> Floats:
