@@ -108,7 +108,7 @@ def test_every_sampler_repeats_itself(tmp_path: Path, space: LatentSpace, sample
 def test_an_overlapped_batch_knows_all_scores_but_those_of_the_batch_before(
     tmp_path: Path, space: LatentSpace, is_overlapped: bool
 ) -> None:
-    spec = replace(SPEC, maximize=("length",), batch=10, overlap=is_overlapped)
+    spec = replace(SPEC, maximize=(), minimize=("length",), batch=10, overlap=is_overlapped)
     batches: list[CampaignStatus] = []
     one = campaign(tmp_path / "a", spec, space, counting([]))
     one.run(batches.append, lambda: False)
@@ -140,9 +140,8 @@ class QueueingScorer(Scorer):
 
 @pytest.mark.parametrize("sampler", ["latent", "tpe"])
 def test_exactly_what_is_scored_later_is_sent_ahead(tmp_path: Path, space: LatentSpace, sampler: str) -> None:
-    spec = replace(
-        SPEC, maximize=("length",), batch=8, budget=36, overlap=True, sampler=sampler, constraint=("logp < 4",)
-    )
+    spec = replace(SPEC, batch=8, budget=36, overlap=True, sampler=sampler, constraint=("logp < 4",))
+    spec = replace(spec, maximize=(), minimize=("length",))
     scorer = QueueingScorer()
     context = MeasureContext(scorers={"length": scorer})
     run(campaign(tmp_path, spec, space, context))
@@ -155,7 +154,7 @@ def test_exactly_what_is_scored_later_is_sent_ahead(tmp_path: Path, space: Laten
 
 
 def test_an_overlapped_campaign_is_resumed_and_extended_to_the_same(tmp_path: Path, space: LatentSpace) -> None:
-    spec = replace(SPEC, maximize=("length",), batch=8, budget=28, overlap=True)
+    spec = replace(SPEC, maximize=(), minimize=("length",), batch=8, budget=28, overlap=True)
     run(campaign(tmp_path / "whole", spec, space, counting([]), [40]))
     run(campaign(tmp_path / "cut", spec, space, counting([])))
     for stop_after in (2, 4):
