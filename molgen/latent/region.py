@@ -79,13 +79,14 @@ class RegionDecoder:
             reading = self._model.read_drafts([self._tokenise(drafts[row]) for row in rows], coarse[rows])
             for draw in range(N_DRAWS):
                 uniforms = draw_uniforms(rows, (seed, draw), MAX_LENGTH + 2).to(self._device)
+                found = list(map(parse_generated, rewrite(reading, uniforms, draw)))
                 is_open = np.ones(len(rows), dtype=bool)
-                for i, (row, text) in enumerate(zip(rows.tolist(), rewrite(reading, uniforms, draw), strict=True)):
-                    molecule = parse_generated(text)
-                    if molecule and (may_be_draft or molecule.smiles != drafts[row]):
-                        is_open[i] = not self._is_familiar(molecule, allowed[row] if allowed else None)
-                        if not is_open[i] or not (allowed or texts[row]):
-                            texts[row] = molecule.smiles
+                for i, (row, molecule) in enumerate(zip(rows.tolist(), found, strict=True)):
+                    if molecule is None or (molecule.smiles == drafts[row] and not may_be_draft):
+                        continue
+                    is_open[i] = not self._is_familiar(molecule, allowed[row] if allowed else None)
+                    if not is_open[i] or not (allowed or texts[row]):
+                        texts[row] = molecule.smiles
                 left = np.flatnonzero(is_open)
                 if not len(left):
                     break

@@ -140,8 +140,8 @@ class QueueingScorer(Scorer):
 
 @pytest.mark.parametrize("sampler", ["latent", "tpe"])
 def test_exactly_what_is_scored_later_is_sent_ahead(tmp_path: Path, space: LatentSpace, sampler: str) -> None:
-    spec = replace(SPEC, batch=8, budget=36, overlap=True, sampler=sampler, constraint=("logp < 4",))
-    spec = replace(spec, maximize=(), minimize=("length",))
+    bounded = replace(SPEC, maximize=(), minimize=("length",), constraint=("logp < 4",))
+    spec = replace(bounded, batch=8, budget=36, overlap=True, sampler=sampler)
     scorer = QueueingScorer()
     context = MeasureContext(scorers={"length": scorer})
     run(campaign(tmp_path, spec, space, context))

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +25,7 @@ from molgen.chem.molecule import Molecule
 from molgen.errors import InterruptedRunError, SpecError
 from molgen.extras import require_package
 from molgen.interrupt import raise_if_stop_requested
-from molgen.score.external.parallel import ParallelScorer
+from molgen.score.external.parallel import ParallelScorer, TasksAhead
 from molgen.score.external.scorer import BrokenScorerError, Scorer, one_line_reason
 
 MAX_WORKERS = 1024
@@ -99,7 +98,7 @@ class ExecutorWorkers(Workers):
         self._make_executor = make_executor
         self._executor: Executor | None = None
         self._submitting = threading.RLock()
-        self._ahead: dict[tuple[str, str], list[Future[TaskResult]]] = {}
+        self._ahead: TasksAhead[TaskResult] = TasksAhead()
 
     def parallelise(self, scorer: Scorer) -> Scorer:
         """See `Workers`."""
@@ -108,7 +107,7 @@ class ExecutorWorkers(Workers):
     def submit_ahead(self, task: Task, smiles: Sequence[str]) -> None:
         """Submits tasks whose results a later `run` yields, while an earlier one may still be waiting."""
         for text in smiles:
-            self._ahead.setdefault((task.campaign, text), []).append(self._submit(task, text))
+            self._ahead.add((task.campaign, text), self._submit(task, text))
 
     def run(self, task: Task, smiles: Sequence[str]) -> Iterator[tuple[int, TaskResult]]:
         """Row and result of each molecule, as tasks end.
@@ -137,16 +136,13 @@ class ExecutorWorkers(Workers):
 
     def close(self) -> None:
         """Shuts the executor down, without waiting for tasks."""
-        for future in chain.from_iterable(self._ahead.values()):
-            future.cancel()
-        self._ahead.clear()
+        self._ahead.cancel()
         if self._executor is not None:
             self._executor.shutdown(wait=False)
             self._executor = None
 
     def _submitted(self, task: Task, smiles: str) -> Future[TaskResult]:
-        ahead = self._ahead.get((task.campaign, smiles))
-        return ahead.pop() if ahead else self._submit(task, smiles)
+        return self._ahead.take((task.campaign, smiles)) or self._submit(task, smiles)
 
     def _submit(self, task: Task, smiles: str) -> Future[TaskResult]:
         with self._submitting:

@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
+from itertools import chain
 from queue import SimpleQueue
+from threading import Lock
+from typing import Generic, TypeVar
 
 from molgen.chem.molecule import Molecule
 from molgen.score.external.scorer import Scorer
+
+_Result = TypeVar("_Result")
+
+
+class TasksAhead(Generic[_Result]):
+    """Submitted tasks that a later call waits for, by key; several may have the same key. Threads may share it."""
+
+    def __init__(self) -> None:
+        """Starts without tasks."""
+        self._tasks: dict[Hashable, list[Future[_Result]]] = {}
+        self._lock = Lock()
+
+    def add(self, key: Hashable, task: Future[_Result]) -> None:
+        """Keeps a task."""
+        with self._lock:
+            self._tasks.setdefault(key, []).append(task)
+
+    def take(self, key: Hashable) -> Future[_Result] | None:
+        """A task of that key, which is no longer kept; None if there is none."""
+        with self._lock:
+            tasks = self._tasks.get(key, [])
+            task = tasks.pop() if tasks else None
+            if not tasks:
+                self._tasks.pop(key, None)
+            return task
+
+    def cancel(self) -> None:
+        """Cancels all tasks that have not begun, and keeps none."""
+        with self._lock:
+            for task in chain.from_iterable(self._tasks.values()):
+                task.cancel()
+            self._tasks.clear()
 
 
 class ParallelScorer(Scorer):
@@ -27,12 +62,12 @@ class ParallelScorer(Scorer):
         for one in self._copies:
             self._free.put(one)
         self._pool = ThreadPoolExecutor(n, thread_name_prefix=f"scorer {scorer.name}")
-        self._ahead: dict[str, list[Future[tuple[float | str, str]]]] = {}
+        self._ahead: TasksAhead[tuple[float | str, str]] = TasksAhead()
 
     def send_ahead(self, molecules: Sequence[Molecule], /) -> None:
         """See `Scorer`."""
         for molecule in molecules:
-            self._ahead.setdefault(molecule.smiles, []).append(self._pool.submit(self._answer, molecule.smiles))
+            self._ahead.add(molecule.smiles, self._pool.submit(self._answer, molecule.smiles))
 
     def close(self) -> None:
         """Ends the processes of all copies."""
@@ -41,7 +76,7 @@ class ParallelScorer(Scorer):
         self._pool.shutdown(cancel_futures=True)
 
     def _answers(self, smiles: Sequence[str]) -> Sequence[float | str]:
-        futures = [self._submitted(text) for text in smiles]
+        futures = [self._ahead.take(text) or self._pool.submit(self._answer, text) for text in smiles]
         try:
             outcomes = [future.result() for future in futures]
         finally:
@@ -49,10 +84,6 @@ class ParallelScorer(Scorer):
                 future.cancel()
         self.failures |= {text: reason for text, (_, reason) in zip(smiles, outcomes, strict=True) if reason}
         return [answer for answer, _ in outcomes]
-
-    def _submitted(self, smiles: str) -> Future[tuple[float | str, str]]:
-        ahead = self._ahead.get(smiles)
-        return ahead.pop() if ahead else self._pool.submit(self._answer, smiles)
 
     def _answer(self, smiles: str) -> tuple[float | str, str]:
         """The value that a free copy gives, and the reason if it gives none."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,15 +127,12 @@ class Breeder:
             rows = np.flatnonzero(moves == i)
             z[rows] = move(rng, at[rows], toward[rows], self._scale)
         parents = [parent for (parent, _), is_moved in zip(pairs, has_point, strict=True) if is_moved]
-        texts: list[str | None] = [None] * len(z)
+        texts = np.full(len(z), None, dtype=object)
         seed = int(rng.integers(2**31))
-        drafts = [_rewrite(rng, parent) for parent in parents]
-        is_decoded = rng.random(len(z)) < DECODED_SHARE
-        decoded, varied = np.flatnonzero(is_decoded), np.flatnonzero(~is_decoded)
-        found = self._space.decode_region(z[decoded], seed=seed)
-        found += self._space.vary(z[varied], seed=seed, drafts=[drafts[i] for i in varied])
-        for i, text in zip([*decoded, *varied], found, strict=True):
-            texts[i] = text
+        drafts = [_write_from_any_atom(rng, parent) for parent in parents]
+        is_varied = rng.random(len(z)) >= DECODED_SHARE
+        texts[~is_varied] = self._space.decode_region(z[~is_varied], seed=seed)
+        texts[is_varied] = self._space.vary(z[is_varied], seed=seed, drafts=list(compress(drafts, is_varied)))
         molecules = {text: parse(text) for text in dict.fromkeys(texts) if text}
         return [Offspring(molecules[text], parent, LATENT) for text, parent in zip(texts, parents, strict=True) if text]
 
@@ -152,13 +150,13 @@ def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: S
     return kept
 
 
-def _rewrite(rng: np.random.Generator, smiles: str) -> str:
+def _write_from_any_atom(rng: np.random.Generator, smiles: str) -> str:
     """A canonical SMILES, or with a probability of `REROOTED_SHARE` the same molecule written from a random atom."""
     if rng.random() >= REROOTED_SHARE:
         return smiles
     mol = Chem.MolFromSmiles(smiles)
-    rewritten: str = Chem.MolToSmiles(mol, rootedAtAtom=int(rng.integers(mol.GetNumAtoms())))
-    return rewritten
+    written: str = Chem.MolToSmiles(mol, rootedAtAtom=int(rng.integers(mol.GetNumAtoms())))
+    return written
 
 
 def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:

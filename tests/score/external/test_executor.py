@@ -143,8 +143,8 @@ def test_what_is_sent_ahead_and_not_begun_is_cancelled_at_the_end(scorer_of: Mak
     pool.submit(begun.wait, 60)
     workers = ExecutorWorkers(lambda: pool)
     workers.parallelise(scorer_of(LENGTH)).send_ahead(MOLECULES)
-    (waiting,) = {len(tasks) for tasks in workers._ahead.values()}
-    futures = [future for tasks in workers._ahead.values() for future in tasks]
+    (waiting,) = {len(tasks) for tasks in workers._ahead._tasks.values()}
+    futures = [future for tasks in workers._ahead._tasks.values() for future in tasks]
     workers.close()
     begun.set()
     assert waiting == 1
