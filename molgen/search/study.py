@@ -23,8 +23,9 @@ from molgen.arrays import Doubles
 from molgen.latent.space import GAUSSIAN, LatentSpace
 from molgen.sample.series import CoreSeries
 from molgen.search.evolution.config import LatentSearchConfig
-from molgen.search.evolution.latent_search import LatentSearch, Violations
+from molgen.search.evolution.latent_search import LatentSearch
 from molgen.search.evolution.operators import LATENT
+from molgen.search.evolution.pool import Violations
 from molgen.search.sampler import SMILES, VIOLATION, LatentBox, LatentSampler
 
 NAME = "journal"

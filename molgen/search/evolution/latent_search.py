@@ -14,7 +14,7 @@ Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709); training on the best molecules
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,12 +31,9 @@ from molgen.sample.series import CoreSeries
 from molgen.search.evolution.config import LatentSearchConfig, SurrogateConfig
 from molgen.search.evolution.moves import OperatorSelection
 from molgen.search.evolution.operators import Offspring, bring_into
-from molgen.search.evolution.pool import Aim, Judge, Pool
+from molgen.search.evolution.pool import Aim, Pool, PredictScores, Violations
 from molgen.search.evolution.population import N_LEVEL, Fitness, Population
 from molgen.search.evolution.surrogate import FingerprintMemory, Prediction, Similarities, TanimotoProcess
-
-Violations = Callable[[Sequence[Molecule]], Doubles]
-"""From P molecules to their violation of constraints on built-in measures, 0 if feasible."""
 
 JOINED_SHARE = 0.8
 """Share of proposals that join two prior samples, while all scores are equal."""
@@ -112,7 +109,7 @@ class LatentSearch:
         surrogate = self.config.surrogates[number] if self.config.surrogates else None
         confidence = surrogate.confidence if surrogate else 0.0
         aims = [Aim.draw(rng, confidence, self._n_scores()) for _ in range(n)]
-        pool = Pool(self._judge(surrogate, rng), aims, pending)
+        pool = Pool(self._predictor(surrogate, rng), aims, self._violations, pending)
         n_least = self.config.early_offspring if len(self._told) < self.config.n_early else 0
         self._population.breed(n, pool, rng, n_least=n_least, has_prior=self._has_slope())
         proposed = self._new(pool.select(2 * n), n)
@@ -198,19 +195,17 @@ class LatentSearch:
                 chosen.append(self._asked[molecule.smiles])
         return chosen
 
-    def _judge(self, surrogate: SurrogateConfig | None, rng: np.random.Generator) -> Judge:
-        """A function that predicts violation, mean and standard deviation of the scores of molecules."""
+    def _predictor(self, surrogate: SurrogateConfig | None, rng: np.random.Generator) -> PredictScores:
+        """A function that predicts mean and standard deviation of the scores of molecules."""
         scored = {text: told.scores for text, told in self._population.members.items() if told.scores}
-        process = self._fit(surrogate, scored) if surrogate and scored else None
+        if surrogate is None or not scored:
+            return lambda molecules: _guess(len(molecules), rng)
+        process = self._fit(surrogate, scored)
 
-        def judge(molecules: Sequence[Molecule]) -> tuple[Doubles, Prediction]:
-            missed = self._violations(molecules) if self._violations else np.zeros(len(molecules))
-            if surrogate is None or process is None:
-                return missed, _guess(len(molecules), rng)
-            features = tuple(self._fingerprints.of(molecules, kind) for kind in surrogate.features)
-            return missed, process.predict(features)
+        def predict(molecules: Sequence[Molecule]) -> Prediction:
+            return process.predict(tuple(self._fingerprints.of(molecules, kind) for kind in surrogate.features))
 
-        return judge
+        return predict
 
     def _fit(self, surrogate: SurrogateConfig, scored: Mapping[str, tuple[float, ...]]) -> TanimotoProcess:
         """A process fitted to scored molecules, or to some of them, with scores scaled from 0 (worst) to 1 (best).

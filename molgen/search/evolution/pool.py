@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from molgen.arrays import Doubles
@@ -19,9 +20,16 @@ from molgen.chem.molecule import Molecule
 from molgen.search.evolution.operators import Offspring
 from molgen.search.evolution.surrogate import Prediction, posterior_variance
 
-Judge = Callable[[Sequence[Molecule]], tuple[Doubles, Prediction]]
-"""From P molecules to their violation of the constraints (P,), 0 if feasible, and their predicted scores, scaled so
-that 0 is the worst and 1 the best found."""
+PredictScores = Callable[[Sequence[Molecule]], Prediction]
+"""From P molecules to their predicted scores, scaled so that 0 is the worst and 1 the best found."""
+Violations = Callable[[Sequence[Molecule]], Doubles]
+"""From P molecules to their violation of constraints on built-in measures (P,), 0 if feasible."""
+
+N_SAMPLED = 32
+"""Number of the offspring added at a time whose violations estimate the share of feasible ones."""
+N_CHECKED = 16
+"""Number of offspring whose violations are computed at a time, in the order of their acquisition values."""
+_Rows = NDArray[np.int64]
 
 JITTER = 1e-3
 """Noise variance assumed for a pick that has no score yet, relative to the variance of the signal."""
@@ -66,34 +74,60 @@ class Aim:
 
 
 class Pool:
-    """Offspring with predicted scores, and the aims of the picks."""
+    """Offspring with predicted scores, and the aims of the picks.
 
-    def __init__(self, judge: Judge, aims: Sequence[Aim], pending: Sequence[Molecule] = ()) -> None:
-        """Starts empty; picks use the aims, at least one, in turn. `pending` molecules are being scored."""
-        self._judge = judge
+    Violations take longer to compute than predictions. So they are computed in the order of the acquisition values,
+    until enough offspring are feasible; the picks are those that all violations would give.
+    """
+
+    def __init__(
+        self,
+        predict: PredictScores,
+        aims: Sequence[Aim],
+        violations: Violations | None = None,
+        pending: Sequence[Molecule] = (),
+    ) -> None:
+        """Starts empty.
+
+        Args:
+            predict: Predicts the scores of offspring.
+            aims: The aims of the picks in turn, at least one.
+            violations: Computes violations of constraints; without it, all offspring are feasible.
+            pending: Molecules that are being scored.
+        """
+        self._predict = predict
+        self._violations = violations
         self._pending = list(pending)
         self._aims = list(aims)
         self._offspring: dict[str, Offspring] = {}
-        self._judged: list[tuple[Doubles, Prediction]] = []
+        self._predictions: list[Prediction] = []
+        self._missed = np.empty(0)
+        """Violation of each of the offspring; NaN if it is not computed yet."""
+        self._sampled: list[int] = []
 
     def add(self, offspring: Sequence[Offspring]) -> None:
         """Adds new offspring with their predictions."""
         fresh = {c.molecule.smiles: c for c in offspring if c.molecule.smiles not in self._offspring}
-        if fresh:
-            self._offspring |= fresh
-            self._judged.append(self._judge([child.molecule for child in fresh.values()]))
+        if not fresh:
+            return
+        n_before = len(self._offspring)
+        self._offspring |= fresh
+        self._predictions.append(self._predict([child.molecule for child in fresh.values()]))
+        self._missed = np.append(self._missed, np.full(len(fresh), np.nan if self._violations else 0.0))
+        self._sampled += np.unique(np.linspace(n_before, len(self._offspring) - 1, N_SAMPLED).astype(int)).tolist()
 
     def feasible_share(self) -> float:
-        """Share of feasible offspring; 1 for an empty pool."""
-        return float(np.mean(np.concatenate([missed for missed, _ in self._judged]) <= 0.0)) if self._judged else 1.0
+        """Share of feasible offspring, estimated from a sample of them; 1 for an empty pool."""
+        self._check(np.array(self._sampled, dtype=np.int64))
+        return float(np.mean(self._missed[self._sampled] <= 0.0)) if self._sampled else 1.0
 
     def leaders(self, n: int) -> list[Offspring]:
         """At most `n` offspring, in turn the best remaining one by each aim."""
-        if not self._judged:
+        if not self._predictions:
             return []
-        missed = np.concatenate([missed for missed, _ in self._judged])
-        mean, std = (np.concatenate([getattr(said, name) for _, said in self._judged]) for name in ("mean", "std"))
-        orders = [np.lexsort((-aim.value(mean, std), missed))[:n].tolist() for aim in self._aims]
+        mean, std = (np.concatenate([getattr(said, name) for said in self._predictions]) for name in ("mean", "std"))
+        rows = np.arange(len(self._offspring))
+        orders = [self._best(rows, aim.value(mean, std), n).tolist() for aim in self._aims]
         offspring = list(self._offspring.values())
         in_turn = dict.fromkeys(i for turn in zip(*orders, strict=True) for i in turn)
         return [offspring[i] for i in list(in_turn)[:n]]
@@ -104,26 +138,40 @@ class Pool:
         Feasible ones come first, then those with the smallest violation. Each pick and each pending molecule reduces
         the posterior variance of correlated candidates, so that a batch is diverse.
         """
-        if not self._judged:
+        if not self._predictions:
             return []
-        judged = [*self._judged, self._judge(self._pending)] if self._pending else self._judged
-        missed = np.concatenate([missed for missed, _ in judged])
-        said = Prediction.concatenate([prediction for _, prediction in judged])
+        pending = [self._predict(self._pending)] if self._pending else []
+        said = Prediction.concatenate([*self._predictions, *pending])
         variance = PosteriorVariance(said)
         left = np.arange(len(self._offspring))
-        for pending in range(len(left), len(missed)):
-            variance.settle(pending)
-        picked = []
+        for row in range(len(left), len(said.mean)):
+            variance.settle(row)
+        picked: list[int] = []
         for i in range(min(n, len(left))):
             value = self._aims[i % len(self._aims)].value(
                 said.mean[left], variance.share()[left, None] * said.std[left]
             )
-            place = int(np.lexsort((-value, missed[left]))[0])
-            picked.append(int(left[place]))
+            picked.append(int(self._best(left, value, 1)[0]))
             variance.settle(picked[-1])
-            left = np.delete(left, place)
+            left = left[left != picked[-1]]
         offspring = list(self._offspring.values())
         return [offspring[i] for i in picked]
+
+    def _best(self, rows: _Rows, value: Doubles, n: int) -> _Rows:
+        """The `n` best of some rows by their values: feasible ones first, then those with the smallest violation."""
+        order = np.argsort(-value, kind="stable")
+        for start in range(0, len(order), N_CHECKED):
+            self._check(rows[order[start : start + N_CHECKED]])
+            if np.count_nonzero(self._missed[rows[order[: start + N_CHECKED]]] <= 0.0) >= n:
+                break
+        return rows[np.lexsort((-value, self._missed[rows]))[:n]]
+
+    def _check(self, rows: _Rows) -> None:
+        """Computes the violations of some rows that have none yet."""
+        unknown = rows[np.isnan(self._missed[rows])]
+        if self._violations and len(unknown):
+            offspring = list(self._offspring.values())
+            self._missed[unknown] = self._violations([offspring[row].molecule for row in unknown.tolist()])
 
 
 class PosteriorVariance:

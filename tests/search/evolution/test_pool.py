@@ -42,14 +42,23 @@ def aims(boldness: float, n: int = 1) -> list[Aim]:
     return [Aim(boldness, np.ones(1))] * n
 
 
-def judge(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
-    """The larger the better; the larger half misses a constraint, by its size; the smallest is a riddle."""
-    n = np.array([molecule.mol.GetNumAtoms() for molecule in molecules], dtype=np.float64)
-    return np.maximum(0.0, n - 4), unrelated(n[:, None] / 10, np.where(n == 1, 0.5, 0.0)[:, None])
+def predict(molecules: Sequence[Molecule]) -> Prediction:
+    """The larger the better; the smallest is uncertain."""
+    n = sizes(molecules)
+    return unrelated(n[:, None] / 10, np.where(n == 1, 0.5, 0.0)[:, None])
+
+
+def violations(molecules: Sequence[Molecule]) -> Array:
+    """The larger half misses a constraint, by its size."""
+    return np.maximum(0.0, sizes(molecules) - 4)
+
+
+def sizes(molecules: Sequence[Molecule]) -> Array:
+    return np.array([molecule.mol.GetNumAtoms() for molecule in molecules], dtype=np.float64)
 
 
 def test_constraints_come_before_scores() -> None:
-    pool = Pool(judge, aims(TIMID))
+    pool = Pool(predict, aims(TIMID), violations)
     pool.add(CHILDREN)
     assert [size(child) for child in pool.select(8)] == [4, 3, 2, 1, 5, 6, 7, 8]
     assert [size(child) for child in pool.leaders(5)] == [4, 3, 2, 1, 5]
@@ -57,7 +66,7 @@ def test_constraints_come_before_scores() -> None:
 
 
 def test_doubt_is_worth_something_to_bold_picks() -> None:
-    pool = Pool(judge, [*aims(TIMID), *aims(2.0)])
+    pool = Pool(predict, [*aims(TIMID), *aims(2.0)])
     pool.add(CHILDREN[:4])
     assert [size(child) for child in pool.select(2)] == [4, 1]
     assert [size(child) for child in pool.leaders(3)] == [4, 1, 3]
@@ -89,9 +98,9 @@ def test_boldness_is_spread_over_two_decades() -> None:
 def test_children_are_judged_once_and_picked_once() -> None:
     asked: list[str] = []
 
-    def counting(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
+    def counting(molecules: Sequence[Molecule]) -> Prediction:
         asked.extend(molecule.smiles for molecule in molecules)
-        return judge(molecules)
+        return predict(molecules)
 
     pool = Pool(counting, aims(1.0))
     pool.add(CHILDREN[:5])
@@ -103,9 +112,9 @@ def test_children_are_judged_once_and_picked_once() -> None:
 
 
 def test_weights_of_their_own_pick_both_ends_of_a_front() -> None:
-    def two(molecules: Sequence[Molecule]) -> tuple[Array, Prediction]:
-        n = np.array([molecule.mol.GetNumAtoms() for molecule in molecules], dtype=np.float64)
-        return np.zeros(len(n)), unrelated(np.stack([n / 8, 1 - n / 8], axis=1), np.zeros((len(n), 2)))
+    def two(molecules: Sequence[Molecule]) -> Prediction:
+        n = sizes(molecules)
+        return unrelated(np.stack([n / 8, 1 - n / 8], axis=1), np.zeros((len(n), 2)))
 
     pool = Pool(two, [Aim.draw(np.random.default_rng(seed), 0.0, 2) for seed in range(100)])
     pool.add(CHILDREN)
@@ -144,7 +153,7 @@ def test_the_doubt_that_is_left_is_that_of_a_process_that_knows_the_picks() -> N
 
 
 def test_picks_of_a_batch_do_not_say_the_same() -> None:
-    pool = Pool(lambda molecules: (np.zeros(len(molecules)), said_of([m.smiles for m in molecules])), aims(2.0))
+    pool = Pool(lambda molecules: said_of([m.smiles for m in molecules]), aims(2.0))
     pool.add([Offspring(parse(text), "", "") for text in ASKED[:4]])
     assert {child.molecule.smiles for child in pool.select(2)} != set(ASKED[:2])
 
@@ -153,7 +162,7 @@ def test_pending_molecules_count_as_picks_that_are_not_returned() -> None:
     molecules = list(map(parse, ASKED[:4]))
 
     def select(pending: Sequence[Molecule]) -> list[Molecule]:
-        pool = Pool(lambda asked: (np.zeros(len(asked)), said_of([m.smiles for m in asked])), aims(2.0), pending)
+        pool = Pool(lambda asked: said_of([m.smiles for m in asked]), aims(2.0), pending=pending)
         pool.add([Offspring(molecule, "", "") for molecule in molecules if molecule not in pending])
         return [child.molecule for child in pool.select(4)]
 
@@ -162,5 +171,34 @@ def test_pending_molecules_count_as_picks_that_are_not_returned() -> None:
 
 
 def test_an_empty_pool_has_nothing_to_pick() -> None:
-    assert Pool(judge, aims(1.0)).select(3) == []
-    assert Pool(judge, aims(1.0)).leaders(3) == []
+    assert Pool(predict, aims(1.0)).select(3) == []
+    assert Pool(predict, aims(1.0)).leaders(3) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+def test_picks_are_those_of_all_violations_of_which_few_are_computed(share: float) -> None:
+    rng = np.random.default_rng(0)
+    offspring = [Offspring(parse("C" * n), "", "") for n in range(1, 401)]
+    names = [child.molecule.smiles for child in offspring]
+    values = dict(zip(names, rng.normal(size=(400, 2)), strict=True))
+    missed = dict(zip(names, np.where(rng.random(400) < share, 0.0, rng.random(400)).tolist(), strict=True))
+    computed: list[str] = []
+
+    def look_up(molecules: Sequence[Molecule]) -> Array:
+        computed.extend(molecule.smiles for molecule in molecules)
+        return np.array([missed[molecule.smiles] for molecule in molecules])
+
+    def predict_two(molecules: Sequence[Molecule]) -> Prediction:
+        means = np.array([values[molecule.smiles] for molecule in molecules])
+        return unrelated(means[:, :1], np.abs(means[:, 1:]))
+
+    pool = Pool(predict_two, [Aim(0.5, np.ones(1))], look_up)
+    for start in range(0, 400, 100):
+        pool.add(offspring[start : start + 100])
+    key = {text: (missed[text], -(values[text][0] + 0.5 * abs(values[text][1]))) for text in names}
+    best = sorted(names, key=key.__getitem__)[:20]
+    assert [child.molecule.smiles for child in pool.leaders(20)] == best
+    assert [child.molecule.smiles for child in pool.select(20)] == best
+    assert pool.feasible_share() == pytest.approx(np.mean([missed[text] == 0.0 for text in names]), abs=0.1)
+    assert len(computed) == len(set(computed))
+    assert len(computed) < 250 or share < 0.1
