@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,10 +10,6 @@ from ..console import options, show
 from ..console.admission import AllowUnfamiliar, AllowUnstable, filter_space, note_removed
 from ..console.listing import Output, require_output, show_listing
 from ..console.outputs import check_outputs
-
-if TYPE_CHECKING:
-    from molgen.explore.direction import Direction
-    from molgen.latent.space import LatentSpace
 
 
 @check_outputs
@@ -53,7 +48,7 @@ def steer(  # noqa: PLR0913 - one parameter per option
     from molgen.chem.admission import AdmissionRules
     from molgen.chem.molecule import Policy
     from molgen.device import use_threads
-    from molgen.explore.direction import choose_walk_length, describe_walk
+    from molgen.explore.direction import choose_walk_length, describe_walk, find_direction
     from molgen.explore.walk import WalkConfig
     from molgen.explore.walk import steer as walk_of
     from molgen.latent.encodable import encode_named
@@ -64,7 +59,8 @@ def steer(  # noqa: PLR0913 - one parameter per option
     use_threads(threads)
     space = LatentSpace.load(checkpoint)
     (start,), z = encode_named(space, [molecule], Policy(charge=charge))
-    direction = _direction(space, along, seed)
+    with show.progress(None, "Reading the direction"):
+        direction = find_direction(space, along, seed)
     length = choose_walk_length(space, direction, start, z[0]) if reach is None else reach
     walk = WalkConfig(length, steps, draws, seed)
     filtered = filter_space(space, AdmissionRules(allow_unfamiliar, allow_unstable, charge), [start])
@@ -77,13 +73,3 @@ def steer(  # noqa: PLR0913 - one parameter per option
     report = {"start": start.smiles, "concept": direction.name, "strength": direction.strength.plain}
     columns = describe_walk(space, start, direction, series)
     show_listing(title, Listing(tuple(text or "" for text in series.smiles), columns), report, output, is_json)
-
-
-def _direction(space: LatentSpace, along: str, seed: int) -> Direction:
-    """The direction of a file or of a descriptor."""
-    from molgen.explore.direction import fit_descriptor_direction, read_direction
-
-    if along.endswith(".json"):
-        return read_direction(Path(along), space)
-    with show.progress(None, f"Learning {along}"):
-        return fit_descriptor_direction(space, along, seed)

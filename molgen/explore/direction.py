@@ -51,8 +51,8 @@ MAX_BYTES = 1 << 20
 MAX_NAME = 200
 _REMEDY = "Use a file that `molgen explore direction` wrote."
 MIN_LABELS = 20
-N_SHIPPED = 5000
-"""Number of shipped molecules that the direction of a descriptor is fitted to; more hardly improve it."""
+N_FITTED = 5000
+"""Number of molecules that a direction is fitted to; more hardly improve it."""
 N_SCOUTS = 40
 """Number of molecules that determine the walk length."""
 DESCRIBED = ("logp", "tpsa", "qed", "heavy_atoms")
@@ -198,7 +198,19 @@ def fit_direction(
     )
 
 
-def fit_descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: int = N_SHIPPED) -> Direction:
+def find_direction(space: LatentSpace, along: str, seed: int = 0) -> Direction:
+    """The direction in a file that ends in .json, or that of the descriptor `along`.
+
+    Raises:
+        FileError: The file is missing, is no direction, or belongs to another checkpoint.
+        SpecError: There is no such descriptor.
+    """
+    return (
+        read_direction(Path(along), space) if along.endswith(".json") else fit_descriptor_direction(space, along, seed)
+    )
+
+
+def fit_descriptor_direction(space: LatentSpace, name: str, seed: int = 0, n: int = N_FITTED) -> Direction:
     """The direction of a descriptor, fitted to `n` shipped molecules.
 
     Raises:

@@ -25,7 +25,7 @@ _PAGE = Path(__file__).resolve().parent / "page"
 _MAX_JSON_BYTES = 1_000_000
 _ACTIONS = (
     *("start", "resume", "stop", "candidates", "export"),
-    *("molecule", "analogues", "neighbours", "path", "walk", "cards", "like"),
+    *("molecule", "analogues", "neighbours", "path", "walk", "learn_direction", "cards", "like"),
     *("sketch", "read_sketch"),
     *("draw", "stop_drawing"),
     *("new_project", "propose", "tell", "project"),

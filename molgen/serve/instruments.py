@@ -11,9 +11,18 @@ from threading import Lock
 from molgen.chem.admission import Admission, AdmissionRules
 from molgen.chem.molecule import AS_IT_IS, Molecule, Policy, parse
 from molgen.chem.properties import DESCRIPTORS
-from molgen.chem.table import Tally, read_rows
+from molgen.chem.sampling import draw_items
+from molgen.chem.table import Tally, read_molecules, read_rows
 from molgen.errors import NothingValidError, SpecError
-from molgen.explore.direction import Direction, choose_walk_length, describe_walk, fit_descriptor_direction
+from molgen.explore.direction import (
+    N_FITTED,
+    Direction,
+    choose_walk_length,
+    describe_walk,
+    find_direction,
+    fit_direction,
+    write_direction,
+)
 from molgen.explore.index import SUFFIX, Index
 from molgen.explore.library import build_index
 from molgen.explore.neighbours import find_neighbours, tabulate_neighbours
@@ -145,19 +154,42 @@ class Instruments:
             listing = Listing(tuple(stop.smiles for stop in stops), columns)
         return _answer(listing, ["molgen", "explore", "path", start, end, "--steps", str(n_steps)])
 
+    def learn_direction(self, data: Path, column: str, output: Path) -> list[str]:
+        """Writes the direction along which a column of a file grows; returns the command that does the same.
+
+        Raises:
+            FileError: The file cannot be used, or has no such column.
+            SpecError: There is such a direction already, there are too few molecules, or their values are all equal.
+        """
+        with self._lock:
+            if output.exists():
+                raise SpecError("name", f"there is a direction {output.stem} already", remedy="Choose another name.")
+            tally = Tally()
+            records = draw_items(tally.sift(read_molecules(data, properties=(column,))), N_FITTED, seed=0)
+            tally.require_kept(data)
+            molecules, values = [each.molecule for each in records], [each.values[0] for each in records]
+            write_direction(output, fit_direction(self._space, molecules, values, column, "", 0))
+        return ["molgen", "explore", "direction", str(data), "--property", column, "-o", str(output)]
+
     def walk(self, smiles: str, along: str, n_steps: int) -> Answer:
-        """Molecules along the direction of a descriptor, and against it.
+        """Molecules along a direction, and against it.
+
+        Args:
+            smiles: The molecule.
+            along: The path of a direction, which ends in .json, or a descriptor.
+            n_steps: Number of steps on each side.
 
         Raises:
             MoleculeError: The text is no molecule that can be encoded.
+            FileError: The file holds no direction of this checkpoint.
             SpecError: There is no such descriptor.
         """
         with self._lock:
             rules = AdmissionRules(charge="neutralise")
             (start,), z = encode_named(self._space, [smiles], Policy(charge=rules.charge))
-            if along not in self._directions:
-                self._directions[along] = fit_descriptor_direction(self._space, along)
-            direction = self._directions[along]
+            direction = self._directions.get(along) or find_direction(self._space, along)
+            if along in DESCRIPTORS:
+                self._directions[along] = direction
             config = WalkConfig(choose_walk_length(self._space, direction, start, z[0]), n_steps)
             filtered = FilteredSpace(self._space, Admission(rules, self._space.model.familiarity, [start]))
             series = steer(filtered, start, z[0], direction.vector, config).different()

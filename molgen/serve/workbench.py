@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from molgen.chem.conformer import draw_molblock
 from molgen.chem.molecule import AS_IT_IS, molblock_to_smiles, parse
+from molgen.chem.properties import DESCRIPTORS
 from molgen.errors import SpecError
 from molgen.output.listing import Cell
 from molgen.output.report.content import Card, Grid, Table
@@ -56,6 +57,7 @@ class Workbench:
         return {
             "folder": str(self._workspace.folder),
             "files": self._workspace.file_names(),
+            "directions": self._workspace.direction_names(),
             "campaigns": [asdict(state) for state in self.campaigns.states()],
             "maps": [asdict(state) for state in self.maps.states()],
             "likes": self.likes.all(),
@@ -135,10 +137,21 @@ class Workbench:
             self._instruments.path(text_of(asked, "first"), text_of(asked, "last"), number_of(asked, "steps"))
         )
 
+    def learn_direction(self, asked: Asked) -> dict[str, Any]:
+        """Finds the direction along which a column of an uploaded file grows."""
+        name, column = require_plain_name("name", text_of(asked, "name")), text_of(asked, "property")
+        output = self._workspace.directions / f"{name}.json"
+        command = self._instruments.learn_direction(self._workspace.file(text_of(asked, "file")), column, output)
+        return {"direction": output.name, "command": shlex.join(command)}
+
     def walk(self, asked: Asked) -> dict[str, Any]:
-        """Molecules along the direction of a descriptor."""
-        steps = number_of(asked, "steps", MAX_STEPS)
-        return _shown(self._instruments.walk(text_of(asked, "smiles"), text_of(asked, "along"), steps))
+        """Molecules along a direction of the workspace, or that of a descriptor."""
+        along, steps = text_of(asked, "along"), number_of(asked, "steps", MAX_STEPS)
+        if along in self._workspace.direction_names():
+            along = str(self._workspace.directions / along)
+        elif along not in DESCRIPTORS:
+            raise SpecError("along", f"{along!r} is neither a direction here nor a descriptor")
+        return _shown(self._instruments.walk(text_of(asked, "smiles"), along, steps))
 
     def cards(self, asked: Asked) -> dict[str, Any]:
         """Molecules with descriptors."""

@@ -17,7 +17,7 @@ from molgen.errors import FileError, SpecError
 from molgen.paths import replace_file
 
 MAX_UPLOAD_BYTES = 200_000_000
-_FOLDERS = ("files", "runs", "exports", "maps", "likes", "projects")
+_FOLDERS = ("files", "runs", "exports", "maps", "likes", "projects", "directions")
 _NAME = re.compile(r"\w[\w .+-]{0,79}", re.ASCII)
 
 
@@ -41,14 +41,14 @@ class Workspace:
 
     Attributes:
         folder: Its path.
-        files, runs, exports, maps, likes, projects: Its folders.
+        files, runs, exports, maps, likes, projects, directions: Its folders.
     """
 
     def __init__(self, folder: Path) -> None:
         """Makes the folders that are missing."""
         self.folder, self._lock = folder, Lock()
         paths = [folder / name for name in _FOLDERS]
-        self.files, self.runs, self.exports, self.maps, self.likes, self.projects = paths
+        self.files, self.runs, self.exports, self.maps, self.likes, self.projects, self.directions = paths
         for path in paths:
             path.mkdir(parents=True, exist_ok=True)
 
@@ -116,6 +116,10 @@ class Workspace:
     def file_names(self) -> Sequence[str]:
         """The names of the uploaded files, sorted."""
         return _plain(path.name for path in self.files.iterdir() if path.is_file())
+
+    def direction_names(self) -> Sequence[str]:
+        """The names of the directions, sorted."""
+        return _plain(path.name for path in self.directions.glob("*.json"))
 
     def run_names(self) -> Sequence[str]:
         """The names of the runs, sorted."""

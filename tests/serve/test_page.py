@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,18 +145,39 @@ def test_a_slider_walks_a_direction(visit: Callable[[], Any]) -> None:
     assert middle.get_attribute("title") == last.get_attribute("title")
 
 
+def test_a_direction_is_learned_from_a_column_and_walked(workbench: Any, visit: Callable[[], Any]) -> None:
+    smiles = [f"{'C' * n}c1ccc({rest})cc1" for n in range(1, 8) for rest in ("O", "N", "F", "C#N")]
+    rows = [f"{text},{len(text)}" for text in smiles]
+    assert workbench.upload("lengths.csv", "\n".join(["smiles,length", *rows]).encode())[0] == 200
+    page = visit()
+    page.click("nav [data-view=path]")
+    page.select_option("#learn [name=file]", "lengths.csv")
+    page.fill("#learn [name=property]", "length")
+    page.fill("#learn [name=name]", "longer")
+    page.click("#learn [type=submit]")
+    page.wait_for_selector("#learn-note:has-text('molgen explore direction')")
+    assert page.input_value("#walk [name=along]") == "longer.json"
+    page.fill("#walk [name=steps]", "3")
+    page.click("#walk [type=submit]")
+    page.wait_for_selector("#walk ~ .grid .card:nth-child(3)")
+    asked = b'{"name": "longer", "file": "lengths.csv", "property": "length"}'
+    status, _, answer = workbench.request("POST", "/api/learn_direction", asked, Cookie=workbench.cookie)
+    assert status == 400
+    assert "already" in json.loads(answer)["error"]
+
+
 def test_what_is_drawn_is_described(visit: Callable[[], Any]) -> None:
     page = visit()
     page.click("nav [data-view=molecule]")
-    page.fill("#ask [name=smiles]", "C")
+    page.fill("#ask [name=smiles]", "CC")
     page.click("#sketch")
     box = page.locator("#editor").bounding_box()
     page.wait_for_selector("#editor canvas")
     page.wait_for_timeout(1000)  # until the molecule is drawn, which leaves no trace outside the canvas
     tools = 44  # px
-    page.mouse.click(box["x"] + (box["width"] + tools) / 2, box["y"] + box["height"] / 2)
-    page.wait_for_selector("#ask ~ .grid .card[title=CC]")
-    assert page.input_value("#ask [name=smiles]") == "CC"
+    page.mouse.click(box["x"] + (box["width"] + tools) / 2, box["y"] + box["height"] / 2)  # on the bond
+    page.wait_for_selector("#ask ~ .grid .card[title='C=C']")
+    assert page.input_value("#ask [name=smiles]") == "C=C"
 
 
 @pytest.mark.parametrize("path", ["", "?token=guessed", "api/state"])

@@ -20,7 +20,7 @@ import numpy as np
 from molgen.arrays import Doubles
 from molgen.chem.molecule import AS_IT_IS, Molecule, parse
 from molgen.chem.properties import DESCRIPTORS
-from molgen.explore.direction import N_SHIPPED, choose_walk_length, fit_descriptor_direction
+from molgen.explore.direction import N_FITTED, choose_walk_length, fit_descriptor_direction
 from molgen.explore.walk import Series, WalkConfig, measure_similarities, steer
 from molgen.latent.space import LatentSpace
 
@@ -86,7 +86,7 @@ def score_steering(
     on_done: Callable[[float], object] = lambda _: None,
     *,
     names: Sequence[str] = STEERED,
-    n_fit: int = N_SHIPPED,
+    n_fit: int = N_FITTED,
 ) -> Steering:
     """Measures steering on the first 200 encodable molecules.
 

@@ -1,6 +1,7 @@
 // One molecule: its values, analogues and neighbours; and molecules on a line: between two, or along a direction.
 
 import { act, ask, tellCommand } from "./server.js";
+import { offer, refresh, watchState } from "./state.js";
 import { countMolecules, showCards } from "./cards.js";
 
 function startForm(id, work) {
@@ -39,7 +40,22 @@ function startLine(id, work, findPlace) {
   slider.addEventListener("input", turn);
 }
 
+function startLearning() {
+  const form = document.getElementById("learn"), note = document.getElementById("learn-note");
+  watchState((state) => offer(document.getElementById("directions"), state.directions));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act(event.submitter, note, async () => {
+      const answer = await ask("learn_direction", Object.fromEntries(new FormData(form)));
+      document.getElementById("walk").elements.along.value = answer.direction;
+      tellCommand(note, `${answer.direction} is learned.`, answer.command);
+      await refresh();
+    });
+  });
+}
+
 export function startLines() {
+  startLearning();
   startLine("way", (fields) => ask("path", { ...fields, steps: Number(fields.steps) }), (cards) => cards.length >> 1);
   startLine("walk", (fields) => ask("walk", { ...fields, steps: Number(fields.steps) }),
     (cards) => cards.findIndex((card) => card.values.t === 0));
