@@ -31,7 +31,7 @@ from molgen.sample.series import CoreSeries
 from molgen.search.evolution.config import LatentSearchConfig, SurrogateConfig
 from molgen.search.evolution.moves import OperatorSelection
 from molgen.search.evolution.operators import Offspring, bring_into
-from molgen.search.evolution.pool import Aim, Pool, PredictScores, Violations
+from molgen.search.evolution.pool import Aim, Pool, PredictScores, ViolationMemory, Violations
 from molgen.search.evolution.population import N_LEVEL, Fitness, Population
 from molgen.search.evolution.surrogate import FingerprintMemory, Prediction, Similarities, TanimotoProcess
 
@@ -68,7 +68,7 @@ class LatentSearch:
         self.config = config or LatentSearchConfig()
         self._space = space
         self._seed = seed
-        self._violations = violations
+        self._violations = ViolationMemory(violations) if violations else None
         self._series = series
         self._stock = stock
         self._generation = 0

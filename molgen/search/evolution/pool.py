@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from scipy.special import ndtr
 from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule
 from molgen.search.evolution.operators import Offspring
-from molgen.search.evolution.surrogate import Prediction, posterior_variance
+from molgen.search.evolution.surrogate import N_REMEMBERED, Prediction, posterior_variance
 
 PredictScores = Callable[[Sequence[Molecule]], Prediction]
 """From P molecules to their predicted scores, scaled so that 0 is the worst and 1 the best found."""
@@ -71,6 +72,25 @@ class Aim:
         if self.boldness < TIMID and mean.shape[1] == 1:
             return log_expected_improvement(mean[:, 0] - 1.0, std[:, 0])
         return _scalarise(mean + self.boldness * std, self.weights)
+
+
+class ViolationMemory:
+    """Violations of the latest molecules, which are often bred again."""
+
+    def __init__(self, violations: Violations) -> None:
+        """Starts empty; `violations` computes those of new molecules."""
+        self._violations = violations
+        self._kept: dict[str, float] = {}
+
+    def __call__(self, molecules: Sequence[Molecule]) -> Doubles:
+        """See `Violations`."""
+        new = {one.smiles: one for one in molecules if one.smiles not in self._kept}
+        if new:
+            self._kept |= zip(new, self._violations(list(new.values())).tolist(), strict=True)
+        found = np.array([self._kept[one.smiles] for one in molecules])
+        for old in list(islice(self._kept, max(0, len(self._kept) - N_REMEMBERED))):
+            del self._kept[old]
+        return found
 
 
 class Pool:

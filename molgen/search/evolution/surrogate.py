@@ -28,7 +28,7 @@ NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
 
 MIN_VARIANCE = 1e-12
 N_REMEMBERED = 20_000
-"""Number of molecules whose fingerprints are cached."""
+"""Number of molecules whose fingerprints and violations are cached."""
 
 Features = tuple[CountFingerprints, ...]
 """Fingerprints of the same molecules, one per kind of features."""

@@ -21,6 +21,7 @@ from molgen.search.evolution.pool import (
     Aim,
     Pool,
     PosteriorVariance,
+    ViolationMemory,
     log_expected_improvement,
 )
 from molgen.search.evolution.surrogate import Features, Prediction, TanimotoProcess, similarities
@@ -168,6 +169,20 @@ def test_pending_molecules_count_as_picks_that_are_not_returned() -> None:
 
     first, *others = select([])
     assert select([first]) == others
+
+
+def test_remembered_violations_are_those_computed() -> None:
+    computed: list[str] = []
+
+    def counting(molecules: Sequence[Molecule]) -> Array:
+        computed.extend(molecule.smiles for molecule in molecules)
+        return violations(molecules)
+
+    memory = ViolationMemory(counting)
+    molecules = [child.molecule for child in CHILDREN]
+    for some in (molecules[:5], molecules[3:], molecules[::-1], [molecules[0]] * 3):
+        np.testing.assert_array_equal(memory(some), violations(some))
+    assert sorted(computed) == sorted(molecule.smiles for molecule in molecules)
 
 
 def test_an_empty_pool_has_nothing_to_pick() -> None:
