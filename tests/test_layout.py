@@ -97,6 +97,7 @@ ORDER = [
     "explore.analogy",
     "explore.index",
     "explore.library",
+    "explore.comparisons",
     "explore.preference",
     "explore.liked",
     "explore.colours",
