@@ -183,6 +183,7 @@ ORDER = [
     "evaluate.training_report",
     "output.report.plot",
     "output.dashboard",
+    "output.choices",
     "output.report.content",
     "output.report.campaign",
     "output.report.training",
