@@ -94,6 +94,7 @@ def folder(tmp_path: Path) -> Path:
     for name, some in (("hits.smi", smiles[:2]), ("misses.smi", smiles[2:]), ("ideas.smi", smiles)):
         (tmp_path / name).write_text("".join(f"{text}\n" for text in some))
     (tmp_path / "pairs.csv").write_text("smiles_a,smiles_b\nc1ccccc1CCN,Fc1ccc(CCN)cc1\n")
+    (tmp_path / "choices.csv").write_text(f"better,worse\n{smiles[1]},{smiles[0]}\n")
     (tmp_path / "mine.py").write_text("def score(smiles):\n    return [float(len(text)) for text in smiles]\n")
     measured = (tmp_path / "data" / "d3_ki.csv").read_text().splitlines()[1:]
     export = "".join(f"{line.split(',')[0]},{10 + 7 * i}\n" for i, line in enumerate(measured))

@@ -1,7 +1,7 @@
-"""A file of molecules that a user likes or dislikes, and the preference that follows from it.
+"""A file of molecules that a user likes or dislikes, or compares, and the preference that follows from it.
 
-The file is a table with the columns `smiles` and `liked`: 1 for a liked molecule, 0 for a disliked one. If a
-molecule has several lines, the last counts.
+A file of likes is a table with the columns `smiles` and `liked`: 1 for a liked molecule, 0 for a disliked one. If a
+molecule has several lines, the last counts. For a file of comparisons see `explore.comparisons`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from molgen.arrays import Doubles
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse
 from molgen.chem.table import Rejection, read_molecules
 from molgen.errors import FileError
+from molgen.explore.comparisons import Comparison, holds_comparisons, read_comparisons
 from molgen.explore.preference import Labelled, Preference
 from molgen.latent.space import LatentSpace
 from molgen.paths import write_text
@@ -54,17 +55,14 @@ def write_likes(path: Path, likes: Mapping[str, bool]) -> None:
 
 
 def read_liking(space: LatentSpace, path: Path) -> Liking:
-    """The preference learned from the molecules of a file; those that cannot be encoded are left out.
+    """The preference learned from a file of likes or of comparisons; molecules that cannot be encoded are left out.
 
     Raises:
         FileError: The file cannot be used.
-        SpecError: No molecule is liked, or there are too many labels.
+        SpecError: No molecule is liked, none is compared with another, or there are too many.
     """
-    likes = read_likes(path)
-    liked, disliked = (
-        _labelled(space, [smiles for smiles in likes if likes[smiles] is wanted]) for wanted in (True, False)
-    )
-    preference = Preference.of(space, liked, disliked)
+    is_compared = holds_comparisons(path)
+    preference = _compare(space, read_comparisons(path)) if is_compared else _label(space, read_likes(path))
 
     def values(smiles: Sequence[str]) -> Doubles:
         bits = [fingerprint(parse(text, AS_IT_IS).mol) for text in smiles]
@@ -74,7 +72,23 @@ def read_liking(space: LatentSpace, path: Path) -> Liking:
     return values
 
 
-def _labelled(space: LatentSpace, smiles: Sequence[str]) -> Labelled:
+def _label(space: LatentSpace, likes: Mapping[str, bool]) -> Preference:
+    liked, disliked = (
+        _encode(space, [smiles for smiles in likes if likes[smiles] is wanted])[1] for wanted in (True, False)
+    )
+    return Preference.of(space, liked, disliked)
+
+
+def _compare(space: LatentSpace, comparisons: Sequence[Comparison]) -> Preference:
+    rows, compared = _encode(space, list(dict.fromkeys(smiles for pair in comparisons for smiles in pair)))
+    pairs = [(rows[better], rows[worse]) for better, worse in comparisons if better in rows and worse in rows]
+    return Preference.of_comparisons(space, compared, np.array(pairs, dtype=np.int64).reshape(-1, 2))
+
+
+def _encode(space: LatentSpace, smiles: Sequence[str]) -> tuple[dict[str, int], Labelled]:
+    """The molecules that can be encoded, and the row of each by SMILES."""
     z = space.encode(smiles, AS_IT_IS, is_refined=False)
-    rows = np.flatnonzero(np.isfinite(z).all(axis=1))
-    return Labelled.of([parse(smiles[row], AS_IT_IS) for row in rows.tolist()], z[rows])
+    places = np.flatnonzero(np.isfinite(z).all(axis=1))
+    kept = [smiles[place] for place in places.tolist()]
+    labelled = Labelled.of([parse(text, AS_IT_IS) for text in kept], z[places])
+    return {text: row for row, text in enumerate(kept)}, labelled

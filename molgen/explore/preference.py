@@ -1,10 +1,10 @@
-"""A preference profile: a score for molecules, learned from a few that a user likes or dislikes.
+"""A preference profile: a score for molecules, learned from a few that a user likes, dislikes or compares.
 
-The profile is the mean of a Gaussian process over the labels 1 (liked) and -1 (disliked). Half of the covariance of
-two molecules is latent: it falls exponentially with the distance of their points, in standard deviations of the prior.
-The other half is the square of their Tanimoto similarity (ECFP4). So a liked molecule raises the score of similar
-ones, and near-duplicates count hardly more than one molecule. Where only points are known, as in an index of millions,
-a profile of the latent half alone selects a shortlist.
+The profile is the mean of a Gaussian process over the labels 1 (liked) and -1 (disliked), or the most probable one over
+utilities that explain comparisons. Half of the covariance of two molecules is latent: it falls exponentially with the
+distance of their points, in standard deviations of the prior. The other half is the square of their Tanimoto similarity
+(ECFP4). So a liked molecule raises the score of similar ones, and near-duplicates count hardly more than one molecule.
+Where only points are known, as in an index of millions, a profile of the latent half alone selects a shortlist.
 
 Notation: N molecules, M labels, D latent dimensions.
 Source: Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, equation 2.25; Tanimoto similarity as a
@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from rdkit.DataStructs import ExplicitBitVect
 
-from molgen.arrays import Doubles, Floats
+from molgen.arrays import Doubles, Floats, Integers
 from molgen.chem.molecule import AS_IT_IS, Molecule, Policy, fingerprint, parse, tanimoto_to_many
 from molgen.errors import SpecError
+from molgen.explore.comparisons import fit_comparisons
 from molgen.explore.index import Index
 from molgen.latent.space import LatentSpace
 
@@ -33,7 +34,7 @@ prior. Chosen, with the other constants of the covariance, on the six assays of 
 LATENT_SHARE = 0.5
 """Share of the latent part of the covariance; the rest is that of the fingerprint."""
 NOISE = 0.1
-"""Noise variance of a label."""
+"""Noise variance of a label, and of a utility in a comparison."""
 MAX_LABELS = 4096
 CHUNK = 4096
 """Number of points scored at once."""
@@ -85,11 +86,12 @@ class Preference:
 
     Attributes:
         deviation: (D,), standard deviation of the prior.
-        scaled: (M, D), the labelled points, in these deviations.
-        bits: M fingerprints with a label.
-        weights: (M,), (K + noise)^-1 y of equation 2.25.
+        scaled: (M, D), the points of the labelled or compared molecules, in these deviations.
+        bits: Their M fingerprints.
+        weights: (M,), (K + noise)^-1 y of equation 2.25, or those of `fit_comparisons`.
         point_weights: (M,), the same for the latent part alone.
-        base: The profile far from all labels: the mean label, or 0 if more are liked than disliked.
+        base: The profile far from all these molecules: the mean label, or 0 if more are liked than disliked or if they
+            are compared.
     """
 
     deviation: Floats
@@ -112,16 +114,42 @@ class Preference:
             raise SpecError("like", "no liked molecule is given", remedy=remedy)
         if len(labels) > MAX_LABELS:
             raise SpecError("like", f"at most {MAX_LABELS} labels fit a profile, but got {len(labels)}")
-        scaled = np.asarray(np.concatenate([liked.z, disliked.z]) / space.prior_deviation, dtype=np.float32)
-        bits = (*liked.bits, *disliked.bits)
+        labelled = Labelled((*liked.bits, *disliked.bits), np.concatenate([liked.z, disliked.z]))
         base = min(0.0, float(labels.mean()))
+
+        def fit(covariance: Doubles) -> Doubles:
+            return np.asarray(np.linalg.solve(covariance + NOISE * np.eye(len(labels)), labels - base), np.float64)
+
+        return cls._fitted(space, labelled, fit, base)
+
+    @classmethod
+    def of_comparisons(cls, space: LatentSpace, compared: Labelled, pairs: Integers) -> Preference:
+        """The profile that explains comparisons: about -1 to 1, and more for what is preferred in many of them.
+
+        Args:
+            space: The latent space.
+            compared: M distinct molecules.
+            pairs: (C, 2), rows of the better and of the worse molecule.
+
+        Raises:
+            SpecError: There is no comparison, or there are too many molecules.
+        """
+        if not len(pairs):
+            remedy = "Compare at least two molecules that can be encoded; twenty choices make a profile."
+            raise SpecError("like", "no comparison is given", remedy=remedy)
+        if len(compared.z) > MAX_LABELS:
+            raise SpecError("like", f"at most {MAX_LABELS} molecules can be compared, but got {len(compared.z)}")
+        return cls._fitted(space, compared, lambda covariance: fit_comparisons(covariance, pairs, NOISE), 0.0)
+
+    @classmethod
+    def _fitted(
+        cls, space: LatentSpace, molecules: Labelled, fit: Callable[[Doubles], Doubles], base: float
+    ) -> Preference:
+        """The profile whose weights `fit` makes of the covariance (M, M) of the molecules."""
+        scaled = np.asarray(molecules.z / space.prior_deviation, dtype=np.float32)
         latent = _latent_covariance(scaled, scaled)
-        both = LATENT_SHARE * latent + (1 - LATENT_SHARE) * _fingerprint_covariance(bits, bits)
-        weights, point_weights = (
-            np.asarray(np.linalg.solve(covariance + NOISE * np.eye(len(labels)), labels - base), dtype=np.float64)
-            for covariance in (both, latent)
-        )
-        return cls(space.prior_deviation, scaled, bits, weights, point_weights, base)
+        both = LATENT_SHARE * latent + (1 - LATENT_SHARE) * _fingerprint_covariance(molecules.bits, molecules.bits)
+        return cls(space.prior_deviation, scaled, molecules.bits, fit(both), fit(latent), base)
 
     def of_molecules(self, z: Floats, bits: Sequence[ExplicitBitVect]) -> Doubles:
         """The preference (N,) for molecules with points (N, D) and fingerprints; NaN if a point is missing."""

@@ -10,7 +10,8 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from typing import Any, BinaryIO, Literal
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -37,7 +38,7 @@ _ARTIFACT = "artifacts:"
 
 
 class MoleculeDrawings:
-    """A read-only artifact store whose ids are the numbers of trials, in hexadecimal.
+    """A read-only artifact store whose ids are the lines of a ledger from 0, in hexadecimal.
 
     A molecule is drawn when its artifact is read.
     """
@@ -46,7 +47,7 @@ class MoleculeDrawings:
         self._smiles = smiles
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """The molecule of a trial as SVG.
+        """The molecule of a line as SVG.
 
         Raises:
             MoleculeError: The SMILES is invalid.
@@ -71,8 +72,10 @@ class MoleculeDrawings:
         raise PermissionError("the dashboard of a campaign is read-only")
 
 
-def make_campaign_study(name: str, spec: CampaignSpec, evaluations: Sequence[Evaluation]) -> InMemoryStorage:
-    """A storage with one study `name`, which has a trial for each line of a ledger, in order.
+def add_campaign_study(
+    storage: InMemoryStorage, name: str, spec: CampaignSpec, evaluations: Sequence[Evaluation]
+) -> None:
+    """Adds a study `name` to a storage, which has a trial for each line of a ledger, in order.
 
     Objectives are those of a campaign with `--pareto`, otherwise the total. The value of an objective with a target or
     range is its desirability. Parameters are `SHOWN_DESCRIPTORS` and the measures that are no objectives, if every
@@ -80,24 +83,31 @@ def make_campaign_study(name: str, spec: CampaignSpec, evaluations: Sequence[Eva
     objective is a failed trial.
     """
     objectives = _objectives(spec)
-    storage = InMemoryStorage()
     study = optuna.create_study(
         storage=storage, study_name=name, directions=[direction for _, direction, _ in objectives]
     )
     with warnings.catch_warnings(category=ExperimentalWarning, action="ignore"):
         study.set_metric_names([label for label, _, _ in objectives])
-    parameters = _parameters(evaluations, {label for label, _, _ in objectives})
+    outcomes = [_outcome([value(each) for _, _, value in objectives], each.violation) for each in evaluations]
+    study.add_trials(make_trials(evaluations, {label for label, _, _ in objectives}, outcomes))
+
+
+def make_trials(
+    evaluations: Sequence[Evaluation], objectives: Collection[str], outcomes: Iterable[Mapping[str, Any]]
+) -> list[FrozenTrial]:
+    """A trial for each line, with measures and descriptors as parameters and its molecule as an artifact.
+
+    Args:
+        evaluations: Lines of a ledger.
+        objectives: Names of measures that are no parameters.
+        outcomes: State, values and constraints of each trial, as for `optuna.trial.create_trial`.
+    """
+    parameters = _parameters(evaluations, objectives)
     distributions = {key: FloatDistribution(min(values), max(values)) for key, values in parameters.items()}
-    study.add_trials(
-        _trial(
-            evaluation,
-            [value(evaluation) for _, _, value in objectives],
-            {key: values[row] for key, values in parameters.items()},
-            distributions,
-        )
-        for row, evaluation in enumerate(evaluations)
-    )
-    return storage
+    return [
+        _trial(evaluation, {key: values[row] for key, values in parameters.items()}, distributions, outcome)
+        for row, (evaluation, outcome) in enumerate(zip(evaluations, outcomes, strict=True))
+    ]
 
 
 def make_dashboard_server(storage: InMemoryStorage, evaluations: Sequence[Evaluation], port: int) -> WSGIServer:
@@ -108,11 +118,23 @@ def make_dashboard_server(storage: InMemoryStorage, evaluations: Sequence[Evalua
         OSError: The port is taken.
     """
     require_package("optuna_dashboard", package="optuna-dashboard", extra="dashboard", key="dashboard")
+    from bottle import response
     from optuna_dashboard import wsgi
 
     drawings = MoleculeDrawings([evaluation.smiles for evaluation in evaluations])
     application = wsgi(storage, artifact_store=drawings)
+
+    def fill_answer() -> None:
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            response.status = HTTPStatus.OK  # the page of optuna-dashboard 0.21 reports an error if there is no JSON
+
+    application.add_hook("after_request", fill_answer)
     return make_server(HOST, port, application, server_class=_ThreadingServer, handler_class=_SilentHandler)
+
+
+def drawing_id(evaluation: Evaluation) -> str:
+    """The artifact id of the drawing of a line of the ledger."""
+    return f"{evaluation.index - 1:08x}"
 
 
 class _ThreadingServer(ThreadingMixIn, WSGIServer):
@@ -147,7 +169,7 @@ def _desirability(objective: Objective) -> _LabelledObjective:
     return label, "maximize", lambda evaluation: evaluation.desirabilities[objective.name]
 
 
-def _parameters(evaluations: Sequence[Evaluation], objectives: Iterable[str]) -> dict[str, list[float]]:
+def _parameters(evaluations: Sequence[Evaluation], objectives: Collection[str]) -> dict[str, list[float]]:
     """Parameters by name, each with a value for every evaluation."""
     measures = list(evaluations[0].values) if evaluations else []
     found = {name: [evaluation.values[name] for evaluation in evaluations] for name in measures}
@@ -162,24 +184,29 @@ def _parameters(evaluations: Sequence[Evaluation], objectives: Iterable[str]) ->
     }
 
 
+def _outcome(values: Sequence[float], violation: float) -> dict[str, Any]:
+    is_complete = all(map(math.isfinite, values))
+    return {
+        "state": TrialState.COMPLETE if is_complete else TrialState.FAIL,
+        "values": values if is_complete else None,
+        "constraints": {"violation": violation},
+    }
+
+
 def _trial(
     evaluation: Evaluation,
-    values: Sequence[float],
     parameters: Mapping[str, float],
     distributions: Mapping[str, FloatDistribution],
+    outcome: Mapping[str, Any],
 ) -> FrozenTrial:
-    is_complete = all(map(math.isfinite, values))
     texts: dict[str, Any] = {"SMILES": evaluation.smiles, "parent": evaluation.parent, "failure": evaluation.failure}
     texts |= {name: value for name, value in evaluation.values.items() if name not in parameters}
-    number = evaluation.index - 1
-    drawing = {"artifact_id": f"{number:08x}", "filename": f"MG-{evaluation.index:06d}.svg"}
+    drawing = {"artifact_id": drawing_id(evaluation), "filename": f"MG-{evaluation.index:06d}.svg"}
     drawing |= {"mimetype": "image/svg+xml"}
     return create_trial(
-        state=TrialState.COMPLETE if is_complete else TrialState.FAIL,
-        values=list(values) if is_complete else None,
         params=dict(parameters),
         distributions=dict(distributions),
         user_attrs={name: value for name, value in texts.items() if value != ""},
         system_attrs={f"{_ARTIFACT}{drawing['artifact_id']}": json.dumps(drawing | {"encoding": None})},
-        constraints={"violation": evaluation.violation},
+        **outcome,
     )

@@ -54,7 +54,7 @@ POSE = "shape:"
 """Prefix of the names of measures by a pose; the path of a file follows."""
 
 LIKED = "liked:"
-"""Prefix of the names of measures by likes and dislikes; the path of a file follows."""
+"""Prefix of the names of measures by likes or comparisons; the path of a file follows."""
 
 _MAX_MATCHES = 10_000
 """Maximum number of matches of a SMARTS in one molecule; druglike molecules have far fewer."""
@@ -104,7 +104,7 @@ class MeasureContext:
         scorers: Scorers of the user by name.
         trust: Trust in molecules, if the checkpoint has an applicability domain.
         familiarity: The parts of the training molecules, if the checkpoint has them.
-        liking: Reads a file of likes and dislikes (see `explore.liked`).
+        liking: Reads a file of likes or comparisons (see `explore.liked`).
     """
 
     reference: Molecule | None = None
@@ -148,7 +148,7 @@ def resolve(name: str, context: MeasureContext, *, key: str = "measure") -> Meas
     ECFP4; `smarts:PATTERN`, the number of unique matches, and `scaffold:SMILES`, the number of unique matches of a
     molecule as a substructure, with any substituents; `core:CORE`, 1 if the molecule keeps a core (see `chem.core`),
     else 0; `shape:FILE.sdf`, the likeness of shape and features to a pose (see `score.pose`); `dock:FOLDER`, a scorer
-    (see `score.docking`); `liked:FILE`, the preference that follows from likes and dislikes (see `explore.liked`);
+    (see `score.docking`); `liked:FILE`, the preference that follows from likes or comparisons (see `explore.liked`);
     `alerts:pains` and `alerts:brenk`, the number of alerts matched; for a property that the checkpoint predicts
     `predicted:NAME` (mean), `std:NAME` (standard deviation), `lcb:NAME` and `ucb:NAME` (the lower and the upper
     confidence bound, the mean minus and plus one standard deviation); `trust`, how far the molecule lies inside the

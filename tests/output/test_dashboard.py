@@ -8,6 +8,7 @@ from urllib.request import urlopen
 
 import optuna
 import pytest
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from molgen.chem.molecule import parse
@@ -16,7 +17,7 @@ from molgen.output.dashboard import (
     HOST,
     SHOWN_DESCRIPTORS,
     MoleculeDrawings,
-    make_campaign_study,
+    add_campaign_study,
     make_dashboard_server,
 )
 from molgen.search.ledger import Evaluation
@@ -43,7 +44,8 @@ def evaluations(dock: float = -5.0) -> list[Evaluation]:
 
 
 def trials_of(spec: CampaignSpec, lines: list[Evaluation]) -> tuple[optuna.Study, list[optuna.trial.FrozenTrial]]:
-    storage = make_campaign_study("mine", spec, lines)
+    storage = InMemoryStorage()
+    add_campaign_study(storage, "mine", spec, lines)
     study = optuna.load_study(study_name="mine", storage=storage)
     return study, study.trials
 
@@ -87,7 +89,8 @@ def test_drawings_cannot_be_changed() -> None:
 def test_a_server_gives_the_study_and_its_drawings() -> None:
     pytest.importorskip("optuna_dashboard")
     lines = evaluations()
-    storage = make_campaign_study("mine", CampaignSpec(maximize=("qed",)), lines)
+    storage = InMemoryStorage()
+    add_campaign_study(storage, "mine", CampaignSpec(maximize=("qed",)), lines)
     with make_dashboard_server(storage, lines, 0) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
