@@ -17,6 +17,7 @@ import csv
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ from molgen.project.candidate_pool import (
     value_by_forecast,
 )
 from molgen.project.columns import CurationSpec
-from molgen.project.curated_file import csv_text, number_text, write_compounds
+from molgen.project.curated_file import csv_text, number_text, read_compounds, write_compounds
 from molgen.project.curation import Compound, Curation, curate, require_learnable
 from molgen.project.explanation import explain
 from molgen.project.fit import fitted_space
@@ -47,6 +48,9 @@ from molgen.project.replicates import Label, merge_replicates
 from molgen.project.structure import same_compounds
 from molgen.sample.conditional import SampleRequest
 from molgen.sample.series import keep_constraints, read_series
+
+N_KEYS = 100_000
+"""Number of compounds whose identities are cached."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,8 @@ def known_compounds(folder: ProjectFolder) -> list[Compound]:
     """
     name = folder.spec.property_name
     files = [folder.path / MEASUREMENTS, *_files(folder, RESULTS)]
-    found = [compound for path in files for compound in _read_compounds(path, name)]
-    return merge_compounds(found, name)
+    found = [compound for path in files for compound in read_compounds(path, name)]
+    return merge_compounds(found, name) if len(files) > 1 else found
 
 
 def merge_compounds(found: Sequence[Compound], name: str) -> list[Compound]:
@@ -175,6 +179,7 @@ def pending(folder: ProjectFolder) -> list[Proposal]:
     return [proposal for proposal in proposals(folder) if compound_key(proposal.smiles) not in measured]
 
 
+@lru_cache(maxsize=N_KEYS)
 def compound_key(smiles: str) -> str:
     """The identity of a compound: its InChIKey, or its SMILES if it has none."""
     try:
@@ -306,7 +311,7 @@ def summary_of(folder: ProjectFolder) -> list[dict[str, float | int]]:
     """
     sign, name = folder.spec.sign, folder.spec.property_name
     known = {compound_key(compound.smiles): compound.labels[name] for compound in known_compounds(folder)}
-    before = [compound.labels[name].value for compound in _read_compounds(folder.path / MEASUREMENTS, name)]
+    before = [compound.labels[name].value for compound in read_compounds(folder.path / MEASUREMENTS, name)]
     rows = []
     for number, path in enumerate(_files(folder, PROPOSALS), 1):
         proposed = _read_proposals(path)
@@ -423,10 +428,6 @@ def _files(folder: ProjectFolder, kind: str) -> list[Path]:
     """The chained tables of proposals or results, in order."""
     step: ProjectStep = "propose" if kind == PROPOSALS else "tell"
     return [folder.path / kind / f"{number:03d}.csv" for number in range(1, folder.number_of(step) + 1)]
-
-
-def _read_compounds(path: Path, name: str) -> list[Compound]:
-    return [c for c in curate(path, CurationSpec((name,))).compounds if name in c.labels]
 
 
 def _read_proposals(path: Path) -> list[Proposal]:
