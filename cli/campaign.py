@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 N_SHOWN = 10
 
 
-def _texts(name: str, help_text: str) -> Any:
-    return typer.Option(name, help=help_text)
+def _repeatable(name: str, help_text: str) -> Any:
+    return typer.Option(name, help=f"{help_text} Repeatable.")
 
 
 @check_outputs
@@ -44,40 +44,41 @@ def campaign(  # noqa: PLR0913 - one parameter per option
         ),
     ] = False,
     maximize: Annotated[
-        list[str] | None, _texts("--maximize", "Measure to maximise, such as qed or predicted:pKi; repeatable.")
+        list[str] | None, _repeatable("--maximize", "Measure to maximise, such as qed or predicted:pKi.")
     ] = None,
-    minimize: Annotated[list[str] | None, _texts("--minimize", "Measure to minimise, such as sa; repeatable.")] = None,
-    target: Annotated[
-        list[str] | None, _texts("--target", 'Measure with a target, such as "logp = 2.5"; repeatable.')
-    ] = None,
+    minimize: Annotated[list[str] | None, _repeatable("--minimize", "Measure to minimise, such as sa.")] = None,
+    target: Annotated[list[str] | None, _repeatable("--target", 'Measure with a target, such as "logp = 2.5".')] = None,
     range_: Annotated[
-        list[str] | None, _texts("--range", 'Measure with a range, such as "mw = 300..450"; repeatable.')
+        list[str] | None, _repeatable("--range", 'Measure with a range, such as "mw = 300..450".')
     ] = None,
-    weight: Annotated[
-        list[str] | None, _texts("--weight", 'Weight of an objective, such as "qed = 2"; repeatable.')
-    ] = None,
+    weight: Annotated[list[str] | None, _repeatable("--weight", 'Weight of an objective, such as "qed = 2".')] = None,
     scale: Annotated[
         list[str] | None,
-        _texts("--scale", 'Values of desirability 0 and 1, such as "penalized_logp = -5..5"; repeatable.'),
+        _repeatable("--scale", 'Values at which an objective counts 0 and 1, such as "penalized_logp = -5..5".'),
     ] = None,
     constraint: Annotated[
-        list[str] | None, _texts("--constraint", 'Bound on a measure, such as "similarity >= 0.4"; repeatable.')
+        list[str] | None, _repeatable("--constraint", 'Bound on a measure, such as "similarity >= 0.4".')
     ] = None,
-    record: Annotated[list[str] | None, _texts("--record", "Further measure to record; repeatable.")] = None,
+    record: Annotated[list[str] | None, _repeatable("--record", "Further measure to record.")] = None,
     pareto: Annotated[
         bool | None,
         typer.Option("--pareto", help="Search for the Pareto front of the objectives, not for the best total."),
     ] = None,
     scorer: Annotated[
         list[str] | None,
-        _texts("--scorer", "A Python function of a list of SMILES, as file.py:function."),
+        _repeatable("--scorer", "A Python function of a list of SMILES, as file.py:function."),
     ] = None,
     scorer_command: Annotated[
         list[str] | None,
-        _texts("--scorer-command", "A program that reads SMILES, one per line, and prints one number per line."),
+        _repeatable("--scorer-command", "A program that reads SMILES, one per line, and prints one number per line."),
     ] = None,
     time_limit_s: Annotated[
-        float | None, typer.Option("--time-limit", help="Time limit, in seconds, of each run of a scorer.")
+        float | None,
+        typer.Option(
+            "--time-limit",
+            help="Time limit, in seconds, for the answer of a scorer to a batch of molecules, or with --executor "
+            "to one; default 300.",
+        ),
     ] = None,
     executor: Annotated[
         str | None,
@@ -90,14 +91,16 @@ def campaign(  # noqa: PLR0913 - one parameter per option
         Literal["stop", "skip", "penalise"] | None,
         typer.Option(
             "--on-failure",
-            help="What to do with a molecule that a scorer has no value for; default stop. It counts as a call.",
+            help="For a molecule without a value: stop the campaign (default), skip (record it, learn nothing) or "
+            "penalise (counts as the worst). Either way it counts as a call.",
         ),
     ] = None,
     start: Annotated[
         list[str] | None,
-        _texts(
+        _repeatable(
             "--start",
-            "SMILES or file of start molecules; repeatable. A column named like an objective has known values.",
+            "SMILES or file of start molecules. In a file, a column with the name of an objective gives known values, "
+            "which are not scored again.",
         ),
     ] = None,
     start_limit: Annotated[
@@ -108,7 +111,10 @@ def campaign(  # noqa: PLR0913 - one parameter per option
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Option("--reference", help="Reference molecule of the measure similarity; by default a single start."),
+        typer.Option(
+            "--reference",
+            help="Reference molecule of the measure `similarity`; by default the start molecule, if there is only one.",
+        ),
     ] = None,
     core: options.Core = None,
     vary: options.Vary = None,
@@ -220,7 +226,7 @@ def _resume(run: Path, others: Sequence[str], budget: int | None, machine: Machi
 
     if set(others) - {"checkpoint", "budget"}:  # the checkpoint may be set by the environment
         remedy = "Give --resume RUN alone, or with a larger --budget."
-        raise SpecError("resume", "a run is resumed as it began", remedy=remedy)
+        raise SpecError("resume", "a resumed run keeps its options", remedy=remedy)
     with _progress() as reports:
         return launch.resume(run, machine, reports, budget=budget, accepts_changed_scorer=accepts_changed)
 

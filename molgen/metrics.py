@@ -24,9 +24,9 @@ Ranks = NDArray[np.intp]
 
 def r2(y: ArrayLike, predicted: ArrayLike) -> float:
     """R2: the share of the variance of targets (N,) that predictions (N,) explain; NaN for constant targets."""
-    wanted, told = np.asarray(y, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
-    variance = float(wanted.var())
-    return 1.0 - float(np.square(wanted - told).mean() / variance) if variance > MIN_VARIANCE else float("nan")
+    observed, estimated = np.asarray(y, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    variance = float(observed.var())
+    return 1.0 - float(np.square(observed - estimated).mean() / variance) if variance > MIN_VARIANCE else float("nan")
 
 
 def auroc(y: ArrayLike, predicted: ArrayLike) -> float:

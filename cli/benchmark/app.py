@@ -68,7 +68,7 @@ def pmo(  # noqa: PLR0913 - one parameter per option
     budget: Annotated[int, typer.Option(min=1, help="Oracle calls of a run.")] = 10_000,
     seeds: Annotated[int, typer.Option(min=1, help="Number of runs of each task, with consecutive seeds.")] = 3,
     first_seed: Annotated[int, typer.Option(min=0, help="The first of these seeds.")] = 0,
-    is_kept: Annotated[
+    is_filtered: Annotated[
         bool,
         typer.Option("--kept", help="PMO-kept: score only familiar, stable, neutral molecules without a BRENK alert."),
     ] = False,
@@ -126,12 +126,12 @@ def pmo(  # noqa: PLR0913 - one parameter per option
         return
     require_sampler(sampler)
     space = LatentSpace.load(checkpoint)
-    if is_kept:
+    if is_filtered:
         require_reference(space, sampler)
-    open_folder(out, space.model.digest, sampler=sampler, budget=budget, molecules="kept" if is_kept else "all")
+    open_folder(out, space.model.digest, sampler=sampler, budget=budget, molecules="kept" if is_filtered else "all")
     names = require_tasks(tasks.split(","))
     each_seed = range(first_seed, first_seed + seeds)
-    runs = [PmoRun(task, seed, budget, sampler, checkpoint, out, is_kept) for seed in each_seed for task in names]
+    runs = [PmoRun(task, seed, budget, sampler, checkpoint, out, is_filtered) for seed in each_seed for task in names]
     with show.progress(float(len(runs) * budget), "Calling oracles") as advance:
         execute_all(runs, workers, advance)
     report = summarise_runs([summarise_run(run, space) for run in runs], budget)

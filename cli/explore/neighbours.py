@@ -38,7 +38,7 @@ def neighbours(  # noqa: PLR0913 - one parameter per option
     """
     from molgen.device import use_threads
     from molgen.errors import NothingValidError, SpecError
-    from molgen.explore.neighbours import MAX_LOOKED, find_neighbours, tabulate_neighbours
+    from molgen.explore.neighbours import MAX_EXAMINED, find_neighbours, tabulate_neighbours
     from molgen.latent.encodable import encode_named
     from molgen.latent.space import LatentSpace
     from molgen.output.listing import Listing
@@ -56,9 +56,9 @@ def neighbours(  # noqa: PLR0913 - one parameter per option
         found = find_neighbours(index, point, top, request, advance)
         n_rows = len(index)
     if not found:
-        raise NothingValidError(f"none of the {min(n_rows, MAX_LOOKED)} nearest molecules satisfies all bounds")
+        raise NothingValidError(f"none of the {min(n_rows, MAX_EXAMINED)} nearest molecules satisfies all bounds")
     title = f"{len(found)} molecules nearest to {molecule.smiles}, of {n_rows}"
     listing = Listing(tuple(each.smiles for each, _ in found), tabulate_neighbours(molecule, found))
     show_listing(title, listing, {"query": molecule.smiles, "n_library": n_rows}, output, is_json)
     if len(found) < top and where:
-        show.note(f"Only {len(found)} of the {min(n_rows, MAX_LOOKED)} nearest molecules satisfy all bounds")
+        show.note(f"Only {len(found)} of the {min(n_rows, MAX_EXAMINED)} nearest molecules satisfy all bounds")

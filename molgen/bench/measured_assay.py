@@ -20,7 +20,7 @@ from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import AS_IT_IS, fingerprint, parse, tanimoto_to_many
 from molgen.latent.combined_model import stacking_share
 from molgen.latent.space import LatentSpace
-from molgen.model.molecule_process import Kernels, MoleculeProcess, similarities_among
+from molgen.model.molecule_process import KernelInputs, MoleculeProcess, compute_kernel_inputs
 from molgen.project.columns import CurationSpec
 from molgen.project.curation import Compound, curate
 from molgen.train.fit.forest import MorganForest, compute_fingerprints, fit_forest
@@ -87,9 +87,9 @@ class MeasuredAssay:
         return np.array([tanimoto_to_many(one, self.bits) for one in self.bits])
 
     @cached_property
-    def kernels(self) -> Kernels:
-        """Similarities (N, N) as the fitted predictor takes them."""
-        return similarities_among(self.mols)
+    def kernel_inputs(self) -> KernelInputs:
+        """Kernel inputs (N, N) of the compounds."""
+        return compute_kernel_inputs(self.mols)
 
     @cached_property
     def z(self) -> Floats:
@@ -108,8 +108,8 @@ class MeasuredAssay:
         """A process and a forest fitted to the compounds `known` (K,)."""
         texts = [self.smiles[i] for i in known]
         data = Measurements.exact(texts, self.z[known], self.y[known][:, None])
-        features = block(self.kernels, known, known)
-        process = fit_molecule_process(("y",), data, self.space.model.vae.encoder.scale, seed, features)
+        inputs = block(self.kernel_inputs, known, known)
+        process = fit_molecule_process(("y",), data, self.space.model.vae.encoder.scale, seed, inputs)
         place = dict(zip(texts, known.tolist(), strict=True))
         rows = np.array([place[text] for text in process.smiles])
         forest = fit_forest(self.features[rows], self.y[rows], seed, n_trees)
@@ -138,7 +138,7 @@ class FittedAssay:
     def predict_by_process(self, rows: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
         """Mean and standard deviation by the process, of a measurement of the compounds `rows` (N,)."""
         z = torch.from_numpy(self.assay.z[rows])
-        mean, std = self.process.predict_at(block(self.assay.kernels, rows, self.known), z)
+        mean, std = self.process.predict_at(block(self.assay.kernel_inputs, rows, self.known), z)
         return mean[:, 0].numpy(), std[:, 0].numpy()
 
     def predict_by_forest(self, rows: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
@@ -147,11 +147,11 @@ class FittedAssay:
 
     def covariance(self, rows: NDArray[np.int64]) -> Doubles:
         """Covariance (N, N) by the process, without the noise of measurements."""
-        near, among = (block(self.assay.kernels, rows, columns) for columns in (self.known, rows))
+        near, among = (block(self.assay.kernel_inputs, rows, columns) for columns in (self.known, rows))
         _, covariance = self.process.joint_at(near, among, torch.from_numpy(self.assay.z[rows]), 0)
         return covariance.numpy()
 
 
-def block(kernels: Kernels, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Kernels:
+def block(inputs: KernelInputs, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> KernelInputs:
     """The submatrices of these rows and columns."""
-    return [one[rows][:, columns] for one in kernels]
+    return [one[rows][:, columns] for one in inputs]

@@ -30,8 +30,8 @@ from molgen.search.study import LatentStudy, Outcome, SamplerConfig, search_conf
 from molgen.tokens.tokenisation import GUACAMOL_HOLD_OUT, read_smiles
 
 EDITS = {operator: default_operators()[operator] for operator in GRAPH_OPERATORS}
-WIDE = SurrogateConfig(STRUCTURE, width=3.0, confidence=1.0)
-NARROW = SurrogateConfig(STRUCTURE, width=None, confidence=2.0)
+WIDE = SurrogateConfig(STRUCTURE, width=3.0, max_boldness=1.0)
+NARROW = SurrogateConfig(STRUCTURE, width=None, max_boldness=2.0)
 SEARCHES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "latent": {},
@@ -68,7 +68,7 @@ process, and a genetic algorithm of 5 x 200 edited graphs for each batch.
 """
 OPTUNA = ("cmaes", "tpe", "gp")
 """Samplers of Optuna."""
-N_STOCK = 5000
+N_SUBSTITUTES = 5000
 """Number of shipped molecules to draw in place of prior samples if the checkpoint has no language model."""
 
 
@@ -103,7 +103,7 @@ def choose_batch_size(n_calls: int) -> int:
 
 
 @cache
-def draw_stock() -> tuple[str, ...]:
+def draw_substitutes() -> tuple[str, ...]:
     """Shipped molecules that are not similar to a target of a benchmark.
 
     Source: the similarity threshold of GuacaMol's hold-out, `GUACAMOL_HOLD_OUT`.
@@ -111,7 +111,7 @@ def draw_stock() -> tuple[str, ...]:
     goals = [fingerprint(parse(text).mol) for text in read_smiles(find_shipped("data") / "benchmark_targets.smi")]
     return tuple(
         molecule.smiles
-        for molecule in draw_shipped_molecules(N_STOCK)
+        for molecule in draw_shipped_molecules(N_SUBSTITUTES)
         if max(tanimoto_to_many(fingerprint(molecule.mol), goals)) <= GUACAMOL_HOLD_OUT
     )
 
@@ -131,9 +131,9 @@ class _LatentProposer:
 
     def __init__(self, space: LatentSpace, name: str, seed: int, budget: int, reference: Reference | None) -> None:
         config = replace(search_config(name, budget), **SEARCHES[name])
-        stock = () if LANGUAGE in space.prior_names else draw_stock()
+        substitutes = () if LANGUAGE in space.prior_names else draw_substitutes()
         self._flaws = partial(sum_flaws, reference) if reference else None
-        self._search = LatentSearch(space, seed=seed, config=config, violations=self._flaws, stock=stock)
+        self._search = LatentSearch(space, seed=seed, config=config, violations=self._flaws, substitutes=substitutes)
         self._asked: list[Molecule] = []
         self._violations: list[float] = []
 

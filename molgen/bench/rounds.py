@@ -171,8 +171,8 @@ def _pick_by_tanimoto_process(
     """The best by mean plus one standard deviation of a Gaussian process with the Tanimoto kernel of ECFP4."""
     y, own = assay.y[known][:, None], assay.tanimoto[np.ix_(known, known)]
     fits = [TanimotoProcess((), own, y, noise, mean=y.mean(axis=0)) for noise in NOISES]
-    likeliest = max(fits, key=lambda fit: fit.likelihood)
-    found = likeliest.predict_at(assay.tanimoto[np.ix_(others, known)])
+    process = max(fits, key=lambda fit: fit.log_likelihood)
+    found = process.predict_at(assay.tanimoto[np.ix_(others, known)])
     return others[np.argsort(-(found.mean + found.std)[:, 0], kind="stable")[:n]]
 
 

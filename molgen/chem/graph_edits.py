@@ -70,20 +70,20 @@ def cross(rng: Generator, one: str, other: str) -> Chem.Mol | None:
         return _join(rng, *parts)
 
 
-def graft(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
+def graft(rng: Generator, recipient: str, donor: str) -> Chem.Mol | None:
     """The larger part of one molecule with the smaller part of another in place of a branch or a hydrogen."""
     with BlockLogs():
         branch = _part(rng, donor, 1, is_small=True)
         if branch is None or branch.mol.GetNumAtoms() > MAX_BRANCH:
             return None
-        rest = _part(rng, stock, 1, is_small=False) if rng.random() < 0.5 else _open_at_hydrogen(rng, stock)
+        rest = _part(rng, recipient, 1, is_small=False) if rng.random() < 0.5 else _open_at_hydrogen(rng, recipient)
         return _join(rng, rest, branch)
 
 
-def swap_rings(rng: Generator, stock: str, donor: str) -> Chem.Mol | None:
+def swap_rings(rng: Generator, recipient: str, donor: str) -> Chem.Mol | None:
     """A molecule in which a ring system of another replaces one of its own, and takes over its branches."""
     with BlockLogs():
-        systems, others = _ring_systems(stock), _ring_systems(donor)
+        systems, others = _ring_systems(recipient), _ring_systems(donor)
         if not systems or not others:
             return None
         _, branches = systems[int(rng.integers(len(systems)))]

@@ -175,6 +175,17 @@ def saturate(smiles: str) -> str:
     return text
 
 
+def parse_generated(smiles: str, policy: Policy = DEFAULT_POLICY) -> Molecule | None:
+    """The molecule of a generated SMILES, with hydrogens in place of unpaired electrons; None if it is not valid.
+
+    Only an atom in brackets can have unpaired electrons, so `saturate` is left out, to save time, without brackets.
+    """
+    try:
+        return parse(saturate(smiles) if "[" in smiles else smiles, policy)
+    except MoleculeError:
+        return None
+
+
 def molblock_to_smiles(block: str) -> str:
     """The SMILES of a V2000 or V3000 mol block, stereochemistry from its wedges or 3D coordinates.
 

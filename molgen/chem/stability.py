@@ -5,7 +5,7 @@ chemists avoid are the subject of `chem.checks`. Groups of marketed drugs, such 
 hydrazides, are not included, nor are groups that their neighbours stabilise, such as the enols of 1,3-diketones.
 
 Sources: the chapters on each group in Clayden, Greeves and Warren, Organic Chemistry, 2nd edition, 2012, and Smith,
-March's Advanced Organic Chemistry, 7th edition, 2013; for bridgeheads see `MAX_BRIDGES`.
+March's Advanced Organic Chemistry, 7th edition, 2013; for bridgeheads see `MAX_BRIDGE_ATOMS`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogEntry, FilterMatchOps, SmartsMatcher
 
-MAX_BRIDGES = 8
-"""Total number of atoms of the three bridges of a bicycle up to which a double bond at a bridgehead is unstable.
+MAX_BRIDGE_ATOMS = 8
+"""A double bond at a bridgehead is unstable if the three bridges of the bicycle have at most this many atoms together.
 
-Source: Bredt's rule, Fawcett, Chem. Rev. 1950, 47, 219: nine are needed.
+Source: Bredt's rule, Fawcett, Chem. Rev. 1950, 47, 219, where this sum is S: a stable one needs nine.
 """
 BRIDGEHEAD = "double bond at a bridgehead"
 
@@ -42,13 +42,12 @@ class Alert:
     smarts: tuple[str, ...]
 
 
-_CN, _X = "[#6,#7]", "[#6,#7,#8,#16]"
+_C_OR_N, _C_N_O_OR_S = "[#6,#7]", "[#6,#7,#8,#16]"
 _NO_ACYL = "!$(N-[#6]=[O,S,N]);!$(N-C#N);!$(N-[S,P]=O)"
 """Excludes nitrogen whose electrons a carbonyl, nitrile, sulfonyl or phosphoryl group withdraws."""
-_N = f"{_NO_ACYL};!$(N~[#7,#8])"
-"""Excludes amines whose electrons a carbonyl, nitrile, sulfonyl or phosphoryl group or another heteroatom
-withdraws."""
-_C = "!$(C-[#6]=[O,S,N]);!$(C-[#6]:[#7,#8,#16]);!$(C-C#N);!$(C-S=O);!$(C-[N+]);!$(C-P=O)"
+_AMINE = f"{_NO_ACYL};!$(N~[#7,#8])"
+"""Excludes the same, and nitrogen bonded to another nitrogen or to oxygen."""
+_NO_ACCEPTOR = "!$(C-[#6]=[O,S,N]);!$(C-[#6]:[#7,#8,#16]);!$(C-C#N);!$(C-S=O);!$(C-[N+]);!$(C-P=O)"
 """Excludes enols and enamines with an electron-withdrawing group at the far end of the double bond."""
 _NO_CF3 = "!$(C-C(F)(F)[F,#6])"
 """Excludes neighbours of perfluorinated carbon, where hydrates, hemiacetals and hemiaminals are stable."""
@@ -61,7 +60,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             Alert(
                 "cyclobutadiene",
                 "antiaromatic: dimerises at once",
-                (f"{_CN}1={_CN}-{_CN}={_CN}-1", f"{_CN}1={_CN}-c:c-1"),
+                (f"{_C_OR_N}1={_C_OR_N}-{_C_OR_N}={_C_OR_N}-1", f"{_C_OR_N}1={_C_OR_N}-c:c-1"),
             ),
             Alert("pentalene", "antiaromatic: dimerises", ("C1=C-C2=C-C=C-C-2=C-1",)),
             Alert(
@@ -88,32 +87,32 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             Alert("cyclopentadienone", "dimerises (Diels-Alder)", ("C1(=[O,N,S])-C=C-C=C-1",)),
             Alert(
                 "isomer of an azole",
-                "a hydrogen moves, and the ring is aromatic",
-                (f"[#6X4;!H0]1-{_CN}={_CN}-{_CN}=N-1", "[#6X4;!H0]1-N=C-C=C-1", "[#6X4;!H0]1-C=N-C=C-1"),
+                "tautomerises to the aromatic ring",
+                (f"[#6X4;!H0]1-{_C_OR_N}={_C_OR_N}-{_C_OR_N}=N-1", "[#6X4;!H0]1-N=C-C=C-1", "[#6X4;!H0]1-C=N-C=C-1"),
             ),
             Alert(
                 "isomer of an indole or an isoindole",
-                "a hydrogen moves, and the ring is aromatic",
+                "tautomerises to the aromatic ring",
                 ("[#6X4;!H0]1-C=N-c:c-1", "[#6X4;!H0]1-N=C-c:c-1"),
             ),
             Alert(
                 "isomer of a phenol, an aniline or a methylarene",
-                "a hydrogen moves, and the ring is aromatic",
+                "tautomerises to the aromatic ring",
                 (
-                    f"[#6X4;!H0]1-{_CN}(={_X})-{_CN}={_CN}-{_CN}={_CN}-1",
-                    f"[#6X4;!H0]1-{_CN}(={_X})-{_CN}:{_CN}-{_CN}={_CN}-1",
-                    f"[#6X4;!H0]1-{_CN}(={_X})-{_CN}={_CN}-{_CN}:{_CN}-1",
-                    f"[#6X4;!H0]1-{_CN}={_CN}-{_CN}(={_X})-{_CN}={_CN}-1",
-                    f"[#6X4;!H0]1-{_CN}:{_CN}-{_CN}(={_X})-{_CN}={_CN}-1",
-                    f"[#6X4;!H0]1-{_CN}={_CN}-{_CN}(={_X})-{_CN}:{_CN}-1",
+                    f"[#6X4;!H0]1-{_C_OR_N}(={_C_N_O_OR_S})-{_C_OR_N}={_C_OR_N}-{_C_OR_N}={_C_OR_N}-1",
+                    f"[#6X4;!H0]1-{_C_OR_N}(={_C_N_O_OR_S})-{_C_OR_N}:{_C_OR_N}-{_C_OR_N}={_C_OR_N}-1",
+                    f"[#6X4;!H0]1-{_C_OR_N}(={_C_N_O_OR_S})-{_C_OR_N}={_C_OR_N}-{_C_OR_N}:{_C_OR_N}-1",
+                    f"[#6X4;!H0]1-{_C_OR_N}={_C_OR_N}-{_C_OR_N}(={_C_N_O_OR_S})-{_C_OR_N}={_C_OR_N}-1",
+                    f"[#6X4;!H0]1-{_C_OR_N}:{_C_OR_N}-{_C_OR_N}(={_C_N_O_OR_S})-{_C_OR_N}={_C_OR_N}-1",
+                    f"[#6X4;!H0]1-{_C_OR_N}={_C_OR_N}-{_C_OR_N}(={_C_N_O_OR_S})-{_C_OR_N}:{_C_OR_N}-1",
                 ),
             ),
             Alert(
                 "cyclohexadiene",
                 "oxidises to the arene",
                 (
-                    f"[#6X4;!H0]1-{_CN}={_CN}-[#6X4;!H0]-{_CN}={_CN}-1",
-                    f"[#6X4;!H0]1-[#6X4;!H0]-{_CN}={_CN}-{_CN}={_CN}-1",
+                    f"[#6X4;!H0]1-{_C_OR_N}={_C_OR_N}-[#6X4;!H0]-{_C_OR_N}={_C_OR_N}-1",
+                    f"[#6X4;!H0]1-[#6X4;!H0]-{_C_OR_N}={_C_OR_N}-{_C_OR_N}={_C_OR_N}-1",
                 ),
             ),
             Alert(
@@ -140,7 +139,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "hemiaminal",
                 "loses water or the aldehyde",
                 (
-                    f"[OX2H]-[CX4;{_NO_CF3}]-[NX3;{_N}]",
+                    f"[OX2H]-[CX4;{_NO_CF3}]-[NX3;{_AMINE}]",
                     f"[OX2H]-[CX4;{_NO_CF3}]-n",
                     f"[OX2H]-[CX4;!R;{_NO_CF3};!$(C-C=O)]-[NX3;$(N[#6]=[O,S]),$(NS=O)]",
                 ),
@@ -155,8 +154,8 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
                 "aminal",
                 "hydrolyses to the aldehyde",
                 (
-                    f"[NX3H2;{_N}]-[CX4;{_NO_CF3}]-[OX2H0,SX2,#7X3]",
-                    f"[NX3;{_N};!$(N-c)]-[CX4;{_NO_CF3}]-[OX2H0,#7X3+0]",
+                    f"[NX3H2;{_AMINE}]-[CX4;{_NO_CF3}]-[OX2H0,SX2,#7X3]",
+                    f"[NX3;{_AMINE};!$(N-c)]-[CX4;{_NO_CF3}]-[OX2H0,#7X3+0]",
                 ),
             ),
             Alert(
@@ -165,25 +164,25 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             Alert(
                 "alpha-halo ether, thioether or amine",
                 "loses the halide",
-                ("[OX2,SX2,#7]-[CX4]-[Cl,Br,I;X1]", "[OX2,SX2,#7]-[CX4;!$(C(F)F)]-[F]", f"[NX3;{_N}]-[CX4H](F)-F"),
+                ("[OX2,SX2,#7]-[CX4]-[Cl,Br,I;X1]", "[OX2,SX2,#7]-[CX4;!$(C(F)F)]-[F]", f"[NX3;{_AMINE}]-[CX4H](F)-F"),
             ),
         ),
     ),
     (  # a heteroatom on a double bond
         "[#7,#8,#16]-[C;X3]=[C;X3]",
         (
-            Alert("ketene acetal", "adds water", (f"[C;X3](-[OX2,SX2,NX3])(-[OX2])=[C;X3;{_C}]",)),
+            Alert("ketene acetal", "adds water", (f"[C;X3](-[OX2,SX2,NX3])(-[OX2])=[C;X3;{_NO_ACCEPTOR}]",)),
             Alert(
                 "enol or enethiol",
                 "tautomerises to the ketone or thioketone",
-                (f"[OX2H,SX2H]-[C;X3;!$(C-C=[O,N,S])]=[C;X3;{_C}]",),
+                (f"[OX2H,SX2H]-[C;X3;!$(C-C=[O,N,S])]=[C;X3;{_NO_ACCEPTOR}]",),
             ),
             Alert(
                 "enamine",
                 "hydrolyses to the ketone or aldehyde",
                 (
-                    f"[NX3;!H0;{_N};!$(N-c)]-[C;X3]=[C;X3;{_C}]",
-                    f"[NX3;H0;{_N};!$(N-c)]-[C;X3;!$(C-c);!$(C-C=O)]=[C;X3;{_C}]",
+                    f"[NX3;!H0;{_AMINE};!$(N-c)]-[C;X3]=[C;X3;{_NO_ACCEPTOR}]",
+                    f"[NX3;H0;{_AMINE};!$(N-c)]-[C;X3;!$(C-c);!$(C-C=O)]=[C;X3;{_NO_ACCEPTOR}]",
                 ),
             ),
         ),
@@ -242,7 +241,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
         "[#5,#7,#8,#14,#15,#16;A]-,=[#7,#8,#16,F,Cl,Br,I;A]",
         (
             Alert(
-                "three-membered ring of two heteroatoms",
+                "three-membered ring with two heteroatoms",
                 "a strained weak bond: opens",
                 ("[#7,#8,#16]1-[#7,#8,#16]-[#6,#7]-1",),
             ),
@@ -315,7 +314,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             ),
             Alert(
                 "hydrate of a phenol",
-                "loses water, and the ring is aromatic",
+                "dehydrates to the phenol",
                 (
                     "O=C1-[CX4;!H0]-[CX4](-[OX2H])-[CX4;!H0]-[#6]=,:[#6]-1",
                     "O=C1-[CX4;!H0]-[CX4](-[OX2H])-[#6]=,:[#6]-[CX4;!H0]-1",
@@ -346,7 +345,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
         ),
     ),
 )
-"""Alerts by a pattern common to all of them, which is matched first."""
+"""Sections of alerts, each with a SMARTS that any match of its alerts contains; it is skipped for molecules without."""
 ALERTS: tuple[Alert, ...] = tuple(alert for _, alerts in _SECTIONS for alert in alerts)
 """All alerts except `BRIDGEHEAD`."""
 
@@ -369,7 +368,7 @@ def _breaks_bredt(mol: Chem.Mol) -> bool:
     info = mol.GetRingInfo()
     rings = [(set(atoms), set(bonds)) for atoms, bonds in zip(info.AtomRings(), info.BondRings(), strict=True)]
     return any(
-        len(one[0] | other[0]) - 2 <= MAX_BRIDGES
+        len(one[0] | other[0]) - 2 <= MAX_BRIDGE_ATOMS
         and _has_bridgehead_double_bond(mol, one[1] & other[1], one[1] | other[1])
         for one, other in combinations(rings, 2)
         if len(one[1] & other[1]) > 1

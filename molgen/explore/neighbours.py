@@ -15,11 +15,11 @@ SHOWN = ("qed", "logp", "mw")
 """Properties of neighbours that are always shown."""
 BATCH_SIZE = 64
 """Number of neighbours measured at once."""
-MAX_LOOKED = 100_000
+MAX_EXAMINED = 100_000
 """Maximum number of the nearest molecules that are examined."""
 
 Neighbour = tuple[Molecule, dict[str, float | str]]
-"""A molecule with its latent distance, its name if the library has names, and the measures of a request."""
+"""A molecule with facts: latent distance, name if the library has names, and the measures of a request."""
 
 
 def find_neighbours(
@@ -35,11 +35,11 @@ def find_neighbours(
         index: The library.
         point: (D,).
         n: Number of molecules.
-        request: Bounds on measures; of the nearest molecules, at most `MAX_LOOKED` are examined.
+        request: Bounds on measures, as for samples; at most the `MAX_EXAMINED` nearest molecules are examined.
         on_found: Called with the number found so far, at most `n`.
     """
     found: list[Neighbour] = []
-    nearest = islice(_order_molecules(index, point), MAX_LOOKED)
+    nearest = islice(_order_molecules(index, point), MAX_EXAMINED)
     while len(found) < n and (batch := list(islice(nearest, BATCH_SIZE))):
         found += _filter(batch, request) if request else batch
         on_found(min(n, len(found)))
@@ -47,22 +47,26 @@ def find_neighbours(
 
 
 def tabulate_neighbours(query: Molecule, found: Sequence[Neighbour]) -> dict[str, tuple[float | str, ...]]:
-    """Columns for at least one neighbour: distance, Tanimoto similarity (ECFP4) to `query`, `SHOWN`, others."""
+    """Columns of a table of neighbours, at least one.
+
+    They are the distance, the Tanimoto similarity (ECFP4) to `query`, `SHOWN`, then the name and requested measures.
+    """
     own = fingerprint(query.mol)
     rows = [
-        {"distance": told["distance"], "tanimoto": tanimoto(own, fingerprint(molecule.mol))}
+        {"distance": facts["distance"], "tanimoto": tanimoto(own, fingerprint(molecule.mol))}
         | {name: DESCRIPTORS[name].function(molecule.mol) for name in SHOWN}
-        | told
-        for molecule, told in found
+        | facts
+        for molecule, facts in found
     ]
     return {name: tuple(row[name] for row in rows) for name in rows[0]}
 
 
 def _filter(batch: Sequence[Neighbour], request: SampleRequest) -> list[Neighbour]:
+    """Those that meet a request, each with its measures added."""
     values = request.values([molecule for molecule, _ in batch])
     return [
-        (molecule, told | dict(zip(request.measures, measured, strict=True)))
-        for (molecule, told), measured, is_met in zip(batch, values.tolist(), request.is_met(values), strict=True)
+        (molecule, facts | dict(zip(request.measures, measured, strict=True)))
+        for (molecule, facts), measured, is_met in zip(batch, values.tolist(), request.is_met(values), strict=True)
         if is_met
     ]
 

@@ -20,12 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from molgen.arrays import Floats
-from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, parse_or_none
+from molgen.chem.molecule import DEFAULT_POLICY, Policy, parse, parse_generated, parse_or_none
 from molgen.device import resolve_device
 from molgen.errors import MoleculeError, SpecError
 from molgen.hashes import contains
 from molgen.latent.arguments import MISSING, require_count, require_seed, smiles_list
-from molgen.latent.region import RegionDecoder, draw_uniforms, parse_generated
+from molgen.latent.region import RegionDecoder, draw_uniforms
 from molgen.model import checkpoint
 from molgen.model.checkpoint import MolecularModel
 from molgen.model.gaussian_process import GaussianProcess
@@ -228,7 +228,7 @@ class LatentSpace:
         if self._region is None:
             return self.decode(points, temperature=1.0, seed=seed)
         texts = self.decode(points) if drafts is None else drafts
-        return self._region.vary(points, texts, require_seed(seed), is_known=drafts is not None)
+        return self._region.vary(points, texts, require_seed(seed), is_given=drafts is not None)
 
     @cached_property
     def _region(self) -> RegionDecoder | None:

@@ -1,11 +1,12 @@
 """The applicability domain of an autoencoder: how typical a molecule is, calibrated on held-out molecules.
 
-Each molecule has five features and three scores derived from them, which grow with its atypicality:
+Each molecule has five features and three scores derived from them. A score grows with the atypicality of the molecule,
+and so is named after its opposite: as the score grows, the likelihood, density or consistency falls.
 
 likelihood   nats per token that the decoder needs for the molecule at its posterior mean;
 density      sum of three terms, each standardised over the held-out molecules: divergence of its posterior from the
-             prior; its excess over the divergence of molecules with as many tokens, divided by the square root of the
-             number of tokens; squared distance of its mean from the origin in the coarse dimensions;
+             prior; its excess over a linear function of the number of tokens (`line`), divided by the square root of
+             that number; squared distance of its mean from the origin in the coarse dimensions;
 consistency  root mean square distance, in the coarse dimensions, between its posterior mean and that of its
              reconstruction.
 
@@ -16,7 +17,8 @@ logarithms (Fisher 1932, Statistical methods for research workers, section 21.1)
 dependent, the p-value of the statistic is again the share of held-out molecules, not that of a chi-squared
 distribution.
 
-Notation: N molecules, L tokens of the longest, D latent dimensions, Q quantiles.
+Notation: N molecules, L tokens of the longest, D latent dimensions, Q quantiles; coarse dimensions: those with the
+greatest standard deviation of the prior (see docs/concepts/latent-space.md).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from molgen.arrays import Doubles
-from molgen.chem.molecule import AS_IT_IS, parse, saturate
+from molgen.chem.molecule import AS_IT_IS, parse_generated
 from molgen.errors import MoleculeError
 from molgen.model.decoder import is_greedy, negative_log_likelihood
 from molgen.model.vae import Vae, kl_divergence
@@ -41,17 +43,17 @@ from molgen.tokens.selfies_vocabulary import Vocabulary, pad
 
 PARTS = ("likelihood", "density", "consistency")
 WEIGHTS = np.array([1.0, 1.0, 0.25])
-"""Weights of the parts. Consistency counts a quarter: it is the same for the nine of ten molecules that are
-reconstructed exactly."""
+"""Weights of the parts. Consistency counts a quarter: it is 0 for all molecules that the encoder's mean reconstructs
+exactly, without refinement; with the shipped checkpoint, for three of four."""
 N_FEATURES, N_DENSITY = 5, 3
-LOST = 10.0
+MAX_DISTANCE = 10.0
 """Maximum consistency score, in standard deviations of the prior; that of a molecule whose reconstruction is invalid or
 cannot be encoded."""
 MIN_MOLECULES, MAX_MOLECULES = 20, 5000
 """Number of held-out molecules needed for a calibration, and used at most."""
-N_LEVELS = 240
+N_NEW_LEVELS = 240
 """Maximum number of quantiles of a new calibration."""
-MAX_LEVELS = 4096
+MAX_STORED_LEVELS = 4096
 """Maximum number of quantiles in a checkpoint."""
 MAX_NUMBER = 1e12
 """Bound on the numbers of a calibration."""
@@ -86,11 +88,15 @@ class ApplicabilityDomain:
 
     def __post_init__(self) -> None:
         n_levels = len(self.levels)
-        if not isinstance(self.n, int) or self.n < MIN_MOLECULES or not 2 <= n_levels <= MAX_LEVELS:
-            raise ValueError(f"an applicability domain needs {MIN_MOLECULES} molecules and 2 to {MAX_LEVELS} levels")
+        if not isinstance(self.n, int) or self.n < MIN_MOLECULES or not 2 <= n_levels <= MAX_STORED_LEVELS:
+            raise ValueError(
+                f"an applicability domain needs {MIN_MOLECULES} molecules, 2 to {MAX_STORED_LEVELS} levels"
+            )
         for numbers, size in ((self.line, 2), (self.centre, N_DENSITY), (self.spread, N_DENSITY)):
             if len(numbers) != size or not _is_finite(numbers):
-                raise ValueError(f"an applicability domain needs a line and {N_DENSITY} means and standard deviations")
+                raise ValueError(
+                    f"an applicability domain needs an intercept, a slope, {N_DENSITY} means and deviations"
+                )
         if min(self.spread) <= 0 or len(self.scores) != len(PARTS):
             raise ValueError(f"an applicability domain needs standard deviations above 0, and {len(PARTS)} parts")
         if not _is_sorted([-level for level in self.levels]) or not 0 < self.levels[-1] <= self.levels[0] == 1:
@@ -131,7 +137,7 @@ class ApplicabilityDomain:
             return None
         rows = {name: tuple(value[name]) for name in ("line", "centre", "spread", "levels", "combined")}
         if len(value) != len(rows) + 2:
-            raise ValueError("an applicability domain has other entries")
+            raise ValueError("the applicability domain has unexpected entries")
         return cls(value["n"], scores=tuple(tuple(row) for row in value["scores"]), **rows)
 
     def as_json(self) -> dict[str, Any]:
@@ -180,13 +186,13 @@ def measure_features(
     for rows, tokens, lengths in batch_by_length(sequences, device):
         mean, log_variance = vae.encoder(tokens, lengths)
         nll, is_exact = _measure_likelihood(vae, mean, tokens, lengths)
-        divergence, radius = _measure_density(vae, mean, log_variance)
+        divergence, squared_radius = _measure_density(vae, mean, log_variance)
         n_tokens = lengths + 1.0
-        columns = (nll / n_tokens, divergence, n_tokens, radius)
+        columns = (nll / n_tokens, divergence, n_tokens, squared_radius)
         features[rows, :4] = torch.stack(columns, dim=1).double().cpu().numpy()
         features[rows, 4] = 0.0
-        lost = np.flatnonzero(~is_exact.cpu().numpy())
-        features[rows[lost], 4] = _round_trip(vae, vocabulary, mean[lost], max_tokens)
+        inexact = np.flatnonzero(~is_exact.cpu().numpy())
+        features[rows[inexact], 4] = _round_trip(vae, vocabulary, mean[inexact], max_tokens)
         n_done += len(rows)
         on_done(n_done)
     return features
@@ -206,7 +212,7 @@ def _measure_density(vae: Vae, mean: Tensor, log_variance: Tensor) -> tuple[Tens
 
 def _round_trip(vae: Vae, vocabulary: Vocabulary, mean: Tensor, max_tokens: int) -> Doubles:
     """Coarse distances (B,) between posterior means (B, D) and those of their reconstructions."""
-    distance = np.full(len(mean), LOST)
+    distance = np.full(len(mean), MAX_DISTANCE)
     if not len(mean):
         return distance
     decoded = vae.decoder.generate(mean, max_tokens).tolist()
@@ -216,15 +222,17 @@ def _round_trip(vae: Vae, vocabulary: Vocabulary, mean: Tensor, max_tokens: int)
         tokens, lengths = (torch.from_numpy(part).to(mean.device) for part in pad(list(found.values())))
         again, _ = vae.encoder(tokens, lengths)
         step = (again - mean[rows])[:, : vae.config.coarse_size]
-        distance[rows] = step.square().mean(dim=1).sqrt().clamp_max(LOST).double().cpu().numpy()
+        distance[rows] = step.square().mean(dim=1).sqrt().clamp_max(MAX_DISTANCE).double().cpu().numpy()
     return distance
 
 
 def _retokenise(ids: Sequence[int], vocabulary: Vocabulary, max_tokens: int) -> NDArray[np.uint16]:
     """Token ids of a decoded molecule, canonicalised; empty if it cannot be encoded."""
-    text = vocabulary.to_smiles(ids, max_tokens)
+    molecule = parse_generated(vocabulary.to_smiles(ids, max_tokens), AS_IT_IS)
+    if molecule is None:
+        return np.empty(0, dtype=np.uint16)
     try:
-        tokens = vocabulary.tokenise(parse(saturate(text) if "[" in text else text, AS_IT_IS).smiles)
+        tokens = vocabulary.tokenise(molecule.smiles)
     except MoleculeError:
         return np.empty(0, dtype=np.uint16)
     return tokens[:0] if len(tokens) > max_tokens else tokens
@@ -239,9 +247,9 @@ def _line(x: Doubles, y: Doubles) -> Doubles:
 
 def _density(features: Doubles, line: Sequence[float]) -> Doubles:
     """The terms of the density (N, 3): divergence, its excess over the line, squared distance from the origin."""
-    divergence, n_tokens, radius = features[:, 1:4].T
+    divergence, n_tokens, squared_radius = features[:, 1:4].T
     excess = (divergence - line[0] - line[1] * n_tokens) / np.sqrt(n_tokens)
-    return np.stack([divergence, excess, radius], axis=1)
+    return np.stack([divergence, excess, squared_radius], axis=1)
 
 
 def _scores(features: Doubles, line: Sequence[float], centre: Sequence[float], spread: Sequence[float]) -> Doubles:
@@ -258,7 +266,7 @@ def _combination(p_values: Doubles) -> Doubles:
 
 def _levels(n: int) -> tuple[float, ...]:
     """Shares of `n` molecules, falling from 1 to 1 / n: half of them evenly spaced, half by their logarithm."""
-    wanted = np.concatenate([np.geomspace(1 / n, 1.0, N_LEVELS // 2), np.linspace(1 / n, 1.0, N_LEVELS // 2)])
+    wanted = np.concatenate([np.geomspace(1 / n, 1.0, N_NEW_LEVELS // 2), np.linspace(1 / n, 1.0, N_NEW_LEVELS // 2)])
     counts = np.unique(np.clip(np.ceil(wanted * n - 1e-9), 1, n))[::-1]
     return _round(counts / n)
 

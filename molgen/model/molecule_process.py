@@ -4,7 +4,8 @@ The kernel of two molecules is a weighted sum of six: the Tanimoto similarities 
 circular features by role, and of atom pairs, a Matern kernel of their descriptors, and two of their latent vectors, in
 all dimensions and in the coarse ones. A bound (`> 5`) is represented by the Gaussian site of expectation propagation.
 
-Notation: B molecules, D latent dimensions, P properties, N measured molecules, n of them with a label of the property.
+Notation: B molecules, D latent dimensions, P properties, N measured molecules, n of them with a label of the property;
+coarse dimensions: those with the greatest standard deviation of the prior (see docs/concepts/latent-space.md).
 Sources: regression, Rasmussen & Williams 2006, algorithm 2.1; sites, their section 3.6.
 """
 
@@ -40,8 +41,8 @@ LEAST_WIDTH = 1e-3
 MISSING, EXACT, BELOW, ABOVE = range(4)
 """Kinds of labels: none, a value, an upper bound (`<`), a lower bound (`>`)."""
 
-Kernels = Sequence[Tensor]
-"""Similarities (B, N) by each of `FEATURES`, and last the distances (B, N) of descriptors."""
+KernelInputs = Sequence[Tensor]
+"""The arguments of kernels: similarities (B, N) by each of `FEATURES`, and last the distances (B, N) of descriptors."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,11 @@ class MoleculeProcess(nn.Module):
             z: (B, D), latent vectors of the molecules; NaN for one that cannot be encoded.
             mols: The B molecules.
         """
-        return self.predict_at(self._similarities(mols), z)
+        return self.predict_at(self._inputs_to_measured(mols), z)
 
     @torch.no_grad()
-    def predict_at(self, near: Kernels, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The same for molecules with similarities (B, N) to the measured ones, at points (B, D)."""
+    def predict_at(self, near: KernelInputs, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The same at points (B, D), with the kernel inputs `near` (B, N) to measured molecules."""
         columns = [self._marginal(z, near, p) for p in range(len(self.config.properties))]
         mean, std = (torch.stack(parts, dim=1) for parts in zip(*columns, strict=True))
         return mean, std
@@ -181,11 +182,11 @@ class MoleculeProcess(nn.Module):
 
         The arguments are those of `predict`.
         """
-        return self.joint_at(self._similarities(mols), similarities_among(mols), z, p)
+        return self.joint_at(self._inputs_to_measured(mols), compute_kernel_inputs(mols), z, p)
 
     @torch.no_grad()
-    def joint_at(self, near: Kernels, among: Kernels, z: Tensor, p: int) -> tuple[Tensor, Tensor]:
-        """The same for molecules with similarities (B, N) to the measured ones and (B, B) to one another."""
+    def joint_at(self, near: KernelInputs, among: KernelInputs, z: Tensor, p: int) -> tuple[Tensor, Tensor]:
+        """The same at points (B, D), with the kernel inputs `near` (B, N) to measured molecules, `among` (B, B)."""
         rows, factor, alpha = self._factor(p)
         z = _placed(z)
         k_star = self.kernel(near, z, self._z, p)[:, rows]
@@ -217,14 +218,14 @@ class MoleculeProcess(nn.Module):
         """Factor (P,) on standard deviations of the process, so that 90 % of measurements lie within 1.6449 of them."""
         return _double(self.widths[:, COVERED]).clamp_min(LEAST_WIDTH) / COVERED_STDS
 
-    def kernel(self, features: Kernels, a: Tensor, b: Tensor, p: int) -> Tensor:
-        """Covariance (A, B) of property `p` of molecules with these similarities and points (A, D) and (B, D)."""
+    def kernel(self, inputs: KernelInputs, a: Tensor, b: Tensor, p: int) -> Tensor:
+        """Covariance (A, B) of property `p` of molecules with these kernel inputs and points (A, D) and (B, D)."""
         shares, lengths, length = (_double(part[p]) for part in (self.shares, self.lengths, self.descriptor_length))
-        return float(self.signal[p]) * mixed_kernel(shares, lengths, length, features, a, b)
+        return float(self.signal[p]) * mixed_kernel(shares, lengths, length, inputs, a, b)
 
-    def _marginal(self, z: Tensor, features: Kernels, p: int) -> tuple[Tensor, Tensor]:
+    def _marginal(self, z: Tensor, inputs: KernelInputs, p: int) -> tuple[Tensor, Tensor]:
         rows, factor, alpha = self._factor(p)
-        k_star = self.kernel(features, _placed(z), self._z, p)[:, rows]
+        k_star = self.kernel(inputs, _placed(z), self._z, p)[:, rows]
         v = torch.linalg.solve_triangular(factor, k_star.t(), upper=False)  # algorithm 2.1, line 5
         variance = (float(self.signal[p]) - v.square().sum(dim=0)).clamp_min(0.0) + float(self.noise[p])  # line 6
         return float(self.location[p]) + k_star @ alpha, variance.sqrt() * self._stretch[p]  # line 4
@@ -254,18 +255,18 @@ class MoleculeProcess(nn.Module):
         return compute_descriptors([parse(text, AS_IT_IS).mol for text in self.smiles])
 
     @cached_property
-    def _own(self) -> Kernels:
+    def _own(self) -> KernelInputs:
         similarities = [one.similarities(one) for one in self._fingerprints]
         return _tensors([*similarities, descriptor_distances(self._descriptors, self._descriptors)])
 
-    def _similarities(self, mols: Sequence[Chem.Mol]) -> Kernels:
+    def _inputs_to_measured(self, mols: Sequence[Chem.Mol]) -> KernelInputs:
         known = zip(FEATURES, self._fingerprints, strict=True)
         similarities = [CountFingerprints.of(mols, kind).similarities(one) for kind, one in known]
         return _tensors([*similarities, descriptor_distances(compute_descriptors(mols), self._descriptors)])
 
 
 def mixed_kernel(
-    shares: Tensor, lengths: Tensor, descriptor_length: Tensor, features: Kernels, a: Tensor, b: Tensor
+    shares: Tensor, lengths: Tensor, descriptor_length: Tensor, inputs: KernelInputs, a: Tensor, b: Tensor
 ) -> Tensor:
     """The kernel (A, B) of unit variance.
 
@@ -273,25 +274,25 @@ def mixed_kernel(
         shares: (6,), which sum to 1.
         lengths: (2, D), of the latent kernels.
         descriptor_length: (), of the kernel of descriptors.
-        features: Similarities and distances (A, B).
+        inputs: Kernel inputs (A, B).
         a: Points (A, D).
         b: Points (B, D).
     """
-    *similarities, distances = features
+    *similarities, distances = inputs
     of_latent = [matern_kernel(a, b, one) for one in lengths]
     parts = [*similarities, matern_of_distance(distances / descriptor_length), *of_latent]
     return torch.stack([share * part for share, part in zip(shares, parts, strict=True)]).sum(dim=0)
 
 
-def similarities_among(mols: Sequence[Chem.Mol]) -> Kernels:
-    """Similarities and distances (B, B) between molecules, as `MoleculeProcess.kernel` takes them."""
+def compute_kernel_inputs(mols: Sequence[Chem.Mol]) -> KernelInputs:
+    """Kernel inputs (B, B) of molecules with one another."""
     descriptors = compute_descriptors(mols)
     fingerprints = [CountFingerprints.of(mols, kind) for kind in FEATURES]
     similarities = [one.similarities(one) for one in fingerprints]
     return _tensors([*similarities, descriptor_distances(descriptors, descriptors)])
 
 
-def _tensors(matrices: Sequence[Doubles]) -> Kernels:
+def _tensors(matrices: Sequence[Doubles]) -> KernelInputs:
     return [torch.from_numpy(matrix) for matrix in matrices]
 
 

@@ -24,7 +24,8 @@ from molgen.output.chart import Chart, draw_figure, require_chart, write_table
 from molgen.output.map_page import write_page
 
 StageWatch = Callable[[float | None, str], AbstractContextManager[Callable[[float], object]]]
-"""From the amount of a stage of work, None if unknown, and its name, to a block that is told how much is done."""
+"""From the total amount of work of a stage, None if unknown, and its name, to a context whose function takes the amount
+that is done."""
 
 TITLES: Mapping[str, str] = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 MEANING = "whether neighbours in the picture are neighbours in the latent space: 1 at best, 0.5 by chance"

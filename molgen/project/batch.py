@@ -22,9 +22,10 @@ from molgen.chem.molecule import tanimoto_to_many
 Exploration = Literal["safe", "balanced", "bold"]
 
 BOLDNESS: dict[Exploration, float] = {"safe": -0.5, "balanced": 0.5, "bold": 2.0}
-"""Standard deviations added to the mean; below 0, uncertain candidates are avoided."""
+"""Coefficient of the confidence bound: standard deviations added to the mean; below 0, uncertainty is avoided."""
 MAX_SIMILARITY = 0.8
-"""Candidates of this Tanimoto similarity (ECFP4) to a pick or a pending compound are picked if no others are left."""
+"""Candidates with at least this Tanimoto similarity (ECFP4) to a pick or a pending compound are picked only if no
+others are left."""
 MIN_VARIANCE = 1e-12
 
 
@@ -45,11 +46,11 @@ def pick_batch(
         noise: Variance of a measurement.
         bits: N fingerprints.
         n: Number of picks.
-        boldness: Standard deviations added to the mean; see `BOLDNESS`.
+        boldness: Coefficient of the confidence bound; see `BOLDNESS`.
         pending: Indices of compounds that are being measured; they are not picked.
     """
     variance = covariance.diagonal().copy()
-    reach = np.zeros((0, len(mean)))
+    factor = np.zeros((0, len(mean)))  # rows of the Cholesky factor of the picks, extended to all candidates
     is_open = np.ones(len(mean), dtype=bool)
     nearest = np.zeros(len(mean))
     picks: list[int] = []
@@ -62,8 +63,8 @@ def pick_batch(
             unlike = np.where(nearest < MAX_SIMILARITY, score, -np.inf)
             pick = int((unlike if np.isfinite(unlike).any() else score).argmax())
             picks.append(pick)
-        row = (covariance[pick] - reach[:, pick] @ reach) / np.sqrt(max(variance[pick], 0.0) + noise + MIN_VARIANCE)
-        reach = np.vstack([reach, row])
+        row = (covariance[pick] - factor[:, pick] @ factor) / np.sqrt(max(variance[pick], 0.0) + noise + MIN_VARIANCE)
+        factor = np.vstack([factor, row])
         variance = variance - row**2
         is_open[pick] = False
         nearest = np.maximum(nearest, tanimoto_to_many(bits[pick], bits))

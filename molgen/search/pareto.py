@@ -61,9 +61,9 @@ def hypervolume(points: Doubles) -> float:
         return float(points.max())
     ordered = points[np.argsort(-points[:, -1], kind="stable")]
     if points.shape[1] == 2:
-        reach = np.maximum.accumulate(ordered[:, 0])
+        width = np.maximum.accumulate(ordered[:, 0])
         height = ordered[:, 1] - np.append(ordered[1:, 1], 0.0)
-        return float((reach * height).sum())
+        return float((width * height).sum())
     depth = ordered[:, -1] - np.append(ordered[1:, -1], 0.0)
     slices = (hypervolume(ordered[: i + 1, :-1]) * depth[i] for i in np.flatnonzero(depth > 0))
     return float(sum(slices))

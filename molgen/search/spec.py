@@ -34,12 +34,12 @@ class CampaignSpec:
         target: Measures to bring to a value, such as `logp = 2.5`.
         range: Measures to bring into a range, such as `mw = 300..450`.
         weight: Weights of objectives, such as `qed = 2`; by default 1.
-        scale: Raw values that have desirability 0 and 1, such as `penalized_logp = -5..5`.
+        scale: Values at which an objective counts 0 and 1 (its desirability), such as `penalized_logp = -5..5`.
         constraint: Bounds, such as `sa <= 4`.
         record: Further measures to record in the ledger.
         scorer: Python functions of the user, `file.py:function`.
         scorer_command: Programs of the user, with arguments.
-        time_limit_s: Time limit of a scorer call.
+        time_limit_s: Time limit for a scorer to answer to a batch, or with an executor to one molecule.
         on_failure: Where a scorer has no value for a molecule, `stop` ends the campaign, `skip` ignores it, `penalise`
             tells the search the worst score so far. It counts as a call in any case.
         start: Molecules to begin with: SMILES, or files of them. They come first; see `CampaignLoop`.

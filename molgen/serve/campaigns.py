@@ -147,9 +147,9 @@ def _run(
     budget: int,
     machine: Machine,
     command: list[str],
-    told: Connection,
+    sender: Connection,
 ) -> None:
-    """Runs a new campaign, or resumes one if there are no options; tells why it failed."""
+    """Runs a new campaign, or resumes one if there are no options; sends why it failed."""
     sys.argv[:] = command  # which the manifest and the log of the run name
     reports = Reports(lambda _: None, lambda _: None)
     try:
@@ -160,7 +160,7 @@ def _run(
     except InterruptedRunError:
         return
     except MolgenError as error:
-        told.send(str(error))
+        sender.send(str(error))
 
 
 def _flags(options: Mapping[str, Any]) -> list[str]:

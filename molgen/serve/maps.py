@@ -94,10 +94,10 @@ class Maps:
         return MapState(name, "stopped", message=work.failure if work else "")
 
 
-def _draw(spec: MapSpec, machine: Machine, checkpoint: Path | None, told: Connection) -> None:
-    """Draws a map; tells how far it is, or why it failed."""
+def _draw(spec: MapSpec, machine: Machine, checkpoint: Path | None, sender: Connection) -> None:
+    """Draws a map; sends its progress, or why it failed."""
     try:
         use_threads(machine.threads)
-        draw_map(LatentSpace.load(checkpoint, device=machine.device), spec, watch_stages(told))
+        draw_map(LatentSpace.load(checkpoint, device=machine.device), spec, watch_stages(sender))
     except MolgenError as error:
-        told.send(str(error))
+        sender.send(str(error))

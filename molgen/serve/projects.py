@@ -165,14 +165,14 @@ class Projects:
         return self._workspace.projects / require_plain_name("name", name)
 
 
-def _propose(path: Path, spec: ProposeSpec, machine: Machine, told: Connection) -> None:
-    """Proposes a round; tells how far it is, or why it failed."""
+def _propose(path: Path, spec: ProposeSpec, machine: Machine, sender: Connection) -> None:
+    """Proposes a round; sends its progress, or why it failed."""
     try:
         use_threads(machine.threads)
-        with watch_stages(told)(1.0, "Searching") as advance:
+        with watch_stages(sender)(1.0, "Searching") as advance:
             propose_round(ProjectFolder.open(path), spec, advance)
     except MolgenError as error:
-        told.send(str(error))
+        sender.send(str(error))
 
 
 def _flags(columns: CurationSpec) -> list[str]:

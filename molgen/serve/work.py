@@ -1,4 +1,4 @@
-"""Work that takes long: in a process of its own, so that the server answers meanwhile and the work can be stopped."""
+"""Long tasks, each run in a process of its own, so that the server answers meanwhile and a task can be stopped."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from multiprocessing.process import BaseProcess
 from time import monotonic
 from typing import Any
 
+from molgen.output.latent_map import StageWatch
+
 _EVERY_S = 0.2
 """Time between two reports of progress."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """How far work is.
+    """Progress of a task.
 
     Attributes:
-        name: Of what is done now, such as `Encoding`.
-        share: Of it that is done, in [0, 1]; 0 if unknown.
+        name: Name of the current stage, such as `Encoding`.
+        share: Fraction of the stage that is done, in [0, 1]; 0 if unknown.
     """
 
     name: str = "Starting"
@@ -30,34 +32,37 @@ class Stage:
 
 @dataclass
 class Work:
-    """A process that works.
+    """A task in a process of its own, with its progress.
 
     Attributes:
         process: The process.
-        stage: What it did last.
-        failure: Why it failed, or "".
+        stage: The last stage it reported.
+        failure: Why it failed; "" if it did not.
     """
 
     process: BaseProcess
-    _messages: Connection
+    _receiver: Connection
     stage: Stage = field(default_factory=Stage)
     failure: str = ""
 
     @classmethod
     def start(cls, name: str, target: Callable[..., object], *arguments: Any) -> Work:
-        """Starts a process that calls `target` with the arguments and the connection for its messages."""
+        """Starts a process that calls `target` with the arguments and then the sending end of a pipe.
+
+        `target` may send a `Stage` whenever its progress changes, and a text that says why it failed.
+        """
         context = get_context("spawn")
-        messages, told = context.Pipe(duplex=False)
-        process = context.Process(target=target, args=(*arguments, told), daemon=True, name=name)
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=target, args=(*arguments, sender), daemon=True, name=name)
         process.start()
-        told.close()
-        return cls(process, messages)
+        sender.close()
+        return cls(process, receiver)
 
     def is_running(self) -> bool:
-        """Whether the process lives; reads its messages."""
+        """Reads waiting messages into `stage` and `failure`; returns whether the process is alive."""
         with suppress(EOFError, OSError):
-            while self._messages.poll():
-                match self._messages.recv():
+            while self._receiver.poll():
+                match self._receiver.recv():
                     case Stage() as stage:
                         self.stage = stage
                     case text:
@@ -70,19 +75,22 @@ class Work:
             self.process.terminate()
 
 
-def watch_stages(told: Connection) -> Callable[[float | None, str], Any]:
-    """A `StageWatch` of library functions that sends each stage of the work as a message."""
+def watch_stages(sender: Connection) -> StageWatch:
+    """A `StageWatch` that sends the progress of each stage.
+
+    A stage is sent when it begins, and then at most every `_EVERY_S` seconds.
+    """
 
     @contextmanager
     def watch(total: float | None, name: str) -> Iterator[Callable[[float], object]]:
-        told.send(Stage(name))
+        sender.send(Stage(name))
         last = monotonic()
 
         def advance(done: float) -> None:
             nonlocal last
             if total and monotonic() - last > _EVERY_S:
                 last = monotonic()
-                told.send(Stage(name, min(1.0, done / total)))
+                sender.send(Stage(name, min(1.0, done / total)))
 
         yield advance
 

@@ -18,7 +18,7 @@ UNSTABLE = {
     "dioxine or 1,4-dihydropyrazine": ["C1=COC=CO1", "CN1C=CN(C)C=C1"],
     "cyclopropene": ["CC1=CC1"],
     "unsaturated three-membered heterocycle": ["C1=CO1", "CC1=NC1", "CC1N=N1"],
-    "three-membered ring of two heteroatoms": ["CC1NN1", "CC1OO1", "CC1ON1C"],
+    "three-membered ring with two heteroatoms": ["CC1NN1", "CC1OO1", "CC1ON1C"],
     "unsaturated four-membered heterocycle": ["C1=COC1", "CC1=NCC1"],
     "cyclopropanone": ["CC1CC1=O"],
     "hydrate of a phenol": ["O=C1CC(O)Cc2ccccc21", "O=C1CC(O)CC=C1", "O=C1CC(O)c2ccccc2C1"],

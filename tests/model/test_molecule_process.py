@@ -12,7 +12,7 @@ from rdkit import Chem
 from molgen.chem.molecule import parse
 from molgen.errors import CheckpointError
 from molgen.model.checkpoint import MolecularModel, load
-from molgen.model.molecule_process import ABOVE, BELOW, EXACT, MoleculeProcess, similarities_among
+from molgen.model.molecule_process import ABOVE, BELOW, EXACT, MoleculeProcess, compute_kernel_inputs
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import Vocabulary
 from molgen.train.fit.molecule_process import Measurements, fit_molecule_process
@@ -57,7 +57,7 @@ def test_what_is_left_out_is_predicted_by_the_others() -> None:
     place, rows = 3, (process.relations[:, 1] == EXACT).nonzero()[:, 0]
     others = torch.cat([rows[:place], rows[place + 1 :]])
     z = process.points.double()
-    covariance = process.kernel(similarities_among(mols(list(process.smiles))), z, z, 1)
+    covariance = process.kernel(compute_kernel_inputs(mols(list(process.smiles))), z, z, 1)
     own = covariance[others][:, others] + torch.diag(process.variances[others, 1].double())
     residual = process.labels[others, 1].double() - float(process.location[1])
     wanted = float(process.location[1]) + covariance[rows[place], others] @ torch.linalg.solve(own, residual)
@@ -70,7 +70,7 @@ def test_mean_and_covariance_are_those_of_the_joint_normal_distribution() -> Non
     process, (z, query) = fit(), queries()
     known = list(process.smiles)
     z_known = process.points.double()
-    everything = similarities_among([*query, *mols(known)])
+    everything = compute_kernel_inputs([*query, *mols(known)])
     together = torch.cat([z.double(), z_known])
     for p in range(2):
         covariance = process.kernel(everything, together, together, p)

@@ -2,8 +2,6 @@
 
 Each run appends its calls to a file of its own, `TASK-SEED.csv`. A stopped run is resumed by replaying the search with
 the values of that file instead of calls of the oracle.
-
-Notation: N calls, K molecules at the top.
 """
 
 from __future__ import annotations
@@ -54,7 +52,7 @@ class PmoRun:
         sampler: A name that `molgen.bench.proposer.require_sampler` accepts.
         checkpoint: The model, or None for the shipped one.
         folder: Folder of its file.
-        is_kept: Whether only familiar, stable and neutral molecules without a BRENK alert are scored.
+        is_filtered: Whether only familiar, stable and neutral molecules without a BRENK alert are scored.
     """
 
     task: str
@@ -63,7 +61,7 @@ class PmoRun:
     sampler: str
     checkpoint: Path | None
     folder: Path
-    is_kept: bool = False
+    is_filtered: bool = False
 
     @property
     def path(self) -> Path:
@@ -144,7 +142,7 @@ def execute(run: PmoRun, on_calls: Callable[[int], object] = lambda n: None) -> 
             return
         write_text(run.path, _lines(0, recorded, is_head=True))
         space = LatentSpace.load(run.checkpoint)
-        reference = space.model.familiarity if run.is_kept else None
+        reference = space.model.familiarity if run.is_filtered else None
         proposer = make_proposer(space, run.sampler, run.seed, run.budget, reference=reference)
         for n, fresh in enumerate_new(run, proposer, recorded):
             if fresh:
@@ -165,7 +163,8 @@ def enumerate_new(run: PmoRun, proposer: Proposer, recorded: Sequence[Call]) -> 
                 continue
             if len(known) < len(recorded):
                 expected, value = recorded[len(known)]
-                require_reproduced(run.path, len(known) + 2, expected, molecule.smiles, "Use another folder.")
+                line = len(known) + 2  # of the file: after a header, counted from 1
+                require_reproduced(run.path, line, expected, molecule.smiles, "Use another folder.")
             else:
                 value = float(oracle(molecule.mol))
             known[molecule.smiles] = value

@@ -15,13 +15,13 @@ class SurrogateConfig:
     Attributes:
         features: Kinds of features; the kernel is the mean of their similarities.
         width: Prior standard deviation of the scores, relative to the range of scores so far, with the prior mean at
-            the lowest; None for the likeliest deviation and mean.
-        confidence: Maximum number of standard deviations added to the mean; the number is drawn for each proposal.
+            the lowest; None for the deviation and mean of maximum marginal likelihood.
+        max_boldness: Maximum coefficient of the upper confidence bound; the coefficient is drawn for each proposal.
     """
 
     features: tuple[FeatureKind, ...]
     width: float | None
-    confidence: float
+    max_boldness: float
 
 
 STRUCTURE: tuple[FeatureKind, ...] = ("circular",)
@@ -32,10 +32,10 @@ STRUCTURE_AND_COMPOSITION: tuple[FeatureKind, ...] = ("circular", "composition")
 def default_surrogates() -> tuple[SurrogateConfig, ...]:
     """The default processes, of which one is drawn for each batch."""
     return (
-        SurrogateConfig(STRUCTURE, width=3.0, confidence=1.0),
-        SurrogateConfig(STRUCTURE_AND_COMPOSITION, width=3.0, confidence=1.0),
-        SurrogateConfig(STRUCTURE_AND_COMPOSITION, width=None, confidence=2.0),
-        SurrogateConfig(COMPOSITION, width=None, confidence=2.0),
+        SurrogateConfig(STRUCTURE, width=3.0, max_boldness=1.0),
+        SurrogateConfig(STRUCTURE_AND_COMPOSITION, width=3.0, max_boldness=1.0),
+        SurrogateConfig(STRUCTURE_AND_COMPOSITION, width=None, max_boldness=2.0),
+        SurrogateConfig(COMPOSITION, width=None, max_boldness=2.0),
     )
 
 
@@ -69,8 +69,8 @@ class LatentSearchConfig:
         surrogates: Processes that predict scores; one per batch, drawn with a probability that grows with its past
             success. Without any, offspring are proposed at random.
         operators: Operators with their weights.
-        restart_operators: The same for populations restarted from prior samples after stagnation; empty for no
-            restarts.
+        restart_operators: The same for populations that start from the molecules that were not bred; empty for a single
+            population, however long it stagnates.
         learn_every: Minimum number of molecules told between two trainings of the space on the best; if a tenth of all
             is more, that. 0 for no training.
     """

@@ -31,15 +31,16 @@ from molgen.sample.series import CoreSeries
 from molgen.search.evolution.config import LatentSearchConfig, SurrogateConfig
 from molgen.search.evolution.moves import OperatorSelection
 from molgen.search.evolution.operators import Offspring, bring_into
-from molgen.search.evolution.pool import Aim, Pool, PredictScores, ViolationMemory, Violations
+from molgen.search.evolution.pool import Acquisition, Pool, PredictScores, ViolationMemory, Violations
 from molgen.search.evolution.population import N_LEVEL, Fitness, Population
 from molgen.search.evolution.surrogate import FingerprintMemory, Prediction, Similarities, TanimotoProcess
 
 JOINED_SHARE = 0.8
 """Share of proposals that join two prior samples, while all scores are equal."""
 PATIENCE = 500
-"""Number of molecules without much gain after which a population is replaced. Each population founded on all molecules
-gets twice the patience of the one before; those founded on prior samples always get this."""
+"""Number of molecules without much gain after which a population is replaced. Populations
+that start from the molecules that were not bred have this patience; the first one and those that start from all
+molecules have 1, 2, 4, ... times this patience in turn."""
 
 
 class LatentSearch:
@@ -53,7 +54,7 @@ class LatentSearch:
         config: LatentSearchConfig | None = None,
         violations: Violations | None = None,
         series: CoreSeries | None = None,
-        stock: Sequence[str] = (),
+        substitutes: Sequence[str] = (),
     ) -> None:
         """Starts a search.
 
@@ -63,27 +64,27 @@ class LatentSearch:
             config: Settings.
             violations: Constraints on proposals.
             series: A series whose core all proposals keep.
-            stock: SMILES of molecules used in place of prior samples, as starting molecules and for parts.
+            substitutes: SMILES of molecules that replace prior samples, as initial proposals and as donors of parts.
         """
         self.config = config or LatentSearchConfig()
         self._space = space
         self._seed = seed
         self._violations = ViolationMemory(violations) if violations else None
         self._series = series
-        self._stock = stock
+        self._substitutes = substitutes
         self._generation = 0
         self._told: dict[str, Fitness] = {}
         self._fingerprints = FingerprintMemory()
         self._selection = OperatorSelection([1.0] * max(1, len(self.config.surrogates)))
-        self._judged_by: dict[str, int] = {}
+        self._surrogate_of: dict[str, int] = {}
         self._asked: dict[str, Offspring] = {}
         self._n_populations = 0
-        self._floor = float("nan")
+        self._first_level = float("nan")
         self._begin(self.config.operators, {})
 
     @property
     def parents(self) -> list[str]:
-        """The best molecules so far, best first."""
+        """The best members of the current population, best first."""
         return list(self._population.parents)
 
     @property
@@ -96,24 +97,27 @@ class LatentSearch:
 
         Args:
             n: How many.
-            pending: Molecules proposed before that are still being scored; those similar to them promise less.
+            pending: Molecules proposed before that are still being scored; the variance of molecules similar to them is
+                reduced, as if they had been measured.
         """
         rng = np.random.default_rng([self._seed, self._generation])
         self._generation += 1
         n_initial = self.config.n_initial
         if not self._told or len(self._told) < n_initial:
             return self._new(self._population.sample_prior(2 * n + 8, rng), n)
-        if n_initial > 0 and not self._has_slope():
+        if n_initial > 0 and not self._scores_differ():
             return self._new(self._join_samples(2 * n + 8, rng), n)
         number = int(rng.choice(max(1, len(self.config.surrogates)), p=self.surrogate_chances))
         surrogate = self.config.surrogates[number] if self.config.surrogates else None
-        confidence = surrogate.confidence if surrogate else 0.0
-        aims = [Aim.draw(rng, confidence, self._n_scores()) for _ in range(n)]
-        pool = Pool(self._predictor(surrogate, rng), aims, self._violations, pending)
+        max_boldness = surrogate.max_boldness if surrogate else 0.0
+        acquisitions = [Acquisition.draw(rng, max_boldness, self._n_scores()) for _ in range(n)]
+        pool = Pool(self._predictor(surrogate, rng), acquisitions, self._violations, pending)
+        # while all scores are equal, prior samples would take the place of neighbours of the given molecules
+        with_prior_samples = self._scores_differ()
         n_least = self.config.early_offspring if len(self._told) < self.config.n_early else 0
-        self._population.breed(n, pool, rng, n_least=n_least, has_prior=self._has_slope())
+        self._population.breed(n, pool, rng, n_least=n_least, with_prior_samples=with_prior_samples)
         proposed = self._new(pool.select(2 * n), n)
-        self._judged_by |= {child.molecule.smiles: number for child in proposed}
+        self._surrogate_of |= {child.molecule.smiles: number for child in proposed}
         return proposed
 
     def tell(self, smiles: Sequence[str], scores: Sequence[tuple[float, ...]], violations: Sequence[float]) -> None:
@@ -132,43 +136,45 @@ class LatentSearch:
         self._told |= fresh
         self._population.take(fresh, self._asked, np.random.default_rng([self._seed, self._generation, 1]))
         best = set(self._population.parents[:N_LEVEL])
-        tried = [text for text in fresh if text in self._judged_by]
-        self._selection.learn(*(self._judges(texts) for texts in (tried, [text for text in tried if text in best])))
+        tried = [text for text in fresh if text in self._surrogate_of]
+        successful = [text for text in tried if text in best]
+        self._selection.learn(self._surrogate_numbers(tried), self._surrogate_numbers(successful))
         if len(self._told) == len(fresh):
-            self._floor = self._population.level()
+            self._first_level = self._population.level()
         if self.config.restart_operators:
-            self._replace_stuck()
+            self._replace_stagnating()
 
-    def _replace_stuck(self) -> None:
-        """Replaces a population that stagnates: alternately by one of molecules that were not bred, and one of all."""
-        is_second = self._n_populations % 2 == 0
-        patience = PATIENCE if is_second else PATIENCE * 2 ** (self._n_populations // 2)
-        if not self._population.is_stuck(patience, self._floor):
+    def _replace_stagnating(self) -> None:
+        """Replaces a stagnating population, in turn by one that starts from the molecules not bred and one from all."""
+        is_of_unbred = self._n_populations % 2 == 0
+        patience = PATIENCE if is_of_unbred else PATIENCE * 2 ** (self._n_populations // 2)
+        if not self._population.stagnates(patience, self._first_level):
             return
-        if is_second:
+        if is_of_unbred:
             self._begin(self.config.operators, self._told)
         else:
             bred = {text for text, child in self._asked.items() if child.operator}
-            self._begin(self.config.restart_operators, {text: t for text, t in self._told.items() if text not in bred})
+            unbred = {text: fitness for text, fitness in self._told.items() if text not in bred}
+            self._begin(self.config.restart_operators, unbred)
 
     def _begin(self, operators: dict[str, float], founders: dict[str, Fitness]) -> None:
-        self._population = Population(self._space, self.config, operators, founders, self._stock, self._series)
+        self._population = Population(self._space, self.config, operators, founders, self._substitutes, self._series)
         self._n_populations += 1
         self._similarities: dict[FeatureKind, Similarities] = defaultdict(Similarities)
         self._noise: dict[SurrogateConfig, tuple[float, int]] = {}
 
     def _n_scores(self) -> int:
-        return max((len(told.scores) for told in self._population.members.values()), default=0) or 1
+        return max((len(fitness.scores) for fitness in self._population.members.values()), default=0) or 1
 
-    def _judges(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """The surrogate by which each molecule was proposed."""
-        return np.array([self._judged_by[text] for text in texts], dtype=np.int64)
+    def _surrogate_numbers(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Numbers (N,) of the surrogates by which N molecules were proposed."""
+        return np.array([self._surrogate_of[text] for text in texts], dtype=np.int64)
 
-    def _has_slope(self) -> bool:
-        """Whether the scores differ."""
-        worths = iter(self._told.values())
-        first = next(worths)
-        return any(worth != first for worth in worths)
+    def _scores_differ(self) -> bool:
+        """Whether scores or violations differ."""
+        fitnesses = iter(self._told.values())
+        first = next(fitnesses)
+        return any(fitness != first for fitness in fitnesses)
 
     def _join_samples(self, n: int, rng: np.random.Generator) -> list[Offspring]:
         """At most `n` molecules, most of which join two prior samples, so that one call tests the parts of both."""
@@ -176,7 +182,7 @@ class LatentSearch:
         composed = []
         for one, other in zip(drawn[::2], drawn[1::2], strict=False):
             mol = join(rng, one.molecule.smiles, other.molecule.smiles) if rng.random() < JOINED_SHARE else None
-            composed.append(one if mol is None else Offspring(Molecule(Chem.MolToSmiles(mol), mol), "", ""))
+            composed.append(one if mol is None else Offspring.unbred(Molecule(Chem.MolToSmiles(mol), mol)))
         return bring_into(self._series, rng, composed)
 
     def _new(self, found: Sequence[Offspring], n: int) -> list[Offspring]:
@@ -197,7 +203,7 @@ class LatentSearch:
 
     def _predictor(self, surrogate: SurrogateConfig | None, rng: np.random.Generator) -> PredictScores:
         """A function that predicts mean and standard deviation of the scores of molecules."""
-        scored = {text: told.scores for text, told in self._population.members.items() if told.scores}
+        scored = {text: fitness.scores for text, fitness in self._population.members.items() if fitness.scores}
         if surrogate is None or not scored:
             return lambda molecules: _guess(len(molecules), rng)
         process = self._fit(surrogate, scored)
@@ -224,7 +230,7 @@ class LatentSearch:
         kernel = np.mean(matrices, axis=0)
         noise, n_at_noise = self._noise.get(surrogate, (0.0, 0))
         if len(scored) > 1.25 * n_at_noise:
-            process, noise = TanimotoProcess.likeliest(features, kernel, scores[chosen], surrogate.width)
+            process, noise = TanimotoProcess.with_fitted_noise(features, kernel, scores[chosen], surrogate.width)
             self._noise[surrogate] = noise, len(scored)
             return process
         return TanimotoProcess(features, kernel, scores[chosen], noise, surrogate.width)

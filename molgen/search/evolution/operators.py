@@ -34,13 +34,18 @@ class Offspring:
 
     Attributes:
         molecule: The molecule; an edited graph must still pass `parse`.
-        parent: SMILES of its parent, "" for a prior sample.
-        operator: Name of its operator, "" for a prior sample.
+        parent: SMILES of its parent; "" for a molecule that was not bred, such as a prior sample.
+        operator: Name of its operator; "" for a molecule that was not bred.
     """
 
     molecule: Molecule
     parent: str
     operator: str
+
+    @classmethod
+    def unbred(cls, molecule: Molecule) -> Offspring:
+        """A molecule without parent and operator."""
+        return cls(molecule, "", "")
 
 
 GraphOperator = Callable[[np.random.Generator, str, str, str], Chem.Mol | None]

@@ -36,23 +36,24 @@ JITTER = 1e-3
 """Noise variance assumed for a pick that has no score yet, relative to the variance of the signal."""
 MIN_STD = 1e-9
 """Minimum standard deviation of a predicted score."""
-LEAST_BOLDNESS = 0.01
-"""Smallest boldness, relative to the largest."""
-TIMID = 0.1
+MIN_BOLDNESS = 0.01
+"""Minimum boldness, relative to the maximum."""
+SMALL_BOLDNESS = 0.1
 """Boldness below which a pick of one score maximises the expected improvement."""
 TAIL = -6.0
 """Standardised gain at and below which the expected improvement is computed by its asymptote."""
 
 
 @dataclass(frozen=True)
-class Aim:
+class Acquisition:
     """The acquisition function of a pick.
 
-    It is the mean plus a multiple of the standard deviation. Where that multiple is small, the highest means repeat the
-    best molecule in variants of the same score; a timid pick of one score maximises the expected improvement instead.
+    It is an upper confidence bound: the mean plus `boldness` standard deviations. Where that coefficient is small, the
+    highest means repeat the best molecule in variants of the same score; below `SMALL_BOLDNESS`, with one score, the
+    expected improvement is used instead.
 
     Attributes:
-        boldness: Number of standard deviations added to the mean.
+        boldness: Coefficient of the upper confidence bound: the number of standard deviations added to the mean.
         weights: (M,) weights of the scores, which sum to 1.
     """
 
@@ -60,16 +61,16 @@ class Aim:
     weights: Doubles
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, confidence: float, n_scores: int) -> Aim:
-        """An aim with a boldness from a hundredth of `confidence` to `confidence`, log-uniform.
+    def draw(cls, rng: np.random.Generator, max_boldness: float, n_scores: int) -> Acquisition:
+        """An acquisition function with a boldness from a hundredth of `max_boldness` to it, log-uniform.
 
         Source: Tripp & Hernandez-Lobato 2024 (arXiv:2406.07709).
         """
-        return cls(confidence * float(LEAST_BOLDNESS ** rng.random()), rng.dirichlet(np.ones(n_scores)))
+        return cls(max_boldness * float(MIN_BOLDNESS ** rng.random()), rng.dirichlet(np.ones(n_scores)))
 
     def value(self, mean: Doubles, std: Doubles) -> Doubles:
         """The acquisition value (P,) of offspring with mean and standard deviation (P, M) of their scores."""
-        if self.boldness < TIMID and mean.shape[1] == 1:
+        if self.boldness < SMALL_BOLDNESS and mean.shape[1] == 1:
             return log_expected_improvement(mean[:, 0] - 1.0, std[:, 0])
         return _scalarise(mean + self.boldness * std, self.weights)
 
@@ -94,7 +95,7 @@ class ViolationMemory:
 
 
 class Pool:
-    """Offspring with predicted scores, and the aims of the picks.
+    """Offspring with predicted scores, and the acquisition functions of the picks.
 
     Violations take longer to compute than predictions. So they are computed in the order of the acquisition values,
     until enough offspring are feasible; the picks are those that all violations would give.
@@ -103,7 +104,7 @@ class Pool:
     def __init__(
         self,
         predict: PredictScores,
-        aims: Sequence[Aim],
+        acquisitions: Sequence[Acquisition],
         violations: Violations | None = None,
         pending: Sequence[Molecule] = (),
     ) -> None:
@@ -111,14 +112,14 @@ class Pool:
 
         Args:
             predict: Predicts the scores of offspring.
-            aims: The aims of the picks in turn, at least one.
+            acquisitions: The acquisition functions of the picks in turn, at least one.
             violations: Computes violations of constraints; without it, all offspring are feasible.
             pending: Molecules that are being scored.
         """
         self._predict = predict
         self._violations = violations
         self._pending = list(pending)
-        self._aims = list(aims)
+        self._acquisitions = list(acquisitions)
         self._offspring: dict[str, Offspring] = {}
         self._predictions: list[Prediction] = []
         self._missed = np.empty(0)
@@ -142,18 +143,18 @@ class Pool:
         return float(np.mean(self._missed[self._sampled] <= 0.0)) if self._sampled else 1.0
 
     def leaders(self, n: int) -> list[Offspring]:
-        """At most `n` offspring, in turn the best remaining one by each aim."""
+        """At most `n` offspring, in turn the best remaining one by each acquisition function."""
         if not self._predictions:
             return []
-        mean, std = (np.concatenate([getattr(said, name) for said in self._predictions]) for name in ("mean", "std"))
+        mean, std = (np.concatenate([getattr(one, name) for one in self._predictions]) for name in ("mean", "std"))
         rows = np.arange(len(self._offspring))
-        orders = [self._best(rows, aim.value(mean, std), n).tolist() for aim in self._aims]
+        orders = [self._best(rows, one.value(mean, std), n).tolist() for one in self._acquisitions]
         offspring = list(self._offspring.values())
         in_turn = dict.fromkeys(i for turn in zip(*orders, strict=True) for i in turn)
         return [offspring[i] for i in list(in_turn)[:n]]
 
     def select(self, n: int) -> list[Offspring]:
-        """At most `n` offspring, each the best remaining one by one of the aims.
+        """At most `n` offspring, each the best remaining one by one of the acquisition functions.
 
         Feasible ones come first, then those with the smallest violation. Each pick and each pending molecule reduces
         the posterior variance of correlated candidates, so that a batch is diverse.
@@ -161,15 +162,15 @@ class Pool:
         if not self._predictions:
             return []
         pending = [self._predict(self._pending)] if self._pending else []
-        said = Prediction.concatenate([*self._predictions, *pending])
-        variance = PosteriorVariance(said)
+        prediction = Prediction.concatenate([*self._predictions, *pending])
+        variance = PosteriorVariance(prediction)
         left = np.arange(len(self._offspring))
-        for row in range(len(left), len(said.mean)):
+        for row in range(len(left), len(prediction.mean)):
             variance.settle(row)
         picked: list[int] = []
         for i in range(min(n, len(left))):
-            value = self._aims[i % len(self._aims)].value(
-                said.mean[left], variance.share()[left, None] * said.std[left]
+            value = self._acquisitions[i % len(self._acquisitions)].value(
+                prediction.mean[left], variance.share()[left, None] * prediction.std[left]
             )
             picked.append(int(self._best(left, value, 1)[0]))
             variance.settle(picked[-1])
@@ -200,12 +201,12 @@ class PosteriorVariance:
     Source: Cholesky's decomposition of their covariance, column by column (Rasmussen & Williams 2006, equation A.12).
     """
 
-    def __init__(self, said: Prediction) -> None:
+    def __init__(self, prediction: Prediction) -> None:
         """Starts from a prediction."""
-        self._said = said
-        self._before = posterior_variance(said.v)
+        self._prediction = prediction
+        self._before = posterior_variance(prediction.v)
         self._left = self._before.copy()
-        self._columns = np.empty((len(said.mean), 0))
+        self._columns = np.empty((len(prediction.mean), 0))
 
     def share(self) -> Doubles:
         """The ratio (P,) of the reduced to the original standard deviation, in [0, 1]."""
@@ -214,7 +215,7 @@ class PosteriorVariance:
 
     def settle(self, index: int) -> None:
         """Conditions on candidate `index`, with a little noise."""
-        column = self._said.covariance(index) - self._columns @ self._columns[index]
+        column = self._prediction.covariance(index) - self._columns @ self._columns[index]
         column /= np.sqrt(max(column[index], 0.0) + JITTER)
         self._left -= np.square(column)
         self._columns = np.column_stack([self._columns, column])

@@ -29,7 +29,7 @@ MAX_BREADTH = 4.0
 N_LEVEL = 10
 """Number of best members whose mean score is the level of a population."""
 MIN_GAIN = 0.05
-"""Minimum gain of the level, relative to its height above the first level; below it, the population stagnates."""
+"""Minimum gain of the level, relative to its gain over the first level; below it, the population stagnates."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Population:
         config: LatentSearchConfig,
         operators: Mapping[str, float],
         founders: Mapping[str, Fitness],
-        stock: Sequence[str] = (),
+        substitutes: Sequence[str] = (),
         series: CoreSeries | None = None,
     ) -> None:
         """Starts from `founders`, by canonical SMILES, with these operators and weights.
 
-        With a `stock`, its molecules replace prior samples. With a series, all proposals keep the core.
+        With `substitutes`, these molecules replace prior samples. With a series, all proposals keep the core.
         """
-        self._stock = stock
+        self._substitutes = substitutes
         self._series = series
         self.members = dict(founders)
         self.space = AdaptiveSpace(space)
@@ -95,16 +95,20 @@ class Population:
         return sampled
 
     def _draw_prior(self, rng: np.random.Generator) -> None:
-        if self._stock:
-            texts: list[str | None] = [self._stock[i] for i in rng.integers(len(self._stock), size=N_PRIOR_SAMPLES)]
+        if self._substitutes:
+            texts: list[str | None] = [
+                self._substitutes[i] for i in rng.integers(len(self._substitutes), size=N_PRIOR_SAMPLES)
+            ]
         else:
             texts = self.space.sample_directly(N_PRIOR_SAMPLES, int(rng.integers(2**31)))
-        drawn = [Offspring(parse(text), "", "") for text in texts if text]
+        drawn = [Offspring.unbred(parse(text)) for text in texts if text]
         self._donors = [sample.molecule.smiles for sample in drawn]
         self._prior_samples = bring_into(self._series, rng, drawn)
         self._unread = self._unread + self._prior_samples
 
-    def breed(self, n: int, pool: Pool, rng: np.random.Generator, *, n_least: int = 0, has_prior: bool = True) -> None:
+    def breed(
+        self, n: int, pool: Pool, rng: np.random.Generator, *, n_least: int = 0, with_prior_samples: bool = True
+    ) -> None:
         """Adds offspring of the best molecules and of the best offspring to a pool, and some prior samples.
 
         Args:
@@ -112,11 +116,11 @@ class Population:
             pool: The pool.
             n_least: Minimum number of offspring.
             rng: Random generator.
-            has_prior: Whether prior samples are added first.
+            with_prior_samples: Whether prior samples are added first.
         """
         if not self._donors:
             self._draw_prior(rng)
-        if has_prior:
+        if with_prior_samples:
             drawn = rng.choice(len(self._prior_samples), min(N_PRIOR_JUDGED, len(self._prior_samples)), replace=False)
             self._add(pool, [self._prior_samples[i] for i in drawn])
         n_children = max(int(self._breadth * n * self._config.offspring_per_proposal), n_least)
@@ -131,29 +135,32 @@ class Population:
     def _add(self, pool: Pool, offspring: Sequence[Offspring]) -> None:
         pool.add([child for child in offspring if child.molecule.smiles not in self.members])
 
-    def take(self, told: Mapping[str, Fitness], offspring: Mapping[str, Offspring], rng: np.random.Generator) -> None:
+    def take(self, fresh: Mapping[str, Fitness], offspring: Mapping[str, Offspring], rng: np.random.Generator) -> None:
         """Adds new members, some of which are `offspring` of the population, and learns from them."""
         before = set(self._elites)
-        self.members |= told
+        self.members |= fresh
         self._rank()
         entered = set(self._elites) - before
-        self._breeder.learn([offspring[text] for text in told if text in entered and text in offspring])
-        self._levels += [self.level()] * len(told)
+        self._breeder.learn([offspring[text] for text in fresh if text in entered and text in offspring])
+        self._levels += [self.level()] * len(fresh)
         self._adapt(rng)
 
-    def is_stuck(self, patience: int, floor: float) -> bool:
-        """Whether the last `patience` molecules raised the level by less than a share of its height above `floor`."""
+    def stagnates(self, patience: int, first_level: float) -> bool:
+        """Whether the last `patience` molecules raised the level by less than a share of its gain over `first_level`.
+
+        False if a level is NaN.
+        """
         if len(self._levels) <= patience:
             return False
         before, now = self._levels[-patience - 1], self._levels[-1]
-        return now - before < MIN_GAIN * (now - floor)
+        return now - before < MIN_GAIN * (now - first_level)
 
     def level(self) -> float:
         """Mean score of the ten best members; NaN for none, for several scores, or if they are infeasible."""
         best = [self.members[text] for text in self.parents[:N_LEVEL]]
-        if not best or any(told.violation > 0.0 or len(told.scores) != 1 for told in best):
+        if not best or any(fitness.violation > 0.0 or len(fitness.scores) != 1 for fitness in best):
             return float("nan")
-        return float(np.mean([told.scores[0] for told in best]))
+        return float(np.mean([fitness.scores[0] for fitness in best]))
 
     def _adapt(self, rng: np.random.Generator) -> None:
         """Trains the space on the elites, if enough molecules were told since the last training."""
@@ -173,10 +180,10 @@ class Population:
 
     def _rank(self) -> None:
         """Ranks the members and keeps the best K as parents."""
-        scored = {text: told for text, told in self.members.items() if told.scores}
+        scored = {text: fitness for text, fitness in self.members.items() if fitness.scores}
         pool = scored if len(scored) >= self._config.n_elites else self.members
-        fitness = _fitness([told.scores for told in pool.values()])
-        keyed = [(told.violation, *(-f for f in fit)) for told, fit in zip(pool.values(), fitness, strict=True)]
+        keys = _sort_keys([fitness.scores for fitness in pool.values()])
+        keyed = [(fitness.violation, *(-k for k in key)) for fitness, key in zip(pool.values(), keys, strict=True)]
         order = sorted(range(len(keyed)), key=keyed.__getitem__)[: self._config.n_parents]
         texts = list(pool)
         self.parents = [texts[i] for i in order]
@@ -189,7 +196,7 @@ def _interleave(one: Sequence[str], other: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*pairs, *one[n:], *other[n:]]))
 
 
-def _fitness(scores: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
+def _sort_keys(scores: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
     """Sort keys among molecules of equal violation: the score, or minus the front and then the crowding distance."""
     n_scores = max(map(len, scores), default=0)
     if n_scores <= 1:

@@ -24,7 +24,7 @@ from molgen.chem.count_fingerprints import CountFingerprints, FeatureKind
 from molgen.chem.molecule import Molecule
 
 NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Noise variances, relative to that of the signal, of which the likeliest is taken."""
+"""Noise variances, relative to that of the signal, of which the one of maximum marginal likelihood is taken."""
 
 MIN_VARIANCE = 1e-12
 N_REMEMBERED = 20_000
@@ -124,8 +124,8 @@ class TanimotoProcess:
     """A Gaussian process with a constant mean, fitted to N scored molecules.
 
     Attributes:
-        likelihood: Log marginal likelihood of the scores, summed over the M of them, at the likeliest signal variance
-            and, if not given, mean (Rasmussen & Williams 2006, equations 2.30 and 2.45).
+        log_likelihood: Log marginal likelihood of the scores, summed over the M of them, at the signal variance and, if
+            not given, mean that maximise it (Rasmussen & Williams 2006, equations 2.30 and 2.45).
     """
 
     def __init__(
@@ -144,30 +144,31 @@ class TanimotoProcess:
             kernel: (N, N), their similarities.
             scores: (N, M), finite.
             noise: Noise variance, relative to that of the signal.
-            width: Standard deviation of the signal, with a mean of 0; by default, both are the likeliest.
-            mean: (M,), in place of the likeliest mean.
+            width: Standard deviation of the signal, with a mean of 0; by default, both maximise the
+                marginal likelihood.
+            mean: (M,), in place of the mean of maximum likelihood.
         """
         self._features = features
         self._cholesky = cholesky(
             kernel + noise * np.eye(len(kernel)), lower=True, overwrite_a=True, check_finite=False
         )
         if mean is None:
-            mean = np.zeros(scores.shape[1]) if width else self._likeliest_mean(scores)
+            mean = np.zeros(scores.shape[1]) if width else self._fit_mean(scores)
         self._mean = mean
         residual = scores - self._mean
         self._weights = self._solve(residual)
-        likeliest = np.sqrt(np.maximum((residual * self._weights).mean(axis=0), MIN_VARIANCE))
-        self._std = np.full(scores.shape[1], width) if width else likeliest
+        fitted_std = np.sqrt(np.maximum((residual * self._weights).mean(axis=0), MIN_VARIANCE))
+        self._std = np.full(scores.shape[1], width) if width else fitted_std
         log_determinant = 2.0 * np.log(np.diag(self._cholesky)).sum()
-        self.likelihood = float(-(len(scores) * np.log(likeliest) + 0.5 * log_determinant).sum())
+        self.log_likelihood = float(-(len(scores) * np.log(fitted_std) + 0.5 * log_determinant).sum())
 
     @classmethod
-    def likeliest(
+    def with_fitted_noise(
         cls, features: Features, kernel: Doubles, scores: Doubles, width: float | None = None
     ) -> tuple[TanimotoProcess, float]:
-        """The process with the likeliest noise of `NOISES`, and that noise."""
+        """The process with the noise of maximum marginal likelihood among `NOISES`, and that noise."""
         fits = [(cls(features, kernel, scores, noise, width), noise) for noise in NOISES]
-        return max(fits, key=lambda fit: fit[0].likelihood)
+        return max(fits, key=lambda fit: fit[0].log_likelihood)
 
     def predict(self, features: Features) -> Prediction:
         """The noiseless scores of P candidates with these features."""
@@ -179,7 +180,8 @@ class TanimotoProcess:
         std = np.sqrt(posterior_variance(v))[:, None] * self._std
         return Prediction(self._mean + kernel @ self._weights, std, features, v)
 
-    def _likeliest_mean(self, scores: Doubles) -> Doubles:
+    def _fit_mean(self, scores: Doubles) -> Doubles:
+        """The mean (M,) of maximum marginal likelihood."""
         ones = self._solve(np.ones(len(scores)))
         mean: Doubles = ones @ scores / ones.sum()
         return mean

@@ -51,8 +51,8 @@ def _posterior(mean: Tensor, covariance: Tensor, tau: Tensor, nu: Tensor) -> tup
     """Mean and variance (C,) of f given the sites; equations 3.53, 3.68."""
     scale = tau.sqrt()
     inner = torch.eye(len(tau), dtype=tau.dtype) + scale[:, None] * covariance * scale
-    reach = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), scale[:, None] * covariance, upper=False)
-    posterior = covariance - reach.t() @ reach
+    v = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), scale[:, None] * covariance, upper=False)
+    posterior = covariance - v.t() @ v
     return mean + posterior @ (nu - tau * mean), posterior.diagonal().clamp_min(1e-12)
 
 

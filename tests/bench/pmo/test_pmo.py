@@ -167,7 +167,7 @@ def test_every_baseline_spends_the_same_budget(tmp_path: Path, sampler: str) -> 
 
 @pytest.mark.usefixtures("few_prior_samples")
 def test_a_kept_run_scores_only_plausible_molecules(tmp_path: Path) -> None:
-    run = run_of(tmp_path, budget=20, is_kept=True)
+    run = run_of(tmp_path, budget=20, is_filtered=True)
     execute(run)
     molecules = [parse(smiles) for smiles, _ in run.calls()]
     space = LatentSpace.load()

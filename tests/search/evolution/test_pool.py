@@ -15,10 +15,10 @@ from molgen.chem.molecule import Molecule, parse
 from molgen.search.evolution.operators import Offspring
 from molgen.search.evolution.pool import (
     JITTER,
-    LEAST_BOLDNESS,
+    MIN_BOLDNESS,
+    SMALL_BOLDNESS,
     TAIL,
-    TIMID,
-    Aim,
+    Acquisition,
     Pool,
     PosteriorVariance,
     ViolationMemory,
@@ -39,8 +39,8 @@ def unrelated(mean: Array, std: Array) -> Prediction:
     return Prediction(mean, std, (), np.empty((len(mean), 0)))
 
 
-def aims(boldness: float, n: int = 1) -> list[Aim]:
-    return [Aim(boldness, np.ones(1))] * n
+def acquisitions(boldness: float, n: int = 1) -> list[Acquisition]:
+    return [Acquisition(boldness, np.ones(1))] * n
 
 
 def predict(molecules: Sequence[Molecule]) -> Prediction:
@@ -59,7 +59,7 @@ def sizes(molecules: Sequence[Molecule]) -> Array:
 
 
 def test_constraints_come_before_scores() -> None:
-    pool = Pool(predict, aims(TIMID), violations)
+    pool = Pool(predict, acquisitions(SMALL_BOLDNESS), violations)
     pool.add(CHILDREN)
     assert [size(child) for child in pool.select(8)] == [4, 3, 2, 1, 5, 6, 7, 8]
     assert [size(child) for child in pool.leaders(5)] == [4, 3, 2, 1, 5]
@@ -67,7 +67,7 @@ def test_constraints_come_before_scores() -> None:
 
 
 def test_doubt_is_worth_something_to_bold_picks() -> None:
-    pool = Pool(predict, [*aims(TIMID), *aims(2.0)])
+    pool = Pool(predict, [*acquisitions(SMALL_BOLDNESS), *acquisitions(2.0)])
     pool.add(CHILDREN[:4])
     assert [size(child) for child in pool.select(2)] == [4, 1]
     assert [size(child) for child in pool.leaders(3)] == [4, 1, 3]
@@ -85,14 +85,14 @@ def test_the_expected_improvement_is_the_integral_of_the_improvement(gain: float
 
 def test_a_timid_pick_leaves_a_plateau() -> None:
     mean, std = np.array([[1.0], [0.9]]), np.array([[0.001], [0.2]])
-    assert Aim(TIMID / 2, np.ones(1)).value(mean, std).argmax() == 1
-    assert Aim(TIMID, np.ones(1)).value(mean, std).argmax() == 0
+    assert Acquisition(SMALL_BOLDNESS / 2, np.ones(1)).value(mean, std).argmax() == 1
+    assert Acquisition(SMALL_BOLDNESS, np.ones(1)).value(mean, std).argmax() == 0
 
 
 def test_boldness_is_spread_over_two_decades() -> None:
     rng = np.random.default_rng(0)
-    drawn = np.log10([Aim.draw(rng, 3.0, 2).boldness / 3.0 for _ in range(2000)])
-    assert np.log10(LEAST_BOLDNESS) < drawn.min() < drawn.max() < 0.0
+    drawn = np.log10([Acquisition.draw(rng, 3.0, 2).boldness / 3.0 for _ in range(2000)])
+    assert np.log10(MIN_BOLDNESS) < drawn.min() < drawn.max() < 0.0
     assert np.quantile(drawn, [0.25, 0.5, 0.75]) == pytest.approx([-1.5, -1.0, -0.5], abs=0.1)
 
 
@@ -103,7 +103,7 @@ def test_children_are_judged_once_and_picked_once() -> None:
         asked.extend(molecule.smiles for molecule in molecules)
         return predict(molecules)
 
-    pool = Pool(counting, aims(1.0))
+    pool = Pool(counting, acquisitions(1.0))
     pool.add(CHILDREN[:5])
     pool.add(CHILDREN[3:])
     pool.add([])
@@ -117,7 +117,7 @@ def test_weights_of_their_own_pick_both_ends_of_a_front() -> None:
         n = sizes(molecules)
         return unrelated(np.stack([n / 8, 1 - n / 8], axis=1), np.zeros((len(n), 2)))
 
-    pool = Pool(two, [Aim.draw(np.random.default_rng(seed), 0.0, 2) for seed in range(100)])
+    pool = Pool(two, [Acquisition.draw(np.random.default_rng(seed), 0.0, 2) for seed in range(100)])
     pool.add(CHILDREN)
     leaders = {size(child) for child in pool.leaders(6)}
     assert {1, 8} <= leaders
@@ -154,7 +154,7 @@ def test_the_doubt_that_is_left_is_that_of_a_process_that_knows_the_picks() -> N
 
 
 def test_picks_of_a_batch_do_not_say_the_same() -> None:
-    pool = Pool(lambda molecules: said_of([m.smiles for m in molecules]), aims(2.0))
+    pool = Pool(lambda molecules: said_of([m.smiles for m in molecules]), acquisitions(2.0))
     pool.add([Offspring(parse(text), "", "") for text in ASKED[:4]])
     assert {child.molecule.smiles for child in pool.select(2)} != set(ASKED[:2])
 
@@ -163,7 +163,7 @@ def test_pending_molecules_count_as_picks_that_are_not_returned() -> None:
     molecules = list(map(parse, ASKED[:4]))
 
     def select(pending: Sequence[Molecule]) -> list[Molecule]:
-        pool = Pool(lambda asked: said_of([m.smiles for m in asked]), aims(2.0), pending=pending)
+        pool = Pool(lambda asked: said_of([m.smiles for m in asked]), acquisitions(2.0), pending=pending)
         pool.add([Offspring(molecule, "", "") for molecule in molecules if molecule not in pending])
         return [child.molecule for child in pool.select(4)]
 
@@ -186,8 +186,8 @@ def test_remembered_violations_are_those_computed() -> None:
 
 
 def test_an_empty_pool_has_nothing_to_pick() -> None:
-    assert Pool(predict, aims(1.0)).select(3) == []
-    assert Pool(predict, aims(1.0)).leaders(3) == []
+    assert Pool(predict, acquisitions(1.0)).select(3) == []
+    assert Pool(predict, acquisitions(1.0)).leaders(3) == []
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
@@ -207,7 +207,7 @@ def test_picks_are_those_of_all_violations_of_which_few_are_computed(share: floa
         means = np.array([values[molecule.smiles] for molecule in molecules])
         return unrelated(means[:, :1], np.abs(means[:, 1:]))
 
-    pool = Pool(predict_two, [Aim(0.5, np.ones(1))], look_up)
+    pool = Pool(predict_two, [Acquisition(0.5, np.ones(1))], look_up)
     for start in range(0, 400, 100):
         pool.add(offspring[start : start + 100])
     key = {text: (missed[text], -(values[text][0] + 0.5 * abs(values[text][1]))) for text in names}

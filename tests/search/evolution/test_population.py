@@ -28,17 +28,17 @@ def take(members: Population, scores: list[tuple[float, ...]], violation: float 
     members.take(told, {}, np.random.default_rng(0))
 
 
-def test_it_is_stuck_when_the_last_molecules_raised_its_level_by_little(space: LatentSpace) -> None:
+def test_it_stagnates_when_the_last_molecules_raised_its_level_by_little(space: LatentSpace) -> None:
     members = population(space)
     take(members, [(0.0,)] * 10)
     take(members, [(1.0,)] * 10)
     assert members.level() == 1.0
-    assert not members.is_stuck(10, floor=0.0)
+    assert not members.stagnates(10, first_level=0.0)
     take(members, [(1.04,)] * 10)
-    assert members.is_stuck(10, floor=0.0)
-    assert not members.is_stuck(10, floor=0.5)
-    assert not members.is_stuck(20, floor=0.0)
-    assert not members.is_stuck(30, floor=0.0)
+    assert members.stagnates(10, first_level=0.0)
+    assert not members.stagnates(10, first_level=0.5)
+    assert not members.stagnates(20, first_level=0.0)
+    assert not members.stagnates(30, first_level=0.0)
 
 
 @pytest.mark.parametrize(("scores", "violation"), [((0.3, 0.4), 0.0), ((0.3,), 0.5)])
@@ -48,14 +48,14 @@ def test_with_several_scores_or_missed_constraints_it_is_never_stuck(
     members = population(space)
     for _ in range(3):
         take(members, [scores] * 10, violation)
-    assert not members.is_stuck(10, floor=members.level())
+    assert not members.stagnates(10, first_level=members.level())
 
 
 def test_what_all_score_alike_is_not_stuck_but_flat(space: LatentSpace) -> None:
     members = population(space)
     for _ in range(3):
         take(members, [(0.0,)] * 10)
-    assert not members.is_stuck(10, floor=0.0)
+    assert not members.stagnates(10, first_level=0.0)
 
 
 def test_a_stuck_search_moves_points_from_the_prior_and_then_breeds_all(

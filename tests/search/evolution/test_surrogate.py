@@ -103,12 +103,12 @@ def test_the_likelihood_is_that_of_the_normal_distribution_up_to_a_constant() ->
         return total
 
     kernel = similarities(ALL, ALL)
-    ours = [TanimotoProcess(ALL, kernel, SCORES, noise).likelihood for noise in NOISES]
+    ours = [TanimotoProcess(ALL, kernel, SCORES, noise).log_likelihood for noise in NOISES]
     theirs = [reference(noise) for noise in NOISES]
     np.testing.assert_allclose(np.diff(ours), np.diff(theirs), rtol=1e-6)
-    process, noise = TanimotoProcess.likeliest(ALL, kernel, SCORES)
+    process, noise = TanimotoProcess.with_fitted_noise(ALL, kernel, SCORES)
     assert noise == NOISES[int(np.argmax(theirs))]
-    assert process.likelihood == max(ours)
+    assert process.log_likelihood == max(ours)
 
 
 def test_it_is_sure_of_what_it_saw_and_not_of_what_is_unlike() -> None:
@@ -120,7 +120,7 @@ def test_it_is_sure_of_what_it_saw_and_not_of_what_is_unlike() -> None:
 
 
 def test_scores_that_are_all_alike_are_no_trouble() -> None:
-    process, _ = TanimotoProcess.likeliest(ALL, similarities(ALL, ALL), np.ones((len(MOLS), 1)))
+    process, _ = TanimotoProcess.with_fitted_noise(ALL, similarities(ALL, ALL), np.ones((len(MOLS), 1)))
     said = process.predict(ALL)
     assert said.mean == pytest.approx(1.0)
     assert (said.std < 1e-3).all()
