@@ -89,6 +89,7 @@ ORDER = [
     "latent.region",
     "latent.space",
     "latent.remote",
+    "latent.remote",
     "latent.filtered_space",
     "latent.encoder",
     "latent.nearest",
