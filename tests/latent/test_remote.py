@@ -147,7 +147,7 @@ def test_ctrl_c_ends_the_command_and_its_processes(tmp_path: Path, checkpoint: P
     data.write_text("CCO\n" * 1_000_000)
     program = Path(sys.executable).parent / "molgen"
     arguments = [program, "index", data, "-o", output, "--executor", "local:1", "--checkpoint", checkpoint]
-    command = subprocess.Popen(arguments, stderr=subprocess.PIPE, start_new_session=True)
+    command = subprocess.Popen(list(map(str, arguments)), stderr=subprocess.PIPE, start_new_session=True)
     while not (processes := spawned_by(command.pid)):
         assert command.poll() is None
         time.sleep(0.05)
