@@ -233,8 +233,8 @@ def _resume(run: Path, others: Sequence[str], budget: int | None, machine: Machi
 
 def _choose_machine(device: str, threads: int | None, executor: str | None) -> Machine:
     from molgen.device import available_threads, resolve_device
-    from molgen.score.external.executor import read_executor
     from molgen.search.launch import Machine
+    from molgen.workers.executor import read_executor
 
     workers = read_executor(executor) if executor else None
     return Machine(resolve_device(device), threads or available_threads(), workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -38,6 +39,7 @@ def index(  # noqa: PLR0913 - one parameter per option
     stereo: options.Stereo = "keep",
     smiles_column: options.SmilesColumn = None,
     rejects: options.Rejects = None,
+    executor: options.Executor = None,
     threads: options.Threads = None,
     device: options.Device = "auto",
     is_forced: options.Force = False,
@@ -55,16 +57,21 @@ def index(  # noqa: PLR0913 - one parameter per option
     from molgen.errors import SpecError
     from molgen.explore.index import SUFFIX
     from molgen.explore.library import build_index
+    from molgen.latent.remote import open_workers
     from molgen.latent.space import LatentSpace
 
     if output.suffix != SUFFIX:
         raise SpecError("output", f"{output} must end in {SUFFIX}")
     use_threads(threads)
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
-    with write_rejections(rejects) if rejects else nullcontext() as listing:
+    policy = Policy(fragment, charge, stereo)
+    with (
+        write_rejections(rejects) if rejects else nullcontext() as listing,
+        open_workers(executor, checkpoint, threads) as workers,
+        _rows(files, smiles_column) as rows,
+    ):
         tally = Tally(on_rejection=listing)
-        with _rows(files, smiles_column) as rows:
-            build_index(space, rows, output, tally, Policy(fragment, charge, stereo))
+        build_index(space, rows, output, tally, policy, workers=workers, on_done=rows.show_done)
     note_rows(", ".join(map(str, files)), tally.kept, tally.read, tally.rejected)
     show.note(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
@@ -88,25 +95,41 @@ def open_library(library: Path, space: LatentSpace, smiles_column: str | None = 
     with TemporaryDirectory() as folder:
         path, tally = Path(folder) / f"library{SUFFIX}", Tally()
         with _rows([library], smiles_column) as rows:
-            build_index(space, rows, path, tally)
+            build_index(space, rows, path, tally, on_done=rows.show_done)
         note_rows(library, tally.kept, tally.read, tally.rejected)
         yield Index.open(path)
 
 
 @contextmanager
-def _rows(files: Sequence[Path], smiles_column: str | None) -> Iterator[Iterator[Row | Rejection]]:
-    """The rows of files, one file after the other, with a progress bar by the share read."""
-    from molgen.chem.table import read_rows
-
+def _rows(files: Sequence[Path], smiles_column: str | None) -> Iterator[_Rows]:
+    """The rows of files, with a progress bar by the share of the files that is done."""
     with show.progress(len(files), "Encoding") as advance:
-
-        def rows() -> Iterator[Row | Rejection]:
-            for number, path in enumerate(files):
-                on_share = partial(_advance_from, advance, number)
-                yield from read_rows(path, smiles_column=smiles_column, on_share=on_share)
-
-        yield rows()
+        yield _Rows(files, smiles_column, advance)
 
 
-def _advance_from(advance: show.Advance, number: int, share: float) -> None:
-    advance(number + share)
+class _Rows:
+    """The rows of files, one file after the other, which may be read long before they are done."""
+
+    def __init__(self, files: Sequence[Path], smiles_column: str | None, advance: show.Advance) -> None:
+        self._files = files
+        self._smiles_column = smiles_column
+        self._advance = advance
+        self._n_read = 0
+        self._marks: deque[tuple[int, float]] = deque()  # numbers of rows, and the files read with them
+
+    def __iter__(self) -> Iterator[Row | Rejection]:
+        from molgen.chem.table import read_rows
+
+        for number, path in enumerate(self._files):
+            on_share = partial(self._mark, number)
+            for row in read_rows(path, smiles_column=self._smiles_column, on_share=on_share):
+                self._n_read += 1
+                yield row
+
+    def show_done(self, n_done: int) -> None:
+        """Moves the bar to where the last row that is done was read."""
+        while self._marks and self._marks[0][0] <= n_done:
+            self._advance(self._marks.popleft()[1])
+
+    def _mark(self, number: int, share: float) -> None:
+        self._marks.append((self._n_read, number + share))

@@ -31,6 +31,7 @@ def predict(  # noqa: PLR0913 - one parameter per option
         typer.Option("--known", help="File of measured compounds, as for `molgen curate`, to find the nearest one in."),
     ] = None,
     smiles_column: options.SmilesColumn = None,
+    executor: options.Executor = None,
     threads: options.Threads = None,
     device: options.Device = "auto",
     is_forced: options.Force = False,
@@ -47,6 +48,7 @@ def predict(  # noqa: PLR0913 - one parameter per option
     from molgen.chem.table import Rejection, Row
     from molgen.device import resolve_device, use_threads
     from molgen.errors import NothingValidError, SpecError
+    from molgen.latent.remote import open_workers
     from molgen.latent.space import LatentSpace
     from molgen.project.forecast import forecast
 
@@ -56,8 +58,12 @@ def predict(  # noqa: PLR0913 - one parameter per option
     space = LatentSpace.load(checkpoint, device=resolve_device(device))
     rows = _read(data, smiles_column)
     texts = [row.smiles if isinstance(row, Row) else "" for row in rows]
-    with show.progress(float(len(rows)), "Predicting") as advance:
-        result = forecast(space, texts, _known(known, space.property_names), interval, advance)
+    compounds = _known(known, space.property_names)
+    with (
+        open_workers(executor, checkpoint, threads) as workers,
+        show.progress(float(len(rows)), "Predicting") as advance,
+    ):
+        result = forecast(space, texts, compounds, interval, advance, workers)
     reasons = (
         row.reason if isinstance(row, Rejection) else told for row, told in zip(rows, result.reasons, strict=True)
     )

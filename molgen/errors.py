@@ -7,6 +7,7 @@ into exit codes.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from molgen.quoting import shortened
 
@@ -26,6 +27,10 @@ class MolgenError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.remedy}" if self.remedy else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles the error of a worker without the arguments that made it."""
+        return Exception.__new__, (type(self), self.message), vars(self)
 
 
 class FileError(MolgenError):
@@ -97,6 +102,19 @@ class ScorerError(MolgenError):
         super().__init__(f"scorer {scorer}: {message}", remedy=remedy)
         self.scorer = scorer
         self.reason = message
+
+
+class TaskError(MolgenError):
+    """A task for workers has no result.
+
+    Attributes:
+        reason: The message without its subject.
+    """
+
+    def __init__(self, reason: str) -> None:
+        remedy = "Read the logs of the workers: they need the same molgen and files as this machine, and enough memory."
+        super().__init__(f"a task {reason}", remedy=remedy)
+        self.reason = reason
 
 
 class RunError(FileError):

@@ -61,7 +61,7 @@ def raise_if_stop_requested() -> None:
         InterruptedRunError: A signal arrived.
     """
     if any(event.is_set() for event in _requests):
-        raise InterruptedRunError("stopped while a scorer was at work")
+        raise InterruptedRunError("stopped before workers were done")
 
 
 def _stays_ignored(number: int) -> bool:

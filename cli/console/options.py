@@ -21,6 +21,14 @@ Device = Annotated[
     str,
     typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps."),
 ]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        help="Workers that compute on chunks of molecules, each with one thread unless --threads is given: local:N (N "
+        "processes), dask://HOST:PORT, file.py:make_executor; by default this process.",
+    ),
+]
 Checkpoint = Annotated[
     Path | None,
     typer.Option(

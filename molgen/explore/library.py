@@ -12,9 +12,10 @@ import math
 import shutil
 import struct
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -25,10 +26,11 @@ from molgen.arrays import Doubles, Floats
 from molgen.chem.molecule import DEFAULT_POLICY, Policy
 from molgen.chem.table import Rejection, Row, Tally, chunked
 from molgen.explore.index import FORMAT, N_LEADING
+from molgen.latent.remote import SpaceWorkers, map_chunks
 from molgen.latent.space import LatentSpace
 from molgen.paths import replace_file
 
-CHUNK = 4096
+CHUNK = 1024
 """Rows encoded or rotated at once."""
 MAX_NAME_LENGTH = 200
 """Maximum length of a name; longer ones are cut."""
@@ -41,6 +43,9 @@ def build_index(
     path: Path,
     tally: Tally,
     policy: Policy = DEFAULT_POLICY,
+    *,
+    workers: SpaceWorkers | None = None,
+    on_done: Callable[[int], object] = lambda n_done: None,
 ) -> None:
     """Encodes a library into an index, which is written atomically; takes 16 bytes of memory per row.
 
@@ -51,33 +56,39 @@ def build_index(
         path: The file to write or replace.
         tally: Counts the rows; rows without a molecule that can be encoded are rejected.
         policy: Standardisation before encoding.
+        workers: Where to encode; by default here.
+        on_done: Called with the number of rows done.
 
     Raises:
         FileError: No row can be used; `path` is unchanged.
         OSError: The file cannot be written; `path` is unchanged.
+        MolgenError: Workers fail, see `map_chunks`; `path` is unchanged.
     """
     with ExitStack() as stack:
         points, smiles, names = (stack.enter_context(TemporaryFile(dir=path.parent)) for _ in range(3))
         library = _Library(space.size, points, smiles, names)
-        for chunk in chunked(items, CHUNK):
-            library.add(*_encodable(space, chunk, tally, policy))
+        encode = partial(_encode, policy=policy)
+        for chunk, z in map_chunks(space, encode, chunked(items, CHUNK), workers):
+            library.add(list(tally.sift(chunk)), z)
+            on_done(tally.read)
         tally.require_kept(path)
         with replace_file(path) as temporary, temporary.open("wb") as handle:
             library.write(handle, space.model.digest)
 
 
-def _encodable(
-    space: LatentSpace, chunk: Sequence[Row | Rejection], tally: Tally, policy: Policy
-) -> tuple[list[Row], Floats]:
-    """The rows of a chunk that have a point, and the points (M, D); counts all."""
-    rows = [item for item in chunk if isinstance(item, Row)]
-    encoding = space.explain([row.smiles for row in rows], policy, is_refined=False)
+def _encode(
+    space: LatentSpace, chunk: Sequence[Row | Rejection], policy: Policy
+) -> tuple[list[Row | Rejection], Floats]:
+    """The chunk with rejections in place of rows without a point, and the points (M, D) of the other rows."""
+    encoding = space.explain([item.smiles for item in chunk if isinstance(item, Row)], policy, is_refined=False)
     reasons = iter(encoding.reasons)
-    for item in chunk:
-        reason = next(reasons) if isinstance(item, Row) else ""
-        tally.add(Rejection(item.line, item.smiles, reason) if isinstance(item, Row) and reason else item)
+    items = [_or_rejection(item, next(reasons)) if isinstance(item, Row) else item for item in chunk]
     is_kept = np.array([not reason for reason in encoding.reasons], dtype=bool)
-    return [row for row, keep in zip(rows, is_kept, strict=True) if keep], encoding.z[is_kept]
+    return items, encoding.z[is_kept]
+
+
+def _or_rejection(row: Row, reason: str) -> Row | Rejection:
+    return Rejection(row.line, row.smiles, reason) if reason else row
 
 
 @dataclass

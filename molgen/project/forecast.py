@@ -8,16 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit.DataStructs import ExplicitBitVect
 from scipy.stats import norm
 
 from molgen.arrays import Doubles
 from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, tanimoto_to_many
+from molgen.chem.table import chunked
 from molgen.errors import MoleculeError, SpecError
+from molgen.latent.remote import SpaceWorkers, map_chunks
 from molgen.latent.space import LatentSpace
 from molgen.latent.trust import make_trust_function
 from molgen.model.molecule_process import ABOVE, BELOW, EXACT, MISSING, MoleculeProcess
@@ -25,7 +29,8 @@ from molgen.project.curation import Compound
 from molgen.project.quantity import Relation
 from molgen.project.replicates import Label
 
-BATCH_SIZE = 256
+CHUNK = 256
+"""Molecules predicted at once."""
 INTERVAL = 0.9
 """Default coverage of intervals."""
 
@@ -134,6 +139,7 @@ def forecast(
     known: Known | None = None,
     interval: float = INTERVAL,
     on_done: Callable[[int], object] = lambda n_done: None,
+    workers: SpaceWorkers | None = None,
 ) -> Forecast:
     """Forecasts for N texts; a text without a forecast has a reason instead.
 
@@ -143,40 +149,62 @@ def forecast(
         known: Compounds in which to find the nearest one; by default those of the checkpoint.
         interval: Coverage of the intervals, above 0 and below 1.
         on_done: Called with the number of molecules done.
+        workers: Where to predict; by default here.
 
     Raises:
         SpecError: The checkpoint predicts nothing, or `interval` is out of range.
+        MolgenError: Workers fail, see `map_chunks`.
     """
     if not 0.0 < interval < 1.0:
         raise SpecError("interval", f"must be above 0 and below 1, but is {interval:g}")
     known = known or known_of(space)
-    molecules = [_parsed(text) for text in smiles]
-    texts = [molecule.smiles if isinstance(molecule, Molecule) else "" for molecule in molecules]
-    mean, std = (np.full((len(texts), len(space.property_names)), math.nan) for _ in range(2))
-    trust = np.full(len(texts), math.nan)
-    value_trust = make_trust_function(space)
-    for start in range(0, len(texts), BATCH_SIZE):
-        rows = [i for i in range(start, min(start + BATCH_SIZE, len(texts))) if texts[i]]
-        batch = [texts[i] for i in rows]
-        mean[rows], std[rows] = space.predict_molecules(batch)
-        if value_trust is not None:
-            trust[rows] = value_trust(batch)
-        on_done(min(start + BATCH_SIZE, len(texts)))
+    predict_chunk = partial(_predict_chunk, known=known.smiles)
+    parts = [_predict_chunk(space, [], known.smiles)]
+    for part in map_chunks(space, predict_chunk, chunked(smiles, CHUNK), workers):
+        parts.append(part)
+        on_done(min(CHUNK * (len(parts) - 1), len(smiles)))
+    mean, std = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "std"))
     width = _half_width(space, interval) * std
-    nearest, similarity = nearest_known(molecules, known)
     return Forecast(
-        tuple(texts),
-        tuple(_reasons(space, molecules, mean)),
+        tuple(text for part in parts for text in part.smiles),
+        tuple(reason for part in parts for reason in part.reasons),
         space.property_names,
         mean,
         std,
         mean - width,
         mean + width,
-        trust,
-        nearest,
-        similarity,
+        np.concatenate([part.applicability for part in parts]),
+        np.concatenate([part.nearest for part in parts]),
+        np.concatenate([part.similarity for part in parts]),
         known,
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The attributes of a `Forecast` for a chunk of molecules that do not depend on the others."""
+
+    smiles: tuple[str, ...]
+    reasons: tuple[str, ...]
+    mean: Doubles
+    std: Doubles
+    applicability: Doubles
+    nearest: NDArray[np.int64]
+    similarity: Doubles
+
+
+def _predict_chunk(space: LatentSpace, chunk: Sequence[str], known: tuple[str, ...]) -> _Part:
+    molecules = [_parsed(text) for text in chunk]
+    texts = tuple(molecule.smiles if isinstance(molecule, Molecule) else "" for molecule in molecules)
+    rows = [i for i, text in enumerate(texts) if text]
+    valid = [texts[i] for i in rows]
+    mean, std = (np.full((len(texts), len(space.property_names)), math.nan) for _ in range(2))
+    mean[rows], std[rows] = space.predict_molecules(valid)
+    trust, value_trust = np.full(len(texts), math.nan), make_trust_function(space)
+    if value_trust is not None:
+        trust[rows] = value_trust(valid)
+    reasons = tuple(_reasons(space, molecules, mean))
+    return _Part(texts, reasons, mean, std, trust, *nearest_known(molecules, known))
 
 
 def known_of(space: LatentSpace) -> Known:
@@ -199,19 +227,24 @@ def _half_width(space: LatentSpace, interval: float) -> Doubles:
     return np.full(len(space.property_names), norm.ppf(0.5 + interval / 2))
 
 
-def nearest_known(molecules: Sequence[Molecule | str], known: Known) -> tuple[NDArray[np.int64], Doubles]:
-    """For N molecules, the index of the most similar known compound (the first of equals), and the similarity, (N,).
+def nearest_known(molecules: Sequence[Molecule | str], known: tuple[str, ...]) -> tuple[NDArray[np.int64], Doubles]:
+    """For N molecules, the index of the most similar known SMILES (the first of equals), and the similarity, (N,).
 
     A reason in place of a molecule gives -1 and NaN.
     """
     nearest, similarity = np.full(len(molecules), -1), np.full(len(molecules), math.nan)
-    bits = [fingerprint(parse(text, AS_IT_IS).mol) for text in known.smiles]
+    bits = _fingerprints(known)
     for i, molecule in enumerate(molecules):
         if bits and isinstance(molecule, Molecule):
             values = tanimoto_to_many(fingerprint(molecule.mol), bits)
             nearest[i] = int(values.argmax())
             similarity[i] = values[nearest[i]]
     return nearest, similarity
+
+
+@lru_cache(maxsize=2)
+def _fingerprints(smiles: tuple[str, ...]) -> list[ExplicitBitVect]:
+    return [fingerprint(parse(text, AS_IT_IS).mol) for text in smiles]
 
 
 def predict(

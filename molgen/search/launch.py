@@ -27,7 +27,7 @@ from molgen.score.constraint import Constraint
 from molgen.score.defaults import add_default_constraints
 from molgen.score.docking import receptor_digest
 from molgen.score.external.docking import DockingScorer, find_docking_scorers
-from molgen.score.external.executor import Workers
+from molgen.score.external.executor import parallelise
 from molgen.score.external.function import InProcessScorer, ScoreFunction
 from molgen.score.external.plugin import find_installed_scorers, health_check, parse_scorers
 from molgen.score.external.scorer import InstalledScorer, PythonScorer, Scorer
@@ -40,6 +40,7 @@ from molgen.search.ledger import Evaluation
 from molgen.search.resumption import find_changed_scorers, find_larger_budget, read_budgets, write_changes
 from molgen.search.spec import CampaignSpec
 from molgen.search.start import StartMolecule, parse_option, start_molecules, write_start
+from molgen.workers.tasks import Workers
 
 EXPORTS = tuple(f"candidates{suffix}" for suffix in (".sdf", ".csv", ".smi", ".svg", ".png"))
 """Files that `molgen export` writes into the folder of a campaign, which another process may hold."""
@@ -244,7 +245,7 @@ def _identify_files(measures: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def _running(scorer: Scorer, workers: Workers | None) -> Scorer:
-    return workers.parallelise(scorer) if workers else scorer
+    return parallelise(scorer, workers) if workers else scorer
 
 
 def _identify(model: MolecularModel, path: Path) -> dict[str, str]:

@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from itertools import chain
 from queue import SimpleQueue
-from threading import Lock
-from typing import Generic, TypeVar
 
 from molgen.chem.molecule import Molecule
 from molgen.score.external.scorer import Scorer
-
-_Result = TypeVar("_Result")
-
-
-class TasksAhead(Generic[_Result]):
-    """Submitted tasks that a later call waits for, by key; several may have the same key. Threads may share it."""
-
-    def __init__(self) -> None:
-        """Starts without tasks."""
-        self._tasks: dict[Hashable, list[Future[_Result]]] = {}
-        self._lock = Lock()
-
-    def add(self, key: Hashable, task: Future[_Result]) -> None:
-        """Keeps a task."""
-        with self._lock:
-            self._tasks.setdefault(key, []).append(task)
-
-    def take(self, key: Hashable) -> Future[_Result] | None:
-        """A task of that key, which is no longer kept; None if there is none."""
-        with self._lock:
-            tasks = self._tasks.get(key, [])
-            task = tasks.pop() if tasks else None
-            if not tasks:
-                self._tasks.pop(key, None)
-            return task
-
-    def cancel(self) -> None:
-        """Cancels all tasks that have not begun, and keeps none."""
-        with self._lock:
-            for task in chain.from_iterable(self._tasks.values()):
-                task.cancel()
-            self._tasks.clear()
+from molgen.workers.tasks import TasksAhead
 
 
 class ParallelScorer(Scorer):

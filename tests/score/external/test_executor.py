@@ -14,16 +14,13 @@ from typing import Any
 import pytest
 
 from molgen.chem.molecule import parse
-from molgen.errors import InterruptedRunError, ScorerError, SpecError
+from molgen.errors import InterruptedRunError, ScorerError
 from molgen.interrupt import stop_requested
-from molgen.score.external.executor import (
-    MAX_RESUBMISSIONS,
-    ExecutorWorkers,
-    LocalWorkers,
-    read_executor,
-)
+from molgen.score.external.executor import ExecutorScorer, parallelise
 from molgen.score.external.plugin import parse_python_scorer
 from molgen.score.external.scorer import Scorer
+from molgen.workers.executor import read_executor
+from molgen.workers.tasks import MAX_RESUBMISSIONS, Workers
 
 MOLECULES = [parse("C" * n) for n in range(1, 9)]
 MakeScorer = Callable[..., Scorer]
@@ -90,7 +87,7 @@ def test_lost_tasks_are_run_again_and_values_come_in_order(
     scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
 ) -> None:
     losing = executor({"C": MAX_RESUBMISSIONS, "CCCC": 1})
-    scorer = ExecutorWorkers(lambda: losing).parallelise(scorer_of(LENGTH))
+    scorer = ExecutorScorer(scorer_of(LENGTH), Workers(lambda: losing))
     assert scorer(MOLECULES).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     assert losing.n_submitted == 8 + MAX_RESUBMISSIONS + 1
 
@@ -99,11 +96,11 @@ def test_a_task_that_is_lost_too_often_is_a_failure_of_its_molecule(
     scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
 ) -> None:
     losing = executor({"CC": 99})
-    scorer = ExecutorWorkers(lambda: losing).parallelise(scorer_of(LENGTH, is_tolerant=True))
+    scorer = ExecutorScorer(scorer_of(LENGTH, is_tolerant=True), Workers(lambda: losing))
     values = scorer(MOLECULES)
     assert [n for n, value in enumerate(values, 1) if value == n] == [1, 3, 4, 5, 6, 7, 8]
     assert scorer.failures == {"CC": "lost its worker 4 times"}
-    intolerant = ExecutorWorkers(lambda: executor({"CC": 99})).parallelise(scorer_of(LENGTH))
+    intolerant = ExecutorScorer(scorer_of(LENGTH), Workers(lambda: executor({"CC": 99})))
     with pytest.raises(ScorerError, match="lost its worker 4 times, for CC"):
         intolerant(MOLECULES)
 
@@ -112,7 +109,7 @@ def test_molecules_that_are_sent_ahead_are_scored_once_each_and_lost_ones_again(
     scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
 ) -> None:
     losing = executor({"CC": 2})
-    scorer = ExecutorWorkers(lambda: losing).parallelise(scorer_of(LENGTH))
+    scorer = ExecutorScorer(scorer_of(LENGTH), Workers(lambda: losing))
     scorer.send_ahead([*MOLECULES[:4], MOLECULES[0]])
     assert losing.n_submitted == 5
     assert scorer(MOLECULES).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
@@ -129,7 +126,7 @@ def test_processes_begin_with_what_is_sent_ahead(scorer_of: MakeScorer, tmp_path
                 file.write("".join(f"{{text}}\\n" for text in smiles))
             return [float(len(text)) for text in smiles]
     """
-    with LocalWorkers(2).parallelise(scorer_of(source)) as scorer:
+    with parallelise(scorer_of(source), read_executor("local:2")) as scorer:
         scorer.send_ahead(MOLECULES[:4])
         while not log.exists() or len(log.read_text().split()) < 4:
             time.sleep(0.01)
@@ -141,11 +138,11 @@ def test_what_is_sent_ahead_and_not_begun_is_cancelled_at_the_end(scorer_of: Mak
     pool = ThreadPoolExecutor(1)
     begun = Event()
     pool.submit(begun.wait, 60)
-    workers = ExecutorWorkers(lambda: pool)
-    workers.parallelise(scorer_of(LENGTH)).send_ahead(MOLECULES)
-    (waiting,) = {len(tasks) for tasks in workers._ahead._tasks.values()}
-    futures = [future for tasks in workers._ahead._tasks.values() for future in tasks]
-    workers.close()
+    scorer = ExecutorScorer(scorer_of(LENGTH), Workers(lambda: pool))
+    scorer.send_ahead(MOLECULES)
+    (waiting,) = {len(tasks) for tasks in scorer._ahead._tasks.values()}
+    futures = [future for tasks in scorer._ahead._tasks.values() for future in tasks]
+    scorer.close()
     begun.set()
     assert waiting == 1
     assert all(future.cancelled() for future in futures)
@@ -154,7 +151,7 @@ def test_what_is_sent_ahead_and_not_begun_is_cancelled_at_the_end(scorer_of: Mak
 def test_failures_are_those_of_their_molecules(
     scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor], partly_failing: str
 ) -> None:
-    scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of(partly_failing, is_tolerant=True))
+    scorer = ExecutorScorer(scorer_of(partly_failing, is_tolerant=True), Workers(lambda: executor({})))
     values = scorer(MOLECULES)
     assert [n for n, value in enumerate(values, 1) if value == n] == [1, 5, 6, 7, 8]
     assert set(scorer.failures) == {"CC", "CCC", "CCCC"}
@@ -167,7 +164,7 @@ def test_failures_are_those_of_their_molecules(
 def test_a_scorer_that_cannot_be_started_ends_even_a_tolerant_run(
     scorer_of: MakeScorer, executor: Callable[[dict[str, int]], LosingExecutor]
 ) -> None:
-    scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of("import no_such_module\n", is_tolerant=True))
+    scorer = ExecutorScorer(scorer_of("import no_such_module\n", is_tolerant=True), Workers(lambda: executor({})))
     with pytest.raises(ScorerError, match="no_such_module"):
         scorer(MOLECULES)
 
@@ -184,7 +181,7 @@ def test_a_stop_ends_the_wait(
             time.sleep(2)
             return [0.0]
     """
-    scorer = ExecutorWorkers(lambda: executor({})).parallelise(scorer_of(source))
+    scorer = ExecutorScorer(scorer_of(source), Workers(lambda: executor({})))
     (tmp_path / "mine.py.pid").write_text(str(os.getpid()))
     with stop_requested(), pytest.raises(InterruptedRunError):
         scorer(MOLECULES)
@@ -206,33 +203,6 @@ def test_a_broken_pool_of_processes_is_made_again(scorer_of: MakeScorer, tmp_pat
             return [float(len(text)) for text in smiles]
     """
     with read_executor(f"{tmp_path / 'pool.py'}:make_executor") as workers:
-        scorer = workers.parallelise(scorer_of(source))
+        scorer = parallelise(scorer_of(source), workers)
         assert scorer(MOLECULES).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     assert (tmp_path / "dead").exists()
-
-
-@pytest.mark.parametrize("source", ["def make_executor():\n    return 3\n", "raise ValueError('no')\n", "x = 1\n"])
-def test_a_file_that_makes_no_executor_is_explained(scorer_of: MakeScorer, tmp_path: Path, source: str) -> None:
-    (tmp_path / "pool.py").write_text(source)
-    scorer = read_executor(f"{tmp_path / 'pool.py'}:make_executor").parallelise(scorer_of(LENGTH))
-    with pytest.raises(SpecError, match="executor"):
-        scorer(MOLECULES)
-
-
-def test_a_scheduler_of_dask_that_does_not_answer_is_explained(
-    scorer_of: MakeScorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("distributed")
-    monkeypatch.setattr("molgen.score.external.executor._CONNECT_S", 0.5)
-    scorer = read_executor("dask://127.0.0.1:9").parallelise(scorer_of(LENGTH))
-    with pytest.raises(SpecError, match="no scheduler of Dask answers"):
-        scorer(MOLECULES)
-
-
-@pytest.mark.parametrize(
-    "text", ["local", "local:0", "local:1025", "local:-1", "dask://host", "", "local:2 ", "none.py:make", "a.py:1"]
-)
-def test_what_is_no_executor_is_refused(text: str) -> None:
-    with pytest.raises(SpecError, match="executor"):
-        read_executor(text)
-    assert read_executor("local:12") == LocalWorkers(12)

@@ -1,0 +1,1 @@
+"""Workers of an executor, on this machine or on others, and the tasks that they run."""
