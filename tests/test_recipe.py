@@ -16,7 +16,7 @@ CONDA_NAMES = {"torch": "pytorch"}
 def test_the_recipe_has_the_requirements_of_the_package() -> None:
     yaml = pytest.importorskip("yaml")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    recipe = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text())
+    recipe = yaml.safe_load((ROOT / "recipe.yaml").read_text())
     wanted = {f"python {project['requires-python']}"}
     for text in project["dependencies"]:
         name, sign, bound = text.partition(">=")

@@ -40,5 +40,5 @@ def serve(
     use_threads(threads)
     machine = Machine(resolve_device(device), threads or available_threads())
     workspace = Workspace(folder.resolve())
-    instruments = Instruments(LatentSpace.load(checkpoint, device=machine.device))
+    instruments = Instruments(LatentSpace.load(checkpoint, device=machine.device), checkpoint)
     serve_workbench(Workbench(workspace, instruments, machine, checkpoint), port, show.data)

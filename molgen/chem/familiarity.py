@@ -1,4 +1,4 @@
-"""Familiarity: the parts of a molecule that no molecule of a reference set has.
+"""Familiarity: whether the parts of a molecule occur in a reference set.
 
 Two kinds of parts are compared. Atom environments are atoms with their surroundings within one or two bonds, as in
 ECFP4: element, degree, hydrogens, charge, isotope, ring membership, bond types. Ring systems are rings that share
@@ -48,7 +48,7 @@ class Unfamiliar:
         n_radius_1: Environments of at most one bond.
         n_radius_2: Environments of two bonds.
         ring_systems: SMILES of ring systems.
-        n_allowed: Environments of two bonds that a familiar molecule may have.
+        n_allowed: Number of unknown environments of two bonds that a familiar molecule may have.
     """
 
     n_radius_1: int = 0

@@ -30,7 +30,7 @@ RADII = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 NEAREST_RADIUS = 0.4
 """The radius for decoding to the nearest molecules, where trying several would take too long."""
 USEFUL = (0.5, 0.95)
-"""Range of the Tanimoto similarity (ECFP4) to the centre of a useful neighbour: new, but of the same series."""
+"""Range of the Tanimoto similarity (ECFP4) between a useful neighbour and the centre: new, but of the same series."""
 
 sa = DESCRIPTORS["sa"].function
 
@@ -83,11 +83,12 @@ class Neighbourhood:
 
     Attributes:
         n: Number of molecules.
-        radius: Best radius: spread of the points in each dimension, in standard deviations of the prior.
-        useful: Number of distinct molecules with a Tanimoto similarity of 0.5 to 0.95 to the centre that 100 points
-            around it decode to: median over the centres.
-        familiar: Share of the distinct molecules around all centres whose atom environments of radius 1 all occur in
-            training molecules; None if the checkpoint has no familiarity reference or nothing was found.
+        radius: Radius used, the best of `RADII` or `NEAREST_RADIUS`: spread of the points in each dimension, in
+            standard deviations of the prior.
+        useful: Of the distinct molecules decoded from 100 points around a centre, the number with a Tanimoto similarity
+            of 0.5 to 0.95 to it; median over the centres.
+        familiar: Share of the molecules found, distinct around each centre, whose atom environments of radius 1 all
+            occur in training molecules; None if the checkpoint has no familiarity reference or nothing was found.
         sa_rise: Mean SA score of the molecules around a centre minus that of the centre, averaged over the centres;
             None if nothing was found.
     """

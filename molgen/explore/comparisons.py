@@ -67,8 +67,9 @@ def write_comparisons(path: Path, comparisons: Iterable[Comparison]) -> None:
 def fit_comparisons(covariance: Doubles, pairs: Integers, noise: float) -> Doubles:
     """Weights (M,) of a Gaussian process; `covariance @ weights` are the most probable utilities of the molecules.
 
-    Each comparison sees the utilities of its two molecules with independent normal errors. It is better explained by
-    a larger difference, which the prior, a normal distribution with mean 0, holds back. The problem is concave.
+    Each comparison sees the utilities of its two molecules with independent normal errors. A larger difference makes it
+    likelier; the prior, normal with mean 0, keeps utilities small. The log posterior is concave, so its maximum is
+    unique.
 
     Args:
         covariance: (M, M), of the utilities before any comparison.

@@ -1,7 +1,7 @@
 """A recurrent network that generates molecules token by token.
 
 Notation: B molecules, L tokens of the longest, V vocabulary size, H hidden units.
-Source: a GRU over molecules, Segler et al. 2018 (doi:10.1021/acscentsci.7b00512).
+Source: a recurrent language model of molecules, Segler et al. 2018 (doi:10.1021/acscentsci.7b00512), there of LSTMs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class AutoregressiveDecoder(nn.Module):
         nn.init.normal_(self.inputs.weight, std=0.5)
 
     def predict_logits(self, tokens: Tensor, state: Tensor, gates: Tensor) -> Tensor:
-        """Logits (L + 1, B, V): entry t predicts token t of `tokens` (B, L), the last one EOS.
+        """Logits (L + 1, B, V): entry t predicts token t of the targets, which `append_end` makes.
 
         Args:
             tokens: (B, L) padded ids.

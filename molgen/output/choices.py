@@ -1,7 +1,7 @@
 """A preferential study in Optuna's dashboard: a user names the worst of some molecules of a campaign, again and again.
 
 Each choice is in a file of comparisons before the dashboard answers, so that a kill loses none. The file lies outside
-the run. A study that is made later has its choices again, and campaigns can share it, one after another.
+the run. A later study restores the choices of the file, and several campaigns can use the same file, one after another.
 """
 
 from __future__ import annotations
@@ -78,14 +78,15 @@ class ChoiceStorage(InMemoryStorage):
         self._study: Any = None
         self._study_id: int | None = None
         self._elsewhere: list[Comparison] = []
+        """Comparisons with a molecule that the study lacks, which the file keeps."""
         self._trials: dict[str, FrozenTrial] = {}
         self._numbers: dict[str, int] = {}
 
     def add_choice_study(self, name: str, evaluations: Sequence[Evaluation], top: int) -> int:
         """Adds the preferential study and returns its id.
 
-        It has the choices of the file among molecules of the ledger, then the `top` best molecules, selected as by
-        `molgen export --diverse`: one whenever fewer than `N_SHOWN` are left to choose from.
+        It has the choices of the file among molecules of the ledger. Another of the `top` best molecules, selected as
+        by `molgen export --diverse`, is added whenever fewer than `N_SHOWN` are left to choose from.
 
         Args:
             name: Name of the study.

@@ -104,14 +104,6 @@ class Oracle:
         """Whether a molecule may be scored although a scorer has no value for it."""
         return any(isinstance(measure, Scorer) and measure.is_tolerant for measure in self._measures.values())
 
-    def prefilter(self, molecules: Sequence[Molecule]) -> Doubles:
-        """The violation (N,) of the constraints that need no scorer of the user; none is called.
-
-        Raises:
-            ScorerError: A measure did not give one number per molecule.
-        """
-        return sum(self.cheap_violations(molecules).values(), np.zeros(len(molecules)))
-
     def cheap_violations(self, molecules: Sequence[Molecule]) -> dict[Constraint, Doubles]:
         """The violation (N,) of each constraint that needs no scorer of the user, in widths of the scale.
 

@@ -78,10 +78,19 @@ class CampaignStatus:
 
 @dataclass
 class _Proposal:
-    """One trial of a batch."""
+    """One trial of a batch.
+
+    Attributes:
+        trial: Its trial.
+        smiles: Canonical SMILES; "" if invalid.
+        violation: Violation of the constraints on built-in measures; None if it is not computed yet.
+        outcome: What the search is told; None before it is known.
+        is_scored: Whether its molecule has a line in the ledger.
+    """
 
     trial: Trial
     smiles: str
+    violation: float | None = None
     outcome: Outcome | None = None
     is_scored: bool = False
 
@@ -285,10 +294,12 @@ class CampaignLoop:
 
     def _filter(self, new: list[_Proposal]) -> tuple[list[_Proposal], list[tuple[_Proposal, float]]]:
         """Proposals that satisfy every constraint on built-in measures, and the others with their violations."""
-        if not new:
-            return [], []
-        violations = self.feasibility.violations([parse(proposal.smiles) for proposal in new]).tolist()
-        pairs = list(zip(new, violations, strict=True))
+        unknown = [proposal for proposal in new if proposal.violation is None]
+        if unknown:
+            violations = self.feasibility.violations([parse(proposal.smiles) for proposal in unknown])
+            for proposal, violation in zip(unknown, violations.tolist(), strict=True):
+                proposal.violation = violation
+        pairs = [(proposal, proposal.violation or 0.0) for proposal in new]
         return [one for one, violation in pairs if violation <= 0], [pair for pair in pairs if not pair[1] <= 0]
 
     def _refuse(self, proposal: _Proposal, violation: float) -> None:
@@ -352,11 +363,9 @@ class CampaignLoop:
         if n_scored < len(self._recorded):
             return
         met = self._met.keys() | {proposal.smiles for proposal in scoring}
-        new = {p.smiles: p for p in proposals if p.smiles and p.smiles not in met and not self._is_known(p)}
-        molecules = [parse(smiles) for smiles in new]
-        violations = self.oracle.prefilter(molecules) if molecules else ()
-        feasible = [one for one, violation in zip(molecules, violations, strict=True) if violation <= 0]
-        self.oracle.send_ahead(feasible[: self._budget - n_scored])
+        new = {p.smiles: p for p in reversed(proposals) if p.smiles and p.smiles not in met and not self._is_known(p)}
+        kept, _ = self._filter(list(reversed(new.values())))
+        self.oracle.send_ahead([parse(proposal.smiles) for proposal in kept][: self._budget - n_scored])
 
     def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:
         """The ledger line of a molecule; its outcome is set, and if feasible it is added to the front."""

@@ -1,4 +1,4 @@
-"""What the workbench tells about molecules, each answer with the command that gives the same."""
+"""What the workbench tells about molecules, each answer with the command that gives the same molecules."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _SELECTED = 'import molgen; print(molgen.Listing.of(line.split()[0] for line in 
 
 @dataclass(frozen=True)
 class Answer:
-    """Molecules, in order, and the command that gives the same.
+    """Molecules, in order, and the command that gives the same ones.
 
     Attributes:
         columns: Names of the cells of each card.
@@ -69,9 +69,10 @@ class Answer:
 class Instruments:
     """The instruments of one checkpoint; one call at a time."""
 
-    def __init__(self, space: LatentSpace) -> None:
-        """Takes a loaded latent space."""
+    def __init__(self, space: LatentSpace, checkpoint: Path | None = None) -> None:
+        """Takes a loaded latent space, and the path of its checkpoint unless it is the shipped one."""
         self._space = space
+        self._checkpoint = ["--checkpoint", str(checkpoint)] if checkpoint else []
         self._trust = make_trust_function(space)
         self._predict = make_predict_function(space)
         self._directions: dict[str, Direction] = {}
@@ -117,7 +118,9 @@ class Instruments:
             if not found:
                 raise NothingValidError("no analogue was found")
             listing = Listing.of(found)
-        return _answer(listing, ["molgen", "sample", "--like", smiles, "-n", str(n), "--seed", str(seed)])
+        return _answer(
+            listing, ["molgen", "sample", "--like", smiles, "-n", str(n), "--seed", str(seed), *self._checkpoint]
+        )
 
     def neighbours(self, smiles: str, library: Path, n: int) -> Answer:
         """The `n` molecules of a file nearest to one in the latent space; an index of the file is kept beside it.
@@ -132,7 +135,7 @@ class Instruments:
             found = find_neighbours(self._index(library), point, n)
             listing = Listing(tuple(each.smiles for each, _ in found), tabulate_neighbours(molecule, found))
         command = ["molgen", "explore", "neighbours", smiles, "--library", str(library), "-n", str(n)]
-        return _answer(listing, command)
+        return _answer(listing, [*command, *self._checkpoint])
 
     def path(self, start: str, end: str, n_steps: int) -> Answer:
         """Molecules on the way from one to another, both included, with their place on it.
@@ -152,7 +155,8 @@ class Instruments:
                 "confidence": tuple(stop.confidence for stop in stops),
             }
             listing = Listing(tuple(stop.smiles for stop in stops), columns)
-        return _answer(listing, ["molgen", "explore", "path", start, end, "--steps", str(n_steps)])
+        command = ["molgen", "explore", "path", start, end, "--steps", str(n_steps)]
+        return _answer(listing, [*command, *self._checkpoint])
 
     def learn_direction(self, data: Path, column: str, output: Path) -> list[str]:
         """Writes the direction along which a column of a file grows; returns the command that does the same.
@@ -169,7 +173,8 @@ class Instruments:
             tally.require_kept(data)
             molecules, values = [each.molecule for each in records], [each.values[0] for each in records]
             write_direction(output, fit_direction(self._space, molecules, values, column, "", 0))
-        return ["molgen", "explore", "direction", str(data), "--property", column, "-o", str(output)]
+        command = ["molgen", "explore", "direction", str(data), "--property", column, "-o", str(output)]
+        return [*command, *self._checkpoint]
 
     def walk(self, smiles: str, along: str, n_steps: int) -> Answer:
         """Molecules along a direction, and against it.
@@ -196,7 +201,8 @@ class Instruments:
             listing = Listing(
                 tuple(text or "" for text in series.smiles), describe_walk(self._space, start, direction, series)
             )
-        return _answer(listing, ["molgen", "explore", "steer", smiles, "--along", along, "--steps", str(n_steps)])
+        command = ["molgen", "explore", "steer", smiles, "--along", along, "--steps", str(n_steps)]
+        return _answer(listing, [*command, *self._checkpoint])
 
     def cards(self, smiles: Sequence[str]) -> Answer:
         """Molecules with descriptors.
@@ -239,7 +245,7 @@ class Instruments:
         wanted = sorted(set(ids))
         with self._lock:
             chosen = keep_ids(evaluations, wanted)
-            candidates = self._described(chosen, known, len(chosen), is_solid=True)
+            candidates = self._described(chosen, known, len(chosen), needs_3d=True)
             write_sdf(output, candidates, seed=0)
         flags = [text for each in wanted for text in ("--id", each)]
         return ["molgen", "export", str(run), *flags, "-o", str(output)]
@@ -250,12 +256,12 @@ class Instruments:
         known: Sequence[StartMolecule],
         top: int,
         *,
-        is_solid: bool = False,
+        needs_3d: bool = False,
     ) -> list[Candidate]:
-        """Molecules with their description; `is_solid` ones have 3D coordinates."""
+        """Molecules with their description; `needs_3d` ones have 3D coordinates."""
 
         def is_placed(molecule: Molecule) -> bool:
-            return not is_solid or has_conformer(molecule, 0)
+            return not needs_3d or has_conformer(molecule, 0)
 
         picks = select(evaluations, top, has_conformer=is_placed).picks
         return describe(

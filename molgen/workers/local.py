@@ -1,7 +1,7 @@
 """Processes of this machine as workers, each with one task at a time.
 
-Unlike those of a `ProcessPoolExecutor`, they end at once when they are shut down, while they work, and a process that
-dies takes one task with it and not the tasks of the others.
+Unlike those of a `ProcessPoolExecutor`, they are killed by a shutdown without waiting even in the middle of a task, and
+a process that dies loses its own task only.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ class Workers:
     ) -> Iterator[_Result | TaskError]:
         """Results of a task of each item, in the order of the items, or the errors of tasks without a result.
 
-        A task whose worker is lost is submitted again, up to `MAX_RESUBMISSIONS` times.
+        A task whose worker is lost is submitted again, up to `MAX_RESUBMISSIONS` times. Exceptions of a task other than
+        a MolgenError become a TaskError.
 
         Args:
             task: Called with an item by a worker; it is pickled.
@@ -170,6 +171,6 @@ class _Submission:
             return TaskError(f"lost its worker {self.n_submitted} times")
         except MolgenError:
             raise
-        except Exception as error:  # what a scheduler or a worker makes of a task that it cannot run
+        except Exception as error:  # of the task, or of a scheduler or worker that cannot run it
             what = " ".join(f"{type(error).__name__}: {error}".split())
-            return TaskError(f"was not run by a worker ({what[:300]})")
+            return TaskError(f"failed on a worker, or could not be sent to one ({what[:300]})")

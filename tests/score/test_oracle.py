@@ -130,12 +130,12 @@ def test_each_scorer_is_called_once_a_batch_and_counted() -> None:
     assert oracle.n_calls == 4
 
 
-def test_the_prefilter_calls_no_scorer_and_agrees_with_the_score() -> None:
+def test_cheap_violations_call_no_scorer_and_agree_with_the_score() -> None:
     scorer = CountedScorer()
     context = MeasureContext(reference=ASPIRIN, scorers={"length": scorer})
     texts = ("similarity >= 0.4", "mw <= 190")
     oracle = Oracle(parse_objectives(maximize=["length"]), constraints(*texts, "length <= 1"), context)
-    violation = oracle.prefilter(MOLECULES)
+    violation = sum(oracle.cheap_violations(MOLECULES).values(), np.zeros(len(MOLECULES)))
     assert (scorer.batches, oracle.n_calls) == ([], 0)
     without = Oracle(parse_objectives(maximize=["qed"]), constraints(*texts), context)
     np.testing.assert_array_equal(violation, without.score(MOLECULES).violation)
@@ -197,7 +197,7 @@ def test_no_molecules_have_an_empty_score() -> None:
     oracle = Oracle(parse_objectives(maximize=["qed", "similarity:CCO"]), constraints("alerts:pains == 0"))
     score = oracle.score([])
     assert score.total.shape == score.violation.shape == score.feasible.shape == (0,)
-    assert oracle.prefilter([]).shape == (0,)
+    assert all(violation.shape == (0,) for violation in oracle.cheap_violations([]).values())
     assert oracle.objective_matrix(score).shape == (0, 2)
 
 

@@ -21,11 +21,12 @@ from molgen.sample.series import CoreSeries
 from molgen.search.evolution.moves import MOVES, OperatorSelection
 
 LATENT = "latent"
-"""Name of the operators that move the point of the parent and decode it."""
+"""Name of the operators that move the point of the parent in latent space."""
 DECODED_SHARE = 0.2
-"""Share of the moved points that are decoded; the others are the conditions on which the parent is varied."""
+"""Share of the moved points that are decoded; the others condition the language model, which rewrites the SMILES of the
+parent from a random token on (`LatentSpace.vary`)."""
 REROOTED_SHARE = 0.6
-"""Share of the parents that are written from a random atom, so that their beginning may change too."""
+"""Share of the parents that are written from a random atom, since a rewrite keeps the beginning of a SMILES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Offspring:
     """A molecule and its origin.
 
     Attributes:
-        molecule: The molecule; an edited graph must still pass `parse`.
+        molecule: The molecule; not yet checked by `parse` if it comes from a graph edit.
         parent: SMILES of its parent; "" for a molecule that was not bred, such as a prior sample.
         operator: Name of its operator; "" for a molecule that was not bred.
     """
@@ -84,7 +85,7 @@ class Breeder:
         points_of: Callable[[Sequence[str]], Doubles],
         n: int,
     ) -> list[Offspring]:
-        """At most `n` offspring; parent number r (from 1) is chosen with a probability of about 1 / (r ln K).
+        """At most `n` offspring; parent number r (from 1) is chosen with a probability of about 1 / (r ln(K + 1)).
 
         Args:
             rng: Random generator.
@@ -96,7 +97,7 @@ class Breeder:
         """
         operators = rng.choice(len(self._names), n, p=self._choice.probabilities())
         self._tried.append(operators)
-        mothers, fathers = _ranks(rng, len(parents), (2, n))
+        mothers, fathers = draw_ranks(rng, len(parents), (2, n))
         others = rng.integers(len(prior_samples), size=n)
         made: list[Offspring] = []
         moved: list[tuple[str, str]] = []
@@ -143,7 +144,11 @@ class Breeder:
 
 
 def bring_into(series: CoreSeries | None, rng: np.random.Generator, offspring: Sequence[Offspring]) -> list[Offspring]:
-    """Offspring that keep the core of a series: unchanged, or a part of the child on its parent or another member."""
+    """Offspring that keep the core of a series.
+
+    A child that loses the core is replaced by its parent, or another member, with a part of the child at an open
+    position, or left out if it has no such part.
+    """
     if series is None:
         return list(offspring)
     kept = []
@@ -164,9 +169,9 @@ def _write_from_any_atom(rng: np.random.Generator, smiles: str) -> str:
     return written
 
 
-def _ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
+def draw_ranks(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Random numbers from 0 to n - 1, uniform in the logarithm: the first nine are as frequent as the next ninety.
 
     Source: the quantile-uniform choice of parents of Mol GA, Tripp & Hernandez-Lobato 2023 (arXiv:2310.09267).
     """
-    return (n ** rng.random(shape)).astype(np.int64) - 1
+    return ((n + 1) ** rng.random(shape)).astype(np.int64) - 1

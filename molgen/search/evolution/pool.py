@@ -27,7 +27,7 @@ Violations = Callable[[Sequence[Molecule]], Doubles]
 """From P molecules to their violation of constraints on built-in measures (P,), 0 if feasible."""
 
 N_SAMPLED = 32
-"""Number of the offspring added at a time whose violations estimate the share of feasible ones."""
+"""Of the offspring added at a time, the number whose violations estimate the share of feasible ones."""
 N_CHECKED = 16
 """Number of offspring whose violations are computed at a time, in the order of their acquisition values."""
 _Rows = NDArray[np.int64]
@@ -48,9 +48,9 @@ TAIL = -6.0
 class Acquisition:
     """The acquisition function of a pick.
 
-    It is an upper confidence bound: the mean plus `boldness` standard deviations. Where that coefficient is small, the
-    highest means repeat the best molecule in variants of the same score; below `SMALL_BOLDNESS`, with one score, the
-    expected improvement is used instead.
+    It is an upper confidence bound: the mean plus `boldness` standard deviations. With a small coefficient it would
+    pick variants of the best molecule, with the same score. So for a single score, the expected improvement is used
+    below `SMALL_BOLDNESS`.
 
     Attributes:
         boldness: Coefficient of the upper confidence bound: the number of standard deviations added to the mean.
@@ -143,7 +143,7 @@ class Pool:
         return float(np.mean(self._missed[self._sampled] <= 0.0)) if self._sampled else 1.0
 
     def leaders(self, n: int) -> list[Offspring]:
-        """At most `n` offspring, in turn the best remaining one by each acquisition function."""
+        """At most `n` offspring: the best one by each acquisition function, then the second best by each, and so on."""
         if not self._predictions:
             return []
         mean, std = (np.concatenate([getattr(one, name) for one in self._predictions]) for name in ("mean", "std"))
@@ -222,10 +222,14 @@ class PosteriorVariance:
 
 
 def log_expected_improvement(gain: Doubles, std: Doubles) -> Doubles:
-    """Logarithm of the expected improvement (P,), for means `gain` (P,) relative to the best and deviations (P,).
+    """Logarithm of the expected improvement (P,).
 
-    Source: Jones et al. 1998 (doi:10.1023/A:1008306431147), equation 15; far below the best the asymptote of Ament et
-    al. 2023 (arXiv:2310.20708), section 4.1, which is not 0.
+    Args:
+        gain: (P,), mean minus the best score.
+        std: (P,), standard deviation.
+
+    Source: Jones et al. 1998 (doi:10.1023/A:1008306431147), equation 15; far below the best, where that underflows, the
+        asymptote of Ament et al. 2023 (arXiv:2310.20708), section 4.1.
     """
     std = np.maximum(std, MIN_STD)
     z = gain / std
