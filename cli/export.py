@@ -113,8 +113,8 @@ def export(  # noqa: PLR0913 - one parameter per option
     selection = _select(choose, top, output, seed, is_flat=is_flat)
     candidates = describe(
         selection.picks,
-        knows=space.knows,
-        known=known,
+        was_trained_on=space.knows,
+        start_compounds=known,
         predict=make_predict_function(space),
         property_names=space.property_names,
         trust=make_trust_function(space),

@@ -103,8 +103,8 @@ def propose(  # noqa: PLR0913 - one parameter per option
     explore: Annotated[
         Literal["safe", "balanced", "bold"],
         typer.Option(
-            help="Rank by the predicted mean minus half a standard deviation (safe), plus half (balanced), or plus two "
-            "(bold)."
+            help="Standard deviations added to the mean in the direction of improvement: -0.5 (safe), +0.5 (balanced), "
+            "+2 (bold)."
         ),
     ] = "balanced",
     library: Annotated[
@@ -118,8 +118,9 @@ def propose(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Option(
             "--constraint",
-            help="Constraint, as in campaigns. By default, new molecules have sa <= 4.5 and no BRENK alert, and are "
-            "familiar, stable and neutral, unless one names unfamiliar, unstable or charge; a catalogue has none.",
+            help="Constraint, as in campaigns; replaces the defaults sa <= 4.5 and alerts:brenk == 0. New molecules "
+            "are also familiar, stable and neutral, unless a constraint names unfamiliar, unstable or charge. "
+            "No defaults with --library.",
         ),
     ] = None,
     core: options.Core = None,
@@ -130,7 +131,8 @@ def propose(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Propose the compounds of the next round, and record their forecasts.
 
-    Measured, pending and excluded compounds are not proposed. The batch is diverse.
+    Measured, pending and excluded compounds are not proposed. With `balanced` and `bold`, compounds similar to a pick
+    are less likely; a compound with a similarity of 0.8 or more to a pick is taken only if no other is left.
 
     Example: molgen propose --project p38 -n 20 --explore bold --library stock.safetensors
     """
@@ -141,22 +143,22 @@ def propose(  # noqa: PLR0913 - one parameter per option
     use_threads(threads)
     folder = ProjectFolder.open(project)
     constraints, excluded = tuple(constraint or ()), tuple(exclude or ())
-    ask = ProposeSpec(n, explore, library, excluded, constraints, core, tuple(vary or ()), tuple(keep or ()))
+    spec = ProposeSpec(n, explore, library, excluded, constraints, core, tuple(vary or ()), tuple(keep or ()))
     with show.progress(1.0, "Searching") as advance:
-        path, said, explanation = propose_round(folder, ask, advance)
+        path, forecasts, explanation = propose_round(folder, spec, advance)
     if is_json:
-        show.as_json({"file": str(path), **said.columns(), **explanation})
+        show.as_json({"file": str(path), **forecasts.columns(), **explanation})
         return
-    name = said.properties[0]
+    name = forecasts.properties[0]
     rows = [
         [
             str(i + 1),
-            f"{said.mean[i, 0]:.2f} [{said.lower[i, 0]:.2f}, {said.upper[i, 0]:.2f}]",
-            f"{said.applicability[i]:.2f}",
+            f"{forecasts.mean[i, 0]:.2f} [{forecasts.lower[i, 0]:.2f}, {forecasts.upper[i, 0]:.2f}]",
+            f"{forecasts.applicability[i]:.2f}",
             str(explanation["explanation"][i]),
-            said.smiles[i],
+            forecasts.smiles[i],
         ]
-        for i in range(len(said.smiles))
+        for i in range(len(forecasts.smiles))
     ]
     show.table(str(path), ["", f"{name} [90 %]", "trust", "why", "SMILES"], rows)
 

@@ -4,9 +4,10 @@ A linear probe predicts a concept, such as logP or activity, from latent vectors
 of the prior, is the direction of the concept. The size of molecules is a confounder: the part of the concept that
 heavy atoms and tokens explain is regressed out, and the direction is made orthogonal to the gradients of both.
 
-A gradient of the encoder need not be one of the decoder. A concept that can be computed for any molecule, such as a
-descriptor, is therefore also computed for molecules decoded far along random directions near this one, and the
-direction is turned towards those with the larger change: one step of an evolution strategy.
+A direction along which the concept of encoded molecules rises need not raise it in decoded ones. So if the concept can
+be computed for any molecule, as a descriptor can, molecules are decoded at both ends of random lines about 45 degrees
+off the direction, and the direction is turned towards the lines along which the concept changes most: one step of an
+evolution strategy.
 
 Input files may be hostile: they are JSON of bounded size, and every number is checked.
 
@@ -58,24 +59,23 @@ N_SCOUTS = 40
 DESCRIBED = ("logp", "tpsa", "qed", "heavy_atoms")
 """Descriptors of the molecules of a walk."""
 CONFOUNDS = ("heavy_atoms", "tokens")
-IS_SIZE = 0.8
-"""Correlation with heavy atoms above which a concept counts as a size, so that size is not regressed out."""
+MIN_SIZE_CORRELATION = 0.8
+"""Absolute correlation with heavy atoms from which a concept counts as a size, so that size is not regressed out."""
 OUTLIERS = (2.0, 98.0)
 """Percentiles to which changes of decoded molecules are clipped."""
-FAINTEST = 0.5
-"""Minimum of the correlation by which a walk length is divided: that of a concept and its prediction."""
+MIN_CORRELATION = 0.5
+"""Minimum of the correlation of a concept and its prediction, by which the walk length is divided."""
 
 
 @dataclass(frozen=True)
 class Strength:
     """How well a probe predicts a concept on held-out molecules (5 folds).
 
-    R2, or AUROC for labels 0 and 1.
-
     Attributes:
-        plain: From latent vectors.
-        confounds: From heavy atoms and tokens alone.
-        cleaned: The residual of the concept given the confounders, from latent vectors.
+        plain: R2 of the concept predicted from latent vectors; AUROC for labels 0 and 1.
+        confounds: The same, predicted from the confounders (heavy atoms and tokens) alone.
+        cleaned: R2 of the residual given the confounders, predicted from latent vectors; for labels 0 and 1, AUROC of
+            the labels ranked by the predicted residual.
     """
 
     plain: float
@@ -90,10 +90,10 @@ class Direction:
     Attributes:
         name: Name of the concept.
         unit: Its unit, "" for a pure number.
-        vector: (D,), one step, which is one standard deviation of the prior long.
+        vector: (D,), one step, of length 1 after division by the standard deviation of the prior in each dimension.
         scale: Change of the concept per step that the probe predicts.
         reach: Walk length in steps, after which most molecules have changed; longer if the probe is weak.
-        weight: (D,), weights of the probe of the concept, confounders included.
+        weight: (D,), weights of the probe of the raw concept, before confounders are regressed out.
         intercept: Intercept of that probe.
         checkpoint_sha256: SHA-256 of the checkpoint of the space.
         n: Number of molecules of the fit.
@@ -151,7 +151,8 @@ def fit_direction(
         measure: Computes the concept of a decoded molecule, if possible.
 
     Raises:
-        SpecError: Fewer than 20 labelled molecules can be encoded, or all have the same label.
+        SpecError: Fewer than 20 labelled molecules can be encoded, all have the same label, or the concept cannot be
+                predicted.
     """
     z = space.encode([molecule.smiles for molecule in molecules], AS_IT_IS, is_refined=False).astype(np.float64)
     y = np.asarray(values, dtype=np.float64)
@@ -160,7 +161,7 @@ def fit_direction(
     _require_labels(name, y)
     known = [molecules[row] for row in rows.tolist()]
     sizes = np.array([_sizes(space, molecule) for molecule in known], dtype=np.float64)
-    is_size = abs(_correlation(y, sizes[:, 0])) >= IS_SIZE
+    is_size = abs(_correlation(y, sizes[:, 0])) >= MIN_SIZE_CORRELATION
     rest = y if is_size else y - fit_probe(sizes, y[:, None])(sizes)[:, 0]  # residual given the confounders
     deviation = space.prior_deviation.astype(np.float64)
     unit_points = z / deviation
@@ -182,13 +183,13 @@ def fit_direction(
         far = find_walk_length(space, scouts, places, deviation * step)
         step = _turn(decode_pairs(space, z, step, far, measure, seed), step, size_slopes)
     read = cross_predict(unit_points, np.column_stack([y, rest]), seed)
-    faintness = max(_correlation(y, read[:, 0]), FAINTEST)
+    correlation = max(_correlation(y, read[:, 0]), MIN_CORRELATION)
     return Direction(
         name=name,
         unit=unit,
         vector=deviation * step,
         scale=float(slope @ step),
-        reach=find_walk_length(space, scouts, places, deviation * step) / faintness,
+        reach=find_walk_length(space, scouts, places, deviation * step) / correlation,
         weight=probe.weight[:, 0] / deviation,
         intercept=float(probe.intercept[0]),
         checkpoint_sha256=space.model.digest,
@@ -235,7 +236,7 @@ def describe_walk(
 ) -> dict[str, tuple[float, ...]]:
     """Columns of a walk: position, concept, similarity to the start, and descriptors; NaN where there is no molecule.
 
-    A concept without a descriptor is the one that the probe of the direction predicts.
+    If the concept is not a descriptor, its column holds the prediction of the probe.
     """
     mols = [parse(text, AS_IT_IS).mol if text else None for text in series.smiles]
 
@@ -261,7 +262,11 @@ def project_out(slope: Doubles, others: Doubles) -> Doubles:
 
 
 def _turn(found: PairedChanges, step: Doubles, size_slopes: Doubles) -> Doubles:
-    """`step` (D,) turned by 45 degrees to a larger change of the concept, orthogonal to the sizes (slopes (D, C))."""
+    """`step` (D,) turned by 45 degrees towards the steepest change of the decoded concept.
+
+    That change is orthogonal to `step`, to the gradients (D, 2) of the sizes, and to that of the decoded heavy atoms.
+    With too few pairs of molecules, `step` is unchanged.
+    """
     if len(found.ways) < MIN_LABELS:
         return step
     changes = np.clip(found.changes, *np.percentile(found.changes, OUTLIERS, axis=0))

@@ -52,7 +52,7 @@ CHUNK = 512
 def nearest_molecules(space: LatentSpace, z: ArrayLike, seed: int = 0, known: Sequence[str] = ()) -> list[str | None]:
     """Canonical SMILES of the molecules whose latent vectors are nearest to points (N, D); None if none is found.
 
-    Far slower than `LatentSpace.decode` (a point takes some 0.1 to 0.3 s on one core), and faster for points that are
+    Far slower than `LatentSpace.decode` (docs/concepts/latent-space.md has a time), and faster for points that are
     close together. Latent vectors are posterior means, without refinement.
 
     Args:

@@ -1,9 +1,9 @@
-"""Learned priors: from Gaussian noise to points distributed like the latent vectors of molecules.
+"""Learned priors: samplers of the aggregate posterior.
 
 The aggregate posterior is not Gaussian, and samples of the best Gaussian approximation decode to molecules unlike the
-training molecules. Three models learn it. A flow (flow matching) and a generative adversarial network map noise to
-points, both in whitened units, in which the best Gaussian is the standard one. A language model samples molecules,
-which the encoder maps to points.
+training molecules. Three models approximate the aggregate posterior. A flow (flow matching) and a generative
+adversarial network map noise to points, both in whitened units, in which the best Gaussian is the standard one. A
+language model samples molecules, which the encoder maps to points.
 
 Notation: N points, D latent dimensions, H hidden units, t time from 0 (noise) to 1 (data).
 """

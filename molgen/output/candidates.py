@@ -1,8 +1,8 @@
 """Candidates: the best molecules of a ledger, parsed again, checked and described.
 
-Molecules are ranked by total, largest first; of equal totals, the earlier call comes first. A ledger with a
-hypervolume is that of a campaign with `--pareto`: the Pareto front of its feasible molecules precedes the others.
-Dominance compares desirabilities.
+Molecules are ranked by total, largest first; of equal totals, the earlier call comes first. With `--pareto`, recognised
+by the hypervolume in the ledger, the Pareto front of the feasible molecules precedes the others. Dominance compares
+desirabilities.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 
 from molgen.chem.checks import CHECKS, CheckResult, check
-from molgen.chem.molecule import Molecule, Policy, fingerprint, parse, parse_or_none, tanimoto
+from molgen.chem.molecule import AS_IT_IS, Molecule, fingerprint, parse, parse_or_none, tanimoto
 from molgen.errors import MoleculeError, NothingValidError, SpecError
 from molgen.output.known import KnownCompounds, NearestKnown
 from molgen.score.measure import Predict, TrustFunction
 from molgen.search.ledger import Evaluation
 from molgen.search.pareto import is_dominated
 
-Knows = Callable[[Sequence[str]], NDArray[np.bool_]]
+WasTrainedOn = Callable[[Sequence[str]], NDArray[np.bool_]]
 """From N canonical SMILES to whether the checkpoint was trained on each, (N,)."""
 
-_AS_WRITTEN = Policy(fragment="keep")
 _INFEASIBLE = "a constraint is not met, or an objective has no value"
 _KNOWN, _FLAT, _REPEATED = "not novel", "no 3D conformer", "a better one has the same InChIKey"
 _REMEDIES = {_KNOWN: "Export without --novel.", _FLAT: "Export with --2d."}
@@ -40,7 +39,8 @@ _POOL_FACTOR = 5
 _MIN_POOL = 100
 """Minimum size of the pool."""
 _POOL_SHARE = 0.5
-"""Maximum share of the feasible molecules in the pool; it takes precedence over the minimum size."""
+"""The initial pool is at most this share of the feasible molecules, but never smaller than the selection; growth for
+scaffolds may exceed it."""
 _PER_SCAFFOLD = 1.5
 """The pool grows until it has one scaffold for every 1.5 molecules to select."""
 _MAX_POOL_FACTOR = 20
@@ -53,7 +53,7 @@ class Pick:
 
     Attributes:
         evaluation: The line.
-        molecule: Parsed from the SMILES of the line, and equal to it.
+        molecule: Parsed from the line; its canonical SMILES is that of the line.
         inchikey: InChIKey of the molecule.
         is_on_front: Whether no feasible molecule dominates it; false without `--pareto`.
     """
@@ -141,8 +141,9 @@ def select(
     """The `top` best feasible molecules, unique by InChIKey, each parsed from its SMILES.
 
     Lines whose SMILES no longer parses to the same molecule are left out. A diverse selection is `pick_diverse` of a
-    pool, in the order of the ranking again. The pool is the best 5 * `top` molecules: at least 100, but at most half of
-    the feasible ones. It grows until it has two scaffolds for every three molecules to select, or 20 * `top` molecules.
+    pool, in the order of the ranking again. The initial pool is the best 5 * `top` molecules, or 100 if that is more,
+    but at most half of the feasible molecules, and never fewer than `top`. It grows until it has two scaffolds for
+    every three molecules to select, or 20 * `top` molecules; growth may exceed the half.
 
     Args:
         evaluations: A ledger.
@@ -192,11 +193,11 @@ def keep_ids(evaluations: Sequence[Evaluation], ids: Iterable[str]) -> list[Eval
 
 
 def pick_diverse(molecules: Sequence[Molecule], n: int) -> list[int]:
-    """Rows of up to `n` molecules: the first of each scaffold, then the second of each scaffold, and so on.
+    """Rows of up to `n` molecules, in turns: turn k takes the k-th molecule of every scaffold.
 
-    If such a group has more molecules than are still to be selected, MaxMin selects among them: in turn, the molecule
-    with the largest distance to its nearest selected molecule. Distance is 1 minus the Tanimoto similarity (ECFP4). The
-    result is deterministic.
+    If a turn has more molecules than are still to be selected, MaxMin selects among them: one after another, the
+    molecule with the largest distance to its nearest selected molecule. Distance is 1 minus the Tanimoto similarity
+    (ECFP4). The result is deterministic.
 
     Source: MaxMin, Ashton et al., Quant. Struct.-Act. Relat. 2002, 21, 598.
     """
@@ -223,7 +224,7 @@ def scaffold(molecule: Molecule) -> str:
 
 
 def _by_turn(keys: Sequence[str]) -> list[list[int]]:
-    """Groups of rows: the first row of each key, the second row of each key, and so on."""
+    """Rows by turn: turn k has the k-th row of every key."""
     seen: Counter[str] = Counter()
     turns: list[list[int]] = []
     for row, key in enumerate(keys):
@@ -259,8 +260,8 @@ def _keep_novel(picks: Iterator[Pick], is_novel: Callable[[Molecule], bool], lef
 def describe(
     picks: Sequence[Pick],
     *,
-    knows: Knows,
-    known: KnownCompounds | None = None,
+    was_trained_on: WasTrainedOn,
+    start_compounds: KnownCompounds | None = None,
     predict: Predict | None = None,
     property_names: Sequence[str] = (),
     trust: TrustFunction | None = None,
@@ -269,8 +270,8 @@ def describe(
 
     Args:
         picks: At least one.
-        knows: Tells whether the checkpoint was trained on molecules.
-        known: The compounds that the campaign started with, if any.
+        was_trained_on: Tells whether the checkpoint was trained on molecules.
+        start_compounds: The compounds that the campaign started with, if any.
         predict: The predictor of the checkpoint, if it has one.
         property_names: The properties that `predict` predicts.
         trust: Computes the trust in molecules, if the checkpoint has an applicability domain.
@@ -278,10 +279,10 @@ def describe(
     smiles = [pick.molecule.smiles for pick in picks]
     nothing = np.zeros((len(picks), 0))
     mean, std = predict(smiles) if predict else (nothing, nothing)
-    is_known = knows(smiles)
+    is_in_training = was_trained_on(smiles)
     trusts = trust(smiles) if trust else np.full(len(picks), math.nan)
     parents = [_parent(pick.evaluation) for pick in picks]
-    nearest = [known.nearest(pick.molecule) if known else None for pick in picks]
+    nearest = [start_compounds.nearest(pick.molecule) if start_compounds else None for pick in picks]
     return [
         Candidate(
             rank=row + 1,
@@ -292,7 +293,7 @@ def describe(
             },
             parent=parent,
             parent_similarity=_similarity(pick.molecule, parent) if parent else math.nan,
-            is_novel=not is_known[row] and not (near and near.is_same),
+            is_novel=not is_in_training[row] and not (near and near.is_same),
             trust=float(trusts[row]),
             nearest=near,
         )
@@ -301,7 +302,7 @@ def describe(
 
 
 def _parent(evaluation: Evaluation) -> Molecule | None:
-    return parse_or_none(evaluation.parent, _AS_WRITTEN)
+    return parse_or_none(evaluation.parent, AS_IT_IS)
 
 
 def _similarity(a: Molecule, b: Molecule) -> float:
@@ -359,7 +360,7 @@ def _reread(ranked: Iterable[tuple[Evaluation, bool]], left_out: Counter[str]) -
 
 
 def _molecule(smiles: str) -> Molecule:
-    molecule = parse(smiles, _AS_WRITTEN)
+    molecule = parse(smiles, AS_IT_IS)
     if molecule.smiles != smiles:
         raise MoleculeError(smiles, "not canonical for this version of RDKit")
     return molecule

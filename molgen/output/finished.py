@@ -56,8 +56,8 @@ def describe_best(
     space = open_campaign_space(folder, checkpoint)
     return describe(
         picks,
-        knows=space.knows,
-        known=KnownCompounds(read_start(folder.path / start.NAME)),
+        was_trained_on=space.knows,
+        start_compounds=KnownCompounds(read_start(folder.path / start.NAME)),
         predict=make_predict_function(space),
         property_names=space.property_names,
         trust=make_trust_function(space),

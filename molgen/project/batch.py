@@ -1,4 +1,4 @@
-"""Selection of a diverse batch of candidates by a Gaussian process.
+"""Selection of a batch of candidates by a Gaussian process.
 
 Candidates are picked one after another by a confidence bound. After each pick, the posterior variance of the others is
 reduced as if the pick had been measured; the reduction does not depend on the measured value. So with a positive

@@ -127,7 +127,7 @@ def curate(path: Path, spec: CurationSpec, on_row: Callable[[int], object] = lam
         notes += column_notes
     measured = [reading for reading in readings if reading.labels]
     for reading in readings:
-        if not reading.labels and not reading.report.notes:
+        if not reading.labels and len(reading.report.notes) == len(reading.structure.changes):
             reading.report.notes.append("no value")
     compounds = _compounds(measured, names)
     return Curation(tuple(names), compounds, tuple(reports), _cliffs(compounds, names, measured), tuple(notes))
@@ -312,7 +312,7 @@ def _merged(group: Sequence[_Reading], name: str, step: float) -> Label | None:
 
 
 def _step(name: str, measured: Sequence[_Reading]) -> float:
-    """The difference that counts as one step: 1 for a logarithm, 0 (a factor of ten) for a concentration.
+    """The difference that counts as one step: 1 for a logarithm; 0, which codes a factor of ten, for a concentration.
 
     For other properties it is the standard deviation of all values, or 1 if they are equal.
     """
@@ -332,7 +332,9 @@ def _note_stereoisomers(measured: Sequence[_Reading], keys: Sequence[str], flat_
     for reading, key, flat_key in zip(measured, keys, flat_keys, strict=True):
         others = [other.report.compound for other_key, other in by_flat[flat_key].items() if other_key != key]
         if others:
-            reading.report.notes.append(f"a stereoisomer of {', '.join(others)}, or one of them drawn without stereo")
+            reading.report.notes.append(
+                f"same constitution as {', '.join(others)}: a stereoisomer, or stereo is undefined in one of the two"
+            )
 
 
 def _cliffs(compounds: Sequence[Compound], names: Sequence[str], measured: Sequence[_Reading]) -> tuple[Cliff, ...]:
@@ -350,9 +352,9 @@ def _cliffs(compounds: Sequence[Compound], names: Sequence[str], measured: Seque
 
 
 def _note_cliffs(cliffs: Sequence[Cliff], measured: Sequence[_Reading]) -> None:
-    """Adds the steepest cliff of each compound to its report."""
+    """Adds the steepest cliff of each compound, of all properties, to its report."""
     steepest: dict[str, tuple[Cliff, str]] = {}
-    for cliff in cliffs:
+    for cliff in sorted(cliffs, key=lambda cliff: -cliff.difference):
         steepest.setdefault(cliff.one, (cliff, cliff.other))
         steepest.setdefault(cliff.other, (cliff, cliff.one))
     for reading in measured:

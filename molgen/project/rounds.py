@@ -307,7 +307,7 @@ def summary_of(folder: ProjectFolder) -> list[dict[str, float | int]]:
     | `error`, `rank` | mean absolute error and Spearman correlation of forecasts and measured values, without bounds |
     | `covered` | share of these values inside the 90 % interval |
     | `best` | best of these values |
-    | `enrichment` | share of these values within the best tenth of the compounds known before, divided by 0.1 |
+    | `enrichment` | share of these values better than the 90 % quantile of the compounds known before, divided by 0.1 |
     """
     sign, name = folder.spec.sign, folder.spec.property_name
     known = {compound_key(compound.smiles): compound.labels[name] for compound in known_compounds(folder)}

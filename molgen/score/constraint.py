@@ -18,7 +18,7 @@ Operator = Literal["<=", ">=", "<", ">", "==", "!="]
 
 _MIRRORED: dict[Operator, Operator] = {"<=": ">=", ">=": "<=", "<": ">", ">": "<", "==": "==", "!=": "!="}
 _TWO_SIDED = ("<<", ">>")
-"""First characters of the operators of `LOW < NAME < HIGH`."""
+"""Each entry joins the first characters of the left and the right operator of a two-sided constraint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,9 @@ class Constraint:
         if left and right and left[0][0][0] + right[0][0][0] not in _TWO_SIDED:
             raise unreadable_error("constraint", text, "two bounds need two < or <=, or two > or >=")
         if not left and not right:
-            raise unreadable_error("constraint", text, "no operator between blanks beside a number found")
+            raise unreadable_error(
+                "constraint", text, "has no operator with a blank on both sides and a number at one end"
+            )
         mirrored = [(_MIRRORED[operator], bound) for operator, bound in left]
         return tuple(cls(name, operator, bound) for operator, bound in (*mirrored, *right))
 

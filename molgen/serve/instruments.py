@@ -266,8 +266,8 @@ class Instruments:
         picks = select(evaluations, top, has_conformer=is_placed).picks
         return describe(
             picks,
-            knows=self._space.knows,
-            known=KnownCompounds(known),
+            was_trained_on=self._space.knows,
+            start_compounds=KnownCompounds(known),
             predict=self._predict,
             property_names=self._space.property_names,
             trust=self._trust,

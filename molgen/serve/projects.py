@@ -30,9 +30,9 @@ class ProjectState:
     """Where a project stands.
 
     Attributes:
-        name: Of its folder.
+        name: Name of the project's folder.
         is_proposing: Whether a round is being proposed.
-        share: Of that work that is done, in [0, 1].
+        share: Share of the proposing that is done, in [0, 1].
         message: Why the last round could not be proposed.
     """
 
@@ -93,7 +93,7 @@ class Projects:
         return Curated.of(curation, command)
 
     def propose(self, name: str, n: int, exploration: Exploration, library: str) -> list[str]:
-        """Starts to propose a round, from an uploaded file or, if `library` is "", of new molecules.
+        """Starts proposing a round of compounds of an uploaded file; of new molecules if `library` is empty.
 
         Returns the command that does it.
 

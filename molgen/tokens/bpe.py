@@ -3,7 +3,7 @@
 A benzene ring is eight symbols and one BPE token. Molecules become three to four times shorter, so a recurrent model
 is faster and has to carry information over fewer steps.
 
-Notation: T symbols of all molecules in total.
+Notation: T symbols of all molecules in total, with a 0 after each molecule.
 Source: byte pair encoding, Sennrich et al. 2016 (arXiv:1508.07909), section 3.2.
 """
 
@@ -50,7 +50,7 @@ def learn_bpe_tokens(
 
 
 def _apart(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of pairs without those that overlap the previous one: every other one of a run of neighbours."""
+    """Positions of non-overlapping pairs: of consecutive positions, the first, third, fifth, ..."""
     starts_run = np.diff(places, prepend=-2) != 1
     run = np.cumsum(starts_run) - 1
     position = np.arange(len(places)) - np.flatnonzero(starts_run)[run]

@@ -71,7 +71,8 @@ class TrainingStatus:
 class Training:
     """One training in one folder.
 
-    If no molecule is held out, validation uses the training molecules, and the cards of the checkpoints say so.
+    If no molecule is held out, reconstruction is measured on the training molecules, the predictor is not measured, and
+    the cards of the checkpoints say so.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Training:
 
     @property
     def is_validated_on_training(self) -> bool:
-        """Whether no molecule is held out, so that training molecules are used for validation."""
+        """Whether no molecule is held out, so that reconstruction is measured on training molecules."""
         return not self.data.is_validation.any()
 
     def run(self, on_status: Callable[[TrainingStatus], object], is_stop_requested: Callable[[], bool]) -> None:
@@ -152,8 +153,8 @@ class Training:
         loss = p.loss_sum / max(1, p.loss_steps)
         return TrainingStatus(p.step, self.fraction(), p.molecules, p.seconds, loss, p.reconstruction)
 
-    def fits(self) -> list[Fit]:
-        """Scores of the predictor on the held-out molecules; empty without a predictor."""
+    def predictor_scores(self) -> list[Fit]:
+        """Scores of the predictor on the held-out molecules; empty without a predictor or held-out labels."""
         if self.model.predictor is None:
             return []
         rows = np.flatnonzero(self.data.is_validation)
@@ -186,9 +187,9 @@ class Training:
         """Validates, writes a line of metrics, saves the model if it is the best, and decides whether to finish."""
         p = self.progress
         p.reconstruction = measure_reconstruction(self.model.vae.eval(), self.data, self._validation_rows())
-        fits = self.fits()
-        loss = self._validation_loss(p.reconstruction, fits)
-        self.metrics.append(self._row(p.reconstruction, fits, loss))
+        scores = self.predictor_scores()
+        loss = self._validation_loss(p.reconstruction, scores)
+        self.metrics.append(self._row(p.reconstruction, scores, loss))
         p.loss_sum, p.loss_steps = 0.0, 0
         p.stale = 0 if loss < p.best else p.stale + 1
         if loss < p.best:
@@ -201,16 +202,16 @@ class Training:
         rows = np.flatnonzero(is_used)
         return np.random.default_rng(self.config.seed).permutation(rows)[:N_VALIDATION]
 
-    def _validation_loss(self, reconstruction: ReconstructionScores, fits: list[Fit]) -> float:
+    def _validation_loss(self, reconstruction: ReconstructionScores, scores: list[Fit]) -> float:
         """Weighted sum of reconstruction loss, KL divergence, and RMSE of each property in its standard deviations."""
         loss = reconstruction.nll + self.config.kl_weight * reconstruction.kl
         if not isinstance(self.model.predictor, Predictor):
             return loss
         scales = dict(zip(self.model.properties, self.model.predictor.scale.tolist(), strict=True))
-        error = sum(float(fit.rmse / scales[fit.name]) for fit in fits)
+        error = sum(float(score.rmse / scales[score.name]) for score in scores)
         return loss + self.config.property_weight * error
 
-    def _row(self, reconstruction: ReconstructionScores, fits: list[Fit], loss: float) -> dict[str, object]:
+    def _row(self, reconstruction: ReconstructionScores, scores: list[Fit], loss: float) -> dict[str, object]:
         p = self.progress
         rate, kl_weight = self.learner.rates(p.step, self.fraction())
         return {
@@ -223,7 +224,7 @@ class Training:
             "train_loss": f"{self.status().loss:.5g}",
             "validation_loss": f"{loss:.5g}",
             **{f"validation_{name}": f"{value:.5g}" for name, value in asdict(reconstruction).items()},
-            **{f"validation_r2_{fit.name}": f"{fit.r2:.4f}" for fit in fits},
+            **{f"validation_r2_{score.name}": f"{score.r2:.4f}" for score in scores},
         }
 
     def _save_checkpoint(self, name: str) -> None:
@@ -231,8 +232,8 @@ class Training:
         chosen = np.random.default_rng(self.config.seed).permutation(rows)[:N_PRIOR]
         mean, factor = aggregate_posterior(*encode_rows(self.model.vae.eval(), self.data, chosen))
         keys = (self.data.keys[rows] >> np.uint64(32)).astype(np.uint32)
-        known = np.union1d(self.model.known, keys)
-        kept = replace(self.model, prior_mean=mean, prior_factor=factor, known=known, card=self._card())
+        keys = np.union1d(self.model.known, keys)
+        kept = replace(self.model, prior_mean=mean, prior_factor=factor, known=keys, card=self._card())
         kept.save(self.folder / f"{name}.safetensors")
 
     def _card(self) -> dict[str, Any]:
@@ -245,7 +246,7 @@ class Training:
             "minutes": round(p.seconds / 60, 1),
             "validated_on": "training molecules" if self.is_validated_on_training else "molecules kept out",
             "validation": asdict(p.reconstruction) if p.reconstruction else None,
-            "validation_fits": [_without_nan(asdict(fit)) for fit in self.fits()],
+            "validation_fits": [_without_nan(asdict(score)) for score in self.predictor_scores()],
         }
 
 

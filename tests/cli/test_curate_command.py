@@ -51,7 +51,7 @@ EXCEL_ROWS = {  # line: outcome, compound, what is told
     6: ("kept", "line6", ""),
     7: ("kept", "A-6", "contradictory: from 5.523 to 7.523"),
     8: ("merged", "A-6", "a tautomer of A-6, whose structure is taken from line 7"),
-    9: ("kept", "A-8", "a stereoisomer of A-9"),
+    9: ("kept", "A-8", "same constitution as A-9: a stereoisomer"),
     10: ("kept", "A-9", "activity cliff: 1.00 similar to A-8, pIC50 differs by 2.0 steps"),
     11: ("rejected", "", "IC50: not a number"),
     12: ("rejected", "", "IC50: a concentration is not above 0"),
@@ -134,6 +134,22 @@ def test_several_properties_stand_side_by_side(tmp_path: Path) -> None:
     curation = curate(data, CurationSpec(("logD",)))
     labels = [(compound.id, compound.labels["logD"].value) for compound in curation.compounds]
     assert labels == [(row[0], float(row[6])) for row in SDF_COMPOUNDS if row[6]]
+
+
+def test_a_rejected_row_has_a_reason_beside_the_changes_of_its_structure(tmp_path: Path) -> None:
+    path = tmp_path / "assay.csv"
+    path.write_text("smiles,pKi\nCCO,5\nCCN.Cl,\nCCCN.Cl,n.d.\n")
+    _, empty, unreadable = curate(path, CurationSpec(("pKi",))).rows
+    assert empty.notes == ["fragments removed: Cl", "no value"]
+    assert unreadable.notes == ["fragments removed: Cl", "pKi: not a number"]
+
+
+def test_the_steepest_cliff_of_a_compound_is_that_of_all_properties(tmp_path: Path) -> None:
+    path = tmp_path / "assay.csv"
+    path.write_text("smiles,pKi,pIC50\nCC(=O)Nc1ccc(OC)cc1,5,5\nCC(=O)Nc1ccc(OCC)cc1,7.5,9\n")
+    curation = curate(path, CurationSpec(("pKi", "pIC50")))
+    assert [(cliff.property, cliff.difference) for cliff in curation.cliffs] == [("pKi", 2.5), ("pIC50", 4.0)]
+    assert all("pIC50 differs by 4.0 steps" in row.notes[-1] for row in curation.rows)
 
 
 def test_compounds_of_one_name_get_ids_that_no_other_compound_has(tmp_path: Path) -> None:

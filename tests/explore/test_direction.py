@@ -14,7 +14,7 @@ from molgen.chem.sampling import draw_shipped_molecules
 from molgen.errors import FileError, SpecError
 from molgen.explore import direction
 from molgen.explore.direction import (
-    FAINTEST,
+    MIN_CORRELATION,
     Direction,
     fit_descriptor_direction,
     fit_direction,
@@ -91,7 +91,7 @@ def test_a_descriptor_is_turned_to_what_is_decoded_and_walked_farther_where_the_
     order = np.random.default_rng(0).permutation(len(molecules)).tolist()
     scouts = [molecules[i].smiles for i in order[: direction.N_SCOUTS]]
     plain_reach = find_walk_length(space, scouts, space.encode(scouts), shuffled.vector)
-    assert shuffled.reach == pytest.approx(plain_reach / FAINTEST)
+    assert shuffled.reach == pytest.approx(plain_reach / MIN_CORRELATION)
 
 
 def test_labels_0_and_1_are_judged_by_auroc(space: LatentSpace, molecules: list[Molecule]) -> None:

@@ -219,7 +219,7 @@ def test_only_what_is_novel_is_selected() -> None:
 
 def test_a_compound_that_the_campaign_began_with_is_not_novel() -> None:
     known = KnownCompounds([StartMolecule(parse(SMILES[0]), "ethanol"), StartMolecule(parse(SMILES[2]))])
-    first, second = describe(select(ledger([0.9, 0.8]), 2).picks, knows=knows_nothing, known=known)
+    first, second = describe(select(ledger([0.9, 0.8]), 2).picks, was_trained_on=knows_nothing, start_compounds=known)
     assert (first.is_novel, first.name) == (False, "ethanol")
     assert (second.is_novel, second.name) == (True, "")
     assert second.nearest is not None
@@ -243,7 +243,7 @@ def test_a_diverse_selection_is_made_among_the_best_hundred() -> None:
 def test_an_id_is_that_of_the_line_whatever_is_selected() -> None:
     evaluations = ledger([0.1, 0.9, 0.5])
     for top, is_diverse in ((1, False), (2, False), (2, True), (3, False)):
-        candidates = describe(select(evaluations, top, is_diverse=is_diverse).picks, knows=knows_nothing)
+        candidates = describe(select(evaluations, top, is_diverse=is_diverse).picks, was_trained_on=knows_nothing)
         assert [c.id for c in candidates] == [f"MG-{c.evaluation.index:06d}" for c in candidates]
         assert [c.rank for c in candidates] == list(range(1, top + 1))
 
@@ -259,7 +259,7 @@ def test_a_candidate_tells_of_checks_and_of_where_it_came_from() -> None:
     def knows_amines(smiles: Sequence[str]) -> NDArray[np.bool_]:
         return np.array([text == "CCN" for text in smiles])
 
-    aspirin, rhodanine, amine, orphan = describe(select(evaluations, 9).picks, knows=knows_amines)
+    aspirin, rhodanine, amine, orphan = describe(select(evaluations, 9).picks, was_trained_on=knows_amines)
     assert aspirin.parent_similarity == 1.0
     assert [result.name for result in aspirin.checks] == list(CHECKS)
     assert dict(zip(CHECKS, rhodanine.checks, strict=True))["pains"].evidence == ("rhod_sat_A(33)",)
@@ -277,7 +277,7 @@ def test_predictions_belong_to_their_molecules() -> None:
         return np.stack([lengths, -lengths], axis=1), np.stack([lengths / 10, lengths / 100], axis=1)
 
     picks = select(ledger([0.2, 0.3, 0.9, 0.1]), 4).picks
-    candidates = describe(picks, knows=knows_nothing, predict=predict, property_names=("length", "minus"))
+    candidates = describe(picks, was_trained_on=knows_nothing, predict=predict, property_names=("length", "minus"))
     for candidate in candidates:
         n = float(len(candidate.molecule.smiles))
         assert candidate.predicted == {"length": (n, n / 10), "minus": (-n, n / 100)}
@@ -288,6 +288,6 @@ def test_trust_belongs_to_its_molecule_and_is_nothing_where_nobody_knows() -> No
         return np.array([1 / len(text) for text in smiles])
 
     picks = select(ledger([0.2, 0.3, 0.9, 0.1]), 4).picks
-    for candidate in describe(picks, knows=knows_nothing, trust=trust):
+    for candidate in describe(picks, was_trained_on=knows_nothing, trust=trust):
         assert candidate.trust == 1 / len(candidate.molecule.smiles)
-    assert all(math.isnan(candidate.trust) for candidate in describe(picks, knows=knows_nothing))
+    assert all(math.isnan(candidate.trust) for candidate in describe(picks, was_trained_on=knows_nothing))

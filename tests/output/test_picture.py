@@ -20,7 +20,7 @@ def test_the_picture_is_xml_and_as_high_as_its_rows(tmp_path: Path) -> None:
         for i, text in enumerate(SMILES, 1)
     ]
     picks = select(evaluations, 7).picks
-    candidates = describe(picks, knows=lambda smiles: np.zeros(len(smiles), dtype=bool))
+    candidates = describe(picks, was_trained_on=lambda smiles: np.zeros(len(smiles), dtype=bool))
     write_picture(tmp_path / "grid.svg", candidates)
     root = ElementTree.fromstring((tmp_path / "grid.svg").read_text())
     assert root.tag.endswith("svg")

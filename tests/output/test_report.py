@@ -58,7 +58,7 @@ def campaign(measure: str = "potency") -> Report:
         for index, (smiles, (one, other)) in enumerate(zip(SMILES, values, strict=True), 1)
     ]
     picks = select(evaluations, 10).picks
-    candidates = describe(picks, knows=lambda smiles: np.zeros(len(smiles), dtype=np.bool_))
+    candidates = describe(picks, was_trained_on=lambda smiles: np.zeros(len(smiles), dtype=np.bool_))
     spec = CampaignSpec(maximize=(measure,), minimize=("sa",), pareto=True)
     manifest = {"start": "2026-01-01", "end": "2026-01-02", "command": ["molgen", EVIL], "versions": {EVIL: "1"}}
     return describe_campaign(f"run {EVIL} \udcff", spec, manifest, evaluations, candidates, [parse("CCO")] * 3)

@@ -64,7 +64,7 @@ def made(smiles: Sequence[str] = SMILES, hypervolume: float = math.nan, **values
     ]
     return describe(
         select(evaluations, len(smiles)).picks,
-        knows=lambda texts: np.zeros(len(texts), dtype=np.bool_),
+        was_trained_on=lambda texts: np.zeros(len(texts), dtype=np.bool_),
         predict=predict,
         property_names=("pKi (nM)",),
     )

@@ -280,7 +280,7 @@ def test_labels_that_are_all_missing_are_no_error(make: Make, prepared: tuple[Vo
     before = predictor.hidden.detach().clone()
     finish(training)
     assert torch.equal(predictor.hidden, before)
-    assert training.fits() == []
+    assert training.predictor_scores() == []
 
 
 def test_the_validation_loss_does_not_depend_on_the_unit_of_a_property(

@@ -58,15 +58,15 @@ class SuiteConfig:
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """One figure and its control.
+    """One value and its control.
 
     Attributes:
         instrument: Name of the instrument.
-        measure: Name of the figure.
-        figure: Value of the figure.
+        measure: Name of the value.
+        figure: The value.
         control: Name of the control; "" for none.
-        control_figure: Value of the control; NaN for none.
-        aim: Target value of the figure; NaN for none.
+        control_figure: The value of the control; NaN for none.
+        aim: The target value; NaN for none.
     """
 
     instrument: str
