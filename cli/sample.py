@@ -47,7 +47,8 @@ def sample(  # noqa: PLR0913 - one parameter per option
     like: Annotated[
         str | None,
         typer.Option(
-            help="SMILES of a molecule that all must resemble: similarity of 0.4 or more, unless --where bounds it."
+            help="SMILES of a molecule that all must resemble: similarity of 0.4 or more, unless --where has a lower "
+            "bound on similarity:SMILES."
         ),
     ] = None,
     scaffold: Annotated[str | None, typer.Option(help="SMILES of a substructure that all must contain.")] = None,
@@ -70,7 +71,8 @@ def sample(  # noqa: PLR0913 - one parameter per option
     Molecules that are unfamiliar, unstable or charged are left out too, unless an option allows them.
 
     With a request (--where, --like, --scaffold, --keep), only distinct molecules that meet it are written, and the
-    share of points that meet it is reported. With --core, parts of prior samples are attached at its open positions.
+    share of points that meet it is reported. With --core, also a request, parts of prior samples are attached at its
+    open positions. --temperature has no effect on a request.
 
     Example: molgen sample -n 1000 --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
@@ -112,7 +114,9 @@ def sample(  # noqa: PLR0913 - one parameter per option
     show.note(summary)
     note_removed(filtered.admission)
     if not smiles:
-        raise NothingValidError("no point met the request" if is_request else "no point decodes to a valid molecule")
+        raise NothingValidError(
+            "no point met the request" if is_request else "no sample is valid and admitted"
+        )
 
 
 def _decode_samples(space: LatentSpace, n: int, seed: int, prior: str, temperature: float) -> list[str | None]:

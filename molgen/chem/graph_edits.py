@@ -1,7 +1,8 @@
 """Edits of the molecular graph: a random change of an atom, a bond or a ring, and crossover of two molecules.
 
-Every edit takes valid SMILES and returns a sanitised molecule, or None if the drawn change was impossible or gave an
-implausible structure (`UNLIKELY`). Molecules are edited as Kekule structures, so that bond orders are integers.
+The public functions take valid SMILES and return a sanitised molecule, or None if the drawn change was impossible or
+gave an implausible structure (`UNLIKELY`). Molecules are edited as Kekule structures, so that bond orders are integers,
+except where two atoms are exchanged.
 
 Source: the operators follow graph-based genetic algorithms, Jensen, Chem. Sci. 2019, 10, 3567.
 """
@@ -24,18 +25,18 @@ ELEMENT_ODDS = (0.5, 0.16, 0.16, 0.05, 0.05, 0.05, 0.02, 0.01)
 ORDERS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
 ORDER_ODDS = (0.75, 0.22, 0.03)
 RING_SIZES = (3, 5, 6, 7)
-MAX_RING = 8
+MAX_RING_SIZE = 8
 CHAIN_SHARE = 0.6
 """Share of crossovers that cut chain bonds; the others cut rings."""
 MAX_ATOMS = 70
-MAX_BRANCHES = 4
+MAX_SWAPPED_BRANCHES = 4
 """Maximum number of branches of a ring system that is exchanged."""
-MAX_BRANCH = 13
+MAX_BRANCH_ATOMS = 13
 """Maximum number of atoms of a grafted branch, with the dummy atom at its end."""
 
 Generator = np.random.Generator
 Edit = Callable[[Generator, Chem.RWMol], bool]
-"""Changes the molecule in place; returns False if nothing could be changed."""
+"""One step of `mutate`: changes the molecule in place; returns False if nothing could be changed."""
 
 UNLIKELY = (
     "[#6]=[#6]=[#6,#7]",
@@ -44,8 +45,8 @@ UNLIKELY = (
     "[F,Cl,Br]-[!#6;!#15;!#16]",
     "[N;X3;!$(N~[!#6;!#7;!#1])]-[N;X3]-[N;X3]",
 )
-"""Implausible structures: cumulated double bonds, triple bonds in rings, peroxides, halogens on nitrogen or oxygen,
-and chains of nitrogen."""
+"""Implausible structures: cumulated double bonds, triple bonds in rings, peroxides and sulfenates, halogens on
+atoms other than carbon, phosphorus and sulfur, and chains of nitrogen."""
 
 _UNLIKELY = tuple(Chem.MolFromSmarts(pattern) for pattern in UNLIKELY)
 _DUMMY = Chem.MolFromSmarts("[#0]")
@@ -71,10 +72,10 @@ def cross(rng: Generator, one: str, other: str) -> Chem.Mol | None:
 
 
 def graft(rng: Generator, recipient: str, donor: str) -> Chem.Mol | None:
-    """The larger part of one molecule with the smaller part of another in place of a branch or a hydrogen."""
+    """The recipient with a small branch of the donor in place of one of its own branches or of one hydrogen."""
     with BlockLogs():
         branch = _part(rng, donor, 1, is_small=True)
-        if branch is None or branch.mol.GetNumAtoms() > MAX_BRANCH:
+        if branch is None or branch.mol.GetNumAtoms() > MAX_BRANCH_ATOMS:
             return None
         rest = _part(rng, recipient, 1, is_small=False) if rng.random() < 0.5 else _open_at_hydrogen(rng, recipient)
         return _join(rng, rest, branch)
@@ -99,7 +100,7 @@ def swap_rings(rng: Generator, recipient: str, donor: str) -> Chem.Mol | None:
 
 
 def join(rng: Generator, one: str, other: str) -> Chem.Mol | None:
-    """Two whole molecules joined by a bond, between aromatic carbons if both have some.
+    """Two whole molecules joined by a single bond, at an aromatic CH of each that has one, else at any hydrogen.
 
     Cross-coupling makes such bonds; after amides they are the most frequent in medicinal chemistry (Brown & Bostrom
     2016, doi:10.1021/acs.jmedchem.5b01409).
@@ -288,7 +289,7 @@ def _holds_branch(bond: Chem.Bond) -> bool:
 
 
 def _finish(mol: Chem.RWMol) -> Chem.Mol | None:
-    """The sanitised edited molecule; None if it is invalid, fragmented or implausible."""
+    """The sanitised edited molecule; None if it is invalid, fragmented, a cage or implausible."""
     if not 0 < mol.GetNumAtoms() <= MAX_ATOMS:
         return None
     try:
@@ -297,7 +298,7 @@ def _finish(mol: Chem.RWMol) -> Chem.Mol | None:
         return None
     rings = mol.GetRingInfo().AtomRings()
     is_whole = mol.GetNumBonds() - mol.GetNumAtoms() + 1 == len(rings) and len(Chem.GetMolFrags(mol)) == 1
-    if not is_whole or any(len(ring) > MAX_RING for ring in rings) or any(map(mol.HasSubstructMatch, _UNLIKELY)):
+    if not is_whole or any(len(ring) > MAX_RING_SIZE for ring in rings) or any(map(mol.HasSubstructMatch, _UNLIKELY)):
         return None
     return mol.GetMol()
 
@@ -345,7 +346,7 @@ def _ring_systems(smiles: str) -> tuple[tuple[_Part, tuple[_Part, ...]], ...]:
         bonds = [
             bond for bond in mol.GetBonds() if (bond.GetBeginAtomIdx() in atoms) != (bond.GetEndAtomIdx() in atoms)
         ]
-        if not bonds or len(bonds) > MAX_BRANCHES or not all(bond.GetBondType() == ORDERS[0] for bond in bonds):
+        if not bonds or len(bonds) > MAX_SWAPPED_BRANCHES or not all(bond.GetBondType() == ORDERS[0] for bond in bonds):
             continue
         places: list[tuple[int, ...]] = []
         cut = Chem.FragmentOnBonds(mol, [bond.GetIdx() for bond in bonds])
@@ -398,7 +399,10 @@ def _with_dummy(part: _Part, place: int) -> _Part:
 
 @lru_cache(maxsize=4096)
 def _cuts(smiles: str, n_cuts: int) -> tuple[tuple[int, ...], ...]:
-    """All sets of bonds that cut a molecule: one chain bond, or two bonds of a ring."""
+    """Candidate cuts: each chain bond, or each pair of ring bonds with one bond between them.
+
+    Such a pair need not cut a fused ring system.
+    """
     mol = _kekulise(smiles)
     matches = mol.GetSubstructMatches(_CUT if n_cuts == 1 else _RING_BOND_PAIR)
     return tuple(

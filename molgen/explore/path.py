@@ -129,7 +129,7 @@ class Path:
 
     @property
     def worst_confidence(self) -> float:
-        """The least confidence between the ends; NaN if there is nothing between them."""
+        """The least confidence between the ends, 0 if one cannot be measured; NaN if nothing is between them."""
         values = [stop.confidence for stop in self.stops[1:-1]]
         return float(np.nan_to_num(values).min()) if values else float("nan")
 
@@ -158,8 +158,8 @@ def interpolate_points(space: LatentSpace, ends: Floats, t: Doubles, kind: str =
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(angle) < _PARALLEL:
         return interpolate_points(space, ends, t)
-    unit = (np.sin((1 - shares) * angle) * start + np.sin(shares * angle) * end) / np.sin(angle)
-    return np.asarray(mean + unit @ factor.T, dtype=np.float32)
+    whitened = (np.sin((1 - shares) * angle) * start + np.sin(shares * angle) * end) / np.sin(angle)
+    return np.asarray(mean + whitened @ factor.T, dtype=np.float32)
 
 
 @torch.no_grad()

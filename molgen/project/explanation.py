@@ -29,7 +29,7 @@ def explain(space: LatentSpace, forecast: Forecast) -> dict[str, list[float | st
     | column | holds |
     | --- | --- |
     | `change` | the change from K, the known compound of the highest Tanimoto similarity (ECFP4) |
-    | `P_gain`, `P_gain_lower`, `P_gain_upper` | forecast and interval minus the value of K; NaN for a bound |
+    | `P_gain`, `P_gain_lower`, `P_gain_upper` | forecast and interval minus the value of K; NaN if K has only a bound |
     | `series` | the scaffold (SMILES), or `NO_SERIES` |
     | `sa` | SA score (synthetic accessibility), 1 (easy) to 10 |
     | `alerts` | names of the alerts of all checks |

@@ -7,7 +7,7 @@ as the predictors are right.
 Molecules similar to a given one, or with a scaffold, are too rare for that. Points are then sampled between points of
 the prior and molecules that meet the request, starting with the given one.
 
-Notation: N points, D latent dimensions, P measures, C constraints.
+Notation: N points, D latent dimensions, P measures, G given molecules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from molgen.arrays import Doubles, Floats
-from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse
+from molgen.chem.molecule import DEFAULT_POLICY, Molecule, Policy, parse, parse_or_none
 from molgen.errors import SpecError
 from molgen.explore.liked import read_liking
 from molgen.latent.combined_model import make_predict_function
@@ -85,8 +85,8 @@ class SampleRequest:
     """Bounds that samples must satisfy.
 
     Attributes:
-        named: The C molecules that samples must resemble or contain; these do not count as samples.
-        centres: (C, D), their points.
+        named: The G molecules that samples must resemble or contain; these do not count as samples.
+        centres: (G, D), their points.
     """
 
     def __init__(
@@ -104,8 +104,8 @@ class SampleRequest:
             texts: Constraints as in campaigns, such as `2 < logp < 3`; at least one, unless `like` or
                 `scaffold` is given.
             space: The latent space; its checkpoint may predict properties.
-            like: SMILES of a molecule that samples must resemble, by `LIKE` unless a constraint on `similarity:SMILES`
-                states another bound.
+            like: SMILES of a molecule that samples must resemble, by `LIKE` unless a constraint states another lower
+                bound on the similarity to this molecule.
             scaffold: SMILES of a substructure that samples must contain.
             policy: Standardisation of both.
 
@@ -117,7 +117,7 @@ class SampleRequest:
         self.named = tuple(named)
         stated = [constraint for text in texts for constraint in Constraint.parse(text)]
         implied = []
-        if like is not None and not any(constraint.name.startswith("similarity:") for constraint in stated):
+        if like is not None and not any(_is_similarity_above(constraint, named[0]) for constraint in stated):
             implied.append(Constraint(f"similarity:{named[0].smiles}", ">=", LIKE))
         if scaffold is not None:
             implied.append(Constraint(f"scaffold:{named[-1].smiles}", ">=", 1.0))
@@ -162,6 +162,13 @@ class SampleRequest:
         low = max((bound - room for operator, bound, room in own if operator in (">", ">=", "==")), default=-np.inf)
         high = min((bound + room for operator, bound, room in own if operator in ("<", "<=", "==")), default=np.inf)
         return low, high
+
+
+def _is_similarity_above(constraint: Constraint, molecule: Molecule) -> bool:
+    """Whether a constraint is a lower bound on the similarity to a molecule."""
+    measure, _, smiles = constraint.name.partition(":")
+    found = parse_or_none(smiles) if measure == "similarity" and smiles else None
+    return found == molecule and constraint.operator in (">", ">=")
 
 
 def sample_conditionally(

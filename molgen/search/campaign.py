@@ -53,7 +53,7 @@ class CampaignStatus:
         n_filtered: Proposals of a new molecule that violates a constraint on a built-in measure.
         n_known: Starting molecules with known values, which were not scored.
         n_failed: Scored molecules that a scorer of the user has no value for.
-        hypervolume: Hypervolume of the Pareto front; NaN for a campaign with one total.
+        hypervolume: Hypervolume of the Pareto front; NaN without `--pareto`.
         seconds: Time since the start of the loop.
     """
 

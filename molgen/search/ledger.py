@@ -33,7 +33,7 @@ class Evaluation:
         desirabilities: In [0, 1], of each objective with a scale.
         total: The maximised number.
         violation: Violation of the constraints; 0 if feasible.
-        hypervolume: Hypervolume of the Pareto front so far; NaN for a campaign with one total.
+        hypervolume: Hypervolume of the Pareto front so far; NaN without `--pareto`.
         parent: Canonical SMILES of the parent, or "".
         failure: Why a scorer of the user has no value for it, or "".
     """
@@ -88,8 +88,8 @@ class Ledger:
     def append(self, evaluations: Sequence[Evaluation]) -> None:
         """Adds lines and syncs the file to disk."""
         lines = "".join(map(self._format, evaluations)).encode()
-        with self.path.open("ab", buffering=0) as handle:  # one write, so that a kill cannot cut it
-            while lines:  # a nearly full disk takes a part, and fails at the next write
+        with self.path.open("ab", buffering=0) as handle:  # unbuffered: normally one write, which a kill does not split
+            while lines:  # on a nearly full disk a write may be short; the next one raises
                 lines = lines[handle.write(lines) or 0 :]
             os.fsync(handle.fileno())
 
@@ -140,7 +140,7 @@ def require_reproduced(path: Path, line: int, expected: str, proposed: str, reme
     if proposed != expected:
         raise RunError(
             path,
-            f"the search does not reproduce it ({proposed} for {expected}): it was made by another version, "
+            f"the search proposes {proposed}, but the file has {expected}: it was made by another version, "
             "on another machine, or with other options or threads",
             line=line,
             remedy=remedy,

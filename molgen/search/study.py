@@ -54,7 +54,7 @@ class SamplerConfig:
         budget: Molecules to score.
         seed: Random seed.
         start: (K, D) points of given molecules, possibly none.
-        violations: From molecules to their violation of the constraints on built-in measures; only `latent`, `perturb`
+        violations: Maps molecules to their violation of the constraints on built-in measures; only `latent`, `perturb`
             and `random` use it.
         series: A series whose core all proposals keep; only `latent`, `perturb` and `random` use it.
     """

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molgen.chem.graph_edits import MAX_ATOMS, MAX_RING, cross, graft, join, mutate, swap_rings
+from molgen.chem.graph_edits import MAX_ATOMS, MAX_RING_SIZE, cross, graft, join, mutate, swap_rings
 from molgen.chem.molecule import parse
 
 MOLECULES = (
@@ -44,7 +44,7 @@ def test_what_comes_out_reads_back_whole_and_without_radicals(name: str, one: st
     assert "." not in molecule.smiles
     assert 0 < molecule.mol.GetNumAtoms() <= MAX_ATOMS
     assert not sum(atom.GetNumRadicalElectrons() for atom in molecule.mol.GetAtoms())
-    assert all(len(ring) <= MAX_RING for ring in molecule.mol.GetRingInfo().AtomRings())
+    assert all(len(ring) <= MAX_RING_SIZE for ring in molecule.mol.GetRingInfo().AtomRings())
 
 
 @pytest.mark.parametrize("name", EDITS)

@@ -60,6 +60,11 @@ def test_how_alike_is_asked_by_a_constraint(space: LatentSpace) -> None:
     request = SampleRequest(["similarity:CCO >= 0.7"], space, like="CCO")
     assert [str(c) for c in request.constraints] == ["similarity:CCO >= 0.7"]
     assert [str(c) for c in SampleRequest([], space, like="OCC").constraints] == ["similarity:CCO >= 0.4"]
+    for other in ("similarity:CCO < 0.9", "similarity:CCN >= 0.2"):
+        assert [str(c) for c in SampleRequest([other], space, like="CCO").constraints] == [
+            "similarity:CCO >= 0.4",
+            other,
+        ]
     either_side = SampleRequest(["0.3 <= similarity:CCO < 0.9"], space, like="CCO")
     assert [str(c) for c in either_side.constraints] == ["similarity:CCO >= 0.3", "similarity:CCO < 0.9"]
 

@@ -234,7 +234,7 @@ def prepare(
 
     Raises:
         FileError: A file cannot be used, or no row of it can.
-        SpecError: No file has one of the properties.
+        SpecError: One of the properties is a column of no file.
     """
     columns = {path: _columns(path, source) for path in source.paths}
     _require_properties(source, columns)
