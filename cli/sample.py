@@ -114,9 +114,7 @@ def sample(  # noqa: PLR0913 - one parameter per option
     show.note(summary)
     note_removed(filtered.admission)
     if not smiles:
-        raise NothingValidError(
-            "no point met the request" if is_request else "no sample is valid and admitted"
-        )
+        raise NothingValidError("no point met the request" if is_request else "no sample is valid and admitted")
 
 
 def _decode_samples(space: LatentSpace, n: int, seed: int, prior: str, temperature: float) -> list[str | None]:
