@@ -342,7 +342,7 @@ def test_a_stop_in_a_long_call_saves_all_that_was_scored_before(tmp_path: Path, 
 
 def test_a_ledger_of_another_search_is_not_continued(tmp_path: Path, space: LatentSpace, whole: Path) -> None:
     shutil.copy(whole / ledger.NAME, tmp_path)
-    with pytest.raises(RunError, match="does not reproduce"):
+    with pytest.raises(RunError, match="the search proposes"):
         run(campaign(tmp_path, replace(SPEC, seed=9), space))
 
 

@@ -187,7 +187,7 @@ def test_a_sampler_without_constraints_has_no_kept_runs() -> None:
 def test_a_file_of_another_search_is_not_continued(tmp_path: Path) -> None:
     run = run_of(tmp_path)
     run.path.write_text("call,smiles,value\n1,CCO,0.5\n")
-    with pytest.raises(RunError, match="does not reproduce"):
+    with pytest.raises(RunError, match="the search proposes"):
         execute(run)
 
 
