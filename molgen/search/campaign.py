@@ -363,8 +363,11 @@ class CampaignLoop:
         if n_scored < len(self._recorded):
             return
         met = self._met.keys() | {proposal.smiles for proposal in scoring}
-        new = {p.smiles: p for p in reversed(proposals) if p.smiles and p.smiles not in met and not self._is_known(p)}
-        kept, _ = self._filter(list(reversed(new.values())))
+        new: dict[str, _Proposal] = {}
+        for proposal in proposals:
+            if proposal.smiles and proposal.smiles not in met and not self._is_known(proposal):
+                new.setdefault(proposal.smiles, proposal)
+        kept, _ = self._filter(list(new.values()))
         self.oracle.send_ahead([parse(proposal.smiles) for proposal in kept][: self._budget - n_scored])
 
     def _evaluate(self, proposal: _Proposal, score: Score, row: int) -> Evaluation:

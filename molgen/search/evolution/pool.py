@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from scipy.special import ndtr
 from molgen.arrays import Doubles
 from molgen.chem.molecule import Molecule
 from molgen.search.evolution.operators import Offspring
-from molgen.search.evolution.surrogate import N_REMEMBERED, Prediction, posterior_variance
+from molgen.search.evolution.surrogate import Prediction, drop_oldest, posterior_variance
 
 PredictScores = Callable[[Sequence[Molecule]], Prediction]
 """From P molecules to their predicted scores, scaled so that 0 is the worst and 1 the best found."""
@@ -89,8 +88,7 @@ class ViolationMemory:
         if new:
             self._kept |= zip(new, self._violations(list(new.values())).tolist(), strict=True)
         found = np.array([self._kept[one.smiles] for one in molecules])
-        for old in list(islice(self._kept, max(0, len(self._kept) - N_REMEMBERED))):
-            del self._kept[old]
+        drop_oldest(self._kept)
         return found
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +49,14 @@ class FingerprintMemory:
         mols = [Chem.MolFromSmiles(one) if isinstance(one, str) else one.mol for one in new.values()]
         self._kept |= zip(new, CountFingerprints.of(mols, kind).split(), strict=True)
         rows = [self._kept[key] for key in keys]
-        for old in list(self._kept)[:-N_REMEMBERED]:
-            del self._kept[old]
+        drop_oldest(self._kept)
         return CountFingerprints(np.concatenate(rows), np.array([len(row) for row in rows], dtype=np.int64))
+
+
+def drop_oldest(kept: dict[Any, Any]) -> None:
+    """Drops the entries of a cache that were added first, down to `N_REMEMBERED`."""
+    for old in list(islice(kept, max(0, len(kept) - N_REMEMBERED))):
+        del kept[old]
 
 
 def similarities(a: Features, b: Features) -> Doubles:
