@@ -333,7 +333,7 @@ class LatentSpace:
     def point_chunks(self, n: int, seed: int = 0, *, prior: str | None = None) -> Iterator[PointChunk]:
         """The points of `sample_points` in chunks, each to be decoded by `sample_chunk`, here or by a worker.
 
-        A larger `n` adds points to the last chunk, and chunks, but changes no point.
+        A larger `n` adds points, and changes none but in rounding.
 
         Raises:
             SpecError: As in `sample_points`, before the first chunk is made.
