@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +14,10 @@ from .console.admission import AllowUnfamiliar, AllowUnstable, filter_space, not
 from .console.outputs import Temperature, check_outputs, require_molecule_file, write_molecules
 
 if TYPE_CHECKING:
+    from molgen.chem.admission import Admission
     from molgen.evaluate.samples import Samples
     from molgen.latent.filtered_space import FilteredSpace
+    from molgen.latent.remote import SpaceWorkers
     from molgen.latent.space import LatentSpace
     from molgen.sample.conditional import SampleRequest
     from molgen.sample.series import CoreSeries
@@ -61,6 +63,7 @@ def sample(  # noqa: PLR0913 - one parameter per option
     checkpoint: options.Checkpoint = None,
     seed: options.Seed = 0,
     temperature: Temperature = 0.0,
+    executor: options.Executor = None,
     threads: options.Threads = None,
     device: options.Device = "auto",
     is_json: options.Json = False,
@@ -72,14 +75,15 @@ def sample(  # noqa: PLR0913 - one parameter per option
 
     With a request (--where, --like, --scaffold, --keep), only distinct molecules that meet it are written, and the
     share of points that meet it is reported. With --core, also a request, parts of prior samples are attached at its
-    open positions. --temperature has no effect on a request.
+    open positions. --temperature has no effect on a request, and --executor is refused with one.
 
     Example: molgen sample -n 1000 --where "qed > 0.8" --where "2 < logp < 3" -o samples.smi
     """
     from molgen.chem.admission import AdmissionRules
     from molgen.chem.molecule import Policy, parse
     from molgen.device import resolve_device, use_threads
-    from molgen.errors import NothingValidError
+    from molgen.errors import NothingValidError, SpecError
+    from molgen.latent.remote import open_workers
     from molgen.latent.space import LatentSpace
     from molgen.sample.conditional import SampleRequest
     from molgen.sample.series import keep_constraints, read_series
@@ -95,44 +99,47 @@ def sample(  # noqa: PLR0913 - one parameter per option
     bounds = [*(where or []), *map(str, keep_constraints(keep or [])), *([str(series.constraint)] if series else [])]
     is_request = bool(bounds or like or scaffold)
     if is_request:
+        if executor is not None:
+            raise SpecError("executor", "cannot be used with a request", remedy="Leave it out.")
         request = SampleRequest(bounds, space, like=like, scaffold=scaffold, policy=policy)
         filtered = filter_space(space, rules, [*request.named, *(series.members if series else ())])
         smiles, report, summary = _sample_requested(filtered, request, series, n, seed, prior)
     else:
         filtered = filter_space(space, rules, ())
-        decoded = _decode_samples(space, n, seed, prior, temperature)
-        smiles = [text for text in filtered.admission(decoded) if text]
-        report, summary = _measure(space, decoded)
-    if output:
-        write_molecules(output, smiles)
-    if is_json:
-        removed = {"kept": len(smiles), "removed": dict(filtered.admission.removed)}
-        show.as_json(report | removed | ({} if output else {"smiles": smiles}))
-    elif output is None:
-        for text in smiles:
-            show.data(text)
+        with open_workers(executor, checkpoint, threads) as workers:
+            smiles, report, summary = _sample_freely(space, filtered.admission, n, seed, prior, temperature, workers)
+    report |= {"kept": len(smiles), "removed": dict(filtered.admission.removed)}
+    _write(output, smiles, report if is_json else None)
     show.note(summary)
     note_removed(filtered.admission)
     if not smiles:
         raise NothingValidError("no point met the request" if is_request else "no sample is valid and admitted")
 
 
-def _decode_samples(space: LatentSpace, n: int, seed: int, prior: str, temperature: float) -> list[str | None]:
-    """The molecules that `n` points of a prior decode to."""
-    decoded: list[str | None] = []
-    with show.progress(n, "Sampling") as advance:
-        for points in space.point_chunks(n, seed, prior=prior):
-            decoded += space.decode(points, temperature=temperature, seed=seed, first_row=len(decoded))
-            advance(len(decoded))
-    return decoded
-
-
-def _measure(space: LatentSpace, decoded: Sequence[str | None]) -> tuple[dict[str, Any], str]:
-    """The quality of the decoded molecules, as JSON values and as a sentence."""
+def _sample_freely(
+    space: LatentSpace,
+    admission: Admission,
+    n: int,
+    seed: int,
+    prior: str,
+    temperature: float,
+    workers: SpaceWorkers | None,
+) -> tuple[list[str], dict[str, Any], str]:
+    """The admitted ones of `n` samples, and the quality of all as JSON values and as a sentence."""
     from molgen.evaluate.samples import measure_samples
+    from molgen.latent.remote import map_chunks
+    from molgen.latent.space import LatentSpace
 
+    sample_chunk = partial(LatentSpace.sample_chunk, temperature=temperature)
+    decoded: list[str | None] = []
+    smiles: list[str] = []
+    with show.progress(n, "Sampling") as advance:
+        for texts in map_chunks(space, sample_chunk, space.point_chunks(n, seed, prior=prior), workers):
+            decoded += texts
+            smiles += [text for text in admission(texts) if text]
+            advance(len(decoded))
     quality = measure_samples(space, decoded)
-    return asdict(quality), _summary(quality)
+    return smiles, asdict(quality), _summary(quality)
 
 
 def _sample_requested(
@@ -169,6 +176,17 @@ def _sample_series(
     report = {"n": len(found.smiles), "decoded": found.n_decoded, "made": found.n_made}
     made = f"{found.n_made} molecules with the core were made from parts of {found.n_decoded} prior samples"
     return found.smiles, report, f"{len(found.smiles)} distinct molecules meet the request: {made}"
+
+
+def _write(output: Path | None, smiles: list[str], report: dict[str, Any] | None) -> None:
+    """Writes molecules to a file, or prints them, within the report if given."""
+    if output:
+        write_molecules(output, smiles)
+    if report is not None:
+        show.as_json(report | ({} if output else {"smiles": smiles}))
+    elif output is None:
+        for text in smiles:
+            show.data(text)
 
 
 def _summary(quality: Samples) -> str:

@@ -233,7 +233,7 @@ def test_options(tmp_path: Path, run_molgen: RunMolgen, seed: int) -> None:
     for name in rng.sample(["-n", "--seed", "--threads", "--temperature"], rng.randrange(1, 4)):
         options[name] = rng.choice(NUMBERS)
     for name in rng.sample(
-        ["--device", "--prior", "--like", "--scaffold", "--where", "--checkpoint"], rng.randrange(2)
+        ["--device", "--prior", "--like", "--scaffold", "--where", "--checkpoint", "--executor"], rng.randrange(2)
     ):
         options[name] = rng.choice(TEXTS)
     if options["-n"].isdigit() and len(options["-n"]) < 10:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -41,8 +40,12 @@ from molgen.tokens.batches import batch_by_length
 from molgen.tokens.tokenisation import hash_key
 
 BATCH_SIZE = 256
-CHUNK = 1024
-"""Number of points of a prior sampled at once."""
+CHUNK = 2048
+"""Number of points of a prior that are drawn from one generator."""
+SEED_STEP = 2654435769
+"""Distance between the seeds of the generators of consecutive chunks, 2^32 times the golden section. Since it is odd,
+they differ in their last 32 bits, and torch's generator on the CPU ignores the others. The chunks of 10,000,000 points
+have no generator in common with those of another seed within 300,000."""
 GAUSSIAN, LANGUAGE = "gaussian", "language"
 MIN_VALID_SHARE = 0.02
 """Minimum share of valid molecules among samples of a language model; below it, the model is untrained."""
@@ -67,6 +70,23 @@ class Encoding:
 
     z: Floats
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PointChunk:
+    """Consecutive points of a prior, which depend on no other points.
+
+    Attributes:
+        prior: Name of the prior.
+        rows: Numbers of the points, from 0 on.
+        seed: Seed of all points.
+        own_seed: Seed of the generator of these points.
+    """
+
+    prior: str
+    rows: range
+    seed: int
+    own_seed: int
 
 
 class LatentSpace:
@@ -265,7 +285,20 @@ class LatentSpace:
         Raises:
             SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
         """
-        return [text for points in self.point_chunks(n, seed, prior=prior) for text in self.decode(points)]
+        return [text for chunk in self.point_chunks(n, seed, prior=prior) for text in self.sample_chunk(chunk)]
+
+    def sample_chunk(self, chunk: PointChunk, temperature: float = 0.0) -> list[str | None]:
+        """Molecules decoded from a chunk of points of a prior; None without a valid molecule.
+
+        Args:
+            chunk: One of `point_chunks`.
+            temperature: As in `decode`.
+
+        Raises:
+            SpecError: The temperature is negative or not finite.
+        """
+        points = self._draw_points(chunk)
+        return self.decode(points, temperature=temperature, seed=chunk.seed, first_row=chunk.rows.start)
 
     def sample_directly(self, n: int, seed: int = 0) -> list[str | None]:
         """`n` molecules of the default prior; None without a valid molecule.
@@ -279,8 +312,8 @@ class LatentSpace:
         model = self.model.priors.get("language")
         if not isinstance(model, SmilesLanguageModel):
             return self.sample(n, seed)
-        n, seed = require_count(n), require_seed(seed)
-        return [self._to_smiles(ids.tolist()) for ids in islice(self._sampled_tokens(model, seed), n)]
+        chunks = self.point_chunks(n, seed, prior=LANGUAGE)
+        return [self._to_smiles(ids.tolist()) for chunk in chunks for ids in self._sampled_tokens(model, chunk)]
 
     def sample_points(self, n: int, seed: int = 0, *, prior: str | None = None) -> Floats:
         """Points (n, D) of a prior.
@@ -294,35 +327,36 @@ class LatentSpace:
         Raises:
             SpecError: The checkpoint has no such prior, or `n` or the seed is not a whole number from 0 on.
         """
-        chunks = list(self.point_chunks(n, seed, prior=prior))
-        return np.concatenate([np.empty((0, self.size), dtype=np.float32), *chunks])
+        chunks = self.point_chunks(n, seed, prior=prior)
+        return np.concatenate([np.empty((0, self.size), dtype=np.float32), *map(self._draw_points, chunks)])
 
-    def point_chunks(self, n: int, seed: int = 0, *, prior: str | None = None) -> Iterator[Floats]:
-        """The points of `sample_points`, `CHUNK` at a time, so that memory does not grow with `n`.
+    def point_chunks(self, n: int, seed: int = 0, *, prior: str | None = None) -> Iterator[PointChunk]:
+        """The points of `sample_points` in chunks, each to be decoded by `sample_chunk`, here or by a worker.
+
+        A larger `n` adds points, and changes none but in rounding.
 
         Raises:
-            SpecError: As in `sample_points`, before the first chunk is drawn.
+            SpecError: As in `sample_points`, before the first chunk is made.
         """
         n, seed = require_count(n), require_seed(seed)
         prior = self.default_prior if prior is None else prior
         self.require_prior(prior)
-        prior = current_name(prior, PRIORS)
-        model = None if prior == GAUSSIAN else self.model.priors[cast(PriorKind, prior)]
+        name = current_name(prior, PRIORS)
         return (
-            self._encode_language_samples(model, n, seed)
-            if isinstance(model, SmilesLanguageModel)
-            else self._drawn(model, n, seed)
+            PointChunk(name, range(start, min(start + CHUNK, n)), seed, seed + SEED_STEP * number)
+            for number, start in enumerate(range(0, n, CHUNK))
         )
 
-    def _drawn(self, model: PointPrior | None, n: int, seed: int) -> Iterator[Floats]:
-        """Chunks of `n` points of the Gaussian prior, or of a learned prior over points."""
-        rng = np.random.default_rng(seed)
+    def _draw_points(self, chunk: PointChunk) -> Floats:
+        """Points (n, D) of a chunk."""
+        model = None if chunk.prior == GAUSSIAN else self.model.priors[cast(PriorKind, chunk.prior)]
+        if isinstance(model, SmilesLanguageModel):
+            return self._encode_tokens(self._sampled_tokens(model, chunk), is_refined=True)
+        normal = np.random.default_rng(chunk.own_seed).standard_normal((len(chunk.rows), self.size))
+        if model is not None:
+            normal = self._transform_noise(model, normal)
         mean, factor = self.model.prior_mean.double().numpy(), self.model.prior_factor.double().numpy()
-        for start in range(0, n, CHUNK):
-            normal = rng.standard_normal((min(CHUNK, n - start), self.size))
-            if model is not None:
-                normal = self._transform_noise(model, normal)
-            yield np.asarray(mean + normal @ factor.T, dtype=np.float32)
+        return np.asarray(mean + normal @ factor.T, dtype=np.float32)
 
     def predict(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of each property at points (N, D), each (N, P).
@@ -400,27 +434,20 @@ class LatentSpace:
             points[chunk] = model.sample(torch.from_numpy(normal[chunk]).float().to(self.device)).cpu().numpy()
         return points
 
-    def _encode_language_samples(self, model: SmilesLanguageModel, n: int, seed: int) -> Iterator[Floats]:
-        """Chunks of the points of `n` molecules that a language model samples."""
-        sequences = self._sampled_tokens(model, seed)
-        for start in range(0, n, CHUNK):
-            yield self._encode_tokens(list(islice(sequences, min(CHUNK, n - start))), is_refined=True)
-
-    def _sampled_tokens(self, model: SmilesLanguageModel, seed: int) -> Iterator[NDArray[np.uint16]]:
-        """An endless stream of token ids of molecules that a language model samples."""
-        generator = torch.Generator(self.device).manual_seed(seed)
-        n_drawn = n_valid = 0
-        while True:
-            valid = []
+    def _sampled_tokens(self, model: SmilesLanguageModel, chunk: PointChunk) -> list[NDArray[np.uint16]]:
+        """Token ids of the molecules of a chunk, which a language model samples."""
+        generator = torch.Generator(self.device).manual_seed(chunk.own_seed)
+        n_drawn, valid = 0, list[NDArray[np.uint16]]()
+        while len(valid) < len(chunk.rows):
             for text in model.sample(BATCH_SIZE, generator):
                 with suppress(MoleculeError):
                     valid.append(self._tokenise(text, DEFAULT_POLICY))
-            n_drawn, n_valid = n_drawn + BATCH_SIZE, n_valid + len(valid)
-            if n_valid < MIN_VALID_SHARE * n_drawn:
+            n_drawn += BATCH_SIZE
+            if len(valid) < MIN_VALID_SHARE * n_drawn:
                 raise SpecError(
-                    "prior", f"gives a valid molecule in {n_valid} of {n_drawn} samples", remedy="Fit it again."
+                    "prior", f"gives a valid molecule in {len(valid)} of {n_drawn} samples", remedy="Fit it again."
                 )
-            yield from valid
+        return valid[: len(chunk.rows)]
 
     def _points(self, z: ArrayLike) -> Floats:
         try:

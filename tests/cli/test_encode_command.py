@@ -129,6 +129,8 @@ def test_samples_are_the_seed_s(run_molgen: RunMolgen, tmp_path: Path, checkpoin
         (("sample", "-n", "3", "-o", "{folder}/there.csv"), "exists already"),
         (("sample", "-n", "0"), "-n"),
         (("sample", "-n", "3", "--device", "abacus"), "device: must be"),
+        (("sample", "-n", "3", "--executor", "local"), "executor: 'local' is no executor"),
+        (("sample", "-n", "3", "--executor", "local:2", "--where", "qed > 0.5"), "executor: cannot be used"),
     ],
 )
 def test_bad_input_is_told_and_ends_with_2(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import Result
 
 from molgen.chem.formats import Rejection, Row
@@ -21,6 +22,7 @@ from molgen.explore.library import build_index
 from molgen.latent import remote
 from molgen.latent.remote import SpaceWorkers, map_chunks, open_workers
 from molgen.latent.space import LatentSpace
+from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
 from molgen.project.forecast import forecast
 
 RunMolgen = Callable[..., Result]
@@ -104,6 +106,61 @@ def test_processes_give_the_bytes_of_a_run_without_them(
         assert result.exit_code == 0, result.stderr
         outputs.append([path.read_bytes() for path in (index, rejects, forecasts)])
     assert outputs[0] == outputs[1]
+
+
+@pytest.fixture(scope="module")
+def fluent_checkpoint(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Path:
+    """The checkpoint with an untrained language prior, all of whose texts are molecules."""
+    path = tmp_path_factory.mktemp("fluent") / "fluent.safetensors"
+    model = LatentSpace.load(checkpoint).model
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(1)
+        model.priors = {"language": SmilesLanguageModel(SmilesLanguageModelConfig(("C", "N", "O"), hidden_size=4))}
+    model.save(path)
+    return path
+
+
+@pytest.fixture
+def sample(
+    run_molgen: RunMolgen, fluent_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[str, str]]:
+    """Samples in chunks of 10: what the command writes to both streams."""
+    monkeypatch.setattr("molgen.latent.space.CHUNK", 10)
+
+    def call(*arguments: object, n: int = 35) -> tuple[str, str]:
+        flags = ("--checkpoint", fluent_checkpoint, "--device", "cpu", "--seed", 4, "--temperature", 1)
+        result = run_molgen("sample", "-n", n, *flags, "--allow-unfamiliar", "--allow-unstable", *arguments)
+        assert result.exit_code == 0, result.stderr
+        return result.stdout, result.stderr
+
+    return call
+
+
+def test_samples_do_not_depend_on_processes(sample: Callable[..., tuple[str, str]]) -> None:
+    alone = sample("--threads", 1)
+    assert len(set(alone[0].split())) > 10
+    assert sample("--executor", "local:2") == alone
+    assert alone[0].startswith(sample("--executor", "local:1", n=25)[0])
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "language"])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_samples_do_not_depend_on_threads_of_a_pool(
+    sample: Callable[..., tuple[str, str]], tmp_path: Path, prior: str, temperature: float
+) -> None:
+    (tmp_path / "pool.py").write_text(THREADS)
+    options = ("--prior", prior, "--temperature", temperature)
+    alone = sample(*options, "--threads", 1)
+    assert sample(*options, "--executor", f"{tmp_path / 'pool.py'}:make_executor") == alone
+
+
+def test_samples_do_not_depend_on_workers_of_dask(sample: Callable[..., tuple[str, str]]) -> None:
+    distributed = pytest.importorskip("distributed")
+    alone = sample("--threads", 1)
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options, host="127.0.0.1", protocol="tcp://") as cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        assert sample("--executor", f"dask://{address}") == alone
 
 
 def count_loaded(space: LatentSpace, chunk: int) -> tuple[int, int]:

@@ -309,15 +309,33 @@ def test_nothing_asked_for_is_nothing(space: LatentSpace) -> None:
 def test_points_of_a_prior_do_not_depend_on_how_many_follow(
     space: LatentSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    points = space.sample_points(50, seed=4)
+    first = space.sample_points(7, seed=4)
     monkeypatch.setattr("molgen.latent.space.CHUNK", 7)
-    np.testing.assert_allclose(space.sample_points(30, seed=4), points[:30], rtol=1e-5)
+    points = space.sample_points(50, seed=4)
+    assert len(np.unique(points, axis=0)) == 50
+    for n in (7, 30):
+        np.testing.assert_allclose(space.sample_points(n, seed=4), points[:n], rtol=1e-5)
+    assert np.array_equal(first, points[:7])
 
 
-def test_ten_million_points_are_drawn_in_little_memory(space: LatentSpace) -> None:
+def test_chunks_of_samples_are_parts_of_one_decoding(space: LatentSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molgen.latent.space.CHUNK", 7)
+    chunks = list(space.point_chunks(30, seed=4))
+    points = space.sample_points(30, seed=4)
+    for temperature in (0.0, 2.0):
+        texts = [text for chunk in chunks for text in space.sample_chunk(chunk, temperature)]
+        assert texts == space.decode(points, temperature=temperature, seed=4)
+    assert space.sample_chunk(chunks[3]) == space.sample(30, seed=4)[21:28]
+    with pytest.raises(SpecError, match="temperature"):
+        space.sample_chunk(chunks[0], -1.0)
+
+
+def test_ten_million_points_have_generators_of_their_own_and_take_little_memory(space: LatentSpace) -> None:
     tracemalloc.start()
-    chunk = next(space.point_chunks(10_000_000))
+    n_points = sum(len(chunk.rows) for chunk in space.point_chunks(10_000_000))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert chunk.shape == (1024, 16)
-    assert peak < 10_000_000
+    assert n_points == 10_000_000
+    assert peak < 1_000_000
+    seeds = [chunk.own_seed % 2**32 for seed in range(4) for chunk in space.point_chunks(10_000_000, seed)]
+    assert len(set(seeds)) == len(seeds) == 4 * 4883

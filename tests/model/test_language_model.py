@@ -90,6 +90,19 @@ def test_points_are_those_of_molecules_and_survive_on_disk(tmp_path: Path, fluen
     assert space.sample(40, 5) == space.decode(points[:40])
 
 
+def test_chunks_are_drawn_apart_and_do_not_depend_on_how_many_follow(
+    fluent: SmilesLanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = LatentSpace(model(fluent))
+    first = space.sample_directly(20, 5)
+    monkeypatch.setattr("molgen.latent.space.CHUNK", 20)
+    points, texts = space.sample_points(70, 5), space.sample_directly(70, 5)
+    np.testing.assert_allclose(space.sample_points(50, 5), points[:50], atol=1e-5)
+    np.testing.assert_allclose(space.encode(texts), points, atol=1e-5)
+    assert texts[:20] == first
+    assert len({tuple(texts[start : start + 20]) for start in (0, 20, 40)}) == 3
+
+
 def test_one_that_says_no_molecule_is_refused() -> None:
     language = SmilesLanguageModel(SmilesLanguageModelConfig(("(", "C"), hidden_size=4))
     with torch.no_grad():
