@@ -101,12 +101,12 @@ def propose(  # noqa: PLR0913 - one parameter per option
     project: Folder = Path(),
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="Compounds to propose.")] = 20,
     explore: Annotated[
-        Literal["safe", "balanced", "bold"],
+        Literal["safe", "balanced", "bold"] | None,
         typer.Option(
             help="Standard deviations added to the mean in the direction of improvement: -0.5 (safe), +0.5 (balanced), "
-            "+2 (bold)."
+            "+2 (bold). By default bold with --library, and balanced for new molecules."
         ),
-    ] = "balanced",
+    ] = None,
     library: Annotated[
         Path | None,
         typer.Option(help="Propose only from this catalogue: an index of `molgen index`, or a file of molecules."),

@@ -179,7 +179,7 @@ def _pick_by_tanimoto_process(
 def _pick_by_molgen(assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
     """A batch picked as by `molgen propose` from a catalogue, but among the best `N_JOINT` only."""
     fitted = assay.fit(known, int(rng.integers(2**31)), N_TREES_RANKING)
-    boldness = BOLDNESS["balanced"]
+    boldness = BOLDNESS["bold"]
     mean, std = fitted.predict_by_process(others)
     of_forest, _ = fitted.predict_by_forest(others)
     combined = combine_means(fitted.share, mean, of_forest)

@@ -194,7 +194,8 @@ class ProposeSpec:
 
     Attributes:
         n: Number of compounds.
-        exploration: How much a high standard deviation is preferred; see `BOLDNESS`.
+        exploration: How much a high standard deviation is preferred; see `BOLDNESS`. By default bold for compounds of a
+            catalogue, and balanced for new molecules, which can be arbitrarily far from the measured ones.
         library: Catalogue to choose from; None for new molecules.
         exclude: Files of molecules not to propose.
         constraints: Constraints on candidates, as in campaigns; by default `DEFAULT_CONSTRAINTS` for new molecules, and
@@ -205,13 +206,18 @@ class ProposeSpec:
     """
 
     n: int = 20
-    exploration: Exploration = "balanced"
+    exploration: Exploration | None = None
     library: Path | None = None
     exclude: tuple[Path, ...] = ()
     constraints: tuple[str, ...] = ()
     core: str | None = None
     vary: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+
+    @property
+    def chosen_exploration(self) -> Exploration:
+        """The exploration, or its default."""
+        return self.exploration or ("bold" if self.library else "balanced")
 
 
 def propose_round(
@@ -244,7 +250,7 @@ def propose_round(
     details = {
         "round": number,
         "n": len(picks),
-        "exploration": options.exploration,
+        "exploration": options.chosen_exploration,
         "pending": len(waiting),
         "library": options.library.name if options.library else None,
         "constraints": list(options.constraints),
@@ -360,7 +366,7 @@ def _picked(
     taken |= {compound_key(text) for path in options.exclude for text in _readable(catalogue_texts(path))}
 
     model = CombinedModel.of(space, folder.spec.seed)
-    worth = value_by_forecast(model, sign, options.exploration)
+    worth = value_by_forecast(model, sign, options.chosen_exploration)
     best_first = sorted(compounds, key=lambda compound: -sign * compound.labels[folder.spec.property_name].value)
     series = read_series(
         options.core, options.vary, [parse(compound.smiles, AS_IT_IS) for compound in best_first], space
@@ -383,7 +389,7 @@ def _picked(
         seed = folder.spec.seed + number
         candidates = new_molecules(space, start, worth, allowed, asked, seed, series, on_done)
     pending = [parse(proposal.smiles, AS_IT_IS) for proposal in waiting]
-    return pick_jointly(model, candidates, pending, options.n, options.exploration, sign)
+    return pick_jointly(model, candidates, pending, options.n, options.chosen_exploration, sign)
 
 
 def _readable(texts: Iterable[str]) -> list[str]:

@@ -92,7 +92,7 @@ class Projects:
         command += ["--checkpoint", checkpoint] if checkpoint else []
         return Curated.of(curation, command)
 
-    def propose(self, name: str, n: int, exploration: Exploration, library: str) -> list[str]:
+    def propose(self, name: str, n: int, exploration: Exploration | None, library: str) -> list[str]:
         """Starts proposing a round of compounds of an uploaded file; of new molecules if `library` is empty.
 
         Returns the command that does it.
@@ -101,14 +101,15 @@ class Projects:
             SpecError: A round is being proposed, or there is no such exploration or file.
             RunError: There is no such project.
         """
-        if exploration not in BOLDNESS:
+        if exploration and exploration not in BOLDNESS:
             raise SpecError("explore", f"must be one of {', '.join(BOLDNESS)}, but is {exploration!r}")
         path = ProjectFolder.open(self._path(name)).path
         spec = ProposeSpec(n, exploration, self._workspace.file(library) if library else None)
         with self._lock:
             self._require_idle(name)
             self._works[name] = Work.start(f"project {name}", _propose, path, spec, self._machine)
-        command = ["molgen", "propose", "--project", str(path), "-n", str(n), "--explore", exploration]
+        command = ["molgen", "propose", "--project", str(path), "-n", str(n)]
+        command += ["--explore", exploration] if exploration else []
         return [*command, *(["--library", str(spec.library)] if spec.library else [])]
 
     def tell(self, name: str, file: str, columns: CurationSpec) -> Curated:

@@ -183,7 +183,8 @@ class Workbench:
 
     def propose(self, asked: Asked) -> dict[str, Any]:
         """Starts to propose a round."""
-        name, exploration = text_of(asked, "name"), cast(Exploration, text_of(asked, "explore"))
+        name = text_of(asked, "name")
+        exploration = cast(Exploration, text_of(asked, "explore")) if asked.get("explore") else None
         library = text_of(asked, "library") if asked.get("library") else ""
         return {"command": shlex.join(self.projects.propose(name, number_of(asked, "n"), exploration, library))}
 

@@ -64,6 +64,7 @@ def test_rounds(run_molgen: RunMolgen, tmp_path: Path, project: Path, assay: lis
     assert all(float(row["pKi_lower"]) < float(row["pKi_mean"]) < float(row["pKi_upper"]) for row in proposed)
 
     assert all(" expected, " in row["explanation"] for row in proposed)
+    assert '"exploration": "bold"' in (project / "chain.jsonl").read_text()  # the default for a catalogue
 
     told = [f"{row['id']},{row['smiles']},{values[row['smiles']]}" for row in proposed[:3]]
     told[0] = f"{proposed[0]['id']},{proposed[0]['smiles']},>4"
