@@ -1,4 +1,4 @@
-"""A workbench for designing molecules in a learned latent space.
+"""Designs molecules in a learned latent space.
 
 The public names are imported on first use, so that `import molgen` does not load torch.
 """

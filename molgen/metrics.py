@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from molgen.arrays import Doubles
 
-MIN_VARIANCE = 1e-9
-"""Variance below which targets count as constant."""
 STDS_OF_90_PERCENT = 1.6449
 """Half-width, in standard deviations, of the central 90 % interval of a normal distribution."""
 NEIGHBOURS = (5, 10, 30)
@@ -25,8 +23,7 @@ Ranks = NDArray[np.intp]
 def r2(y: ArrayLike, predicted: ArrayLike) -> float:
     """R2: the share of the variance of targets (N,) that predictions (N,) explain; NaN for constant targets."""
     observed, estimated = np.asarray(y, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
-    variance = float(observed.var())
-    return 1.0 - float(np.square(observed - estimated).mean() / variance) if variance > MIN_VARIANCE else float("nan")
+    return float(1.0 - np.square(observed - estimated).mean() / observed.var()) if np.ptp(observed) else float("nan")
 
 
 def auroc(y: ArrayLike, predicted: ArrayLike) -> float:
@@ -66,8 +63,9 @@ class Fit:
         mae: Mean absolute error, in the property's unit.
         spearman: Rank correlation.
         coverage: Share of labels inside the predictor's central 90 % interval.
-        calibration_error: Mean absolute difference between the nominal share of a central interval and the share of
-            labels in it, over intervals of 10 to 90 % (after Kuleshov et al. 2018, arXiv:1807.00263, section 3.5).
+        calibration_error: Mean absolute difference between the nominal share of a central interval of the normal
+            distribution of `mean` and `std` and the share of labels in it, over intervals of 10 to 90 % (after
+            Kuleshov et al. 2018, arXiv:1807.00263, section 3.5).
     """
 
     name: str
@@ -89,7 +87,7 @@ def measure_fit(name: str, y: NDArray[np.float64], mean: NDArray[np.float64], st
     return Fit(
         name=name,
         n=len(y),
-        r2=float(1 - (error**2).sum() / ((y - y.mean()) ** 2).sum()) if np.ptp(y) else float("nan"),
+        r2=r2(y, mean),
         rmse=float(np.sqrt((error**2).mean())),
         mae=float(np.abs(error).mean()),
         spearman=float("nan") if is_constant else float(spearmanr(y, mean).statistic),

@@ -33,8 +33,8 @@ class Samples:
         novelty: Share of the distinct molecules outside the training data.
         internal_diversity: 1 - mean Tanimoto similarity (ECFP4) of all pairs of the first 2,000 distinct molecules,
             pairs of a molecule with itself included (IntDiv1).
-        fcd: Frechet ChemNet distance to the molecules of the file (Preuer et al. 2018, doi:10.1021/acs.jcim.8b00234);
-            None if not requested, or for fewer than two valid samples.
+        fcd: Frechet ChemNet distance to the reference molecules (Preuer et al. 2018, doi:10.1021/acs.jcim.8b00234);
+            None if not requested, or for fewer than two valid samples or reference molecules.
     """
 
     n: int
@@ -68,7 +68,7 @@ def measure_samples(
         unique_at_10k=len(set(valid[:UNIQUE_OF])) / UNIQUE_OF if len(valid) >= UNIQUE_OF else None,
         novelty=float((~space.knows(unique)).mean()) if unique else 0.0,
         internal_diversity=internal_diversity(unique[:N_DIVERSITY]),
-        fcd=frechet_chemnet_distance(valid, reference) if reference is not None and len(valid) > 1 else None,
+        fcd=frechet_chemnet_distance(valid, reference) if reference and min(len(valid), len(reference)) > 1 else None,
     )
 
 

@@ -27,7 +27,7 @@ from molgen.tokens.selfies_vocabulary import BOS, EOS, PAD, pad
 from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 
 MAX_LENGTH = 120
-"""Maximum number of tokens of a molecule."""
+"""Maximum number of tokens of a molecule, its end included; a draft that is rewritten may have more."""
 FIRST_WEIGHTS = 0.02
 """Standard deviation of the conditional weights before training: the model starts almost unconditional."""
 MAX_SURPRISE = 5.0

@@ -92,8 +92,9 @@ class MoleculeProcess(nn.Module):
         signal: (P,), variance of the process.
         noise: (P,), variance of a single measurement, including variation that the kernels do not explain.
         location: (P,), the prior mean.
-        widths: (P, 101), half-widths of intervals, in standard deviations of the process, by the share of measurements
-            that they contain; `predict` scales standard deviations so that 1.6449 of them are the 90 % interval.
+        widths: (P, 101), half-widths of intervals, in predicted standard deviations of a measurement before
+            calibration, by the share of measurements that they contain; `predict` scales standard deviations so that
+            the half-width of the 90 % interval is 1.6449 of them.
     """
 
     text: Tensor
@@ -133,7 +134,7 @@ class MoleculeProcess(nn.Module):
         self._factors: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def require_sound(self) -> None:
-        """Checks that the parameters allow a prediction for every molecule.
+        """Checks the number of SMILES and the ranges of the parameters.
 
         Raises:
             ValueError: The text does not hold N lines, or a number is out of range.
@@ -186,7 +187,14 @@ class MoleculeProcess(nn.Module):
 
     @torch.no_grad()
     def joint_at(self, near: KernelInputs, among: KernelInputs, z: Tensor, p: int) -> tuple[Tensor, Tensor]:
-        """The same at points (B, D), with the kernel inputs `near` (B, N) to measured molecules, `among` (B, B)."""
+        """The same at points (B, D).
+
+        Args:
+            near: Kernel inputs (B, N) to the measured molecules.
+            among: Kernel inputs (B, B) of the molecules with one another.
+            z: Their points.
+            p: The property.
+        """
         rows, factor, alpha = self._factor(p)
         z = _placed(z)
         k_star = self.kernel(near, z, self._z, p)[:, rows]
@@ -215,7 +223,7 @@ class MoleculeProcess(nn.Module):
 
     @property
     def _stretch(self) -> Tensor:
-        """Factor (P,) on standard deviations of the process, so that 90 % of measurements lie within 1.6449 of them."""
+        """Factor (P,) by which `predict` multiplies standard deviations; see `widths`."""
         return _double(self.widths[:, COVERED]).clamp_min(LEAST_WIDTH) / COVERED_STDS
 
     def kernel(self, inputs: KernelInputs, a: Tensor, b: Tensor, p: int) -> Tensor:

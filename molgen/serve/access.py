@@ -21,16 +21,17 @@ MAP_HEADERS = {
     "content-security-policy": "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
 }
-"""Of the page of a map, which states the hash of its only script itself: it is of no origin, so that whatever it holds
-can reach neither the page around it nor the server."""
+"""Headers of the page of a map. The page itself states the hash of its only script, so that 'unsafe-inline' here allows
+no other. The sandbox gives the page no origin, and `default-src` no requests, so that its content can reach neither the
+page around it nor the server."""
 
 
 class Access:
     """ASGI middleware that refuses requests of strangers.
 
-    A request must name this server as its host (400: another name may point to this machine, by DNS rebinding), come
-    from no page of another origin (403), and have the token, in the address or, after that, in a cookie that only this
-    server's own pages send (403).
+    A request must name this server as its host (400: another name may point to this machine, by DNS rebinding), must
+    not name another origin (403), and must have the token, in the address or, after that, in a SameSite=Strict cookie,
+    which browsers do not send from pages of other sites (403).
     """
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
@@ -44,10 +45,10 @@ class Access:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            refusal = self._refusal(scope)
-            await (refusal or self._app)(scope, receive, _with_headers(send))
+            await (self._own_answer(scope) or self._app)(scope, receive, _with_headers(send))
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _own_answer(self, scope: Scope) -> Response | None:
+        """The answer to a request that is not passed on: a refusal, or the redirect that sets the cookie."""
         headers = Headers(scope=scope)
         if headers.get("host") not in self._hosts:
             return PlainTextResponse("unknown host", 400)

@@ -20,7 +20,7 @@ from molgen.search.ledger import Evaluation, read_evaluations
 from molgen.search.resumption import read_budgets
 from molgen.search.spec import CampaignSpec
 from molgen.serve.work import Work
-from molgen.serve.workspace import Workspace, require_plain_name
+from molgen.serve.workspace import LONGEST_NEW_NAME, Workspace, require_plain_name
 
 State = Literal["running", "stopped", "finished"]
 _STOP_S = 60.0
@@ -63,10 +63,11 @@ class Campaigns:
         Raises:
             SpecError: An option is wrong, or there is a campaign of that name.
         """
-        if (self._workspace.runs / require_plain_name("name", name)).exists() or self._is_running(name):
+        run = self._workspace.runs / require_plain_name("name", name, LONGEST_NEW_NAME)
+        if run.exists() or self._is_running(name):
             raise SpecError("name", f"there is a campaign {name}", remedy="Choose another name.")
         spec = CampaignSpec.from_options(options)
-        command = ["molgen", "campaign", *_flags(options), "--out", str(self._workspace.runs / name)]
+        command = ["molgen", "campaign", *_flags(options), "--out", str(run)]
         self._work(name, spec.budget, dict(options), command)
         return command
 

@@ -19,7 +19,7 @@ from molgen.project.folder import PROPOSALS, ProjectFolder, ProjectSpec
 from molgen.project.rounds import ProposeSpec, new_project, propose_round, take_results
 from molgen.search.launch import Machine
 from molgen.serve.work import Work, watch_stages
-from molgen.serve.workspace import Workspace, require_plain_name
+from molgen.serve.workspace import LONGEST_NEW_NAME, Workspace, require_plain_name
 
 TOP = 20
 """Measured compounds that are shown, the best ones."""
@@ -82,7 +82,7 @@ class Projects:
             SpecError: There is no such file, it is not clear which column is meant, or the name is taken.
             FileError: The file cannot be used.
         """
-        data, out = self._workspace.file(file), self._path(name)
+        data, out = self._workspace.file(file), self._path(require_plain_name("name", name, LONGEST_NEW_NAME))
         if out.exists():
             raise SpecError("name", f"there is a project {name}", remedy="Choose another name.")
         checkpoint = str(self._checkpoint.resolve()) if self._checkpoint else ""

@@ -27,7 +27,7 @@ from molgen.serve.instruments import Answer, Instruments
 from molgen.serve.likes import Likes
 from molgen.serve.maps import Maps
 from molgen.serve.projects import Curated, Projects
-from molgen.serve.workspace import Workspace, require_plain_name
+from molgen.serve.workspace import LONGEST_NEW_NAME, Workspace, require_plain_name
 
 _OPTIONS = ("maximize", "minimize", "target", "range", "constraint", "start", "budget", "batch", "sampler", "seed")
 """Options of a campaign that the page sends; scorers, which run code, are left to the command line."""
@@ -76,7 +76,7 @@ class Workbench:
             options["start"] = [str(self._workspace.file(text)) if text in uploaded else text for text in texts]
         if self._checkpoint:
             options["checkpoint"] = str(self._checkpoint)
-        name = require_plain_name("name", text_of(asked, "name"))
+        name = require_plain_name("name", text_of(asked, "name"), LONGEST_NEW_NAME)
         return {"command": shlex.join(self.campaigns.start(name, self.likes.name_file(name, options)))}
 
     def resume(self, asked: Asked) -> dict[str, Any]:
@@ -139,7 +139,8 @@ class Workbench:
 
     def learn_direction(self, asked: Asked) -> dict[str, Any]:
         """Finds the direction along which a column of an uploaded file grows."""
-        name, column = require_plain_name("name", text_of(asked, "name")), text_of(asked, "property")
+        name = require_plain_name("name", text_of(asked, "name"), LONGEST_NEW_NAME)
+        column = text_of(asked, "property")
         output = self._workspace.directions / f"{name}.json"
         command = self._instruments.learn_direction(self._workspace.file(text_of(asked, "file")), column, output)
         return {"direction": output.name, "command": shlex.join(command)}

@@ -1,4 +1,4 @@
-"""The folder of a workbench: uploaded files, runs and exports."""
+"""The folder of a workbench: uploaded files, runs, exports, maps, likes, projects and directions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from molgen.paths import replace_file
 
 MAX_UPLOAD_BYTES = 200_000_000
 _FOLDERS = ("files", "runs", "exports", "maps", "likes", "projects", "directions")
-_NAME = re.compile(r"\w[\w .+-]{0,79}", re.ASCII)
+LONGEST_NEW_NAME, LONGEST_NAME = 80, 100
+"""Characters of a name that a user gives, and of one that molgen makes longer (`NAME-2.sdf`)."""
+_NAME = re.compile(r"\w[\w .+-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Workspace:
 
         Raises:
             SpecError: The name is no plain file name or that of another file, the file is larger than
-                `MAX_UPLOAD_BYTES`, or it holds no molecule.
+                `MAX_UPLOAD_BYTES`, it cannot be read as a file of molecules, or it holds none.
         """
-        path = self.files / require_plain_name("file", name)
+        path = self.files / require_plain_name("file", name, LONGEST_NEW_NAME)
         if len(content) > MAX_UPLOAD_BYTES:
             raise SpecError("file", f"{name} is larger than {MAX_UPLOAD_BYTES / 1e6:.0f} MB")
         with TemporaryDirectory(dir=self.folder) as folder:
@@ -115,7 +117,7 @@ class Workspace:
 
     def file_names(self) -> Sequence[str]:
         """The names of the uploaded files, sorted."""
-        return _plain(path.name for path in self.files.iterdir() if path.is_file())
+        return _plain((path.name for path in self.files.iterdir() if path.is_file()), LONGEST_NEW_NAME)
 
     def direction_names(self) -> Sequence[str]:
         """The names of the directions, sorted."""
@@ -135,19 +137,24 @@ class Workspace:
 
 
 def _folder_names(folder: Path) -> Sequence[str]:
-    return _plain(path.name for path in folder.iterdir() if path.is_dir())
+    return _plain((path.name for path in folder.iterdir() if path.is_dir()), LONGEST_NEW_NAME)
 
 
-def _plain(names: Iterable[str]) -> Sequence[str]:
-    return sorted(name for name in names if _NAME.fullmatch(name))
+def _plain(names: Iterable[str], longest: int = LONGEST_NAME) -> Sequence[str]:
+    return sorted(name for name in names if _is_plain(name, longest))
 
 
-def require_plain_name(key: str, name: str) -> str:
-    """A name that can stand for a file in a folder.
+def require_plain_name(key: str, name: str, longest: int = LONGEST_NAME) -> str:
+    """A name that can stand for a file in a folder, of at most `longest` characters.
 
     Raises:
         SpecError: It is none.
     """
-    if not _NAME.fullmatch(name):
-        raise SpecError(key, f"{name!r} is no name", remedy="Use up to 80 letters, digits, blanks and _ . + -.")
+    if not _is_plain(name, longest):
+        allowed = f"up to {longest} of A-Z, a-z, 0-9, blanks and _ . + -"
+        raise SpecError(key, f"{name!r} is no name", remedy=f"Begin with a letter, a digit or _; use {allowed}.")
     return name
+
+
+def _is_plain(name: str, longest: int) -> bool:
+    return len(name) <= longest and _NAME.fullmatch(name) is not None

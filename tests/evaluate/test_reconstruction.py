@@ -75,6 +75,7 @@ def test_shares_of_samples_are_those_of_moses(space: LatentSpace) -> None:
     assert (quality.n, quality.validity, quality.uniqueness) == (5, 4 / 5, 3 / 4)
     assert quality.novelty == pytest.approx(2 / 3)  # CCO was in the training data
     assert quality.unique_at_10k is None
+    assert measure_samples(space, ["CCO", "CCN"], reference=["CCO"]).fcd is None
     nothing = measure_samples(space, [None])
     assert (nothing.n, nothing.validity, nothing.uniqueness, nothing.novelty) == (1, 0.0, 0.0, 0.0)
 

@@ -50,3 +50,8 @@ def test_labels_0_and_1_are_judged_by_auroc_and_numbers_by_r2() -> None:
     assert score_predictions([0, 1, 0, 1], [0.1, 9.0, 0.2, 0.3]) == 1.0
     assert score_predictions([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == 1.0
     assert np.isnan(r2([2.0, 2.0], [1.0, 3.0]))
+
+
+def test_r2_does_not_depend_on_the_unit() -> None:
+    y, read = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
+    assert r2(1e-9 * y, 1e-9 * read) == pytest.approx(r2(y, read))

@@ -12,9 +12,10 @@ from molgen.errors import CheckpointError, SpecError
 from molgen.latent.space import LatentSpace
 from molgen.model import checkpoint
 from molgen.model.checkpoint import MolecularModel
-from molgen.model.language_model import SmilesLanguageModel, SmilesLanguageModelConfig
+from molgen.model.language_model import MAX_LENGTH, SmilesLanguageModel, SmilesLanguageModelConfig
 from molgen.model.vae import Vae, VaeConfig
 from molgen.tokens.selfies_vocabulary import N_SPECIAL, Vocabulary
+from molgen.tokens.smiles_vocabulary import SmilesVocabulary
 from molgen.train.data.batches import collate
 from molgen.train.data.dataset import TokenSet
 from molgen.train.fit.language_model import _token_set, draw_training_smiles, fit_language_model
@@ -43,6 +44,14 @@ def test_its_loss_is_the_probability_of_saying_so(fluent: SmilesLanguageModel) -
     batch = collate(_token_set(fluent.tokens, ["CCO", "N"]), np.arange(2))
     chance = torch.exp(-fluent.loss(batch.tokens, batch.lengths))
     assert chance.tolist() == pytest.approx([0.6, 0.3], abs=0.05)
+
+
+def test_molecules_with_too_many_tokens_are_left_out_and_one_must_be_left() -> None:
+    vocabulary = SmilesVocabulary(("(", "C"))
+    longest, longer = "C" * (MAX_LENGTH - 1), "C" * MAX_LENGTH
+    assert len(_token_set(vocabulary, [longest, longer, "CN"])) == 1
+    with pytest.raises(ValueError, match="fewer than 120 tokens"):
+        _token_set(vocabulary, [longer, "CN"])
 
 
 def test_the_seeds_decide(fluent: SmilesLanguageModel) -> None:
