@@ -30,7 +30,9 @@ def direction(  # noqa: PLR0913 - one parameter per option
     output: Annotated[
         Path, typer.Option("--out", "-o", writable=True, dir_okay=False, help="File for the direction: .json.")
     ] = Path("direction.json"),
-    limit: Annotated[int, typer.Option(min=20, help="Number of random rows of the file.")] = 5000,
+    limit: Annotated[
+        int, typer.Option(min=20, help="Maximum number of molecules, drawn at random from the valid rows.")
+    ] = 5000,
     checkpoint: options.Checkpoint = None,
     smiles_column: options.SmilesColumn = None,
     seed: options.Seed = 0,

@@ -1,8 +1,9 @@
 """Stability: groups that rearrange, dimerise, oxidise or hydrolyse during synthesis or storage.
 
 The alerts mark compounds that cannot be made, stored or measured as drawn. Toxic or reactive groups that medicinal
-chemists avoid are the subject of `chem.checks`. Groups of marketed drugs, such as lactols, nitrate esters and acyl
-hydrazides, are not included, nor are groups that their neighbours stabilise, such as the enols of 1,3-diketones.
+chemists avoid are the subject of `chem.checks`. Some groups of marketed drugs, namely lactols, nitrate esters and acyl
+hydrazides, are not included; others, such as epoxides and peroxides, are. Nor are groups that their neighbours
+stabilise included, such as the enols of 1,3-diketones.
 
 Sources: the chapters on each group in Clayden, Greeves and Warren, Organic Chemistry, 2nd edition, 2012, and Smith,
 March's Advanced Organic Chemistry, 7th edition, 2013; for bridgeheads see `MAX_BRIDGE_ATOMS`.
@@ -238,7 +239,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
         ),
     ),
     (  # a bond between heteroatoms
-        "[#5,#7,#8,#14,#15,#16;A]-,=[#7,#8,#16,F,Cl,Br,I;A]",
+        "[#5,#7,#8,#14,#15,#16]-,=[#7,#8,#16,F,Cl,Br,I;A]",
         (
             Alert(
                 "three-membered ring with two heteroatoms",
@@ -308,7 +309,7 @@ _SECTIONS: tuple[tuple[str, tuple[Alert, ...]], ...] = (
             ),
             Alert("acyl azide or cyanide", "rearranges, hydrolyses", ("[CX3](=O)-N=[N+]=[N-]", "[CX3](=O)-C#N")),
             Alert(
-                "carbamic or carbonic acid",
+                "carbamic, carbonic or beta-keto acid",
                 "loses carbon dioxide",
                 ("[OX2H,SX2H]-[CX3](=[O,S])-[NX3,OX2,SX2]", "[#6X3;!$([#6]-[#7,#8])](=O)-[CX4]-[CX3](=O)-[OX2H,OX1-]"),
             ),

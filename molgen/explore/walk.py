@@ -53,10 +53,11 @@ class WalkConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.n_steps < 1 or self.n_draws < 1:
-            raise SpecError("steps", f"must be at least 1, but got {min(self.n_steps, self.n_draws)}")
+        for name, number in {"steps": self.n_steps, "draws": self.n_draws}.items():
+            if number < 1:
+                raise SpecError(name, f"must be at least 1, but got {number}")
         if not 0.0 < self.reach < np.inf:
-            raise SpecError("reach", f"must be above 0, but got {self.reach:g}")
+            raise SpecError("reach", f"must be above 0 and finite, but got {self.reach:g}")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ Notation: K known compounds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from molgen.chem.molecule import Molecule, fingerprint, tanimoto_to_many
 from molgen.errors import MoleculeError
@@ -35,8 +36,9 @@ class KnownCompounds:
     """A set of known compounds."""
 
     def __init__(self, start: Sequence[StartMolecule]) -> None:
-        """K compounds, possibly none."""
-        self._start = list(start)
+        """K compounds, possibly none. All get the same labels, NaN where a compound has no value."""
+        names = dict.fromkeys(name for one in start for name in one.labels)
+        self._start = [replace(one, labels={name: one.labels.get(name, math.nan) for name in names}) for one in start]
         self._fingerprints = [fingerprint(one.molecule.mol) for one in start]
 
     def holds(self, molecule: Molecule) -> bool:

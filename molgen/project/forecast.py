@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -257,24 +257,26 @@ def predict(
     """Forecasts as named columns, the input of `pandas.DataFrame`; row i belongs to molecule i.
 
     Args:
-        table: SMILES, or columns by name, such as a data frame, with a column of SMILES.
+        table: SMILES, such as a list or a series, or columns by name, such as a data frame, with a column of SMILES.
         checkpoint: A space, or the path of a checkpoint that predicts properties.
         interval: Coverage of the intervals.
         smiles_column: Name of the column of SMILES.
 
     Raises:
-        SpecError: The table has no such column, or the checkpoint predicts nothing.
+        SpecError: The table is one text or has no such column, `interval` is out of range, or the checkpoint predicts
+            nothing.
         CheckpointError: The checkpoint cannot be used.
     """
     space = checkpoint if isinstance(checkpoint, LatentSpace) else LatentSpace.load(checkpoint)
     if isinstance(table, str):
         raise SpecError("table", "must be a list of SMILES or columns, but is one text")
-    if isinstance(table, Columns):
-        names = list(table.keys())
+    texts: Iterable[object] = cast(Iterable[object], table)
+    if isinstance(table, Columns) and getattr(table, "ndim", 2) == 2:  # a pandas.Series has keys too
+        names = list(map(str, table.keys()))
         if smiles_column not in names:
             remedy = f"Name it with smiles_column; the table has {', '.join(names)}."
             raise SpecError("smiles_column", f"no column {smiles_column!r}", remedy=remedy)
-    texts: Iterable[object] = table[smiles_column] if isinstance(table, Columns) else table
+        texts = table[smiles_column]
     return forecast(space, [str(text) for text in texts], interval=interval).columns()
 
 

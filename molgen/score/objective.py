@@ -48,7 +48,9 @@ class Objective:
         """Checks the numbers; raises SpecError."""
         require_name(self.goal, self.name)
         if not (is_usable(self.weight) and self.weight > 0):
-            raise unreadable_error("weight", f"{self.name} = {self.weight}", "a weight must be above 0")
+            raise unreadable_error(
+                "weight", f"{self.name} = {self.weight}", "a weight must be above 0 and at most 1e100"
+            )
         self._require_wanted()
         if self.scale is not None:
             require_interval("scale", self.name, *self.scale)

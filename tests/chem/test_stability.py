@@ -79,7 +79,7 @@ UNSTABLE = {
     "N-O-N or O-N-O": ["CN(C)ON(C)C", "CON(C)OC"],
     "sulfenyl": ["CSOC", "CSN(C)C"],
     "chain of three sulfurs": ["CSSSC"],
-    "heteroatom halide": ["CN(C)Cl", "COCl", "CSCl", "CP(C)Cl", "C[Si](C)(C)Cl"],
+    "heteroatom halide": ["Cln1cccc1", "CN(C)Cl", "COCl", "CSCl", "CP(C)Cl", "C[Si](C)(C)Cl"],
     "nitroso or nitrite": ["CC(C)N=O", "CON=O", "O=Nc1ccccc1"],
     "azoalkane or diazene": ["CN=NC", "N=NC"],
     "diazo or diazonium": ["CC(C)=[N+]=[N-]", "N#[N+]c1ccccc1"],
@@ -95,7 +95,7 @@ UNSTABLE = {
         "CC(=O)n1ccnc1",
     ],
     "acyl azide or cyanide": ["CC(=O)N=[N+]=[N-]", "CC(=O)C#N"],
-    "carbamic or carbonic acid": ["CNC(=O)O", "COC(=O)O", "CC(=O)CC(=O)O"],
+    "carbamic, carbonic or beta-keto acid": ["CNC(=O)O", "COC(=O)O", "CC(=O)CC(=O)O"],
     BRIDGEHEAD: ["C1=C2CCC(C1)CC2", "C1C2=CCC(C1)C2", "C1Cc2ccc1cc2"],
 }
 """Molecules that an alert must find, by its name."""

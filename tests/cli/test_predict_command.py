@@ -122,6 +122,8 @@ def test_the_same_in_python_with_columns_in_and_out(checkpoint: Path) -> None:
     assert columns["reason"] == ["", "", "", "not a SMILES"]
     with pytest.raises(SpecError, match="no column 'structure'"):
         molgen.predict({"smiles": QUERIES}, checkpoint, smiles_column="structure")
+    series = pytest.importorskip("pandas").Series([*QUERIES, "C("])
+    assert repr(molgen.predict(series, checkpoint)) == repr(columns)
 
 
 def test_a_checkpoint_that_predicts_nothing_says_how_to_fit_one(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from molgen.chem.molecule import fingerprint, parse, tanimoto
 from molgen.output.known import KnownCompounds
 from molgen.search.start import StartMolecule
@@ -21,6 +23,13 @@ def test_the_nearest_known_compound_is_told_with_its_name_its_value_and_what_cha
         "Cl to CN",
         False,
     )
+
+
+def test_all_known_compounds_have_the_same_labels() -> None:
+    measured, unmeasured = StartMolecule(parse(TEXTS[0]), "", {"pKi": 1.0}), StartMolecule(parse(TEXTS[2]))
+    found = KnownCompounds([measured, unmeasured]).nearest(parse(TEXTS[2]))
+    assert found is not None
+    assert math.isnan(found.known.labels["pKi"])
 
 
 def test_a_known_compound_is_known_and_its_homologue_is_not() -> None:

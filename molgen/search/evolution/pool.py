@@ -38,7 +38,7 @@ MIN_STD = 1e-9
 MIN_BOLDNESS = 0.01
 """Minimum boldness, relative to the maximum."""
 SMALL_BOLDNESS = 0.1
-"""Boldness below which a pick of one score maximises the expected improvement."""
+"""Boldness below which, with a single score, a pick maximises the expected improvement."""
 TAIL = -6.0
 """Standardised gain at and below which the expected improvement is computed by its asymptote."""
 
