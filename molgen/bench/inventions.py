@@ -22,6 +22,7 @@ from molgen.chem.molecule import Molecule, parse, parse_or_none
 from molgen.errors import NothingValidError
 from molgen.latent.combined_model import CombinedModel
 from molgen.latent.space import LatentSpace
+from molgen.project.batch import NEW_EXPLORATION
 from molgen.project.candidate_pool import new_molecules, pick_jointly, read_constraints, value_by_forecast
 from molgen.project.curation import Compound
 from molgen.project.fit import fitted_space
@@ -101,10 +102,10 @@ def _propose(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: in
     fitted = fitted_space(space, compounds, [LABEL], seed)
     start = [compound.smiles for compound in compounds]
     model = CombinedModel.of(fitted, seed)
-    worth = value_by_forecast(model, 1.0, "balanced")
+    worth = value_by_forecast(model, 1.0, NEW_EXPLORATION)
     request = read_constraints(fitted, (), [parse(text) for text in start])
     candidates = new_molecules(fitted, start, worth, lambda molecule: molecule.smiles not in start, request, seed)
-    return [molecule.smiles for molecule in pick_jointly(model, candidates, (), n, "balanced", 1.0)]
+    return [molecule.smiles for molecule in pick_jointly(model, candidates, (), n, NEW_EXPLORATION, 1.0)]
 
 
 def _edit(space: LatentSpace, compounds: Sequence[Compound], n: int, seed: int) -> list[str]:

@@ -23,7 +23,7 @@ from molgen.chem.molecule import tanimoto_to_many
 from molgen.errors import FileError, SpecError
 from molgen.latent.combined_model import N_TREES_RANKING, combine_means
 from molgen.paths import write_text
-from molgen.project.batch import BOLDNESS, pick_batch
+from molgen.project.batch import BOLDNESS, CATALOGUE_EXPLORATION, pick_batch
 from molgen.search.evolution.surrogate import TanimotoProcess
 from molgen.train.fit.forest import MorganForest, fit_forest
 
@@ -179,7 +179,7 @@ def _pick_by_tanimoto_process(
 def _pick_by_molgen(assay: MeasuredAssay, known: Indices, others: Indices, n: int, rng: np.random.Generator) -> Indices:
     """A batch picked as by `molgen propose` from a catalogue, but among the best `N_JOINT` only."""
     fitted = assay.fit(known, int(rng.integers(2**31)), N_TREES_RANKING)
-    boldness = BOLDNESS["bold"]
+    boldness = BOLDNESS[CATALOGUE_EXPLORATION]
     mean, std = fitted.predict_by_process(others)
     of_forest, _ = fitted.predict_by_forest(others)
     combined = combine_means(fitted.share, mean, of_forest)

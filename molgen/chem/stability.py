@@ -2,8 +2,8 @@
 
 The alerts mark compounds that cannot be made, stored or measured as drawn. Toxic or reactive groups that medicinal
 chemists avoid are the subject of `chem.checks`. Some groups of marketed drugs, namely lactols, nitrate esters and acyl
-hydrazides, are not included; others, such as epoxides and peroxides, are. Nor are groups that their neighbours
-stabilise included, such as the enols of 1,3-diketones.
+hydrazides, are not included; others, such as epoxides and peroxides, are. Groups that their neighbours stabilise, such
+as the enols of 1,3-diketones, are not included either.
 
 Sources: the chapters on each group in Clayden, Greeves and Warren, Organic Chemistry, 2nd edition, 2012, and Smith,
 March's Advanced Organic Chemistry, 7th edition, 2013; for bridgeheads see `MAX_BRIDGE_ATOMS`.

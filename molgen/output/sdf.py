@@ -129,8 +129,9 @@ def write_csv(path: Path, candidates: Sequence[Candidate]) -> None:
         OSError: The file cannot be written; it is then as it was.
     """
     rows = [fields(candidate) for candidate in candidates]
+    names = dict.fromkeys(name for row in rows for name in row)
     with replace_file(path) as temporary, temporary.open("w", encoding="ascii", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        writer = csv.DictWriter(handle, fieldnames=list(names), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

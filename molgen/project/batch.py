@@ -23,6 +23,10 @@ Exploration = Literal["safe", "balanced", "bold"]
 
 BOLDNESS: dict[Exploration, float] = {"safe": -0.5, "balanced": 0.5, "bold": 2.0}
 """Coefficient of the confidence bound: standard deviations added to the mean; below 0, uncertainty is avoided."""
+CATALOGUE_EXPLORATION: Exploration = "bold"
+"""Default for the compounds of a catalogue."""
+NEW_EXPLORATION: Exploration = "balanced"
+"""Default for new molecules, which can be arbitrarily far from the measured ones."""
 MAX_SIMILARITY = 0.8
 """Candidates with at least this Tanimoto similarity (ECFP4) to a pick or a pending compound are picked only if no
 others are left."""

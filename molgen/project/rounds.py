@@ -27,7 +27,7 @@ from molgen.errors import CheckpointError, FileError, MoleculeError, NothingVali
 from molgen.latent.combined_model import CombinedModel
 from molgen.latent.space import LatentSpace, default_checkpoint
 from molgen.paths import write_text
-from molgen.project.batch import Exploration
+from molgen.project.batch import CATALOGUE_EXPLORATION, NEW_EXPLORATION, Exploration
 from molgen.project.candidate_pool import (
     DEFAULT_CONSTRAINTS,
     best_of_catalogue,
@@ -194,8 +194,8 @@ class ProposeSpec:
 
     Attributes:
         n: Number of compounds.
-        exploration: How much a high standard deviation is preferred; see `BOLDNESS`. By default bold for compounds of a
-            catalogue, and balanced for new molecules, which can be arbitrarily far from the measured ones.
+        exploration: How much a high standard deviation is preferred; see `BOLDNESS`. By default
+            `CATALOGUE_EXPLORATION` or `NEW_EXPLORATION`.
         library: Catalogue to choose from; None for new molecules.
         exclude: Files of molecules not to propose.
         constraints: Constraints on candidates, as in campaigns; by default `DEFAULT_CONSTRAINTS` for new molecules, and
@@ -217,7 +217,7 @@ class ProposeSpec:
     @property
     def chosen_exploration(self) -> Exploration:
         """The exploration, or its default."""
-        return self.exploration or ("bold" if self.library else "balanced")
+        return self.exploration or (CATALOGUE_EXPLORATION if self.library else NEW_EXPLORATION)
 
 
 def propose_round(

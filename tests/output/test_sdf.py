@@ -263,6 +263,8 @@ def test_trust_is_told_once(tmp_path: Path) -> None:
     assert fields(trusted[0])["trust"] == "0.25"
     write_csv(tmp_path / "c.csv", trusted)
     assert (tmp_path / "c.csv").read_text().splitlines()[1].endswith(",0.25")
+    write_csv(tmp_path / "d.csv", [made()[0], trusted[1]])
+    assert [row["trust"] for row in read_csv(tmp_path / "d.csv")] == ["", "0.25"]
     measured = [replace(candidate, trust=0.25) for candidate in made(trust=0.5)]
     assert [name for name in fields(measured[0]) if "trust" in name] == ["trust"]
     assert fields(measured[0])["trust"] == "0.5"
